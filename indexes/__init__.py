@@ -1,0 +1,78 @@
+"""Nearest-neighbour indexes: float32 vectors and int64 ids in, the nearest ids out.
+
+    from indexes import create_index, load_index
+
+    index = create_index("sq8", dimension=512)
+    index.add(ids, vectors)                    # (n,) int64, (n, 512) float32 of unit length
+    scores, ids = index.search(queries, k=5)   # (m, 5) float32, (m, 5) int64
+    index.save("gallery.index")
+
+The package knows FAISS and nothing of what the vectors stand for. Importing it loads neither FAISS nor NumPy: a
+command line that only prints its help stays quick. Both are loaded by the first name that needs them.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from indexes.errors import (
+    DamagedIndexError,
+    DuplicateIdError,
+    InvalidInputError,
+    MissingIndexError,
+    TrainingError,
+    UnknownKindError,
+    UnsuitableKindError,
+    UntrainedIndexError,
+    VectorIndexError,
+)
+from indexes.kinds import LARGE_GALLERY_KIND, Kind, allowed_kinds, parse_kind
+
+if TYPE_CHECKING:
+    from indexes.container import Footer, SavedIndex, read_footer
+    from indexes.factory import create_index, load_index
+    from indexes.protocol import VectorIndex
+
+__all__ = [
+    "LARGE_GALLERY_KIND",
+    "DamagedIndexError",
+    "DuplicateIdError",
+    "Footer",
+    "InvalidInputError",
+    "Kind",
+    "MissingIndexError",
+    "SavedIndex",
+    "TrainingError",
+    "UnknownKindError",
+    "UnsuitableKindError",
+    "UntrainedIndexError",
+    "VectorIndex",
+    "VectorIndexError",
+    "allowed_kinds",
+    "create_index",
+    "load_index",
+    "parse_kind",
+    "read_footer",
+]
+
+_LOADED_ON_USE = {
+    "Footer": "indexes.container",
+    "SavedIndex": "indexes.container",
+    "VectorIndex": "indexes.protocol",
+    "create_index": "indexes.factory",
+    "load_index": "indexes.factory",
+    "read_footer": "indexes.container",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _LOADED_ON_USE:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value: object = getattr(import_module(_LOADED_ON_USE[name]), name)
+    globals()[name] = value  # the next access takes the ordinary way
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,105 @@
+"""What every index offers, whatever its kind. Annotations only: importing this loads no heavy library."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from os import PathLike
+from typing import TYPE_CHECKING, Protocol, TypeAlias, runtime_checkable
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import ArrayLike, NDArray
+
+    from indexes.container import SavedIndex
+    from indexes.kinds import Kind
+
+StrPath: TypeAlias = str | PathLike[str]
+ReadBytes: TypeAlias = Callable[[int], bytes]
+
+
+@runtime_checkable
+class VectorIndex(Protocol):
+    """Vectors under int64 ids, searched by inner product.
+
+    Vectors are (n, dimension), anything that converts to float32 without surprise; they have unit length, so the score
+    is the cosine. Longer ones are refused (they would win by length, and INT8 would clip them). Methods raise
+    `InvalidInputError` on arrays of the wrong shape, type or content and then change nothing.
+
+    Searches may run in several threads at once; `train`, `add` and `remove` must not run beside anything else.
+    """
+
+    @property
+    def kind(self) -> str:
+        """The kind's name, as `create_index` takes it."""
+        ...
+
+    @property
+    def dimension(self) -> int: ...
+
+    @property
+    def is_trained(self) -> bool:
+        """Whether vectors can be added."""
+        ...
+
+    @property
+    def training_size(self) -> int:
+        """How many vectors `train` must see before the first `add`; 0 when the kind is ready from the start."""
+        ...
+
+    @property
+    def bytes_per_vector(self) -> float:
+        """Code bytes per vector. Not counted: the id, and what all vectors share (ranges, codebooks)."""
+        ...
+
+    @property
+    def ids(self) -> NDArray[np.int64]:
+        """All ids, ascending, (len(index),) int64, read-only."""
+        ...
+
+    def __len__(self) -> int: ...
+
+    def train(self, x: ArrayLike) -> None:
+        """Learn ranges or codebooks from x (n, dimension); the same x always teaches the same.
+
+        Kinds that learn nothing ignore it. A kind that is ready from the start keeps its preset when n is too small to
+        learn from. Very large x are sampled. Raises TrainingError when n < training_size, or when the index holds
+        vectors already (their codes would change meaning).
+        """
+        ...
+
+    def add(self, ids: ArrayLike, x: ArrayLike) -> None:
+        """Store x (n, dimension) under ids (n,) int64 >= 0, all of them or, on an error, none.
+
+        Raises DuplicateIdError for an id that stands twice or is in the index, UntrainedIndexError before training.
+        """
+        ...
+
+    def search(self, q: ArrayLike, k: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        """Return the k best of every row of q (m, dimension): scores (m, k) float32 and ids (m, k) int64.
+
+        Best score first, equal scores by lowest id, also at the k-th place. A score is the inner product of the query
+        with the vector as the index stores it; it depends on nothing else in the index or the call. Where the index
+        has fewer than k vectors the rest is id -1 with score -inf. Raises UntrainedIndexError before training.
+        """
+        ...
+
+    def remove(self, ids: ArrayLike) -> int:
+        """Take out the vectors under ids (n,) and return how many there were; unknown ids are ignored."""
+        ...
+
+    def save(self, path: StrPath) -> SavedIndex:
+        """Write the index to path, atomically and durably; the old file stays until the new one is complete.
+
+        Raises OSError where the file cannot be written; the old file is then untouched.
+        """
+        ...
+
+
+class Engine(Protocol):
+    """Makes the indexes of a family: empty ones, and those read from a file."""
+
+    def __call__(self, kind: Kind, dimension: int) -> VectorIndex: ...
+
+    def restored(self, kind: Kind, dimension: int, read: ReadBytes) -> VectorIndex:
+        """Build the index from FAISS's bytes; raise VectorIndexError where they are not of kind and dimension."""
+        ...

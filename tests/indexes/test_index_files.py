@@ -1,0 +1,193 @@
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from pathlib import Path
+
+import faiss
+import numpy as np
+import pytest
+from index_samples import DIMENSION, KINDS, directions, filled_index, ready_index
+
+from indexes import DamagedIndexError, MissingIndexError, create_index, load_index, read_footer
+from indexes.container import LARGEST_FOOTER, MAGIC, write_container
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_saved_index_comes_back_the_same(kind: str, tmp_path: Path) -> None:
+    index, q = filled_index(kind), directions(6, seed=5)
+    saved = index.save(str(tmp_path / "index"))
+    again = load_index(tmp_path / "index")
+    assert (again.kind, again.dimension, again.is_trained, len(again)) == (kind, DIMENSION, True, 40)
+    np.testing.assert_equal(again.search(q, 50), index.search(q, 50))
+    assert again.save(tmp_path / "second").sha256 == saved.sha256
+    assert again.remove([0]) == 1
+    again.add([0], directions(1))
+
+
+def test_what_save_returns_and_the_footer_says_is_true_of_the_file(tmp_path: Path) -> None:
+    saved = filled_index("sq8").save(tmp_path / "index")
+    footer = read_footer(saved.path)
+    content = saved.path.read_bytes()
+    assert (saved.path, saved.rows, saved.size_bytes) == (tmp_path / "index", 40, len(content))
+    assert saved.sha256 == footer.sha256 == hashlib.sha256(content[: footer.raw_bytes]).hexdigest()
+    assert (footer.format, footer.kind, footer.dimension, footer.rows) == (1, "sq8", DIMENSION, 40)
+
+
+def test_faiss_itself_reads_and_maps_the_file(tmp_path: Path) -> None:
+    path = filled_index("sq8").save(tmp_path / "index").path
+    for flags in (0, faiss.IO_FLAG_MMAP):
+        assert faiss.read_index(str(path), flags).ntotal == 40
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_empty_index_can_be_saved(kind: str, tmp_path: Path) -> None:
+    create_index(kind, DIMENSION).save(tmp_path / "new")
+    assert load_index(tmp_path / "new").is_trained == (kind != "pq4")
+    ready_index(kind).save(tmp_path / "empty")
+    assert len(load_index(tmp_path / "empty")) == 0
+
+
+def test_learned_ranges_are_saved(tmp_path: Path) -> None:
+    index, x = create_index("sq8", DIMENSION), directions(300)
+    index.train(x)
+    index.save(tmp_path / "empty")
+    again = load_index(tmp_path / "empty")
+    for one in (index, again):
+        one.add(np.arange(300), x)
+    np.testing.assert_equal(again.search(x[:5], 9), index.search(x[:5], 9))
+
+
+@pytest.mark.parametrize("kind", ["flat", "sq8", "pq2"])
+def test_a_flipped_bit_anywhere_is_noticed(kind: str, tmp_path: Path) -> None:
+    index = ready_index(kind, 4)
+    index.add([5, 9], directions(2, 4))
+    content = index.save(tmp_path / "index").path.read_bytes()
+    raw_bytes = read_footer(tmp_path / "index").raw_bytes
+    # Every byte of the footer and of a small FAISS part; of the codebooks, a part.
+    places = [*range(0, raw_bytes, max(1, raw_bytes // 300)), *range(raw_bytes, len(content))]
+    for place in places:
+        for bit in (0, 5):  # 5 is the case of a letter
+            damaged = bytearray(content)
+            damaged[place] ^= 1 << bit
+            (tmp_path / "damaged").write_bytes(damaged)
+            with pytest.raises(DamagedIndexError, match="damaged: ") as caught:
+                load_index(tmp_path / "damaged")
+            assert "\n" not in str(caught.value)
+            if place >= raw_bytes:
+                with pytest.raises(DamagedIndexError):
+                    read_footer(tmp_path / "damaged")
+
+
+def test_a_file_cut_short_anywhere_or_continued_is_noticed(tmp_path: Path) -> None:
+    content = filled_index("sq8", n=3).save(tmp_path / "index").path.read_bytes()
+    for damaged in [content[:length] for length in range(0, len(content), 7)] + [
+        content[:-1],
+        content + b"\0",
+        content * 2,
+    ]:
+        (tmp_path / "index").write_bytes(damaged)
+        with pytest.raises(DamagedIndexError, match=r"index file .*index: "):
+            load_index(tmp_path / "index")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"not an index",
+        b"\x89PNG\r\n" * 100,
+        b"x" * 50 + (2**63).to_bytes(8, "little") + MAGIC,
+        b"x" * 50 + (0).to_bytes(8, "little") + MAGIC,
+        b" " * (LARGEST_FOOTER + 1) + (LARGEST_FOOTER + 1).to_bytes(8, "little") + MAGIC,
+        b"[" * 5000 + (5000).to_bytes(8, "little") + MAGIC,
+        b"\xff" * 10 + (10).to_bytes(8, "little") + MAGIC,
+        b"null" + (4).to_bytes(8, "little") + MAGIC,
+        b"{}" + (2).to_bytes(8, "little") + MAGIC,
+    ],
+)
+def test_a_file_of_something_else_is_refused(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "other").write_bytes(content)
+    for read in (load_index, read_footer):
+        with pytest.raises(DamagedIndexError, match=r"index file .*other: "):
+            read(tmp_path / "other")
+
+
+def test_a_file_of_a_newer_format_is_refused_by_its_number(tmp_path: Path) -> None:
+    footer = json.dumps({"format": 2}).encode()
+    (tmp_path / "newer").write_bytes(footer + len(footer).to_bytes(8, "little") + MAGIC)
+    with pytest.raises(DamagedIndexError, match="format 2 is newer"):
+        load_index(tmp_path / "newer")
+
+
+def test_a_footer_with_values_of_the_wrong_type_is_refused(tmp_path: Path) -> None:
+    fields: dict[str, object] = {"format": 1, "kind": "flat", "dimension": 4, "rows": 0, "raw_bytes": 0, "sha256": ""}
+    for name, value in [("rows", True), ("rows", -1), ("raw_bytes", 0.0), ("kind", 3), ("sha256", [[]]), ("format", 0)]:
+        footer = json.dumps({**fields, name: value, "footer_sha256": ""}).encode()
+        (tmp_path / "odd").write_bytes(footer + len(footer).to_bytes(8, "little") + MAGIC)
+        with pytest.raises(DamagedIndexError, match="footer is altered"):
+            load_index(tmp_path / "odd")
+
+
+def test_a_folder_a_pipe_and_a_missing_file_are_named(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path, tmp_path / "pipe"):
+        with pytest.raises(DamagedIndexError, match=f"{path}: not a file"):
+            load_index(path)
+    with pytest.raises(MissingIndexError, match="nowhere: there is no such file"):
+        load_index(tmp_path / "nowhere")
+    with pytest.raises(DamagedIndexError, match="x: "):
+        load_index(filled_index("flat").save(tmp_path / "file").path / "x")
+
+
+def mapped(base: faiss.Index, ids: list[int]) -> faiss.Index:
+    index = faiss.IndexIDMap(base)
+    if ids:
+        index.add_with_ids(directions(len(ids)), np.array(ids))
+    return index
+
+
+@pytest.mark.parametrize(
+    ("kind", "dimension", "rows", "content"),
+    [
+        ("flat", DIMENSION, 3, lambda: mapped(faiss.IndexFlatIP(DIMENSION), [1, 2])),
+        ("flat", DIMENSION, 2, lambda: mapped(faiss.IndexFlatIP(DIMENSION), [1, 1])),
+        ("flat", DIMENSION, 2, lambda: mapped(faiss.IndexFlatIP(DIMENSION), [-1, 1])),
+        ("flat", DIMENSION, 2, lambda: mapped(faiss.IndexFlatL2(DIMENSION), [1, 2])),
+        ("flat", DIMENSION, 0, lambda: faiss.IndexFlatIP(DIMENSION)),
+        ("flat", 8, 2, lambda: mapped(faiss.IndexFlatIP(DIMENSION), [1, 2])),
+        ("sq8", DIMENSION, 2, lambda: mapped(faiss.IndexFlatIP(DIMENSION), [1, 2])),
+        ("sq8", DIMENSION, 0, lambda: mapped(faiss.IndexScalarQuantizer(DIMENSION, 0, 0), [])),
+        (
+            "sq8",
+            DIMENSION,
+            0,
+            lambda: mapped(faiss.IndexScalarQuantizer(DIMENSION, faiss.ScalarQuantizer.QT_fp16, 0), []),
+        ),
+        ("pq8", DIMENSION, 0, lambda: mapped(faiss.IndexPQ(DIMENSION, 4, 8, 0), [])),
+        ("pq4", DIMENSION, 0, lambda: mapped(faiss.IndexPQ(DIMENSION, 4, 4, 0), [])),
+        ("pq3", DIMENSION, 0, lambda: mapped(faiss.IndexPQ(DIMENSION, 4, 8, 0), [])),
+        ("hnsw", DIMENSION, 0, lambda: mapped(faiss.IndexFlatIP(DIMENSION), [])),
+    ],
+)
+def test_contents_that_do_not_agree_with_the_footer_are_refused(kind, dimension, rows, content, tmp_path) -> None:  # type: ignore[no-untyped-def]
+    raw = faiss.serialize_index(content()).tobytes()
+    write_container(tmp_path / "index", kind, dimension, rows, lambda sink: sink(raw))
+    with pytest.raises(DamagedIndexError, match=r"index file .*index: ") as caught:
+        load_index(tmp_path / "index")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("raw", [b"", b"rubbish" * 20, b"IxMp"])
+def test_contents_that_faiss_cannot_read_are_refused(raw: bytes, tmp_path: Path) -> None:
+    write_container(tmp_path / "index", "flat", 4, 0, lambda sink: sink(raw))
+    with pytest.raises(DamagedIndexError, match="FAISS cannot read its contents"):
+        load_index(tmp_path / "index")
+
+
+def test_contents_followed_by_something_else_are_refused(tmp_path: Path) -> None:
+    raw = faiss.serialize_index(mapped(faiss.IndexFlatIP(DIMENSION), [1])).tobytes()
+    write_container(tmp_path / "index", "flat", DIMENSION, 1, lambda sink: sink(raw + b"more"))
+    with pytest.raises(DamagedIndexError, match="4 bytes of its contents belong to nothing"):
+        load_index(tmp_path / "index")
