@@ -1,0 +1,43 @@
+"""The identity store: identities, images and templates in SQL, and what the index and the evaluations keep."""
+
+from facesearch.store.protocol import IdentityStore
+from facesearch.store.records import (
+    AuditEvent,
+    Box,
+    Counts,
+    EncoderKey,
+    EvaluationRun,
+    GallerySettings,
+    IdentitySummary,
+    IndexState,
+    NewTemplate,
+    Owner,
+    Removal,
+    Removed,
+    TemplateInfo,
+    Templates,
+    Watermark,
+)
+from facesearch.store.sql import DATABASE_NAME, SqlStore, open_store
+
+__all__ = [
+    "DATABASE_NAME",
+    "AuditEvent",
+    "Box",
+    "Counts",
+    "EncoderKey",
+    "EvaluationRun",
+    "GallerySettings",
+    "IdentityStore",
+    "IdentitySummary",
+    "IndexState",
+    "NewTemplate",
+    "Owner",
+    "Removal",
+    "Removed",
+    "SqlStore",
+    "TemplateInfo",
+    "Templates",
+    "Watermark",
+    "open_store",
+]

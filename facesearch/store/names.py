@@ -1,0 +1,28 @@
+"""What a name of an identity may be, and what to say when nobody has it."""
+
+from __future__ import annotations
+
+import difflib
+import unicodedata
+from collections.abc import Iterable
+
+from facesearch.errors import UnknownIdentityError, UsageError
+
+_UNUSABLE = {"Cc", "Cs", "Zl", "Zp"}  # control characters, halves of surrogate pairs, line and paragraph separators
+
+
+def check_name(name: str) -> str:
+    """Return `name` if an identity may be called so, else raise `UsageError`."""
+    if not name.strip():
+        raise UsageError("the name of an identity cannot be empty")
+    if any(unicodedata.category(character) in _UNUSABLE for character in name):
+        raise UsageError(f"the name {name!a} holds characters that cannot be printed")
+    return name
+
+
+def unknown_identity(name: str, known: Iterable[str]) -> UnknownIdentityError:
+    """The error for a `name` that nobody has, with at most three of the `known` names that look like it."""
+    by_folded = {other.casefold(): other for other in known}
+    close = difflib.get_close_matches(name.casefold(), by_folded, n=3, cutoff=0.6)
+    hint = f"; did you mean {', '.join(repr(by_folded[match]) for match in close)}?" if close else ""
+    return UnknownIdentityError(f"no identity {name!r} in the gallery{hint}")

@@ -1,0 +1,145 @@
+"""Statements about settings, index state, evaluation runs and the audit log, on a connection inside a transaction."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import asdict
+
+from sqlalchemy import Connection, delete, insert, select, update
+
+from facesearch.errors import StoreError
+from facesearch.store.models import Audit, Encoder, Gallery, Run, StoredIndex
+from facesearch.store.records import AuditEvent, EncoderKey, EvaluationRun, GallerySettings, IndexState
+
+Detail = Mapping[str, int | float | str | None]
+
+
+def settings(connection: Connection) -> GallerySettings | None:
+    row = connection.execute(
+        select(Gallery.model, Gallery.dimension, Gallery.codec, Gallery.index_kind, Gallery.threshold)
+    ).one_or_none()
+    return None if row is None else GallerySettings(*row)
+
+
+def gallery_encoder(connection: Connection) -> EncoderKey | None:
+    row = connection.execute(
+        select(Encoder.model, Encoder.precision, Encoder.backend, Encoder.fingerprint).join(
+            Gallery, Gallery.encoder_id == Encoder.id
+        )
+    ).one_or_none()
+    return None if row is None else EncoderKey(*row)
+
+
+def configure(connection: Connection, wanted: GallerySettings, encoder: EncoderKey) -> GallerySettings:
+    existing = settings(connection)
+    if existing is not None:
+        return existing
+    connection.execute(
+        insert(Gallery).values(
+            id=1, **asdict(wanted), encoder_id=encoder_id(connection, encoder), created_at=int(time.time())
+        )
+    )
+    return wanted
+
+
+def set_index_kind(connection: Connection, kind: str, codec: str) -> None:
+    _configured(connection)
+    connection.execute(update(Gallery).values(index_kind=kind, codec=codec))
+    clear_index_state(connection)
+
+
+def set_threshold(connection: Connection, threshold: float | None) -> None:
+    _configured(connection)
+    connection.execute(update(Gallery).values(threshold=threshold))
+
+
+def encoder_id(connection: Connection, key: EncoderKey) -> int:
+    found = connection.scalar(select(Encoder.id).where(Encoder.fingerprint == key.fingerprint))
+    if found is None:
+        found = connection.scalars(insert(Encoder).returning(Encoder.id), asdict(key)).one()
+    return found
+
+
+def index_state(connection: Connection) -> IndexState | None:
+    row = connection.execute(
+        select(
+            StoredIndex.kind,
+            StoredIndex.codec,
+            StoredIndex.file_name,
+            StoredIndex.sha256,
+            StoredIndex.rows,
+            StoredIndex.last_template_id,
+            StoredIndex.last_removal_id,
+            StoredIndex.size_bytes,
+            StoredIndex.built_at,
+        )
+    ).one_or_none()
+    return None if row is None else IndexState(*row)
+
+
+def set_index_state(connection: Connection, state: IndexState) -> bool:
+    wanted = settings(connection)
+    if wanted is not None and (state.kind, state.codec) != (wanted.index_kind, wanted.codec):
+        return False
+    stored = index_state(connection)
+    if stored is not None and (
+        state.last_template_id < stored.last_template_id or state.last_removal_id < stored.last_removal_id
+    ):
+        return False
+    clear_index_state(connection)
+    connection.execute(insert(StoredIndex).values(id=1, **asdict(state)))
+    return True
+
+
+def clear_index_state(connection: Connection) -> None:
+    connection.execute(delete(StoredIndex))
+
+
+def add_run(
+    connection: Connection, command: str, dataset: str, dataset_sha256: str, versions: str, rows: str
+) -> EvaluationRun:
+    now = int(time.time())
+    values = {
+        "created_at": now,
+        "command": command,
+        "dataset": dataset,
+        "dataset_sha256": dataset_sha256,
+        "versions": versions,
+        "rows": rows,
+    }
+    run_id = connection.scalars(insert(Run).returning(Run.id), values).one()
+    return EvaluationRun(run_id, now, command, dataset, dataset_sha256, versions, rows)
+
+
+def runs(connection: Connection) -> list[EvaluationRun]:
+    rows = connection.execute(
+        select(Run.id, Run.created_at, Run.command, Run.dataset, Run.dataset_sha256, Run.versions, Run.rows).order_by(
+            Run.id
+        )
+    )
+    return [EvaluationRun(*row) for row in rows]
+
+
+def add_audit(connection: Connection, action: str, identity_id: int | None, detail: Detail) -> None:
+    connection.execute(
+        insert(Audit).values(
+            at=int(time.time()),
+            action=action,
+            identity_id=identity_id,
+            detail=json.dumps(detail, sort_keys=True, separators=(",", ":")),
+        )
+    )
+
+
+def audit_events(connection: Connection) -> list[AuditEvent]:
+    rows = connection.execute(
+        select(Audit.id, Audit.at, Audit.action, Audit.identity_id, Audit.detail).order_by(Audit.id)
+    )
+    return [AuditEvent(*row) for row in rows]
+
+
+def _configured(connection: Connection) -> None:
+    if settings(connection) is None:
+        raise StoreError("the gallery has no settings yet; enrol somebody first")

@@ -1,0 +1,209 @@
+"""Statements about templates and images, on a connection inside a transaction of the caller."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import TypeVar
+
+import numpy as np
+from sqlalchemy import Connection, bindparam, func, insert, select, update
+
+from facesearch.errors import StoreError
+from facesearch.store.identities import ids_of
+from facesearch.store.models import Gallery, Identity, Image, RemovalLog, Template
+from facesearch.store.records import Counts, EncoderKey, NewTemplate, Owner, Removal, Templates, Watermark
+from facesearch.store.state import add_audit, clear_index_state, encoder_id
+
+Recode = Callable[[list[bytes], str], list[bytes]]  # (codes, their codec) -> codes in the new codec
+Progress = Callable[[int, int], None]  # (done, total)
+
+_CHUNK = 500  # values in one IN list; old builds of SQLite allow 999
+_BATCH = 4096
+
+T = TypeVar("T")
+
+
+def enrolled(connection: Connection, sha256s: Sequence[bytes]) -> dict[bytes, str]:
+    statement = (
+        select(Image.sha256, Identity.name)
+        .join(Template, Template.image_id == Image.id)
+        .join(Identity, Identity.id == Template.identity_id)
+        .where(Image.sha256.in_(bindparam("hashes", expanding=True)))
+        .order_by(Template.id)
+    )
+    found: dict[bytes, str] = {}
+    for hashes in _chunks(sha256s):
+        for sha256, name in connection.execute(statement, {"hashes": hashes}):
+            found.setdefault(sha256, name)
+    return found
+
+
+def add_templates(
+    connection: Connection, batch: Sequence[NewTemplate], encoder: EncoderKey, codec: str
+) -> list[int | None]:
+    taken = set(enrolled(connection, [new.sha256 for new in batch]))
+    accepted: list[int] = []  # positions in the batch
+    for position, new in enumerate(batch):
+        if new.sha256 not in taken:
+            taken.add(new.sha256)
+            accepted.append(position)
+    added: list[int | None] = [None] * len(batch)
+    if not accepted:
+        return added
+
+    now = int(time.time())
+    owner_ids = ids_of(connection, {batch[position].identity for position in accepted})
+    image_ids = _image_ids(connection, [batch[position] for position in accepted], now)
+    by_encoder = encoder_id(connection, encoder)
+    rows = []
+    for position in accepted:
+        new = batch[position]
+        x, y, w, h = new.box or (None, None, None, None)
+        rows.append(
+            {
+                "identity_id": owner_ids[new.identity],
+                "image_id": image_ids[new.sha256],
+                "encoder_id": by_encoder,
+                "codec": codec,
+                "code": new.code,
+                "quality": new.quality,
+                "box_x": x,
+                "box_y": y,
+                "box_w": w,
+                "box_h": h,
+                "created_at": now,
+            }
+        )
+    ids = connection.scalars(insert(Template).returning(Template.id, sort_by_parameter_order=True), rows)
+    for position, template_id in zip(accepted, ids, strict=True):
+        added[position] = template_id
+    return added
+
+
+def _image_ids(connection: Connection, batch: Sequence[NewTemplate], now: int) -> dict[bytes, int]:
+    """The ids of the images with these hashes, which are created where there are none yet."""
+    known = select(Image.sha256, Image.id).where(Image.sha256.in_(bindparam("hashes", expanding=True)))
+    ids: dict[bytes, int] = {}
+    for hashes in _chunks([new.sha256 for new in batch]):
+        for sha256, image_id in connection.execute(known, {"hashes": hashes}):
+            ids[sha256] = image_id
+    rows = [
+        {
+            "sha256": new.sha256,
+            "path": _storable(new.path),
+            "width": new.width,
+            "height": new.height,
+            "created_at": now,
+        }
+        for new in batch
+        if new.sha256 not in ids
+    ]
+    if rows:
+        for sha256, image_id in connection.execute(insert(Image).returning(Image.sha256, Image.id), rows):
+            ids[sha256] = image_id
+    return ids
+
+
+def _storable(path: str) -> str:
+    """File names may hold bytes that are not UTF-8; they are written as \\xNN."""
+    return path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
+def owners(connection: Connection, template_ids: Sequence[int]) -> dict[int, Owner]:
+    statement = (
+        select(Template.id, Identity.id, Identity.name)
+        .join(Identity, Identity.id == Template.identity_id)
+        .where(Template.id.in_(bindparam("ids", expanding=True)))
+    )
+    found: dict[int, Owner] = {}
+    for ids in _chunks(template_ids):
+        for template_id, identity_id, name in connection.execute(statement, {"ids": [int(i) for i in ids]}):
+            found[template_id] = Owner(identity_id, name)
+    return found
+
+
+def next_templates(connection: Connection, after_id: int, limit: int) -> Templates:
+    """The `limit` templates with the lowest ids above `after_id`."""
+    rows = connection.execute(
+        select(Template.id, Template.code, Template.codec)
+        .where(Template.id > after_id)
+        .order_by(Template.id)
+        .limit(limit)
+    ).all()
+    return Templates(
+        ids=np.fromiter((row[0] for row in rows), np.int64, len(rows)),
+        codes=[row[1] for row in rows],
+        codecs=[row[2] for row in rows],
+    )
+
+
+def codes(connection: Connection, template_ids: Sequence[int]) -> Templates:
+    statement = select(Template.id, Template.code, Template.codec).where(
+        Template.id.in_(bindparam("ids", expanding=True))
+    )
+    found: dict[int, tuple[bytes, str]] = {}
+    for ids in _chunks(template_ids):
+        for template_id, code, codec in connection.execute(statement, {"ids": [int(i) for i in ids]}):
+            found[template_id] = (code, codec)
+    present = [int(i) for i in template_ids if int(i) in found]
+    return Templates(
+        ids=np.array(present, np.int64),
+        codes=[found[i][0] for i in present],
+        codecs=[found[i][1] for i in present],
+    )
+
+
+def removals(connection: Connection, after_id: int) -> list[Removal]:
+    rows = connection.execute(
+        select(RemovalLog.id, RemovalLog.template_id).where(RemovalLog.id > after_id).order_by(RemovalLog.id)
+    )
+    return [Removal(*row) for row in rows]
+
+
+def counts(connection: Connection) -> Counts:
+    identities, templates, images = (
+        connection.scalar(select(func.count()).select_from(table)) or 0 for table in (Identity, Template, Image)
+    )
+    return Counts(identities, templates, images)
+
+
+def watermark(connection: Connection) -> Watermark:
+    # AUTOINCREMENT keeps the highest id ever given here, also of rows that are gone; rolled back with its transaction.
+    highest: dict[str, int] = {}
+    for table, last in connection.exec_driver_sql("SELECT name, seq FROM sqlite_sequence"):
+        highest[table] = last
+    return Watermark(highest.get(Template.__tablename__, 0), highest.get(RemovalLog.__tablename__, 0))
+
+
+def recode(connection: Connection, fn: Recode, codec: str, progress: Progress | None) -> int:
+    total = connection.scalar(select(func.count()).select_from(Template)) or 0
+    change = update(Template).where(Template.id == bindparam("template_id"))
+    change = change.values(code=bindparam("new_code"), codec=codec)
+    done = last = 0
+    while len(batch := next_templates(connection, last, _BATCH)):
+        for old_codec in dict.fromkeys(batch.codecs):
+            chosen = [i for i, of in enumerate(batch.codecs) if of == old_codec]
+            new_codes = fn([batch.codes[i] for i in chosen], old_codec)
+            if len(new_codes) != len(chosen):
+                raise StoreError(f"{len(chosen)} templates gave {len(new_codes)} codes; nothing was changed")
+            connection.execute(
+                change,
+                [
+                    {"template_id": int(batch.ids[i]), "new_code": code}
+                    for i, code in zip(chosen, new_codes, strict=True)
+                ],
+            )
+        last = int(batch.ids[-1])
+        done += len(batch)
+        if progress is not None:
+            progress(done, total)
+    connection.execute(update(Gallery).values(codec=codec))
+    clear_index_state(connection)
+    add_audit(connection, "recode", None, {"templates": total, "codec": codec})
+    return total
+
+
+def _chunks(values: Sequence[T]) -> Iterator[Sequence[T]]:
+    for start in range(0, len(values), _CHUNK):
+        yield values[start : start + _CHUNK]

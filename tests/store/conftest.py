@@ -1,0 +1,22 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from facesearch.store import IdentityStore, SqlStore, open_store
+
+
+@pytest.fixture(params=["memory", "file"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[IdentityStore]:
+    """An empty store, once in memory and once on disk."""
+    with open_store("sqlite://" if request.param == "memory" else tmp_path / "gallery") as opened:
+        yield opened
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[SqlStore]:
+    """An empty store on disk, in tmp_path / "gallery"."""
+    with open_store(tmp_path / "gallery") as opened:
+        yield opened
