@@ -1,0 +1,1 @@
+"""Models built with torch, from which encoders are exported; part of the extra `[torch]`, imported only on demand."""

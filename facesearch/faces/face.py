@@ -1,0 +1,27 @@
+"""What the detector finds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Face:
+    """One detected face, in pixels of the image it was found in.
+
+    box: left, top, width, height; may reach beyond the image. score: probability in [0, 1].
+    landmarks: (5, 2) float32, x and y of the eye on the left side of the picture, the eye on its right side, the tip of
+    the nose, the left and the right corner of the mouth.
+    """
+
+    box: tuple[float, float, float, float]
+    score: float
+    landmarks: npt.NDArray[np.float32]
+
+    @property
+    def size(self) -> float:
+        """The geometric mean of the box's sides, in pixels."""
+        return float(np.sqrt(max(self.box[2], 0.0) * max(self.box[3], 0.0)))

@@ -1,0 +1,124 @@
+"""MTCNN: boxes, probabilities and five landmarks from pixels.
+
+Zhang, Zhang, Li, Qiao: Joint Face Detection and Alignment using Multi-task Cascaded Convolutional Networks (2016).
+Three networks: the first looks at every place of an image pyramid, the second and the third refine what it proposes.
+The weights and all conventions of rounding are those of facenet-pytorch, so that the same faces are found; what differs
+is the work spent on them.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from facesearch.assets import read_asset
+from facesearch.faces.area import AreaSampler
+from facesearch.faces.boxes import Boxes, refine, square, suppress
+from facesearch.onnx_session import open_session
+
+LEAST_FACE = 12  # pixels: what the first network looks at
+LAST_CROP = 48  # pixels: what the last network looks at
+
+_STRIDE = 2  # of the first network
+_CROP = 24  # what the second network looks at
+_BATCH = 512
+
+
+@dataclass(frozen=True, slots=True)
+class Thresholds:
+    """Least face probability after each of the three stages."""
+
+    proposal: float = 0.6
+    refinement: float = 0.7
+    output: float = 0.7
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Detections:
+    """n faces: boxes (n, 4) left, top, right, bottom; scores (n,); landmarks (n, 5, 2) x and y. All float32, pixels."""
+
+    boxes: Boxes
+    scores: npt.NDArray[np.float32]
+    landmarks: npt.NDArray[np.float32]
+
+
+class Mtcnn:
+    """The cascade. Safe to share between threads; `threads` is what one call may use (0 = all cores)."""
+
+    def __init__(self, *, threads: int = 0, scale_factor: float = 0.709, thresholds: Thresholds | None = None) -> None:
+        self._factor = scale_factor
+        self._thresholds = thresholds or Thresholds()
+        self._stages = [open_session(read_asset(name), threads=threads) for name in ("pnet", "rnet", "onet")]
+
+    def search(self, image: npt.NDArray[np.uint8], min_face: float) -> Detections:
+        """The faces of at least `min_face` pixels in `image` (h, w, 3) uint8 RGB, best score first."""
+        sampler = AreaSampler(image)
+        boxes = self._propose(sampler, max(min_face, LEAST_FACE))
+        boxes = self._refine(sampler, boxes)
+        return self._finish(sampler, boxes)
+
+    def _propose(self, sampler: AreaSampler, min_face: float) -> Boxes:
+        found = [np.zeros((0, 9), dtype=np.float32)]
+        scale = LEAST_FACE / min_face
+        shorter = min(sampler.height, sampler.width) * scale
+        while shorter >= LEAST_FACE:
+            level = sampler.shrink(int(sampler.height * scale + 1), int(sampler.width * scale + 1))
+            (out,) = self._stages[0].run(None, {"image": level[None]})
+            found.append(_candidates(out[0], scale, self._thresholds.proposal))
+            scale, shorter = scale * self._factor, shorter * self._factor
+        rows = np.concatenate(found)  # (n, 9): box, probability, offsets
+        rows = rows[suppress(rows[:, :4], rows[:, 4], 0.7)]
+        return square(refine(rows[:, :4], rows[:, 5:], margin=0))
+
+    def _refine(self, sampler: AreaSampler, boxes: Boxes) -> Boxes:
+        boxes, out = self._look(1, sampler, boxes, _CROP)
+        scores = _probability(out[:, 0])
+        good = scores > self._thresholds.refinement
+        boxes, scores, offsets = boxes[good], scores[good], out[good, 1:5]
+        keep = suppress(boxes, scores, 0.7)
+        return square(refine(boxes[keep], offsets[keep]))
+
+    def _finish(self, sampler: AreaSampler, boxes: Boxes) -> Detections:
+        boxes, out = self._look(2, sampler, boxes, LAST_CROP)
+        scores = _probability(out[:, 0])
+        good = scores > self._thresholds.output
+        boxes, scores, out = boxes[good], scores[good], out[good]
+        size = boxes[:, 2:] - boxes[:, :2] + 1  # (n, 2)
+        points = np.stack([out[:, 5:10], out[:, 10:15]], axis=2)  # (n, 5, 2)
+        landmarks = points * size[:, None, :] + boxes[:, None, :2] - 1
+        boxes = refine(boxes, out[:, 1:5])
+        keep = suppress(boxes, scores, 0.7, over="smaller", margin=1)
+        return Detections(boxes[keep], scores[keep], landmarks[keep])
+
+    def _look(self, stage: int, sampler: AreaSampler, boxes: Boxes, size: int) -> tuple[Boxes, npt.NDArray[np.float32]]:
+        """Run a later stage on crops: the boxes that lie inside the image and the network's rows for them."""
+        rows = [np.zeros((0, 15 if stage == 2 else 5), dtype=np.float32)]
+        kept = [np.zeros((0, 4), dtype=np.float32)]
+        for start in range(0, len(boxes), _BATCH):
+            some = boxes[start : start + _BATCH]
+            crops, inside = sampler.crops(some, size)
+            if len(crops):
+                rows.append(self._stages[stage].run(None, {"image": crops})[0])
+                kept.append(some[inside])
+        return np.concatenate(kept), np.concatenate(rows)
+
+
+def _probability(logit: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """The logistic function, in float32 as the reference computes it: ties of saturated scores decide what survives."""
+    one = np.float32(1)
+    probability: npt.NDArray[np.float32] = one / (one + np.exp(-np.maximum(logit, np.float32(-80))))
+    return probability
+
+
+def _candidates(out: npt.NDArray[np.float32], scale: float, threshold: float) -> npt.NDArray[np.float32]:
+    """What the first network proposes at one level: (n, 9) box, probability, offsets, without overlaps above 0.5."""
+    y, x = np.nonzero(out[0] >= math.log(threshold / (1 - threshold)))
+    grid = np.stack([x, y], axis=1).astype(np.float32) * _STRIDE  # (n, 2)
+    first = np.floor((grid + 1) / np.float32(scale))
+    last = np.floor((grid + LEAST_FACE) / np.float32(scale))
+    scores = _probability(out[0, y, x])
+    rows = np.concatenate([first, last, scores[:, None], out[1:, y, x].T], axis=1)
+    return rows[suppress(rows[:, :4], scores, 0.5)]
