@@ -1,0 +1,67 @@
+"""facesearch: vector-search face identification with quantized encoders.
+
+    from facesearch import Gallery, load_encoder
+
+    with Gallery.open("my-gallery") as gallery:
+        gallery.enroll("Ada Lovelace", ["ada1.jpg", "ada2.jpg"])
+        answer = gallery.identify("who-is-this.jpg")
+
+Importing the package loads nothing heavy; its names are loaded when they are first used.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from facesearch.answers import Candidate, FaceAnswer, GalleryInfo, Receipt, Verification
+    from facesearch.encoders import Encoder, load_encoder
+    from facesearch.enrolment import EnrolmentReport, Photo, Rejection
+    from facesearch.errors import FacesearchError
+    from facesearch.gallery import Gallery
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Candidate",
+    "Encoder",
+    "EnrolmentReport",
+    "FaceAnswer",
+    "FacesearchError",
+    "Gallery",
+    "GalleryInfo",
+    "Photo",
+    "Receipt",
+    "Rejection",
+    "Verification",
+    "__version__",
+    "load_encoder",
+]
+
+_LOADED_ON_USE = {
+    "Candidate": "facesearch.answers",
+    "Encoder": "facesearch.encoders",
+    "EnrolmentReport": "facesearch.enrolment",
+    "FaceAnswer": "facesearch.answers",
+    "FacesearchError": "facesearch.errors",
+    "Gallery": "facesearch.gallery",
+    "GalleryInfo": "facesearch.answers",
+    "Photo": "facesearch.enrolment",
+    "Receipt": "facesearch.answers",
+    "Rejection": "facesearch.enrolment",
+    "Verification": "facesearch.answers",
+    "load_encoder": "facesearch.encoders",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _LOADED_ON_USE:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value: object = getattr(import_module(_LOADED_ON_USE[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

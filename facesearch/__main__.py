@@ -1,0 +1,5 @@
+"""`python -m facesearch …` is `facesearch …`."""
+
+from facesearch.commands import main
+
+main()

@@ -1,0 +1,69 @@
+"""What a gallery answers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+Box = tuple[float, float, float, float]  # left, top, width, height in pixels
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """An identity returned for a probe: its best template's similarity (cosine), ties by lowest template id."""
+
+    rank: int
+    identity: str
+    similarity: float
+    template_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class FaceAnswer:
+    """The answer for one face: its box in pixels (None for an aligned crop) and up to k candidates, best first."""
+
+    box: Box | None
+    threshold: float
+    candidates: tuple[Candidate, ...]
+
+    @property
+    def is_match(self) -> bool:
+        """Whether the best candidate reaches the threshold; otherwise the face is unknown."""
+        return bool(self.candidates) and self.candidates[0].similarity >= self.threshold
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """How similar two faces are (cosine), and whether that reaches the threshold."""
+
+    similarity: float
+    threshold: float
+
+    @property
+    def same(self) -> bool:
+        return self.similarity >= self.threshold
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What `forget` did. wiped: no copy of the old rows is left in the database or its write-ahead log."""
+
+    identity: str
+    templates: int
+    images: int
+    index_rewritten: bool
+    wiped: bool
+    forgotten_at: int  # epoch seconds
+
+
+@dataclass(frozen=True, slots=True)
+class GalleryInfo:
+    """Sizes and state. Bytes are those on disk."""
+
+    encoder: str
+    index: str
+    codec: str
+    threshold: float
+    identities: int
+    templates: int
+    database_bytes: int
+    index_bytes: int

@@ -1,0 +1,73 @@
+"""The tree of commands, and how errors leave the program."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated
+
+import click
+import typer
+
+from facesearch import __version__
+from facesearch.commands import demo, encoders, enroll, gallery, identities, index, query
+from facesearch.errors import FacesearchError
+
+app = typer.Typer(
+    name="facesearch",
+    help="Who is this? Enrol photos of known people, then ask. Everything runs on this machine.",
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("enroll", epilog=enroll.EXAMPLES)(enroll.enroll)
+app.command("query", epilog=query.QUERY_EXAMPLES)(query.query)
+app.command("verify", epilog=query.VERIFY_EXAMPLES)(query.verify)
+app.add_typer(identities.app, name="identities")
+app.add_typer(index.app, name="index")
+app.add_typer(gallery.app, name="gallery")
+app.add_typer(encoders.app, name="encoders")
+app.command("demo", epilog=demo.EXAMPLES)(demo.demo)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"facesearch {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", help="Show the version.", is_eager=True, callback=_show_version)
+    ] = False,
+) -> None:
+    """Options of the whole program."""
+
+
+def run() -> None:
+    """Run a command; whatever goes wrong ends as one line on standard error and an exit status."""
+    try:
+        status = app(standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        status = error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        print_error("interrupted; what was confirmed is kept")
+        status = 130
+    except FacesearchError as error:
+        print_error(str(error))
+        status = error.exit_status
+    except BrokenPipeError:  # the reader of our output has gone, as in `facesearch … | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        status = 0
+    except OSError as error:
+        print_error(f"{error.filename or 'input/output'}: {(error.strerror or str(error)).lower()}")
+        status = 1
+    sys.exit(status if isinstance(status, int) else 0)
+
+
+def print_error(message: str) -> None:
+    """One line on standard error."""
+    sys.stderr.write(f"error: {' '.join(message.split())}\n")

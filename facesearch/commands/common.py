@@ -1,0 +1,132 @@
+"""What all commands share: options, output as table or JSON, progress bars."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from facesearch.paths import default_gallery
+
+if TYPE_CHECKING:
+    from facesearch.gallery import Gallery
+
+EXIT_REJECTED = 3  # a batch finished with rejected inputs
+
+GalleryOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--gallery",
+        "-g",
+        help="Folder of the gallery. Default: $FACESEARCH_GALLERY, else the user data folder.",
+        show_default=False,
+        file_okay=False,
+    ),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")]
+VerboseOption = Annotated[bool, typer.Option("--verbose", "-v", help="Say more on standard error.")]
+MinFaceOption = Annotated[
+    int, typer.Option("--min-face", help="Side in pixels of the smallest face to look for.", min=12, max=2000)
+]
+ThresholdOption = Annotated[
+    float | None,
+    typer.Option(
+        "--threshold",
+        help="Similarity (cosine) from which on it is a match. Default: the gallery's, else the encoder's.",
+        show_default=False,
+        min=-1.0,
+        max=1.0,
+    ),
+]
+AlignedOption = Annotated[
+    str | None,
+    typer.Option(
+        "--aligned",
+        help="The images are aligned crops of this kind (arcface, mtcnn-margin, dlib-chip); detect nothing.",
+        show_default=False,
+        metavar="CROP",
+    ),
+]
+
+
+def set_up(verbose: bool) -> None:
+    """Send the package's warnings (with `verbose` also its reports) to standard error, a line each."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_Formatter())
+    logger = logging.getLogger("facesearch")
+    logger.handlers[:] = [handler]
+    logger.propagate = False
+    logger.setLevel(logging.INFO if verbose else logging.WARNING)
+
+
+class _Formatter(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        prefix = "warning: " if record.levelno >= logging.WARNING else ""
+        return prefix + record.getMessage()
+
+
+def open_gallery(path: Path | None, **options: Any) -> Gallery:
+    """The gallery in the folder given, or the default one."""
+    from facesearch.gallery import Gallery
+
+    return Gallery.open(path or default_gallery(), **options)
+
+
+def print_json(document: object) -> None:
+    """One JSON document on standard output."""
+    sys.stdout.write(json.dumps(document, ensure_ascii=False, indent=2) + "\n")
+
+
+def say(text: str) -> None:
+    """A line for people on standard output, as it is: no markup, no wrapping."""
+    sys.stdout.write(text + "\n")
+
+
+def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]], *, right: Sequence[str] = ()) -> None:
+    """A table on standard output; the columns named in `right` are aligned to the right."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        table.add_column(column, justify="right" if column in right else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(str(cell)) for cell in row))
+    Console().print(table)
+
+
+def bytes_in_words(count: float) -> str:
+    """1536 -> "1.5 KB" (powers of 1024)."""
+    for unit in ("bytes", "KB", "MB"):
+        if count < 1024:
+            return f"{count:.0f} {unit}" if unit == "bytes" else f"{count:.1f} {unit}"
+        count /= 1024
+    return f"{count:.1f} GB"
+
+
+@contextmanager
+def progress_bar(label: str, *, quiet: bool = False) -> Iterator[Callable[[int, int], None]]:
+    """A progress bar on standard error where that is a terminal: a function (done, total)."""
+    if quiet or not sys.stderr.isatty():
+        yield lambda done, total: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task(label, total=None)
+        yield lambda done, total: progress.update(task, completed=done, total=total)
+
+
+def exit_rejected(rejected: int) -> None:
+    """End with status 3 if any input was rejected."""
+    if rejected:
+        raise typer.Exit(EXIT_REJECTED)

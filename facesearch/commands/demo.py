@@ -1,0 +1,98 @@
+"""facesearch demo"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from facesearch.commands.common import (
+    JsonOption,
+    VerboseOption,
+    bytes_in_words,
+    print_json,
+    print_table,
+    progress_bar,
+    say,
+    set_up,
+)
+
+EXAMPLES = """
+**Example**
+
+    facesearch demo --folder /tmp/faces
+"""
+
+
+def demo(
+    folder: Annotated[Path, typer.Option(help="Where photos, gallery and contact sheet are written.")] = Path(
+        "facesearch-demo"
+    ),
+    people: Annotated[int, typer.Option(help="People to enrol.", min=86, max=1000)] = 100,
+    json: JsonOption = False,
+    verbose: VerboseOption = False,
+) -> None:
+    """See the main job from nothing, offline: people who do not exist are enrolled, searched and measured."""
+    set_up(verbose)
+    from facesearch.demo import run_demo
+
+    def step(text: str) -> None:
+        if not json or verbose:
+            sys.stderr.write(f"{text} …\n")
+
+    with progress_bar("enrolling", quiet=json) as progress:
+        result = run_demo(folder, people=people, step=step, progress=progress)
+    if json:
+        print_json(
+            {
+                "folder": str(result.folder),
+                "contact_sheet": str(result.contact_sheet),
+                "identities": result.people,
+                "templates": result.templates,
+                "images_per_second": round(result.images_per_second, 2),
+                "threshold": result.threshold,
+                "probes": result.probes,
+                "found_first": result.found,
+                "matched": result.matched,
+                "strangers": result.strangers,
+                "strangers_unknown": result.unknown,
+                "kinds": [
+                    {
+                        "index": row.kind,
+                        "codec": row.codec,
+                        "database_bytes": row.database_bytes,
+                        "index_bytes": row.index_bytes,
+                        "top1": row.top1,
+                    }
+                    for row in result.kinds
+                ],
+            }
+        )
+        return
+    say("")
+    say(f"enrolled   {result.templates} photos of {result.people} people, {result.images_per_second:.0f} per second")
+    say(f"asked      {result.probes} other photos of them: {result.found} have the right person first,")
+    say(f"           {result.matched} of these at or above the threshold {result.threshold:.3f}")
+    say(f"strangers  {result.strangers} people who are not enrolled: {result.unknown} answered with unknown")
+    say(f"pictures   {result.contact_sheet}")
+    say("")
+    rows = [
+        (
+            row.kind,
+            row.codec,
+            bytes_in_words(row.database_bytes),
+            bytes_in_words(row.index_bytes),
+            bytes_in_words(row.database_bytes + row.index_bytes),
+            f"{row.top1:.3f}",
+        )
+        for row in result.kinds
+    ]
+    columns = ("index", "stored as", "database", "index file", "together", "top-1")
+    print_table(columns, rows, right=("database", "index file", "together", "top-1"))
+    say("")
+    say("These people are synthetic: the figures show how it works, not how well it does on yours. With your photos:")
+    say("  facesearch enroll PEOPLE            a folder per person: PEOPLE/Ada Lovelace/1.jpg")
+    say("  facesearch query PHOTO              who is this?")
+    say(f"  facesearch query {result.folder}/strangers/*/*.jpg --gallery {result.folder}/gallery")

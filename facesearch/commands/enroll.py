@@ -1,0 +1,117 @@
+"""facesearch enroll"""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from facesearch.commands.common import (
+    AlignedOption,
+    GalleryOption,
+    JsonOption,
+    MinFaceOption,
+    VerboseOption,
+    exit_rejected,
+    open_gallery,
+    print_json,
+    progress_bar,
+    say,
+    set_up,
+)
+from facesearch.errors import UsageError
+
+EXAMPLES = """
+**Examples**
+
+    facesearch enroll people/                     # people/Ada Lovelace/1.jpg, people/Alan Turing/a.png, ...
+
+    facesearch enroll --identity "Ada Lovelace" ada1.jpg ada2.jpg
+
+    facesearch enroll --manifest people.csv       # columns identity,path
+
+    facesearch enroll people/ --gallery staff --index sq8
+"""
+
+_SHOWN = 10  # rejected photos listed without -v
+
+
+def enroll(
+    paths: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="PATH...", help="Folders <identity>/<image>; with --identity, photos of that person."),
+    ] = None,
+    identity: Annotated[str | None, typer.Option(help="Whose photos these are.", show_default=False)] = None,
+    manifest: Annotated[
+        Path | None, typer.Option(help="CSV file with the columns identity and path.", show_default=False)
+    ] = None,
+    encoder: Annotated[
+        str | None,
+        typer.Option(
+            help="model[:precision][@backend]; the first enrolment fixes the model. Default: dlib-resnet.",
+            show_default=False,
+        ),
+    ] = None,
+    index: Annotated[
+        str | None,
+        typer.Option(help="Index of a new gallery: flat, sq8 or pq<m>. Default: flat.", show_default=False),
+    ] = None,
+    aligned: AlignedOption = None,
+    min_face: MinFaceOption = 40,
+    workers: Annotated[
+        int | None, typer.Option(help="Threads to use. Default: one per core.", min=1, max=256, show_default=False)
+    ] = None,
+    gallery: GalleryOption = None,
+    json: JsonOption = False,
+    verbose: VerboseOption = False,
+) -> None:
+    """Add photos of known people to the gallery.
+
+    A photo needs one face, or one that clearly is its subject. Photos enrolled already (by content) are skipped, so
+    the same command picks up what is new. Unusable photos are listed with the reason; the others are enrolled.
+    """
+    set_up(verbose)
+    if manifest is None and not paths:
+        raise UsageError("nothing to enrol: name a folder, photos with --identity, or a --manifest")
+    if manifest is not None and (paths or identity):
+        raise UsageError("--manifest goes without paths and without --identity")
+    from facesearch.sources import from_manifest, from_paths
+
+    sources = from_manifest(manifest) if manifest is not None else from_paths(paths or [], identity)
+    log = logging.getLogger("facesearch")
+    with open_gallery(gallery, encoder=encoder, index=index, min_face=min_face) as opened:
+        with progress_bar("enrolling", quiet=json and not verbose) as progress:
+            report = opened.enroll_photos(
+                sources.photos,
+                aligned=aligned,
+                progress=progress,
+                committed=lambda photo: log.info("enrolled %s", photo.path),
+                workers=workers,
+            )
+        counts = opened.counts()
+    rejected = sources.rejected + report.rejected
+    if json:
+        print_json(
+            {
+                "identities": report.identities,
+                "templates": report.templates,
+                "skipped": report.skipped,
+                "rejected": [{"path": item.path, "reason": item.reason} for item in rejected],
+                "ignored": sources.ignored,
+                "images_per_second": round(report.images_per_second, 2),
+                "gallery": {"identities": counts.identities, "templates": counts.templates},
+            }
+        )
+    else:
+        say(
+            f"enrolled {report.templates} photos of {report.identities} people "
+            f"({report.images_per_second:.1f} images per second), skipped {report.skipped} enrolled before"
+        )
+        for item in rejected if verbose else rejected[:_SHOWN]:
+            say(f"rejected {item.path}: {item.reason}")
+        if len(rejected) > _SHOWN and not verbose:
+            say(f"rejected {len(rejected) - _SHOWN} more; -v lists them all")
+        say(f"the gallery holds {counts.templates} templates of {counts.identities} people")
+    exit_rejected(len(rejected))

@@ -1,0 +1,108 @@
+"""facesearch index"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from facesearch.commands.common import (
+    GalleryOption,
+    JsonOption,
+    VerboseOption,
+    bytes_in_words,
+    open_gallery,
+    print_json,
+    progress_bar,
+    say,
+    set_up,
+)
+
+app = typer.Typer(help="The index that answers searches: see it, change its kind, check it.", no_args_is_help=True)
+
+
+@app.command(epilog="**Example**\n\n    facesearch index show")
+def show(gallery: GalleryOption = None, json: JsonOption = False, verbose: VerboseOption = False) -> None:
+    """Kind, size and state of the index."""
+    set_up(verbose)
+    with open_gallery(gallery, create=False) as opened:
+        info, index = opened.info(), opened.index_info()
+    if json:
+        print_json(
+            {
+                "index": info.index,
+                "answering": index.answering,
+                "codec": info.codec,
+                "templates": info.templates,
+                "bytes_per_template": index.bytes_per_template,
+                "index_bytes": info.index_bytes,
+                "file": index.file_name,
+                "built_at": index.built_at,
+                "replayed": index.replayed,
+            }
+        )
+        return
+    say(f"index {info.index}, {info.templates} templates, {index.bytes_per_template:g} bytes each in the index")
+    if index.answering != info.index:
+        say(f"  too few templates to train {info.index}: an exact {index.answering} index answers until there are more")
+    say(f"  file {index.file_name or '(none yet)'}, {bytes_in_words(info.index_bytes)}; store codec {info.codec}")
+    if index.replayed:
+        say(f"  {index.replayed} changes since the file was written are replayed at each opening")
+
+
+@app.command(
+    epilog="**Examples**\n\n    facesearch index build --kind sq8\n\n    facesearch index build   # repair, retrain"
+)
+def build(
+    kind: Annotated[
+        str | None, typer.Option(help="flat, sq8 or pq<m>. Default: the present kind.", show_default=False)
+    ] = None,
+    keep_originals: Annotated[
+        str | None,
+        typer.Option(
+            help="Codec in which templates stay in the store: fp32, fp16, int8. Default: fp32 for flat, else int8.",
+            show_default=False,
+            metavar="CODEC",
+        ),
+    ] = None,
+    gallery: GalleryOption = None,
+    json: JsonOption = False,
+    verbose: VerboseOption = False,
+) -> None:
+    """Build the index anew from the stored templates, also as another kind. No photo is read, nothing is encoded."""
+    set_up(verbose)
+    with open_gallery(gallery, create=False) as opened:
+        before = opened.info()
+        with progress_bar("building") as progress:
+            opened.build_index(kind, keep=keep_originals, progress=progress)
+        info = opened.info()
+    if json:
+        print_json(
+            {
+                "index": info.index,
+                "codec": info.codec,
+                "templates": info.templates,
+                "index_bytes": info.index_bytes,
+                "database_bytes": info.database_bytes,
+            }
+        )
+        return
+    size = bytes_in_words(info.index_bytes + info.database_bytes)
+    was = bytes_in_words(before.index_bytes + before.database_bytes)
+    say(f"built {info.index} of {info.templates} templates; the gallery takes {size} on disk (before: {was})")
+    if info.codec != before.codec:
+        say(f"  templates are stored as {info.codec} now (before: {before.codec})")
+
+
+@app.command(epilog="**Example**\n\n    facesearch index check || facesearch index build")
+def check(gallery: GalleryOption = None, json: JsonOption = False, verbose: VerboseOption = False) -> None:
+    """Compare database and index file with each other and with their checksums; status 1 on damage."""
+    set_up(verbose)
+    with open_gallery(gallery, create=False) as opened:
+        problems = opened.check()
+    if json:
+        print_json({"ok": not problems, "problems": problems})
+    else:
+        say("database and index are sound and agree" if not problems else "\n".join(problems))
+    if problems:
+        raise typer.Exit(1)

@@ -1,0 +1,150 @@
+"""facesearch query, facesearch verify"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from facesearch.commands.common import (
+    AlignedOption,
+    GalleryOption,
+    JsonOption,
+    MinFaceOption,
+    ThresholdOption,
+    VerboseOption,
+    exit_rejected,
+    open_gallery,
+    print_json,
+    print_table,
+    progress_bar,
+    say,
+    set_up,
+)
+from facesearch.errors import RejectedImageError
+from facesearch.paths import default_gallery
+
+if TYPE_CHECKING:
+    from facesearch.answers import FaceAnswer
+
+QUERY_EXAMPLES = """
+**Examples**
+
+    facesearch query visitor.jpg
+
+    facesearch query group.jpg --all-faces -k 3
+
+    facesearch query *.jpg --json
+"""
+VERIFY_EXAMPLES = """
+**Example**
+
+    facesearch verify passport.jpg selfie.jpg
+"""
+
+
+def query(
+    images: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="Photos of people to be named.")],
+    k: Annotated[int, typer.Option("-k", help="Candidates per face.", min=1, max=1000)] = 5,
+    threshold: ThresholdOption = None,
+    all_faces: Annotated[
+        bool, typer.Option("--all-faces", help="Answer for every face, not just the most prominent one.")
+    ] = False,
+    aligned: AlignedOption = None,
+    min_face: MinFaceOption = 40,
+    gallery: GalleryOption = None,
+    json: JsonOption = False,
+    verbose: VerboseOption = False,
+) -> None:
+    """Who is this? The most similar identities for each photo, or "unknown"."""
+    set_up(verbose)
+    from facesearch.templating import Stopwatch
+
+    watch = Stopwatch()
+    probes: list[dict[str, object]] = []
+    rejected: list[dict[str, str]] = []
+    with (
+        open_gallery(gallery, create=False, min_face=min_face) as opened,
+        progress_bar("searching", quiet=len(images) < 5) as progress,
+    ):
+        for done, image in enumerate(images, start=1):
+            try:
+                answers = opened.identify_faces(
+                    image, k, threshold=threshold, everyone=all_faces, aligned=aligned, watch=watch
+                )
+            except RejectedImageError as error:
+                rejected.append({"path": str(image), "reason": str(error)})
+                answers = []
+            probes.append({"path": str(image), "faces": [_face(answer) for answer in answers]})
+            if not json:
+                _show(image, answers)
+            progress(done, len(images))
+    if json:
+        timing = {stage: round(watch.spent.get(stage, 0.0), 3) for stage in ("detect", "encode", "search")}
+        print_json({"probes": probes, "rejected": rejected, "timing_ms": timing})
+    else:
+        for item in rejected:
+            say(f"rejected {item['path']}: {item['reason']}")
+    exit_rejected(len(rejected))
+
+
+def _face(answer: FaceAnswer) -> dict[str, object]:
+    return {
+        "box": None if answer.box is None else [round(value, 2) for value in answer.box],
+        "decision": "match" if answer.is_match else "unknown",
+        "threshold": answer.threshold,
+        "candidates": [
+            {
+                "rank": candidate.rank,
+                "identity": candidate.identity,
+                "similarity": candidate.similarity,
+                "template_id": candidate.template_id,
+            }
+            for candidate in answer.candidates
+        ],
+    }
+
+
+def _show(image: Path, answers: list[FaceAnswer]) -> None:
+    for number, answer in enumerate(answers, start=1):
+        where = f", face {number} of {len(answers)}" if len(answers) > 1 else ""
+        verdict = answer.candidates[0].identity if answer.is_match else "unknown"
+        say(f"{image}{where}: {verdict}  (threshold {answer.threshold:.3f})")
+        rows = [(candidate.rank, f"{candidate.similarity:.4f}", candidate.identity) for candidate in answer.candidates]
+        print_table(("rank", "similarity", "identity"), rows, right=("rank", "similarity"))
+
+
+def verify(
+    a: Annotated[Path, typer.Argument(metavar="A", help="One photo.")],
+    b: Annotated[Path, typer.Argument(metavar="B", help="Another photo.")],
+    threshold: ThresholdOption = None,
+    aligned: AlignedOption = None,
+    min_face: MinFaceOption = 40,
+    gallery: GalleryOption = None,
+    json: JsonOption = False,
+    verbose: VerboseOption = False,
+) -> None:
+    """Do two photos show the same person? Nothing has to be enrolled.
+
+    Where there is a gallery, its encoder and threshold are used, else those of the default encoder.
+    """
+    set_up(verbose)
+    from facesearch.store import DATABASE_NAME
+
+    if ((gallery or default_gallery()) / DATABASE_NAME).exists():
+        with open_gallery(gallery, create=False, min_face=min_face) as opened:
+            answer = opened.verify(a, b, threshold=threshold, aligned=aligned)
+    else:
+        from facesearch.encoders import load_encoder
+        from facesearch.templating import Templater
+        from facesearch.templating import verify as verify_images
+
+        encoder = load_encoder()
+        limit = encoder.threshold if threshold is None else threshold
+        answer = verify_images(Templater(encoder, min_face=min_face), a, b, limit, aligned=aligned)
+    if json:
+        print_json({"similarity": answer.similarity, "threshold": answer.threshold, "same": answer.same})
+    else:
+        verdict = "the same person" if answer.same else "not the same person"
+        say(f"{verdict}: similarity {answer.similarity:.4f}, threshold {answer.threshold:.3f}")

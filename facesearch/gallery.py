@@ -1,0 +1,393 @@
+"""The gallery: enrol, identify, verify, forget. The one place where faces, encoders, store and index meet."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+import numpy.typing as npt
+
+from facesearch.answers import Candidate, FaceAnswer, GalleryInfo, Receipt, Verification
+from facesearch.encoders import DEFAULT_MODEL, Encoder, EncoderSpec, find_model, load_encoder
+from facesearch.enrolment import EnrolmentReport, Photo, Progress, enrol_photos
+from facesearch.errors import EncoderMismatchError, GalleryNotFoundError, IndexStateError, UsageError
+from facesearch.faces import DEFAULT_MIN_FACE
+from facesearch.projection import IndexInfo, IndexProjection
+from facesearch.store import (
+    DATABASE_NAME,
+    Counts,
+    EncoderKey,
+    GallerySettings,
+    IdentitySummary,
+    Owner,
+    SqlStore,
+    TemplateInfo,
+    open_store,
+)
+from facesearch.store.codecs import find_codec
+from facesearch.templating import Image, Stopwatch, Templater, templates_of, verify
+from indexes import VectorIndexError, parse_kind
+
+DEFAULT_INDEX_KIND = "flat"
+_CODEC_OF = {"flat": "fp32"}  # what a kind is exact to; all others lose more than int8 does
+_DEFAULT_CODEC = "int8"
+_SPARE = 4  # templates asked of the index per identity wanted, to begin with
+
+
+@dataclass(slots=True)
+class _Models:
+    """Encoders and detectors, loaded when first needed."""
+
+    encoder: Encoder | None = None
+    given: bool = False
+    templaters: dict[int, Templater] = field(default_factory=dict)
+
+
+class Gallery:
+    """A folder with the templates of known persons. Made by `Gallery.open`; use it in a with-statement."""
+
+    def __init__(self, store: SqlStore, folder: Path, models: _Models, min_face: int) -> None:
+        self._store = store
+        self._folder = folder
+        self._models = models
+        self._min_face = min_face
+        self._projection = IndexProjection(store, folder)
+
+    @staticmethod
+    def open(
+        path: str | os.PathLike[str],
+        *,
+        encoder: str | Encoder | None = None,
+        index: str | None = None,
+        create: bool = True,
+        min_face: int = DEFAULT_MIN_FACE,
+    ) -> Gallery:
+        """Open the gallery in the folder `path`, or start one.
+
+        Args:
+            encoder: `model[:precision][@backend]`, or an `Encoder`. A new gallery is fixed to its model; an existing
+                one accepts another precision or backend of the same model only. Default: the gallery's own, else
+                dlib-resnet.
+            index: kind of index for a new gallery (`flat`, `sq8`, `pq<m>`); default flat.
+            create: whether a gallery that is not there yet is started.
+            min_face: side in pixels of the smallest face to look for.
+
+        Raises `GalleryNotFoundError`, `EncoderMismatchError`, `UnknownEncoderError`, `StoreError`.
+        """
+        folder = Path(path)
+        exists = (folder / DATABASE_NAME).exists()
+        if not exists and not create:
+            raise GalleryNotFoundError(f"there is no gallery in {folder}: start one with facesearch enroll")
+        read_only = exists and not os.access(folder, os.W_OK)
+        store = open_store(folder, read_only=read_only, create=create)
+        try:
+            gallery = Gallery(store, folder, _Models(), min_face)
+            gallery._settle(encoder, index)
+        except BaseException:
+            store.close()
+            raise
+        return gallery
+
+    # settings
+
+    def _settle(self, encoder: str | Encoder | None, index: str | None) -> None:
+        """Fix encoder and index of a new gallery, or see that what is asked agrees with an existing one."""
+        settings = self._store.settings()
+        if encoder is not None and not isinstance(encoder, str):
+            self._models.encoder, self._models.given = encoder, True
+            spec, dimension = encoder.spec, encoder.dimension
+        else:
+            kept = self._store.gallery_encoder()
+            spec = EncoderSpec.parse(encoder or (str(kept) if kept else DEFAULT_MODEL))
+            model = find_model(spec.model)
+            model.variant(spec)
+            dimension = model.dimension
+        self.encoder_spec = spec
+        if settings is not None:
+            if settings.model != spec.model:
+                raise EncoderMismatchError(
+                    f"this gallery holds templates of {settings.model}; those of {spec.model} cannot be compared with "
+                    "them: use another gallery (--gallery)"
+                )
+            if index is not None and index != settings.index_kind:
+                raise UsageError(
+                    f"this gallery has index {settings.index_kind}; to change it: facesearch index build --kind {index}"
+                )
+            return
+        kind = index or DEFAULT_INDEX_KIND
+        self._check_kind(kind, dimension)
+        self._new = GallerySettings(spec.model, dimension, _CODEC_OF.get(kind, _DEFAULT_CODEC), kind)
+
+    @staticmethod
+    def _check_kind(kind: str, dimension: int) -> None:
+        try:
+            parse_kind(kind).check_dimension(dimension)
+        except VectorIndexError as error:
+            raise UsageError(str(error)) from error
+
+    def _settings(self) -> GallerySettings:
+        settings = self._store.settings()
+        if settings is None:
+            raise GalleryNotFoundError(f"the gallery in {self._folder} is empty: enrol somebody first")
+        return settings
+
+    @property
+    def threshold(self) -> float:
+        """Similarity from which on a candidate is a match: the gallery's own, else the encoder's default."""
+        settings = self._store.settings()
+        if settings is not None and settings.threshold is not None:
+            return settings.threshold
+        if self._models.given and self._models.encoder is not None:
+            return self._models.encoder.threshold
+        return find_model(self.encoder_spec.model).threshold
+
+    def set_threshold(self, threshold: float | None) -> None:
+        """Keep another threshold with the gallery; None returns to the encoder's default."""
+        self._settings()
+        self._store.set_threshold(threshold)
+
+    def _templater(self, threads: int = 0) -> Templater:
+        if threads not in self._models.templaters:
+            encoder = self._models.encoder
+            if not self._models.given or encoder is None:
+                encoder = load_encoder(str(self.encoder_spec), threads=threads)
+            self._models.templaters[threads] = Templater(encoder, min_face=self._min_face, threads=threads)
+        return self._models.templaters[threads]
+
+    # enrolment
+
+    def enroll(self, identity: str, images: Iterable[str | os.PathLike[str]]) -> EnrolmentReport:
+        """Add photos of one person. Photos enrolled already (by content) are skipped, unusable ones rejected."""
+        return self.enroll_photos([Photo(identity, Path(image)) for image in images])
+
+    def enroll_photos(
+        self,
+        photos: Sequence[Photo],
+        *,
+        aligned: str | None = None,
+        progress: Progress | None = None,
+        committed: Callable[[Photo], None] | None = None,
+        workers: int | None = None,
+    ) -> EnrolmentReport:
+        """Add photos of any number of people, on all cores (or `workers`).
+
+        Args:
+            aligned: the photos are crops of this kind already; nothing is detected.
+            progress: called with (photos done, photos in all).
+            committed: called for each photo once its template is safely stored.
+        """
+        templater = self._templater(threads=1)
+        encoder = templater.encoder
+        key = EncoderKey(encoder.spec.model, encoder.spec.precision, encoder.spec.backend, encoder.fingerprint)
+        settings = self._store.settings() or self._store.configure(self._new, key)
+        if settings.model != key.model:  # another process started this gallery with another model meanwhile
+            raise EncoderMismatchError(f"this gallery holds templates of {settings.model}, not of {key.model}")
+        report = enrol_photos(
+            self._store,
+            templater,
+            key,
+            find_codec(settings.codec),
+            photos,
+            aligned=aligned,
+            progress=progress,
+            committed=committed,
+            workers=workers,
+        )
+        if report.templates:
+            self._store.audit("enroll", detail={"templates": report.templates, "rejected": len(report.rejected)})
+            self._projection.save()
+        return report
+
+    # questions
+
+    def identify(self, image: Image, k: int = 5, *, threshold: float | None = None) -> FaceAnswer:
+        """Who is the most prominent person in a photo? Up to k candidates, best first.
+
+        Raises `RejectedImageError` if the photo cannot be used, `GalleryNotFoundError` for an empty gallery.
+        """
+        return self.identify_faces(image, k, threshold=threshold, everyone=False)[0]
+
+    def identify_faces(
+        self,
+        image: Image,
+        k: int = 5,
+        *,
+        threshold: float | None = None,
+        everyone: bool = True,
+        aligned: str | None = None,
+        watch: Stopwatch | None = None,
+    ) -> list[FaceAnswer]:
+        """Who is everyone in a photo (or the most prominent person)? One answer per face, largest face first."""
+        if k < 1:
+            raise UsageError(f"k is {k}, at least one candidate has to be asked for")
+        self._settings()
+        faces = templates_of(self._templater(), image, everyone=everyone, aligned=aligned, watch=watch)
+        start = time.perf_counter()
+        found = self._nearest(np.stack([face.template for face in faces]), k)
+        if watch:
+            watch.add("search", start)
+        limit = self.threshold if threshold is None else threshold
+        return [FaceAnswer(face.box, limit, tuple(candidates)) for face, candidates in zip(faces, found, strict=True)]
+
+    def _nearest(self, probes: npt.NDArray[np.float32], k: int) -> list[list[Candidate]]:
+        """For probes (m, d) float32: the k identities with the most similar template each."""
+        index = self._projection.current()
+        wanted, fetch = min(k, self._store.counts().identities), _SPARE * k
+        answers: list[list[Candidate]] = [[] for _ in probes]
+        open_probes = list(range(len(probes)))
+        while open_probes:
+            fetch = min(fetch, max(len(index), 1))
+            scores, ids = self._projection.search(probes[open_probes], fetch)
+            owners = self._store.owners(np.unique(ids[ids >= 0]).tolist())
+            unfinished = []
+            for row, probe in enumerate(open_probes):
+                answers[probe] = _best_per_identity(scores[row], ids[row], owners, k)
+                if len(answers[probe]) < wanted and fetch < len(index):
+                    unfinished.append(probe)
+            open_probes, fetch = unfinished, fetch * 4
+        return answers
+
+    def verify(self, a: Image, b: Image, *, threshold: float | None = None, aligned: str | None = None) -> Verification:
+        """Do two photos show the same person? Nothing has to be enrolled.
+
+        Raises `RejectedImageError` naming the photo that cannot be used.
+        """
+        limit = self.threshold if threshold is None else threshold
+        return verify(self._templater(), a, b, limit, aligned=aligned)
+
+    def template(self, image: Image) -> npt.NDArray[np.float32]:
+        """The template (dimension,) float32 of the most prominent person in a photo, which is not enrolled."""
+        return templates_of(self._templater(), image, everyone=False)[0].template
+
+    def search(self, templates: npt.NDArray[np.float32], k: int = 5) -> list[list[Candidate]]:
+        """Up to k candidates per template of `templates` (m, dimension) float32, best first."""
+        self._settings()
+        return self._nearest(templates, k)
+
+    # identities
+
+    def identities(self) -> list[IdentitySummary]:
+        """Everybody enrolled, by name."""
+        return self._store.identities()
+
+    def identity(self, name: str) -> tuple[IdentitySummary, list[TemplateInfo]]:
+        """One identity and what is stored of it; raises `UnknownIdentityError`."""
+        return self._store.identity(name), self._store.template_infos(name)
+
+    def rename(self, old: str, new: str) -> None:
+        """Raises `UnknownIdentityError`, and `IdentityExistsError` if `new` is taken."""
+        self._store.rename(old, new)
+
+    def merge(self, source: str, target: str) -> int:
+        """Give all templates of `source` to `target`; returns how many."""
+        return self._store.merge(source, target)
+
+    def forget(self, identity: str) -> Receipt:
+        """Take a person out: of the answers at once, of database and index file durably.
+
+        Raises `UnknownIdentityError`.
+        """
+        removed = self._store.forget(identity)
+        self._projection.remove_strays()
+        rewritten = False
+        if removed.template_ids:
+            self._projection.save(force=True)
+            rewritten = True
+        wiped = self._store.checkpoint()
+        return Receipt(identity, len(removed.template_ids), removed.images, rewritten, wiped, int(time.time()))
+
+    # index and state
+
+    def build_index(
+        self, kind: str | None = None, *, keep: str | None = None, progress: Progress | None = None
+    ) -> None:
+        """Build the index anew, as `kind` if given, from the stored templates; nothing is encoded again.
+
+        keep: the codec in which the templates stay stored (`fp32`, `fp16`, `int8`); default: what the kind is exact
+        to, fp32 for flat and int8 for all others. Going down rounds the templates for good.
+        Raises `UsageError` for an unknown kind, `IndexStateError` where there are too few templates to train it.
+        """
+        settings = self._settings()
+        wanted = kind or settings.index_kind
+        self._check_kind(wanted, settings.dimension)
+        least = parse_kind(wanted).family.training_size
+        templates = self._store.counts().templates
+        if templates < least:
+            raise IndexStateError(
+                f"index {wanted} needs at least {least} templates to be trained, this gallery has {templates}; "
+                "use flat or sq8 until then"
+            )
+        codec = keep or (_CODEC_OF.get(wanted, _DEFAULT_CODEC) if kind else settings.codec)
+        if codec != settings.codec:
+            target = find_codec(codec)
+
+            def recoded(codes: list[bytes], old: str) -> list[bytes]:
+                return target.encode(find_codec(old).decode(codes, settings.dimension))
+
+            self._store.recode(recoded, codec)
+        if (wanted, codec) != (settings.index_kind, settings.codec):
+            self._store.set_index_kind(wanted, codec)
+        self._projection.rebuild(progress or (lambda done, total: None))
+        self._projection.remove_strays()
+        if codec != settings.codec:
+            self._store.vacuum()  # the freed bytes go back to the disk
+
+    def check(self) -> list[str]:
+        """What is wrong with database, index file and their agreement, in words; empty if all is well."""
+        return self._store.integrity_check() or self._projection.problems()
+
+    def counts(self) -> Counts:
+        """Numbers of identities, templates and images."""
+        return self._store.counts()
+
+    def index_info(self) -> IndexInfo:
+        """State of the index."""
+        self._settings()
+        return self._projection.info()
+
+    def info(self) -> GalleryInfo:
+        """Sizes and state."""
+        settings = self._settings()
+        counts = self._store.counts()
+        return GalleryInfo(
+            encoder=str(self._store.gallery_encoder()),
+            index=settings.index_kind,
+            codec=settings.codec,
+            threshold=self.threshold,
+            identities=counts.identities,
+            templates=counts.templates,
+            database_bytes=self._store.database_bytes(),
+            index_bytes=self._projection.bytes_on_disk(),
+        )
+
+    def close(self) -> None:
+        self._store.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def _best_per_identity(
+    scores: npt.NDArray[np.float32], ids: npt.NDArray[np.int64], owners: dict[int, Owner], k: int
+) -> list[Candidate]:
+    """The first template of each identity in a ranking, at most k."""
+    best: dict[int, Candidate] = {}
+    for score, template_id in zip(scores.tolist(), ids.tolist(), strict=True):
+        owner = owners.get(template_id)
+        if owner is None or owner.identity_id in best:
+            continue
+        best[owner.identity_id] = Candidate(len(best) + 1, owner.identity, min(score, 1.0), template_id)
+        if len(best) == k:
+            break
+    return list(best.values())

@@ -1,0 +1,291 @@
+"""The index as a projection of the identity store: opened, caught up, saved, rebuilt, checked.
+
+SQL is the truth. The index file carries a name that is used once; SQL says which file is valid, its checksum, and the
+last change it covers. Opening replays what came later; a file that is missing, damaged or not the one recorded is
+rebuilt from the stored templates, with a warning. An answer never comes from a stale index: every search first looks
+whether the store has moved on.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from facesearch.errors import IndexStateError, StoreError
+from facesearch.store import GallerySettings, IdentityStore, IndexState, Templates, Watermark
+from facesearch.store.codecs import find_codec
+from indexes import VectorIndex, VectorIndexError, create_index, load_index, parse_kind, read_footer
+from indexes.files import sync_folder
+
+_log = logging.getLogger("facesearch")
+
+Progress = Callable[[int, int], None]  # (templates done, templates in all)
+
+# A kind that has to be trained waits for this many times the least training set: a codebook learnt from fewer
+# templates knows little but those.
+_TRAIN_FACTOR = 4
+_TRAIN_SAMPLE = 65_536
+# A small gain is not worth rewriting a large file: what is missing is replayed at the next opening.
+_SAVE_LAG = 0.02
+_STAND_IN = "flat"
+
+
+@dataclass(frozen=True, slots=True)
+class IndexInfo:
+    """State of the index.
+
+    answering: the kind that answers; another than the gallery's while there are too few templates to train that.
+    bytes_per_template: code bytes in the index. file_name, built_at (epoch seconds): of the valid file, None without.
+    replayed: changes since the file was written, which every opening replays.
+    """
+
+    answering: str
+    bytes_per_template: float
+    file_name: str | None
+    built_at: int | None
+    replayed: int
+
+
+class IndexProjection:
+    """The index of one gallery folder, in step with its store."""
+
+    def __init__(self, store: IdentityStore, folder: Path) -> None:
+        self._store = store
+        self._folder = folder
+        self._index: VectorIndex | None = None
+        self._covers = Watermark(0, 0)
+        self._built_for: tuple[str, str] | None = None
+
+    # reading
+
+    def current(self) -> VectorIndex:
+        """The index, with every committed change in it; raises `IndexStateError` if the gallery has no templates."""
+        settings = self._settings()
+        if self._index is None or self._built_for != (settings.index_kind, settings.codec):
+            self._open(settings)
+        index = self._index
+        assert index is not None  # noqa: S101 - for the type checker
+        self._catch_up(settings, index)
+        return index
+
+    def search(self, probes: npt.NDArray[np.float32], k: int) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]:
+        """The k best templates per probe (m, d): scores (m, k) float32 and template ids (m, k) int64, −1 for none."""
+        try:
+            return self.current().search(probes, k)
+        except VectorIndexError as error:
+            raise IndexStateError(str(error)) from error
+
+    def bytes_on_disk(self) -> int:
+        """Size of the valid index file; 0 if there is none."""
+        path = self._valid_file()
+        return path.stat().st_size if path and path.exists() else 0
+
+    def info(self) -> IndexInfo:
+        """State of the index."""
+        index, state, now = self.current(), self._store.index_state(), self._store.watermark()
+        behind = 0
+        if state is not None:
+            behind = now.last_template_id - state.last_template_id + now.last_removal_id - state.last_removal_id
+        return IndexInfo(
+            index.kind,
+            index.bytes_per_vector,
+            state.file_name if state else None,
+            state.built_at if state else None,
+            behind,
+        )
+
+    # writing
+
+    def save(self, *, force: bool = False) -> None:
+        """Write the index file if it lags far enough behind (or `force`), and record it as the valid one."""
+        index, settings = self.current(), self._settings()
+        if index.kind != settings.index_kind:  # a stand-in is rebuilt in no time
+            if self._ready_to_train(settings):
+                self.rebuild()
+            return
+        state = self._store.index_state()
+        lag = len(index) if state is None else self._covers.last_template_id - state.last_template_id
+        removed = state is not None and self._covers.last_removal_id > state.last_removal_id
+        if force or removed or state is None or lag > _SAVE_LAG * len(index):
+            self._write(index, settings)
+
+    def rebuild(self, progress: Progress | None = None) -> None:
+        """Train anew where the kind is trained, fill from the stored templates, write the file."""
+        settings = self._settings()
+        index = self._built(settings, progress)
+        if index.kind != settings.index_kind:
+            least = parse_kind(settings.index_kind).family.training_size
+            raise IndexStateError(
+                f"index {settings.index_kind} needs at least {least} templates to be trained, "
+                f"this gallery has {len(index)}; use flat or sq8 until then"
+            )
+        self._index = index
+        self._write(index, settings)
+
+    def remove_strays(self) -> int:
+        """Delete index files that are not the valid one, left by interrupted writers; returns how many."""
+        valid = self._valid_file()
+        strays = [
+            path
+            for pattern in ("index-*.faiss", ".index-*.tmp")
+            for path in self._folder.glob(pattern)
+            if path != valid
+        ]
+        for path in strays:
+            path.unlink(missing_ok=True)
+        if strays:
+            sync_folder(self._folder)
+        return len(strays)
+
+    # checking
+
+    def problems(self) -> list[str]:
+        """What is wrong with the index file and with its agreement with the store, in words; empty if nothing."""
+        settings = self._settings()
+        found = []
+        state = self._store.index_state()
+        if state is not None:
+            found += self._file_problems(state)
+        stored = []
+        for batch in self._store.templates():
+            stored.append(batch.ids)
+            try:
+                self._decode(batch, settings)
+            except StoreError as error:
+                found.append(f"templates {batch.ids[0]} to {batch.ids[-1]}: {error}")
+        if not found:
+            ids = np.concatenate([np.zeros(0, np.int64), *stored])
+            difference = len(np.setxor1d(ids, self.current().ids))
+            if difference:
+                found.append(f"index and store differ in {difference} templates; run: facesearch index build")
+        return found
+
+    def _file_problems(self, state: IndexState) -> list[str]:
+        path = self._folder / state.file_name
+        try:
+            index = load_index(path)
+            footer = read_footer(path)
+        except VectorIndexError as error:
+            return [f"{error}; run: facesearch index build"]
+        if footer.sha256 != state.sha256 or len(index) != state.rows:
+            return [f"index file {state.file_name} is not the one recorded in the store; run: facesearch index build"]
+        return []
+
+    # inside
+
+    def _settings(self) -> GallerySettings:
+        settings = self._store.settings()
+        if settings is None:
+            raise IndexStateError("the gallery is empty: enrol somebody first")
+        return settings
+
+    def _valid_file(self) -> Path | None:
+        state = self._store.index_state()
+        return None if state is None else self._folder / state.file_name
+
+    def _open(self, settings: GallerySettings) -> None:
+        self._built_for = (settings.index_kind, settings.codec)
+        state = self._store.index_state()
+        if state is None or (state.kind, state.codec) != self._built_for:
+            self._index = self._built(settings)
+            return
+        try:
+            if read_footer(self._folder / state.file_name).sha256 != state.sha256:
+                raise VectorIndexError(f"index file {state.file_name} is not the one recorded in the store")
+            self._index = load_index(self._folder / state.file_name)
+            self._covers = Watermark(state.last_template_id, state.last_removal_id)
+        except VectorIndexError as error:
+            if self._store.index_state() != state:  # another process has just replaced it
+                self._open(settings)
+                return
+            _log.warning("%s; rebuilt from the stored templates (facesearch index build repairs the file)", error)
+            self._index = self._built(settings)
+
+    def _built(self, settings: GallerySettings, progress: Progress | None = None) -> VectorIndex:
+        """A new index of all stored templates; an exact one where there are too few to train the kind."""
+        covers = self._store.watermark()
+        total = self._store.counts().templates
+        ready = self._trainable(settings, total, factor=1 if progress else _TRAIN_FACTOR)
+        try:
+            index = create_index(settings.index_kind if ready else _STAND_IN, settings.dimension)
+            if ready and parse_kind(settings.index_kind).family.train is not None:
+                index.train(self._training_sample(settings))
+            done = 0
+            for batch in self._store.templates():
+                within = batch.ids <= covers.last_template_id
+                index.add(batch.ids[within], self._decode(batch, settings)[within])
+                done += len(batch)
+                if progress:
+                    progress(done, total)
+        except VectorIndexError as error:
+            raise IndexStateError(str(error)) from error
+        self._covers = covers
+        return index
+
+    def _ready_to_train(self, settings: GallerySettings) -> bool:
+        return self._trainable(settings, self._store.counts().templates, factor=_TRAIN_FACTOR)
+
+    @staticmethod
+    def _trainable(settings: GallerySettings, templates: int, factor: int) -> bool:
+        return templates >= factor * parse_kind(settings.index_kind).family.training_size
+
+    def _training_sample(self, settings: GallerySettings) -> npt.NDArray[np.float32]:
+        taken, count = [], 0
+        for batch in self._store.templates():
+            taken.append(self._decode(batch, settings))
+            count += len(batch)
+            if count >= _TRAIN_SAMPLE:
+                break
+        return np.concatenate([np.zeros((0, settings.dimension), np.float32), *taken])
+
+    def _catch_up(self, settings: GallerySettings, index: VectorIndex) -> None:
+        now = self._store.watermark()
+        if now == self._covers:
+            return
+        for batch in self._store.templates(after_id=self._covers.last_template_id):
+            new = (batch.ids <= now.last_template_id) & ~np.isin(batch.ids, index.ids)
+            index.add(batch.ids[new], self._decode(batch, settings)[new])
+        gone = [entry.template_id for entry in self._store.removals(self._covers.last_removal_id)]
+        if gone:
+            index.remove(np.array(gone, dtype=np.int64))
+        self._covers = now
+
+    @staticmethod
+    def _decode(batch: Templates, settings: GallerySettings) -> npt.NDArray[np.float32]:
+        vectors = np.zeros((len(batch), settings.dimension), dtype=np.float32)
+        codecs = np.array(batch.codecs)
+        for name in dict.fromkeys(batch.codecs):
+            rows = np.flatnonzero(codecs == name)
+            vectors[rows] = find_codec(name).decode([batch.codes[row] for row in rows], settings.dimension)
+        return vectors
+
+    def _write(self, index: VectorIndex, settings: GallerySettings) -> None:
+        previous = self._valid_file()
+        path = self._folder / f"index-{secrets.token_hex(8)}.faiss"
+        covers = self._covers
+        try:
+            saved = index.save(path)
+        except OSError as error:
+            raise IndexStateError(f"the index file cannot be written: {error.strerror or error}") from error
+        state = IndexState(
+            kind=settings.index_kind,
+            codec=settings.codec,
+            file_name=path.name,
+            sha256=saved.sha256,
+            rows=saved.rows,
+            last_template_id=covers.last_template_id,
+            last_removal_id=covers.last_removal_id,
+            size_bytes=saved.size_bytes,
+            built_at=int(time.time()),
+        )
+        if not self._store.set_index_state(state):  # another process was faster, with later changes
+            path.unlink(missing_ok=True)
+        elif previous is not None and previous != path:
+            previous.unlink(missing_ok=True)

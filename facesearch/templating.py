@@ -1,0 +1,146 @@
+"""From a photo to templates: detect, choose the face, cut the encoder's crop, encode."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image as PillowImage
+
+from facesearch.answers import Box, Verification
+from facesearch.encoders import Encoder
+from facesearch.errors import EncoderMismatchError, RejectedImageError, TinyFaceError, UsageError
+from facesearch.faces import CROPS, DEFAULT_MIN_FACE, Face, FaceDetector, clear_subject, most_prominent
+from facesearch.images import load_image
+
+RGB = npt.NDArray[np.uint8]
+Image = str | os.PathLike[str] | RGB  # a file, or pixels (h, w, 3)
+Template = npt.NDArray[np.float32]
+
+_TINY = 16  # pixels; a face this small is still found, to say that it is too small
+_GOOD_SIZE = 112.0  # pixels; larger faces add nothing to a template
+
+
+@dataclass(slots=True)
+class Stopwatch:
+    """Milliseconds spent per stage."""
+
+    spent: dict[str, float] = field(default_factory=dict)
+
+    def add(self, stage: str, since: float) -> None:
+        """Count the time since `since` (time.perf_counter) for a stage."""
+        self.spent[stage] = self.spent.get(stage, 0.0) + (time.perf_counter() - since) * 1000
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FaceTemplate:
+    """One face: template (dimension,) float32, box (None for a crop that came aligned), quality in 0..1."""
+
+    template: Template
+    box: Box | None
+    quality: float
+
+
+class Templater:
+    """Turns photos into templates for one encoder. Safe to share between threads."""
+
+    def __init__(self, encoder: Encoder, *, min_face: int = DEFAULT_MIN_FACE, threads: int = 0) -> None:
+        self.encoder = encoder
+        self._crop = next(crop for crop in CROPS.values() if crop.name == encoder.crop)
+        self._detector = FaceDetector(min_face, threads=threads)
+
+    def subject(self, image: RGB) -> FaceTemplate:
+        """For enrolment: the one face that the photo is clearly of.
+
+        Raises `NoFaceError`, `TinyFaceError`, or `SeveralFacesError` where it is not clear who is meant.
+        """
+        faces = self._found(image)
+        return self._encode(image, [clear_subject(faces, *image.shape[:2])])[0]
+
+    def prominent(self, image: RGB, watch: Stopwatch | None = None) -> FaceTemplate:
+        """For a probe: the most prominent face. Raises `NoFaceError` or `TinyFaceError`."""
+        start = time.perf_counter()
+        faces = self._found(image)
+        if watch:
+            watch.add("detect", start)
+        return self._encode(image, [most_prominent(faces, *image.shape[:2])], watch)[0]
+
+    def everyone(self, image: RGB, watch: Stopwatch | None = None) -> list[FaceTemplate]:
+        """For a probe: all faces, largest first. Raises `NoFaceError` or `TinyFaceError`."""
+        start = time.perf_counter()
+        faces = self._found(image)
+        most_prominent(faces, *image.shape[:2])
+        if watch:
+            watch.add("detect", start)
+        return self._encode(image, faces, watch)
+
+    def aligned(self, crop: RGB, kind: str, watch: Stopwatch | None = None) -> FaceTemplate:
+        """The template of a photo that is an aligned crop already; only of the `kind` that the encoder takes."""
+        if kind not in CROPS:
+            raise UsageError(f"no kind of crop is named '{kind}'; there are: {', '.join(CROPS)}")
+        if kind != self.encoder.crop:
+            raise EncoderMismatchError(
+                f"encoder {self.encoder.spec} takes {self.encoder.crop} crops, not {kind}: leave --aligned out"
+            )
+        if crop.shape[0] != crop.shape[1]:
+            raise EncoderMismatchError(f"an aligned crop is square, this image is {crop.shape[1]}×{crop.shape[0]}")
+        size = (self._crop.size, self._crop.size)
+        if crop.shape[:2] != size:
+            crop = np.asarray(PillowImage.fromarray(crop).resize(size, PillowImage.Resampling.BILINEAR))
+        start = time.perf_counter()
+        template = self.encoder.encode(crop[None])[0]
+        if watch:
+            watch.add("encode", start)
+        return FaceTemplate(template, None, 1.0)
+
+    def _found(self, image: RGB) -> list[Face]:
+        faces = self._detector.detect(image)
+        if not faces and self._detector.min_face > _TINY:
+            tiny = self._detector.detect(image, _TINY)
+            if tiny:
+                raise TinyFaceError(
+                    f"the face is only {tiny[0].size:.0f} pixels wide, at least {self._detector.min_face} are needed "
+                    "(--min-face)"
+                )
+        return faces
+
+    def _encode(self, image: RGB, faces: Sequence[Face], watch: Stopwatch | None = None) -> list[FaceTemplate]:
+        start = time.perf_counter()
+        crops = np.stack([self._crop.cut(image, face) for face in faces])  # (n, h, w, 3)
+        templates = self.encoder.encode(crops)  # (n, d)
+        if watch:
+            watch.add("encode", start)
+        return [
+            FaceTemplate(template, face.box, face.score * min(1.0, face.size / _GOOD_SIZE))
+            for template, face in zip(templates, faces, strict=True)
+        ]
+
+
+def templates_of(
+    templater: Templater, image: Image, *, everyone: bool, aligned: str | None = None, watch: Stopwatch | None = None
+) -> list[FaceTemplate]:
+    """The templates of a probe: of everyone in it, of the most prominent person, or of an `aligned` crop.
+
+    Raises `RejectedImageError` if the photo cannot be used.
+    """
+    pixels = image if isinstance(image, np.ndarray) else load_image(image)
+    if aligned is not None:
+        return [templater.aligned(pixels, aligned, watch)]
+    return templater.everyone(pixels, watch) if everyone else [templater.prominent(pixels, watch)]
+
+
+def verify(templater: Templater, a: Image, b: Image, threshold: float, *, aligned: str | None = None) -> Verification:
+    """Do two photos show the same person? Raises `RejectedImageError` naming the photo that cannot be used."""
+    templates = []
+    for image in (a, b):
+        try:
+            templates.append(templates_of(templater, image, everyone=False, aligned=aligned)[0].template)
+        except RejectedImageError as error:
+            name = "image" if isinstance(image, np.ndarray) else os.fspath(image)
+            raise type(error)(f"{name}: {error}") from error
+    similarity = float(np.clip(np.dot(templates[0], templates[1]), -1.0, 1.0))
+    return Verification(similarity, threshold)
