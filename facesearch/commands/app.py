@@ -6,7 +6,6 @@ import os
 import sys
 from typing import Annotated
 
-import click
 import typer
 
 from facesearch import __version__
@@ -46,16 +45,17 @@ def _root(
     """Options of the whole program."""
 
 
+_INTERRUPTED = 130
+
+
 def run() -> None:
     """Run a command; whatever goes wrong ends as one line on standard error and an exit status."""
     try:
         status = app(standalone_mode=False)
-    except click.ClickException as error:
-        error.show()
-        status = error.exit_code
-    except (click.Abort, KeyboardInterrupt):
-        print_error("interrupted; what was confirmed is kept")
-        status = 130
+        if status == _INTERRUPTED:
+            print_error("interrupted; what was confirmed is kept")
+    except typer.TyperException as error:
+        status = _usage_error(error)
     except FacesearchError as error:
         print_error(str(error))
         status = error.exit_status
@@ -66,6 +66,17 @@ def run() -> None:
         print_error(f"{error.filename or 'input/output'}: {(error.strerror or str(error)).lower()}")
         status = 1
     sys.exit(status if isinstance(status, int) else 0)
+
+
+def _usage_error(error: typer.TyperException) -> int:
+    """Words that are not a command: one line, with the help that belongs to it."""
+    context = getattr(error, "ctx", None)
+    if type(error).__name__ == "NoArgsIsHelpError" and context is not None:
+        typer.echo(context.get_help())
+        return 2
+    message = error.format_message().strip().rstrip(".")
+    print_error(f"{message}; see: {context.command_path if context else 'facesearch'} --help")
+    return error.exit_code
 
 
 def print_error(message: str) -> None:

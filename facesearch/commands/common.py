@@ -99,7 +99,8 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]], *, rig
         table.add_column(column, justify="right" if column in right else "left", overflow="fold")
     for row in rows:
         table.add_row(*(Text(str(cell)) for cell in row))
-    Console().print(table)
+    # what reads a pipe or a file wants whole lines
+    Console(width=None if sys.stdout.isatty() else 1000).print(table)
 
 
 def bytes_in_words(count: float) -> str:

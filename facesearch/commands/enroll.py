@@ -41,7 +41,9 @@ _SHOWN = 10  # rejected photos listed without -v
 def enroll(
     paths: Annotated[
         list[Path] | None,
-        typer.Argument(metavar="PATH...", help="Folders <identity>/<image>; with --identity, photos of that person."),
+        typer.Argument(
+            metavar="PATH...", help="Folders of people, PATH/IDENTITY/IMAGE; with --identity, photos of that person."
+        ),
     ] = None,
     identity: Annotated[str | None, typer.Option(help="Whose photos these are.", show_default=False)] = None,
     manifest: Annotated[
@@ -56,7 +58,10 @@ def enroll(
     ] = None,
     index: Annotated[
         str | None,
-        typer.Option(help="Index of a new gallery: flat, sq8 or pq<m>. Default: flat.", show_default=False),
+        typer.Option(
+            help="Index of a new gallery: flat, sq8, or pq and its bytes per template, as in pq16. Default: flat.",
+            show_default=False,
+        ),
     ] = None,
     aligned: AlignedOption = None,
     min_face: MinFaceOption = 40,

@@ -55,7 +55,11 @@ def show(gallery: GalleryOption = None, json: JsonOption = False, verbose: Verbo
 )
 def build(
     kind: Annotated[
-        str | None, typer.Option(help="flat, sq8 or pq<m>. Default: the present kind.", show_default=False)
+        str | None,
+        typer.Option(
+            help="flat, sq8, or pq and its bytes per template, as in pq16. Default: the present kind.",
+            show_default=False,
+        ),
     ] = None,
     keep_originals: Annotated[
         str | None,
