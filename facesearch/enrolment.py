@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from facesearch.answers import Box
 from facesearch.errors import RejectedImageError, UsageError
@@ -25,6 +26,7 @@ from facesearch.store.codecs import Codec
 from facesearch.store.names import check_name
 from facesearch.templating import FaceTemplate, Templater
 
+RGB = npt.NDArray[np.uint8]
 Progress = Callable[[int, int], None]  # (photos done, photos in all)
 
 _LOOKUP = 256  # photos whose hashes are looked up at once
@@ -35,10 +37,24 @@ _LONGEST_WAIT = 2.0  # seconds that a finished template waits for its batch to f
 
 @dataclass(frozen=True, slots=True)
 class Photo:
-    """A file and whose photo it is."""
+    """A file, or pixels (h, w, 3) uint8 RGB under the name `path`, and whose photo it is."""
 
     identity: str
     path: Path
+    pixels: RGB | None = field(default=None, compare=False)
+
+    def read(self) -> tuple[bytes, RGB]:
+        """The hash of the content and the pixels; raises `UnreadableImageError`."""
+        if self.pixels is not None:
+            return self.hash(), self.pixels
+        data = read_bytes(self.path)
+        return sha256(data), decode(data, str(self.path))
+
+    def hash(self) -> bytes:
+        """SHA-256 of the file, or of shape and pixels; raises `UnreadableImageError`."""
+        if self.pixels is None:
+            return sha256(read_bytes(self.path))
+        return sha256(repr(self.pixels.shape).encode() + self.pixels.tobytes())
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,20 +146,19 @@ def _outcomes(
 def _hash(photo: Photo) -> bytes | Rejection:
     try:
         check_name(photo.identity)
-        return sha256(read_bytes(photo.path))
+        return photo.hash()
     except (RejectedImageError, UsageError) as error:
         return Rejection(str(photo.path), str(error))
 
 
 def _template(templater: Templater, photo: Photo, aligned: str | None) -> _Template | Rejection:
     try:
-        data = read_bytes(photo.path)
-        image = decode(data, str(photo.path))
+        content, image = photo.read()
         face = templater.aligned(image, aligned) if aligned else templater.subject(image)
     except RejectedImageError as error:
         return Rejection(str(photo.path), str(error))
     height, width = image.shape[:2]
-    return _Template(face, sha256(data), width, height)
+    return _Template(face, content, width, height)
 
 
 def _rounded(box: Box | None) -> Box | None:
@@ -198,7 +213,7 @@ class _Run:
             NewTemplate(
                 identity=photo.identity,
                 sha256=template.sha256,
-                path=str(photo.path.absolute()),
+                path=str(photo.path.absolute() if photo.pixels is None else photo.path),
                 width=template.width,
                 height=template.height,
                 code=code,

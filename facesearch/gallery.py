@@ -162,9 +162,18 @@ class Gallery:
 
     # enrolment
 
-    def enroll(self, identity: str, images: Iterable[str | os.PathLike[str]]) -> EnrolmentReport:
-        """Add photos of one person. Photos enrolled already (by content) are skipped, unusable ones rejected."""
-        return self.enroll_photos([Photo(identity, Path(image)) for image in images])
+    def enroll(self, identity: str, images: Iterable[Image]) -> EnrolmentReport:
+        """Add photos of one person, files or pixels (h, w, 3) uint8 RGB.
+
+        Photos enrolled already (by content) are skipped, unusable ones rejected with the reason.
+        """
+        photos = []
+        for number, image in enumerate(images, start=1):
+            if isinstance(image, np.ndarray):
+                photos.append(Photo(identity, Path(f"pixels {number}"), image))
+            else:
+                photos.append(Photo(identity, Path(image)))
+        return self.enroll_photos(photos)
 
     def enroll_photos(
         self,
@@ -333,7 +342,7 @@ class Gallery:
             self._store.recode(recoded, codec)
         if (wanted, codec) != (settings.index_kind, settings.codec):
             self._store.set_index_kind(wanted, codec)
-        self._projection.rebuild(progress or (lambda done, total: None))
+        self._projection.rebuild(progress)
         self._projection.remove_strays()
         if codec != settings.codec:
             self._store.vacuum()  # the freed bytes go back to the disk

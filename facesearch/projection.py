@@ -119,7 +119,7 @@ class IndexProjection:
     def rebuild(self, progress: Progress | None = None) -> None:
         """Train anew where the kind is trained, fill from the stored templates, write the file."""
         settings = self._settings()
-        index = self._built(settings, progress)
+        index = self._built(settings, progress, train_factor=1)
         if index.kind != settings.index_kind:
             least = parse_kind(settings.index_kind).family.training_size
             raise IndexStateError(
@@ -208,11 +208,16 @@ class IndexProjection:
             _log.warning("%s; rebuilt from the stored templates (facesearch index build repairs the file)", error)
             self._index = self._built(settings)
 
-    def _built(self, settings: GallerySettings, progress: Progress | None = None) -> VectorIndex:
-        """A new index of all stored templates; an exact one where there are too few to train the kind."""
+    def _built(
+        self, settings: GallerySettings, progress: Progress | None = None, *, train_factor: int = _TRAIN_FACTOR
+    ) -> VectorIndex:
+        """A new index of all stored templates; an exact one where there are too few to train the kind.
+
+        train_factor: how many times the least training set there has to be.
+        """
         covers = self._store.watermark()
         total = self._store.counts().templates
-        ready = self._trainable(settings, total, factor=1 if progress else _TRAIN_FACTOR)
+        ready = self._trainable(settings, total, train_factor)
         try:
             index = create_index(settings.index_kind if ready else _STAND_IN, settings.dimension)
             if ready and parse_kind(settings.index_kind).family.train is not None:
@@ -230,7 +235,7 @@ class IndexProjection:
         return index
 
     def _ready_to_train(self, settings: GallerySettings) -> bool:
-        return self._trainable(settings, self._store.counts().templates, factor=_TRAIN_FACTOR)
+        return self._trainable(settings, self._store.counts().templates, _TRAIN_FACTOR)
 
     @staticmethod
     def _trainable(settings: GallerySettings, templates: int, factor: int) -> bool:

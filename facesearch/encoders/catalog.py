@@ -88,7 +88,7 @@ MODELS: tuple[Model, ...] = (
         licence="CC0-1.0",
         commercial_use=True,
         source="face-recognition-models 0.3.0, dlib_face_recognition_resnet_model_v1.dat",
-        parameters=5_588_128,
+        parameters=5_607_488,
         threshold=0.937,
         variants=(Variant("fp32", "onnx", "dlib-resnet"),),
     ),

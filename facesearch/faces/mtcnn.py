@@ -84,7 +84,8 @@ class Mtcnn:
     def _finish(self, sampler: AreaSampler, boxes: Boxes) -> Detections:
         boxes, out = self._look(2, sampler, boxes, LAST_CROP)
         scores = _probability(out[:, 0])
-        good = scores > self._thresholds.output
+        # Backwards: of saturated scores, which are equal, the reference keeps the last one here, not the first.
+        good = np.flatnonzero(scores > self._thresholds.output)[::-1]
         boxes, scores, out = boxes[good], scores[good], out[good]
         size = boxes[:, 2:] - boxes[:, :2] + 1  # (n, 2)
         points = np.stack([out[:, 5:10], out[:, 10:15]], axis=2)  # (n, 5, 2)
