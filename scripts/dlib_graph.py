@@ -21,7 +21,7 @@ _CHANNELS = [32] * 3 + [64] * 4 + [128] * 3 + [256] * 4
 _HALVING = {3, 7, 10, 13}  # blocks that halve the resolution
 
 
-def _folded(layer: Convolution) -> tuple[np.ndarray, np.ndarray]:  # type: ignore[type-arg]
+def _folded(layer: Convolution) -> tuple[np.ndarray, np.ndarray]:
     gamma = layer.gamma.astype(np.float64)
     return layer.weight * gamma[:, None, None, None], layer.bias * gamma + layer.beta
 

@@ -43,11 +43,20 @@ class Graph:
         return name
 
     def conv(
-        self, source: str, output: str, weight: FloatArray, bias: FloatArray, stride: int = 1, pad: int = 0
+        self,
+        source: str,
+        output: str,
+        weight: FloatArray,
+        bias: FloatArray,
+        stride: int = 1,
+        pad: int = 0,
+        groups: int = 1,
     ) -> str:
         names = [source, self.weight(output + ".weight", weight), self.weight(output + ".bias", bias)]
-        kernel = list(weight.shape[2:])
-        return self.node("Conv", names, output, kernel_shape=kernel, strides=[stride] * 2, pads=[pad] * 4)
+        geometry: dict[str, Any] = {"kernel_shape": list(weight.shape[2:]), "strides": [stride] * 2, "pads": [pad] * 4}
+        if groups > 1:
+            geometry["group"] = groups
+        return self.node("Conv", names, output, **geometry)
 
     def gemm(self, source: str, output: str, weight: FloatArray, bias: FloatArray | None = None) -> str:
         """y = x · weightᵀ + bias, weight (out, in)."""

@@ -6,6 +6,9 @@ The graphs compute what facenet-pytorch's modules compute, rearranged to be fast
 - a PReLU in front of a max pooling moves behind it, where there are a quarter as many values. For slopes a ≥ 0 the
   two commute. For a < 0, prelu(x) = max(x, a·x), so the convolution yields both x and a·x for those channels, both
   are pooled, and the larger one is taken;
+- in the first network, which looks at whole images, the other PReLUs become a·x + (1 − a)·relu(x), with the factors in
+  convolutions of one pixel: ONNX Runtime keeps those in its blocked layout, and would reorder the data before and
+  after its own PReLU;
 - the two-class softmax becomes the difference of its logits: probability = sigmoid(logit).
 """
 
@@ -76,6 +79,16 @@ def _conv_pool(
     return graph.node("Concat", [larger, scaled_positive], layer + ".joined", axis=1), order
 
 
+def _scaled_sum(graph: Graph, source: str, output: str, slope: Array) -> str:
+    """PReLU as a sum of two convolutions of one pixel, each scaling every channel on its own."""
+    factors, none = slope[:, None, None, None], 0 * slope
+    linear = graph.conv(source, output + ".linear", factors, none, groups=len(slope))
+    relu = graph.node("Relu", [source], output + ".relu")
+    return graph.node(
+        "Add", [linear, graph.conv(relu, output + ".positive", 1 - factors, none, groups=len(slope))], output
+    )
+
+
 def _heads(weights: Weights, classifier: str, *others: str) -> tuple[Array, Array]:
     """All heads as one matrix: the face logit (difference of the two class logits) first."""
     weight, bias = weights[classifier + ".weight"], weights[classifier + ".bias"]
@@ -92,9 +105,14 @@ def build_pnet() -> bytes:
     """`image` (n, 3, h, w) float32 0..255 -> `out` (n, 5, h', w'): face logit and four box offsets per cell."""
     weights, graph = read_weights("pnet"), Graph("pnet")
     output, order = _conv_pool(graph, "image", "conv1", *_first(weights), _slope(weights, "conv1"), 2)
-    output = _conv(graph, output, "conv2", weights["conv2.weight"][:, order], weights)
-    output = _conv(graph, output, "conv3", weights["conv3.weight"], weights)
-    graph.conv(output, "out", *_heads(weights, "conv4_1", "conv4_2"))
+    output = graph.conv(output, "conv2", weights["conv2.weight"][:, order], weights["conv2.bias"])
+    output = _scaled_sum(graph, output, "conv2.prelu", _slope(weights, "conv2"))
+    output = graph.conv(output, "conv3", weights["conv3.weight"], weights["conv3.bias"])
+    weight, bias = _heads(weights, "conv4_1", "conv4_2")
+    slope = _slope(weights, "conv3")[:, None, None]
+    linear = graph.conv(output, "out.linear", weight * slope, bias)
+    positive = graph.conv(graph.node("Relu", [output], "conv3.relu"), "out.positive", weight * (1 - slope), 0 * bias)
+    graph.node("Add", [linear, positive], "out")
     return graph.model({"image": (TensorProto.FLOAT, ["n", 3, "h", "w"])}, {"out": ["n", 5, "rows", "columns"]})
 
 

@@ -13,6 +13,8 @@ import numpy.typing as npt
 Image = npt.NDArray[np.uint8]
 Planes = npt.NDArray[np.float32]
 
+_BAND = 16  # rows summed at a time: they stay in the processor's cache
+
 
 def _starts_ends(inside: int, outside: int) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
     index = np.arange(outside)
@@ -25,22 +27,25 @@ class AreaSampler:
     def __init__(self, image: Image) -> None:
         self.height, self.width = image.shape[:2]
         # Sums are kept modulo 2³²: right for every window below 2³²/255 = 16.8 million pixels.
-        self._sums = np.zeros((3, self.height + 1, self.width + 1), dtype=np.uint32)
-        for channel in range(3):
-            plane = self._sums[channel]
-            plane[1:, 1:] = image[:, :, channel]
-            np.cumsum(plane, axis=1, out=plane)
-            for row in range(1, self.height):  # twice as fast as cumsum down the columns
-                np.add(plane[row], plane[row + 1], out=plane[row + 1])
+        self._sums = np.empty((3, self.height + 1, self.width + 1), dtype=np.uint32)
+        self._sums[:, 0] = 0
+        self._sums[:, :, 0] = 0
+        for start in range(0, self.height, _BAND):
+            end = min(start + _BAND, self.height)
+            band = self._sums[:, start + 1 : end + 1, 1:]
+            band[...] = image[start:end].transpose(2, 0, 1)
+            np.cumsum(band, axis=2, out=band)
+            for row in range(start, end):  # faster than cumsum down the columns
+                np.add(self._sums[:, row], self._sums[:, row + 1], out=self._sums[:, row + 1])
 
-    def shrink(self, height: int, width: int) -> Planes:
-        """The whole image at a smaller size: (3, height, width) float32, 0..255."""
-        top, bottom = _starts_ends(self.height, height)
+    def shrink(self, height: int, width: int, rows: slice = slice(None)) -> Planes:
+        """The image at a smaller size (3, height, width) float32, 0..255; of that the `rows`, by default all."""
+        top, bottom = (ends[rows] for ends in _starts_ends(self.height, height))
         left, right = _starts_ends(self.width, width)
-        rows = np.take(self._sums, bottom, axis=1)
-        rows -= np.take(self._sums, top, axis=1)  # (3, height, W + 1)
-        sums = np.take(rows, right, axis=2)
-        sums -= np.take(rows, left, axis=2)  # (3, height, width)
+        strips = np.take(self._sums, bottom, axis=1)
+        strips -= np.take(self._sums, top, axis=1)  # (3, rows, W + 1)
+        sums = np.take(strips, right, axis=2)
+        sums -= np.take(strips, left, axis=2)  # (3, rows, width)
         means = sums.astype(np.float32)
         means *= (1 / (bottom - top)).astype(np.float32)[:, None]
         means *= (1 / (right - left)).astype(np.float32)

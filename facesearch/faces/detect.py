@@ -15,9 +15,10 @@ DEFAULT_MIN_FACE = 40  # pixels; smaller faces carry too little for a template
 
 _MAX_PIXELS = 24_000_000  # larger images are searched at a fraction of their size: bounds memory
 # MTCNN distorts faces that reach beyond the picture, as in tight crops: its landmarks are off by a tenth of the face.
-# They are looked for once more with a grey frame around the picture.
+# They are looked for once more with a grey frame around the picture, or what of it is near the face.
 _BEYOND = 0.1  # of the face's longer side
 _FRAME = 0.3  # of the picture's longer side
+_NEAR = 1.0  # from the centre of the face, in units of its longer side
 _GREY = 127  # zero to the networks
 
 
@@ -41,12 +42,34 @@ class FaceDetector:
         least = min_face or self.min_face
         faces = self._search(image, least)
         height, width = image.shape[:2]
-        if not faces or any(_beyond(face, height, width) > _BEYOND for face in faces):
+        if not faces:
             border = round(_FRAME * max(height, width))
-            framed = np.pad(image, ((border, border), (border, border), (0, 0)), constant_values=_GREY)
-            found = [_moved(face, -border) for face in self._search(framed, least)]
-            faces = [_corrected(face, found, height, width) for face in faces] if faces else found
+            faces = self._search_window(image, -border, -border, width + border, height + border, least)
+        else:
+            faces = [self._corrected(image, face) if _beyond(face, height, width) > _BEYOND else face for face in faces]
         return sorted(faces, key=lambda face: -face.size)
+
+    def _corrected(self, image: npt.NDArray[np.uint8], face: Face) -> Face:
+        """The face with the landmarks of the one found in the same place with a frame around the picture."""
+        x, y, w, h = face.box
+        side = max(w, h)
+        left, top = round(x + w / 2 - _NEAR * side), round(y + h / 2 - _NEAR * side)
+        size = round(2 * _NEAR * side)
+        found = self._search_window(image, left, top, left + size, top + size, max(LEAST_FACE, int(side / 3)))
+        best = max(found, key=lambda other: _overlap(face, other), default=None)
+        if best is None or _overlap(face, best) < 0.3:
+            return face
+        return Face(face.box, face.score, best.landmarks)
+
+    def _search_window(
+        self, image: npt.NDArray[np.uint8], left: int, top: int, right: int, bottom: int, min_face: int
+    ) -> list[Face]:
+        """The faces in a window that may reach beyond the image, where it is grey; in the image's coordinates."""
+        height, width = image.shape[:2]
+        window = np.full((bottom - top, right - left, 3), _GREY, dtype=np.uint8)
+        x0, y0, x1, y1 = max(left, 0), max(top, 0), min(right, width), min(bottom, height)
+        window[y0 - top : y1 - top, x0 - left : x1 - left] = image[y0:y1, x0:x1]
+        return [_moved(face, left, top) for face in self._search(window, min_face)]
 
     def _search(self, image: npt.NDArray[np.uint8], min_face: int) -> list[Face]:
         height, width = image.shape[:2]
@@ -71,19 +94,10 @@ def _beyond(face: Face, height: int, width: int) -> float:
     return max(-x, -y, x + w - width, y + h - height) / max(w, h)
 
 
-def _moved(face: Face, by: float) -> Face:
+def _moved(face: Face, right: int, down: int) -> Face:
     x, y, w, h = face.box
-    return Face((x + by, y + by, w, h), face.score, face.landmarks + np.float32(by))
-
-
-def _corrected(face: Face, found: list[Face], height: int, width: int) -> Face:
-    """The face with the landmarks of the one `found` in the same place with a frame around the picture."""
-    if _beyond(face, height, width) <= _BEYOND:
-        return face
-    best = max(found, key=lambda other: _overlap(face, other), default=None)
-    if best is None or _overlap(face, best) < 0.3:
-        return face
-    return Face(face.box, face.score, best.landmarks)
+    landmarks = face.landmarks + np.array([right, down], dtype=np.float32)
+    return Face((x + right, y + down, w, h), face.score, landmarks)
 
 
 def _overlap(one: Face, other: Face) -> float:

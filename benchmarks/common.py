@@ -1,0 +1,70 @@
+"""What all benchmarks share: fair timing, and results as JSON with their provenance."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import statistics
+import time
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+RESULTS = Path(__file__).parent / "results"
+PACKAGES = ("numpy", "pillow", "onnxruntime", "faiss-cpu", "torch", "torchvision", "facenet-pytorch", "dlib-bin")
+
+
+def alternating(
+    functions: Mapping[str, Callable[[], object]], runs: int, clock: Callable[[], float] = time.perf_counter
+) -> dict[str, float]:
+    """Median milliseconds of each function over `runs` runs, taken in turns: what disturbs one disturbs all.
+
+    clock: seconds; `time.process_time` for work in one thread on a machine that has other work to do.
+    """
+    times: dict[str, list[float]] = {name: [] for name in functions}
+    for run in range(runs):
+        for name in list(functions)[:: 1 if run % 2 == 0 else -1]:
+            started = clock()
+            functions[name]()
+            times[name].append((clock() - started) * 1000)
+    return {name: statistics.median(values) for name, values in times.items()}
+
+
+def measured(results_name: str, payload: Any, command: str, packages: Sequence[str] = PACKAGES) -> Path:
+    """Write `payload` with its provenance to benchmarks/results/<results_name>.json.
+
+    command: what reproduces it, with folders by name: results carry no path of the machine.
+    """
+    RESULTS.mkdir(exist_ok=True)
+    path = RESULTS / f"{results_name}.json"
+    record = {
+        "command": command,
+        "machine": {"cpu": _cpu(), "cores": os.cpu_count()},
+        "versions": {"python": platform.python_version(), **_versions(packages)},
+        "date": date.today().isoformat(),
+        "results": payload,
+    }
+    path.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+    return path
+
+
+def _versions(packages: Sequence[str]) -> dict[str, str]:
+    found = {}
+    for name in packages:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def _cpu() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.machine()

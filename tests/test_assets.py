@@ -1,0 +1,80 @@
+"""The embedded files: all accounted for, checked at every load, and rebuilt to the byte from where they come from."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import json
+from pathlib import Path
+
+import pytest
+
+from facesearch import assets
+from facesearch.assets import Asset, manifest, read_asset
+from facesearch.errors import WeightsError
+
+FOLDER = Path(assets.__file__).parent
+
+
+@pytest.fixture
+def copies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of the embedded files that may be damaged, read instead of the real one."""
+    for asset in manifest().values():
+        (tmp_path / asset.file).write_bytes((FOLDER / asset.file).read_bytes())
+    monkeypatch.setattr(assets, "files", lambda name: tmp_path)
+    return tmp_path
+
+
+def test_every_embedded_file_is_described_by_a_manifest() -> None:
+    described = {asset.file for asset in manifest().values()}
+    for path in FOLDER.iterdir():
+        if path.suffix in (".py", ".json") or path.is_dir():
+            continue
+        if path.name not in described:
+            own = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+            assert (own["file"], own["bytes"]) == (path.name, path.stat().st_size)
+            assert own["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
+            assert own["licence"] and own["origin"] and own["built_by"]
+
+
+@pytest.mark.parametrize("asset", manifest().values(), ids=lambda asset: asset.name)
+def test_every_entry_of_the_manifest_is_true_and_complete(asset: Asset) -> None:
+    data = read_asset(asset.name)
+    assert (len(data), hashlib.sha256(data).hexdigest()) == (asset.size_bytes, asset.sha256)
+    assert asset.licence and asset.origin and asset.rebuild
+
+
+def test_detector_and_encoder_are_small_enough_to_come_with_the_package() -> None:
+    assert sum(asset.size_bytes for asset in manifest().values()) <= 14_000_000
+
+
+def test_a_damaged_file_is_never_used(copies: Path) -> None:
+    assert read_asset("onet")
+    data = bytearray((copies / "onet.onnx").read_bytes())
+    data[len(data) // 2] ^= 1
+    (copies / "onet.onnx").write_bytes(data)
+    with pytest.raises(WeightsError, match=r"onet\.onnx is damaged .* reinstall facesearch") as caught:
+        read_asset("onet")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_truncated_or_missing_file_is_named(copies: Path) -> None:
+    (copies / "rnet.onnx").write_bytes((copies / "rnet.onnx").read_bytes()[:1000])
+    with pytest.raises(WeightsError, match=r"rnet\.onnx is damaged"):
+        read_asset("rnet")
+    (copies / "rnet.onnx").unlink()
+    with pytest.raises(WeightsError, match=r"rnet\.onnx is missing"):
+        read_asset("rnet")
+
+
+def test_the_embedded_models_are_rebuilt_to_the_byte_from_the_packages_that_carry_their_weights() -> None:
+    for package in ("torch", "onnx", "facenet_pytorch", "face_recognition_models"):
+        if importlib.util.find_spec(package) is None:
+            pytest.skip(f"needs {package}: pip install 'facesearch[torch]'")
+    from scripts.build_assets import build, entries
+
+    models = build()
+    for name, data in models.items():
+        assert data == read_asset(name), f"{name}.onnx differs: python -m scripts.build_assets"
+    described = {entry["name"]: Asset(**entry) for entry in entries(models)}  # type: ignore[arg-type]
+    assert described == manifest()
