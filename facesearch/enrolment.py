@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import time
+import unicodedata
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -33,6 +34,11 @@ _LOOKUP = 256  # photos whose hashes are looked up at once
 _AHEAD = 16  # photos still being encoded when the next ones are hashed
 _BATCH = 64  # templates per transaction: one fsync each
 _LONGEST_WAIT = 2.0  # seconds that a finished template waits for its batch to fill
+
+
+def composed(name: str) -> str:
+    """A name in Unicode's composed form (NFC): the same person has the same name on every system."""
+    return unicodedata.normalize("NFC", name)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -15,8 +16,8 @@ import numpy.typing as npt
 
 from facesearch.answers import Candidate, FaceAnswer, GalleryInfo, Receipt, Verification
 from facesearch.encoders import DEFAULT_MODEL, Encoder, EncoderSpec, find_model, load_encoder
-from facesearch.enrolment import EnrolmentReport, Photo, Progress, enrol_photos
-from facesearch.errors import EncoderMismatchError, GalleryNotFoundError, IndexStateError, UsageError
+from facesearch.enrolment import EnrolmentReport, Photo, Progress, composed, enrol_photos
+from facesearch.errors import EncoderMismatchError, GalleryNotFoundError, IndexStateError, StoreError, UsageError
 from facesearch.faces import DEFAULT_MIN_FACE
 from facesearch.projection import IndexInfo, IndexProjection
 from facesearch.store import (
@@ -30,9 +31,11 @@ from facesearch.store import (
     TemplateInfo,
     open_store,
 )
-from facesearch.store.codecs import find_codec
+from facesearch.store.codecs import CODECS, find_codec
 from facesearch.templating import Image, Stopwatch, Templater, templates_of, verify
 from indexes import VectorIndexError, parse_kind
+
+_log = logging.getLogger("facesearch")
 
 DEFAULT_INDEX_KIND = "flat"
 _CODEC_OF = {"flat": "fp32"}  # what a kind is exact to; all others lose more than int8 does
@@ -84,6 +87,8 @@ class Gallery:
         exists = (folder / DATABASE_NAME).exists()
         if not exists and not create:
             raise GalleryNotFoundError(f"there is no gallery in {folder}: start one with facesearch enroll")
+        if not exists:
+            _new_settings(encoder, index)  # a request that is wrong creates nothing
         read_only = exists and not os.access(folder, os.W_OK)
         store = open_store(folder, read_only=read_only, create=create)
         try:
@@ -101,13 +106,9 @@ class Gallery:
         settings = self._store.settings()
         if encoder is not None and not isinstance(encoder, str):
             self._models.encoder, self._models.given = encoder, True
-            spec, dimension = encoder.spec, encoder.dimension
-        else:
-            kept = self._store.gallery_encoder()
-            spec = EncoderSpec.parse(encoder or (str(kept) if kept else DEFAULT_MODEL))
-            model = find_model(spec.model)
-            model.variant(spec)
-            dimension = model.dimension
+        kept = self._store.gallery_encoder()
+        # The gallery's own encoder is looked up when it is needed: names can be seen and forgotten without it.
+        spec = EncoderSpec.parse(str(kept)) if kept and encoder is None else _encoder_asked(encoder)[0]
         self.encoder_spec = spec
         if settings is not None:
             if settings.model != spec.model:
@@ -120,16 +121,7 @@ class Gallery:
                     f"this gallery has index {settings.index_kind}; to change it: facesearch index build --kind {index}"
                 )
             return
-        kind = index or DEFAULT_INDEX_KIND
-        self._check_kind(kind, dimension)
-        self._new = GallerySettings(spec.model, dimension, _CODEC_OF.get(kind, _DEFAULT_CODEC), kind)
-
-    @staticmethod
-    def _check_kind(kind: str, dimension: int) -> None:
-        try:
-            parse_kind(kind).check_dimension(dimension)
-        except VectorIndexError as error:
-            raise UsageError(str(error)) from error
+        self._new = _new_settings(encoder, index)
 
     def _settings(self) -> GallerySettings:
         settings = self._store.settings()
@@ -167,7 +159,9 @@ class Gallery:
 
         Photos enrolled already (by content) are skipped, unusable ones rejected with the reason.
         """
-        photos = []
+        if isinstance(images, str | os.PathLike):
+            images = [images]
+        identity, photos = composed(identity), []
         for number, image in enumerate(images, start=1):
             if isinstance(image, np.ndarray):
                 photos.append(Photo(identity, Path(f"pixels {number}"), image))
@@ -191,7 +185,11 @@ class Gallery:
             progress: called with (photos done, photos in all).
             committed: called for each photo once its template is safely stored.
         """
+        if not photos:
+            return EnrolmentReport()
         templater = self._templater(threads=1)
+        if aligned is not None:
+            templater.check_aligned(aligned)
         encoder = templater.encoder
         key = EncoderKey(encoder.spec.model, encoder.spec.precision, encoder.spec.backend, encoder.fingerprint)
         settings = self._store.settings() or self._store.configure(self._new, key)
@@ -210,6 +208,7 @@ class Gallery:
         )
         if report.templates:
             self._store.audit("enroll", detail={"templates": report.templates, "rejected": len(report.rejected)})
+        if report.templates or self._store.index_state() is None:  # None also after an interrupted enrolment
             self._projection.save()
         return report
 
@@ -287,27 +286,32 @@ class Gallery:
 
     def identity(self, name: str) -> tuple[IdentitySummary, list[TemplateInfo]]:
         """One identity and what is stored of it; raises `UnknownIdentityError`."""
+        name = composed(name)
         return self._store.identity(name), self._store.template_infos(name)
 
     def rename(self, old: str, new: str) -> None:
         """Raises `UnknownIdentityError`, and `IdentityExistsError` if `new` is taken."""
-        self._store.rename(old, new)
+        self._store.rename(composed(old), composed(new))
 
     def merge(self, source: str, target: str) -> int:
         """Give all templates of `source` to `target`; returns how many."""
-        return self._store.merge(source, target)
+        return self._store.merge(composed(source), composed(target))
 
     def forget(self, identity: str) -> Receipt:
         """Take a person out: of the answers at once, of database and index file durably.
 
         Raises `UnknownIdentityError`.
         """
+        identity = composed(identity)
+        self._store.identity(identity)  # raises before anything is touched
+        self._projection.discard_file()
         removed = self._store.forget(identity)
-        self._projection.remove_strays()
         rewritten = False
-        if removed.template_ids:
-            self._projection.save(force=True)
-            rewritten = True
+        try:
+            rewritten = self._projection.save(force=True)
+        except (IndexStateError, StoreError) as error:  # the person is gone all the same
+            _log.warning("%s; the old one is deleted, facesearch index build writes a new one", error)
+        self._projection.remove_strays()
         wiped = self._store.checkpoint()
         return Receipt(identity, len(removed.template_ids), removed.images, rewritten, wiped, int(time.time()))
 
@@ -320,11 +324,13 @@ class Gallery:
 
         keep: the codec in which the templates stay stored (`fp32`, `fp16`, `int8`); default: what the kind is exact
         to, fp32 for flat and int8 for all others. Going down rounds the templates for good.
-        Raises `UsageError` for an unknown kind, `IndexStateError` where there are too few templates to train it.
+        Raises `UsageError` for an unknown kind or codec, `IndexStateError` where there are too few templates to train.
         """
         settings = self._settings()
         wanted = kind or settings.index_kind
-        self._check_kind(wanted, settings.dimension)
+        _check_kind(wanted, settings.dimension)
+        if keep is not None and keep not in CODECS:
+            raise UsageError(f"no codec is named '{keep}'; there are: {', '.join(CODECS)}")
         least = parse_kind(wanted).family.training_size
         templates = self._store.counts().templates
         if templates < least:
@@ -346,6 +352,8 @@ class Gallery:
         self._projection.remove_strays()
         if codec != settings.codec:
             self._store.vacuum()  # the freed bytes go back to the disk
+        else:
+            self._store.checkpoint()  # nor does the log keep what a forgotten person left in it
 
     def check(self) -> list[str]:
         """What is wrong with database, index file and their agreement, in words; empty if all is well."""
@@ -387,6 +395,31 @@ class Gallery:
         self.close()
 
 
+def _encoder_asked(encoder: str | Encoder | None) -> tuple[EncoderSpec, int]:
+    """Name and dimension; raises `UnknownEncoderError` for a name that is not in the catalog."""
+    if encoder is not None and not isinstance(encoder, str):
+        return encoder.spec, encoder.dimension
+    spec = EncoderSpec.parse(encoder or DEFAULT_MODEL)
+    model = find_model(spec.model)
+    model.variant(spec)
+    return spec, model.dimension
+
+
+def _new_settings(encoder: str | Encoder | None, index: str | None) -> GallerySettings:
+    """What a new gallery is fixed to; raises `UsageError` for an encoder or a kind of index that there is not."""
+    spec, dimension = _encoder_asked(encoder)
+    kind = index or DEFAULT_INDEX_KIND
+    _check_kind(kind, dimension)
+    return GallerySettings(spec.model, dimension, _CODEC_OF.get(kind, _DEFAULT_CODEC), kind)
+
+
+def _check_kind(kind: str, dimension: int) -> None:
+    try:
+        parse_kind(kind).check_dimension(dimension)
+    except VectorIndexError as error:
+        raise UsageError(str(error)) from error
+
+
 def _best_per_identity(
     scores: npt.NDArray[np.float32], ids: npt.NDArray[np.int64], owners: dict[int, Owner], k: int
 ) -> list[Candidate]:
@@ -396,7 +429,7 @@ def _best_per_identity(
         owner = owners.get(template_id)
         if owner is None or owner.identity_id in best:
             continue
-        best[owner.identity_id] = Candidate(len(best) + 1, owner.identity, min(score, 1.0), template_id)
+        best[owner.identity_id] = Candidate(len(best) + 1, owner.identity, max(-1.0, min(score, 1.0)), template_id)
         if len(best) == k:
             break
     return list(best.values())

@@ -21,7 +21,7 @@ import numpy.typing as npt
 from facesearch.errors import IndexStateError, StoreError
 from facesearch.store import GallerySettings, IdentityStore, IndexState, Templates, Watermark
 from facesearch.store.codecs import find_codec
-from indexes import VectorIndex, VectorIndexError, create_index, load_index, parse_kind, read_footer
+from indexes import SavedIndex, VectorIndex, VectorIndexError, create_index, load_index, parse_kind, read_footer
 from indexes.files import sync_folder
 
 _log = logging.getLogger("facesearch")
@@ -35,6 +35,7 @@ _TRAIN_SAMPLE = 65_536
 # A small gain is not worth rewriting a large file: what is missing is replayed at the next opening.
 _SAVE_LAG = 0.02
 _STAND_IN = "flat"
+_ATTEMPTS = 3  # to write a file
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,18 +104,20 @@ class IndexProjection:
 
     # writing
 
-    def save(self, *, force: bool = False) -> None:
-        """Write the index file if it lags far enough behind (or `force`), and record it as the valid one."""
+    def save(self, *, force: bool = False) -> bool:
+        """Write the index file if it lags far enough behind (or `force`); returns whether there is a new valid one."""
         index, settings = self.current(), self._settings()
         if index.kind != settings.index_kind:  # a stand-in is rebuilt in no time
             if self._ready_to_train(settings):
                 self.rebuild()
-            return
+                return True
+            return False
         state = self._store.index_state()
         lag = len(index) if state is None else self._covers.last_template_id - state.last_template_id
         removed = state is not None and self._covers.last_removal_id > state.last_removal_id
         if force or removed or state is None or lag > _SAVE_LAG * len(index):
-            self._write(index, settings)
+            return self._write(index, settings)
+        return False
 
     def rebuild(self, progress: Progress | None = None) -> None:
         """Train anew where the kind is trained, fill from the stored templates, write the file."""
@@ -128,6 +131,15 @@ class IndexProjection:
             )
         self._index = index
         self._write(index, settings)
+
+    def discard_file(self) -> None:
+        """Take the index file away before templates are removed: whatever happens next, no file outlives the rows."""
+        try:
+            self.current()  # stays in memory, to be saved again
+        except (IndexStateError, StoreError):  # a damaged template must not keep anybody from being forgotten
+            self._index = None
+        self._store.clear_index_state()
+        self.remove_strays()
 
     def remove_strays(self) -> int:
         """Delete index files that are not the valid one, left by interrupted writers; returns how many."""
@@ -271,14 +283,13 @@ class IndexProjection:
             vectors[rows] = find_codec(name).decode([batch.codes[row] for row in rows], settings.dimension)
         return vectors
 
-    def _write(self, index: VectorIndex, settings: GallerySettings) -> None:
-        previous = self._valid_file()
+    def _write(self, index: VectorIndex, settings: GallerySettings) -> bool:
         path = self._folder / f"index-{secrets.token_hex(8)}.faiss"
         covers = self._covers
-        try:
-            saved = index.save(path)
-        except OSError as error:
-            raise IndexStateError(f"the index file cannot be written: {error.strerror or error}") from error
+        saved = self._saved(index, path)
+        if saved is None:
+            _log.warning("another process kept the index file from being written; what it lacks is replayed")
+            return False
         state = IndexState(
             kind=settings.index_kind,
             codec=settings.codec,
@@ -290,7 +301,24 @@ class IndexProjection:
             size_bytes=saved.size_bytes,
             built_at=int(time.time()),
         )
+        previous = self._valid_file()
         if not self._store.set_index_state(state):  # another process was faster, with later changes
             path.unlink(missing_ok=True)
-        elif previous is not None and previous != path:
+            return False
+        if not path.exists():  # cleared away by another process just before it was recorded
+            self._saved(index, path)
+        if previous is not None and previous != path:
             previous.unlink(missing_ok=True)
+        return True
+
+    @staticmethod
+    def _saved(index: VectorIndex, path: Path) -> SavedIndex | None:
+        """Write the file; None where another process clears it away unfinished each time, see `remove_strays`."""
+        for _ in range(_ATTEMPTS):
+            try:
+                return index.save(path)
+            except FileNotFoundError:
+                continue
+            except OSError as error:
+                raise IndexStateError(f"the index file cannot be written: {error.strerror or error}") from error
+        return None

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import csv
-import os
-import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from facesearch.enrolment import Photo, Rejection
+from facesearch.enrolment import Photo, Rejection, composed
 from facesearch.errors import UsageError
 
 # What cameras, phones and browsers write, readable here or not: a file called so is meant as a photo.
@@ -60,7 +58,7 @@ def from_manifest(manifest: Path) -> Sources:
                 if not name or not path:
                     found.rejected.append(Rejection(path or name, f"line {rows.line_num} has an empty column"))
                     continue
-                found.photos.append(Photo(_composed(name), manifest.parent / path))
+                found.photos.append(Photo(composed(name), manifest.parent / path))
     except OSError as error:
         raise UsageError(f"{manifest} cannot be read ({(error.strerror or 'error').lower()})") from None
     except (UnicodeDecodeError, csv.Error) as error:
@@ -73,31 +71,33 @@ def _add_people(found: Sources, folder: Path) -> None:
         if entry.name.startswith("."):
             found.ignored += 1
         elif entry.is_dir():
-            _add_of_one_person(found, Path(entry.path), entry.name)
+            try:
+                _add_of_one_person(found, entry, entry.name)
+            except UsageError as error:  # one folder that cannot be read; the others can
+                found.rejected.append(Rejection(str(entry), str(error)))
         elif _is_photo(entry.name):
             reason = "lies outside of a person's folder: move it into one, or use --identity NAME"
-            found.rejected.append(Rejection(entry.path, reason))
+            found.rejected.append(Rejection(str(entry), reason))
         else:
             found.ignored += 1
 
 
 def _add_of_one_person(found: Sources, path: Path, identity: str) -> None:
     if not path.is_dir():
-        found.photos.append(Photo(_composed(identity), path))
+        found.photos.append(Photo(composed(identity), path))
         return
     for entry in _entries(path):
         if entry.name.startswith("."):
             found.ignored += 1
-        elif entry.is_dir() or _is_photo(entry.name):  # a folder is rejected with that reason when it is read
-            found.photos.append(Photo(_composed(identity), Path(entry.path)))
+        elif _is_photo(entry.name) or entry.is_dir():  # a folder is rejected with that reason when it is read
+            found.photos.append(Photo(composed(identity), entry))
         else:
             found.ignored += 1
 
 
-def _entries(folder: Path) -> list[os.DirEntry[str]]:
+def _entries(folder: Path) -> list[Path]:
     try:
-        with os.scandir(folder) as entries:
-            return sorted(entries, key=lambda entry: entry.name)
+        return sorted(folder.iterdir(), key=lambda entry: entry.name)
     except OSError as error:
         raise UsageError(f"{folder} cannot be read ({(error.strerror or 'error').lower()})") from None
 
@@ -105,7 +105,3 @@ def _entries(folder: Path) -> list[os.DirEntry[str]]:
 def _is_photo(name: str) -> bool:
     suffix = Path(name).suffix.lower()
     return not suffix or suffix in _PHOTO_SUFFIXES
-
-
-def _composed(name: str) -> str:
-    return unicodedata.normalize("NFC", name)

@@ -13,9 +13,15 @@ from PIL import Image as PillowImage
 
 from facesearch.answers import Box, Verification
 from facesearch.encoders import Encoder
-from facesearch.errors import EncoderMismatchError, RejectedImageError, TinyFaceError, UsageError
+from facesearch.errors import (
+    EncoderMismatchError,
+    RejectedImageError,
+    TinyFaceError,
+    UnreadableImageError,
+    UsageError,
+)
 from facesearch.faces import CROPS, DEFAULT_MIN_FACE, Face, FaceDetector, clear_subject, most_prominent
-from facesearch.images import load_image
+from facesearch.images import MIN_SIDE, load_image
 
 RGB = npt.NDArray[np.uint8]
 Image = str | os.PathLike[str] | RGB  # a file, or pixels (h, w, 3)
@@ -79,15 +85,14 @@ class Templater:
         return self._encode(image, faces, watch)
 
     def aligned(self, crop: RGB, kind: str, watch: Stopwatch | None = None) -> FaceTemplate:
-        """The template of a photo that is an aligned crop already; only of the `kind` that the encoder takes."""
-        if kind not in CROPS:
-            raise UsageError(f"no kind of crop is named '{kind}'; there are: {', '.join(CROPS)}")
-        if kind != self.encoder.crop:
-            raise EncoderMismatchError(
-                f"encoder {self.encoder.spec} takes {self.encoder.crop} crops, not {kind}: leave --aligned out"
-            )
+        """The template of a photo that is an aligned crop already; only of the `kind` that the encoder takes.
+
+        Raises `RejectedImageError` if it is not square, and as `check_aligned` does.
+        """
+        self.check_aligned(kind)
+        _check_pixels(crop)
         if crop.shape[0] != crop.shape[1]:
-            raise EncoderMismatchError(f"an aligned crop is square, this image is {crop.shape[1]}×{crop.shape[0]}")
+            raise RejectedImageError(f"an aligned crop is square, this image is {crop.shape[1]}×{crop.shape[0]}")
         size = (self._crop.size, self._crop.size)
         if crop.shape[:2] != size:
             crop = np.asarray(PillowImage.fromarray(crop).resize(size, PillowImage.Resampling.BILINEAR))
@@ -97,14 +102,25 @@ class Templater:
             watch.add("encode", start)
         return FaceTemplate(template, None, 1.0)
 
+    def check_aligned(self, kind: str) -> None:
+        """Raises `UsageError` for an unknown kind of crop, `EncoderMismatchError` for one the encoder does not take."""
+        if kind not in CROPS:
+            raise UsageError(f"no kind of crop is named '{kind}'; there are: {', '.join(CROPS)}")
+        if kind != self.encoder.crop:
+            raise EncoderMismatchError(
+                f"encoder {self.encoder.spec} takes {self.encoder.crop} crops, not {kind}: leave --aligned out"
+            )
+
     def _found(self, image: RGB) -> list[Face]:
-        faces = self._detector.detect(image)
-        if not faces and self._detector.min_face > _TINY:
-            tiny = self._detector.detect(image, _TINY)
+        _check_pixels(image)
+        least = self._detector.min_face
+        found = self._detector.detect(image)
+        faces = [face for face in found if face.size >= least]  # the detector also finds some half as large
+        if not faces:
+            tiny = found or (self._detector.detect(image, _TINY) if least > _TINY else [])
             if tiny:
                 raise TinyFaceError(
-                    f"the face is only {tiny[0].size:.0f} pixels wide, at least {self._detector.min_face} are needed "
-                    "(--min-face)"
+                    f"the face is only {int(tiny[0].size)} pixels wide, at least {least} are needed (--min-face)"
                 )
         return faces
 
@@ -118,6 +134,13 @@ class Templater:
             FaceTemplate(template, face.box, face.score * min(1.0, face.size / _GOOD_SIZE))
             for template, face in zip(templates, faces, strict=True)
         ]
+
+
+def _check_pixels(image: RGB) -> None:
+    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
+        raise UnreadableImageError(f"pixels are (h, w, 3) uint8, not {image.shape} {image.dtype}")
+    if min(image.shape[:2]) < MIN_SIDE:
+        raise UnreadableImageError(f"too small ({image.shape[1]}×{image.shape[0]} pixels)")
 
 
 def templates_of(

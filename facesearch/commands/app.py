@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from typing import Annotated
@@ -50,8 +51,10 @@ _INTERRUPTED = 130
 
 def run() -> None:
     """Run a command; whatever goes wrong ends as one line on standard error and an exit status."""
+    _print_any_name()
     try:
         status = app(standalone_mode=False)
+        sys.stdout.flush()
         if status == _INTERRUPTED:
             print_error("interrupted; what was confirmed is kept")
     except typer.TyperException as error:
@@ -59,13 +62,28 @@ def run() -> None:
     except FacesearchError as error:
         print_error(str(error))
         status = error.exit_status
-    except BrokenPipeError:  # the reader of our output has gone, as in `facesearch … | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        status = 0
+    except BrokenPipeError:
+        status = _reader_has_gone()
+    except SystemExit as left:  # so ends Typer where it meets a broken pipe
+        if not isinstance(left.__context__, BrokenPipeError):
+            raise
+        status = _reader_has_gone()
     except OSError as error:
         print_error(f"{error.filename or 'input/output'}: {(error.strerror or str(error)).lower()}")
         status = 1
     sys.exit(status if isinstance(status, int) else 0)
+
+
+def _reader_has_gone() -> int:
+    """Nobody reads our output any more, as in `facesearch … | head`: that is no failure."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 0
+
+
+def _print_any_name() -> None:
+    r"""Names of files may hold what the output cannot show: bytes that are not UTF-8. They are written as \udcNN."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def _usage_error(error: typer.TyperException) -> int:

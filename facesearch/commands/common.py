@@ -80,7 +80,8 @@ def open_gallery(path: Path | None, **options: Any) -> Gallery:
 
 def print_json(document: object) -> None:
     """One JSON document on standard output."""
-    sys.stdout.write(json.dumps(document, ensure_ascii=False, indent=2) + "\n")
+    shows_all = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
+    sys.stdout.write(json.dumps(document, ensure_ascii=not shows_all, indent=2) + "\n")
 
 
 def say(text: str) -> None:
@@ -100,7 +101,10 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]], *, rig
     for row in rows:
         table.add_row(*(Text(str(cell)) for cell in row))
     # what reads a pipe or a file wants whole lines
-    Console(width=None if sys.stdout.isatty() else 1000).print(table)
+    console = Console(width=None if sys.stdout.isatty() else 1000)
+    with console.capture() as text:  # Rich would end the program itself where the reader of the output has gone
+        console.print(table)
+    sys.stdout.write(text.get())
 
 
 def bytes_in_words(count: float) -> str:

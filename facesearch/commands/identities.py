@@ -21,10 +21,10 @@ from facesearch.commands.common import (
 app = typer.Typer(help="See, rename, merge and forget the people enrolled.", no_args_is_help=True)
 
 
-def _names(incomplete: str) -> list[str]:
+def _names(context: typer.Context, incomplete: str) -> list[str]:
     """Identities for shell completion; a gallery that cannot be opened completes nothing."""
     try:
-        with open_gallery(None, create=False) as gallery:
+        with open_gallery(context.params.get("gallery"), create=False) as gallery:
             return [person.name for person in gallery.identities() if person.name.startswith(incomplete)]
     except Exception:  # a shell that completes has no place for an error
         return []

@@ -1,0 +1,89 @@
+"""The demo, once, with as few people as it takes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from facesearch.demo import DemoResult, KindRow, run_demo
+from facesearch.errors import UsageError
+
+from .conftest import Command
+
+LEAST = 86
+
+
+def test_the_demo_enrols_asks_measures_and_draws(facesearch: Command, tmp_path: Path) -> None:
+    folder = tmp_path / "demo"
+    outcome = facesearch("demo", "--folder", folder, "--people", LEAST, "--json")
+    assert (outcome.status, outcome.err) == (0, "")
+    result = json.loads(outcome.out)
+    counts = ("identities", "templates", "probes", "found_first", "matched", "strangers", "strangers_unknown")
+    assert all(isinstance(result[name], int) for name in counts)
+    assert (result["folder"], result["identities"]) == (str(folder), LEAST)
+    assert result["templates"] > 2.8 * LEAST
+    assert result["images_per_second"] > 0
+    assert -1 <= result["threshold"] <= 1
+    assert result["matched"] <= result["found_first"] <= result["probes"] <= LEAST
+    assert result["found_first"] > 0.9 * result["probes"]
+    assert result["strangers_unknown"] > 0.8 * result["strangers"]
+    assert [row["index"] for row in result["kinds"]] == ["flat", "sq8", "pq16"]
+    assert [row["codec"] for row in result["kinds"]] == ["fp32", "int8", "int8"]
+    assert result["kinds"][0]["index_bytes"] > result["kinds"][1]["index_bytes"]
+    assert result["kinds"][0]["database_bytes"] > result["kinds"][1]["database_bytes"]
+    assert all(0.8 < row["top1"] <= 1 for row in result["kinds"])
+    with Image.open(result["contact_sheet"]) as sheet:
+        sheet.load()
+        assert sheet.format == "PNG"
+        assert min(sheet.size) > 500
+    assert facesearch("index", "check", "--gallery", folder / "gallery").status == 0
+
+
+def test_the_demo_tells_people_what_it_saw_and_what_to_try_next(
+    facesearch: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    result = DemoResult(
+        folder=tmp_path,
+        contact_sheet=tmp_path / "contact-sheet.png",
+        people=90,
+        templates=269,
+        images_per_second=55.4,
+        threshold=0.951,
+        probes=88,
+        found=87,
+        matched=80,
+        strangers=30,
+        unknown=29,
+        kinds=(KindRow("flat", "fp32", 300_000, 140_000, 0.989), KindRow("sq8", "int8", 200_000, 40_000, 0.977)),
+    )
+
+    def instead(folder: Path, **options: object) -> DemoResult:
+        options["step"]("drawing")  # type: ignore[operator]
+        return result
+
+    monkeypatch.setattr("facesearch.demo.run_demo", instead)
+    outcome = facesearch("demo", "--folder", tmp_path)
+    assert (outcome.status, outcome.err) == (0, "drawing …\n")
+    for part in ("269 photos of 90 people, 55 per second", "87 have the right person first", "threshold 0.951"):
+        assert part in outcome.out
+    assert "29 answered with unknown" in outcome.out
+    assert "contact-sheet.png" in outcome.out
+    assert "234.4 KB" in outcome.out
+    assert f"facesearch query {tmp_path}/strangers" in outcome.out
+
+
+def test_the_demo_writes_over_nothing_but_itself(tmp_path: Path) -> None:
+    (tmp_path / "gallery").mkdir()
+    (tmp_path / "gallery" / "precious.txt").touch()
+    with pytest.raises(UsageError, match="is not empty and not a demo's: name another folder with --folder"):
+        run_demo(tmp_path, people=LEAST, step=print, progress=lambda done, total: None)
+    assert (tmp_path / "gallery" / "precious.txt").exists()
+
+
+def test_fewer_people_than_the_smallest_index_needs_are_refused(facesearch: Command, tmp_path: Path) -> None:
+    outcome = facesearch("demo", "--folder", tmp_path / "demo", "--people", LEAST - 1)
+    assert (outcome.status, len(outcome.err.splitlines())) == (2, 1)
+    assert not (tmp_path / "demo").exists()
