@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.figures import filled
 from facesearch.synthetic import draw_people, write_photos
 from scripts.write_commands import DOCUMENT, commands, document
 
@@ -76,3 +77,7 @@ def test_commands_look_for_faces_of_the_same_size_as_the_library() -> None:
 
     defaults = {p.default for _, command in commands() for p in command.params if p.name == "min_face"}
     assert defaults == {DEFAULT_MIN_FACE}
+
+
+def test_the_figures_in_the_readme_are_those_of_the_committed_results() -> None:
+    assert filled(README) == README, "run: python -m benchmarks.figures"

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from facesearch.assets import read_asset
 from facesearch.encoders.catalog import Model, Variant
+from facesearch.encoders.registry import read_variant
 from facesearch.encoders.spec import EncoderSpec
 from facesearch.errors import EncoderMismatchError
 from facesearch.onnx_session import open_session
@@ -15,12 +15,12 @@ _BATCH = 32
 
 
 class OnnxEncoder:
-    """An `Encoder` from an embedded ONNX file; `threads` is what one call may use (0 = all cores)."""
+    """An `Encoder` from an ONNX file; `threads` is what one call may use (0 = all cores)."""
 
     def __init__(self, model: Model, variant: Variant, *, threads: int = 0) -> None:
         self._model = model
         self._variant = variant
-        self._session = open_session(read_asset(variant.asset), threads=threads)
+        self._session = open_session(read_variant(variant), threads=threads)
         self._input: str = self._session.get_inputs()[0].name
 
     @property

@@ -1,0 +1,157 @@
+"""How long one query takes from the shell: a new process, a gallery of 10,000 templates.
+
+    python -m benchmarks.cold_query
+
+The gallery holds photos of people who do not exist, enrolled as usual, and is filled up with random directions stored
+as templates of the same encoder: searching takes the same whatever the templates are. For each kind of index
+`facesearch query PHOTO --json` is timed as a whole, then stage by stage in another new process. Also timed:
+`facesearch --help`, which must load nothing heavy. Byte code is kept, as it is where the package is installed.
+`processor_ms` is what the query and all its threads spend on processors: it does not count waiting for cores that other
+programs hold. Writes benchmarks/results/cold_query.json.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.common import alternating, measured
+from benchmarks.photos import PRODUCT
+from facesearch import Gallery, Photo, load_encoder
+from facesearch.store import EncoderKey, NewTemplate, open_store
+from facesearch.store.codecs import find_codec
+from facesearch.synthetic import draw_people, write_photos
+
+_KINDS = ("flat", "sq8")
+_PEOPLE, _PHOTOS = 20, 3  # enrolled; one more photo of the first person is the probe
+_PER_IDENTITY = 4  # of the templates that fill up
+_HEAVY = ("numpy", "faiss", "onnxruntime", "sqlalchemy", "PIL")
+_QUERY_TARGET, _HELP_TARGET = 1500.0, 400.0  # milliseconds
+_SEED = 0
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--runs", type=int, default=9)
+    parser.add_argument("--templates", type=int, default=10_000)
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as scratch:
+        results = _measure(Path(scratch), arguments.templates, arguments.runs)
+    written = measured("cold_query", results, "python -m benchmarks.cold_query", PRODUCT)
+    print(written.read_text(encoding="utf-8"))
+
+
+def _measure(scratch: Path, templates: int, runs: int) -> dict[str, object]:
+    enrolled, probe = _people(scratch / "people")
+    galleries = {kind: scratch / kind for kind in _KINDS}
+    sizes = {kind: make_gallery(folder, kind, enrolled, templates) for kind, folder in galleries.items()}
+    commands = {kind: ["query", str(probe), "--gallery", str(folder), "--json"] for kind, folder in galleries.items()}
+    for kind, command in commands.items():
+        answer = json.loads(_run(command))["probes"][0]["faces"][0]["candidates"][0]
+        if answer["identity"] != probe.parent.name:
+            raise SystemExit(f"{kind}: the probe was not found")
+    asked = {**commands, "help": ["--help"]}
+    timed = alternating({name: partial(_run, command) for name, command in asked.items()}, runs)
+    return {
+        "templates": sizes,
+        "query_ms": {kind: round(timed[kind], 1) for kind in _KINDS},
+        "query_target_ms": _QUERY_TARGET,
+        "processor_ms": {kind: processor_ms(command, runs) for kind, command in commands.items()},
+        "stages_ms": {kind: _median_stages(folder, probe, runs) for kind, folder in galleries.items()},
+        "help_ms": round(timed["help"], 1),
+        "help_target_ms": _HELP_TARGET,
+        "loaded_by_help": loaded_by_help(),
+        "runs": runs,
+        "target_met": max(timed[kind] for kind in _KINDS) < _QUERY_TARGET and timed["help"] < _HELP_TARGET,
+    }
+
+
+def _people(folder: Path) -> tuple[list[Photo], Path]:
+    """Photos to enrol, and a probe of the first person."""
+    photos = write_photos(folder, draw_people(_PEOPLE), _PHOTOS + 1)
+    probe = photos[_PHOTOS]
+    return [Photo(path.parent.name, path) for path in photos if path != probe], probe
+
+
+def make_gallery(folder: Path, kind: str, photos: Sequence[Photo], templates: int) -> int:
+    """A gallery with these photos and random templates up to `templates`; returns how many it holds."""
+    with Gallery.open(folder) as gallery:
+        enrolled = gallery.enroll_photos(photos).templates
+    fill(folder, templates - enrolled)
+    with Gallery.open(folder) as gallery:
+        gallery.build_index(kind)
+        return gallery.counts().templates
+
+
+def fill(folder: Path, count: int) -> None:
+    """Store random directions as templates of the default encoder, four per identity."""
+    encoder = load_encoder()
+    key = EncoderKey(encoder.spec.model, encoder.spec.precision, encoder.spec.backend, encoder.fingerprint)
+    generator = np.random.default_rng(_SEED)
+    vectors = generator.standard_normal((count, encoder.dimension)).astype(np.float32)  # (n, d)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    codes = find_codec("fp32").encode(vectors)
+    rows = [
+        NewTemplate(f"filler {i // _PER_IDENTITY}", generator.bytes(32), f"{i}.jpg", 250, 250, code, 1.0, None)
+        for i, code in enumerate(codes)
+    ]
+    with open_store(folder) as store:
+        for start in range(0, count, 1000):
+            store.add_templates(rows[start : start + 1000], key, "fp32")
+
+
+def _run(arguments: Sequence[str]) -> str:
+    """Standard output of `facesearch …` in a new process."""
+    return _python("-m", "facesearch", *arguments).stdout
+
+
+def _python(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """A new Python process that keeps byte code, whatever this process was told."""
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return subprocess.run([sys.executable, *arguments], check=True, capture_output=True, text=True, env=environment)
+
+
+def processor_ms(arguments: Sequence[str], runs: int) -> float:
+    """Median milliseconds on processors of `facesearch …`."""
+    spent = []
+    for _ in range(runs):
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        _run(arguments)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        spent.append(after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime)
+    return round(statistics.median(spent) * 1000, 1)
+
+
+def loaded_by_help() -> list[str]:
+    """Which heavy packages `facesearch --help` imports."""
+    program = (
+        "import sys; from facesearch.commands.app import app; app(['--help'], standalone_mode=False); "
+        f"print([name for name in {_HEAVY!r} if name in sys.modules], file=sys.stderr)"
+    )
+    answer = _python("-c", program).stderr
+    found: list[str] = json.loads(answer.replace("'", '"'))
+    return found
+
+
+def _median_stages(gallery: Path, photo: Path, runs: int) -> dict[str, float]:
+    taken: list[dict[str, float]] = []
+    for _ in range(runs):
+        answer = _python("-m", "benchmarks.cold_query_stages", str(gallery), str(photo), str(time.time()))
+        taken.append(json.loads(answer.stdout))
+    return {stage: round(statistics.median(one[stage] for one in taken), 1) for stage in taken[0]}
+
+
+if __name__ == "__main__":
+    main()

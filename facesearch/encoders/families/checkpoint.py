@@ -1,0 +1,169 @@
+"""Read the weights of a model from a file that somebody else wrote: tensors only, no code, every key accounted for."""
+
+from __future__ import annotations
+
+import pickle
+import warnings
+import zipfile
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import torch
+from torch import nn
+
+from facesearch.errors import WeightsError
+
+MAX_BYTES = 2 << 30  # twice the largest model known here; what is larger carries more than an encoder
+
+_WRAPPERS = ("state_dict", "model_state_dict", "state_dict_backbone", "model")
+_COUNTER = "num_batches_tracked"  # counts training steps; old checkpoints have none, inference never reads it
+_SHOWN = 3
+_SAVE_AGAIN = "save one with torch.save(model.state_dict(), ...) or as safetensors"
+_GET_AGAIN = "download or copy it again"
+
+
+def read_checkpoint(path: Path) -> dict[str, torch.Tensor]:
+    """The state dict in a .safetensors or .pt/.pth file, float tensors as float32 on the CPU.
+
+    A state dict inside {"state_dict": ...} or {"model": ...} is taken out and the prefix "module." that data-parallel
+    training leaves is dropped. The format is told from the content, not from the file's name, and torch's files are
+    read with `weights_only`: code in them is never run. Raises `WeightsError` for anything else than finite tensors.
+    """
+    head, size = _head(path)
+    if len(head) > 8 and head[8:9] == b"{" and int.from_bytes(head[:8], "little") <= size - 8:
+        loaded: Any = _read_safetensors(path)
+    elif head[:4] == b"PK\x03\x04" or head[:1] == b"\x80":
+        loaded = _read_torch(path)
+    else:
+        raise WeightsError(f"'{path}' is neither a safetensors file nor a PyTorch checkpoint: give one of those")
+    state = _without_module_prefix(_unwrap(loaded, path))
+    if sum(tensor.numel() * tensor.element_size() for tensor in state.values()) > MAX_BYTES:
+        raise WeightsError(f"'{path}' holds more than {MAX_BYTES >> 20} MiB of tensors: give the weights of one model")
+    return {key: _checked(tensor, key, path) for key, tensor in state.items()}
+
+
+def load_strictly(module: nn.Module, state: Mapping[str, torch.Tensor], name: str) -> None:
+    """Put copies of `state` into `module` (which may be on the meta device): every key and shape has to fit.
+
+    Only the step counters of batch normalisation may be absent. `name` says in messages what is loaded as what.
+    Raises `WeightsError` naming the first keys that do not fit.
+    """
+    expected = module.state_dict()
+    missing = [key for key in expected if key not in state and not key.endswith(_COUNTER)]
+    unexpected = [key for key in state if key not in expected]
+    if missing or unexpected:
+        faults = [f"{text} {_some(keys)}" for text, keys in (("lacks", missing), ("also has", unexpected)) if keys]
+        raise WeightsError(f"{name}: the checkpoint {' and '.join(faults)}; is it of another model?")
+    wrong = [
+        f"{key} is {tuple(state[key].shape)}, not {tuple(tensor.shape)}"
+        for key, tensor in expected.items()
+        if key in state and state[key].shape != tensor.shape
+    ]
+    if wrong:
+        raise WeightsError(f"{name}: wrong shapes: {_some(wrong)}; is it of another model?")
+    values = {
+        key: state[key].to(tensor.dtype, copy=True) if key in state else torch.zeros((), dtype=tensor.dtype)
+        for key, tensor in expected.items()
+    }
+    module.load_state_dict(values, strict=True, assign=True)
+
+
+def _head(path: Path) -> tuple[bytes, int]:
+    """The first bytes and the size of the file, if it is one that may be read."""
+    if path.is_dir():
+        raise WeightsError(f"'{path}' is a folder: give the checkpoint file in it")
+    try:
+        size = path.stat().st_size
+        with path.open("rb") as file:
+            head = file.read(16)
+    except OSError as error:
+        raise WeightsError(f"cannot read '{path}': {error.strerror or error}") from error
+    if not head:
+        raise WeightsError(f"'{path}' is empty: {_GET_AGAIN}")
+    if size > MAX_BYTES:
+        raise WeightsError(f"'{path}' is larger than {MAX_BYTES >> 20} MiB: give the weights of one model alone")
+    return head, size
+
+
+def _read_safetensors(path: Path) -> Any:
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        return load_file(path, device="cpu")
+    except (SafetensorError, OSError, ValueError, KeyError) as error:
+        raise WeightsError(f"'{path}' is a damaged safetensors file: {_GET_AGAIN}") from error
+
+
+def _read_torch(path: Path) -> Any:
+    with path.open("rb") as file:
+        if file.read(2) == b"PK":
+            _check_archive(file, path)
+        file.seek(0)
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # on its own formats, of no use to whoever has the file
+                return torch.load(file, map_location="cpu", weights_only=True)
+        except pickle.UnpicklingError as error:
+            if "Weights only load failed" not in str(error):
+                raise WeightsError(f"'{path}' is damaged: {_GET_AGAIN}") from error
+            raise WeightsError(f"'{path}' has more in it than tensors and is not read: {_SAVE_AGAIN}") from error
+        except Exception as error:  # a damaged pickle can raise anything
+            raise WeightsError(f"'{path}' is damaged or not a PyTorch checkpoint: {_GET_AGAIN}") from error
+
+
+def _check_archive(file: BinaryIO, path: Path) -> None:
+    """Refuse what cannot be a state dict before torch allocates anything for it."""
+    try:
+        with zipfile.ZipFile(file) as archive:
+            entries = archive.infolist()
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
+        raise WeightsError(f"'{path}' is damaged or cut short: {_GET_AGAIN}") from error
+    if any("/code/" in entry.filename or entry.filename.endswith("constants.pkl") for entry in entries):
+        raise WeightsError(f"'{path}' is a TorchScript program, not a state dict: {_SAVE_AGAIN}")
+    if sum(entry.file_size for entry in entries) > MAX_BYTES:
+        raise WeightsError(f"'{path}' unpacks to more than {MAX_BYTES >> 20} MiB: give the weights of one model alone")
+
+
+def _unwrap(loaded: Any, path: Path) -> dict[str, torch.Tensor]:
+    state = loaded
+    for _ in _WRAPPERS:
+        if isinstance(state, Mapping):
+            inner = [state[key] for key in _WRAPPERS if isinstance(state.get(key), Mapping)]
+            state = inner[0] if inner else state
+    if not isinstance(state, Mapping) or not state:
+        raise WeightsError(f"'{path}' holds no state dict: {_SAVE_AGAIN}")
+    for key, value in state.items():
+        packed = isinstance(key, str) and "_packed_params" in key
+        if packed or (isinstance(value, torch.Tensor) and value.is_quantized):
+            raise WeightsError(f"'{path}' is quantized by PyTorch (at '{key}'): give the FP32 checkpoint")
+    for key, value in state.items():
+        if not isinstance(key, str) or not isinstance(value, torch.Tensor):
+            raise WeightsError(f"'{path}' holds something else than tensors at '{key}': {_SAVE_AGAIN}")
+    return dict(state)
+
+
+def _without_module_prefix(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    if all(key.startswith("module.") for key in state):
+        return {key.removeprefix("module."): tensor for key, tensor in state.items()}
+    return state
+
+
+def _checked(tensor: torch.Tensor, key: str, path: Path) -> torch.Tensor:
+    if tensor.layout is not torch.strided or tensor.device.type != "cpu" or tensor.is_complex():
+        raise WeightsError(f"'{path}' has a tensor that is not a plain array at '{key}': {_SAVE_AGAIN}")
+    if not tensor.is_floating_point():
+        if key.endswith(_COUNTER):
+            return tensor.detach()
+        raise WeightsError(f"'{path}' has whole numbers as weights at '{key}': give the FP32 checkpoint")
+    plain = tensor.detach().to(torch.float32)
+    if plain.numel() and not all(bool(torch.isfinite(end)) for end in torch.aminmax(plain)):  # NaN becomes both ends
+        raise WeightsError(f"'{path}' has NaN or infinite weights at '{key}': {_GET_AGAIN}")
+    return plain
+
+
+def _some(items: Iterable[str]) -> str:
+    rows = list(items)
+    more = f" and {len(rows) - _SHOWN} more" if len(rows) > _SHOWN else ""
+    return ", ".join(rows[:_SHOWN]) + more
