@@ -55,6 +55,16 @@ AlignedOption = Annotated[
 ]
 
 
+EncoderOption = Annotated[
+    str | None,
+    typer.Option(
+        "--encoder",
+        help="model[:precision][@backend], of the gallery's model. Default: the one of the first enrolment.",
+        show_default=False,
+    ),
+]
+
+
 def set_up(verbose: bool) -> None:
     """Send the package's warnings (with `verbose` also its reports) to standard error, a line each."""
     handler = logging.StreamHandler(sys.stderr)

@@ -9,6 +9,7 @@ import typer
 
 from facesearch.commands.common import (
     AlignedOption,
+    EncoderOption,
     GalleryOption,
     JsonOption,
     MinFaceOption,
@@ -52,6 +53,7 @@ def query(
         bool, typer.Option("--all-faces", help="Answer for every face, not just the most prominent one.")
     ] = False,
     aligned: AlignedOption = None,
+    encoder: EncoderOption = None,
     min_face: MinFaceOption = 40,
     gallery: GalleryOption = None,
     json: JsonOption = False,
@@ -65,7 +67,7 @@ def query(
     probes: list[dict[str, object]] = []
     rejected: list[dict[str, str]] = []
     with (
-        open_gallery(gallery, create=False, min_face=min_face) as opened,
+        open_gallery(gallery, create=False, encoder=encoder, min_face=min_face) as opened,
         progress_bar("searching", quiet=len(images) < 5) as progress,
     ):
         for done, image in enumerate(images, start=1):
@@ -120,6 +122,7 @@ def verify(
     b: Annotated[Path, typer.Argument(metavar="B", help="Another photo.")],
     threshold: ThresholdOption = None,
     aligned: AlignedOption = None,
+    encoder: EncoderOption = None,
     min_face: MinFaceOption = 40,
     gallery: GalleryOption = None,
     json: JsonOption = False,
@@ -133,16 +136,16 @@ def verify(
     from facesearch.store import DATABASE_NAME
 
     if ((gallery or default_gallery()) / DATABASE_NAME).exists():
-        with open_gallery(gallery, create=False, min_face=min_face) as opened:
+        with open_gallery(gallery, create=False, encoder=encoder, min_face=min_face) as opened:
             answer = opened.verify(a, b, threshold=threshold, aligned=aligned)
     else:
-        from facesearch.encoders import load_encoder
+        from facesearch.encoders import DEFAULT_MODEL, load_encoder
         from facesearch.templating import Templater
         from facesearch.templating import verify as verify_images
 
-        encoder = load_encoder()
-        limit = encoder.threshold if threshold is None else threshold
-        answer = verify_images(Templater(encoder, min_face=min_face), a, b, limit, aligned=aligned)
+        loaded = load_encoder(encoder or DEFAULT_MODEL)
+        limit = loaded.threshold if threshold is None else threshold
+        answer = verify_images(Templater(loaded, min_face=min_face), a, b, limit, aligned=aligned)
     if json:
         print_json({"similarity": answer.similarity, "threshold": answer.threshold, "same": answer.same})
     else:

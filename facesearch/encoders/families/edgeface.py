@@ -42,7 +42,8 @@ def build(model: str, state: Mapping[str, torch.Tensor] | None = None) -> nn.Mod
 
     network: Any = timm.create_model(_BACKBONES[model], pretrained=False)
     network.reset_classifier(_DIMENSION)
-    ranks = {key.removesuffix(_LOW_RANK): len(w) for key, w in (state or {}).items() if key.endswith(_LOW_RANK)}
+    halves = {key: half for key, half in (state or {}).items() if key.endswith(_LOW_RANK) and half.ndim == 2}
+    ranks = {key.removesuffix(_LOW_RANK): len(half) for key, half in halves.items()}
     split_linear_layers(network, ranks)
     fix_size(network, _IMAGE)
     built: nn.Module = network
