@@ -1,7 +1,7 @@
 """Enrolment of many photos on all cores.
 
-Photos go through worker threads (reading, detection and encoding release the interpreter lock); templates are stored
-in the order of the photos, a batch per transaction. What a transaction has confirmed survives anything; what it has not
+Photos go through worker threads, which for many photos each have a process to do the work; templates are stored in the
+order of the photos, a batch per transaction. What a transaction has confirmed survives anything; what it has not
 is done again by the next run, which skips all that is enrolled by the hash of its content.
 """
 
@@ -15,23 +15,26 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
 
 from facesearch.answers import Box
 from facesearch.errors import RejectedImageError, UsageError
-from facesearch.images import decode, read_bytes, sha256
+from facesearch.images import read_bytes, sha256
 from facesearch.store import EncoderKey, IdentityStore, NewTemplate
 from facesearch.store.codecs import Codec
 from facesearch.store.names import check_name
-from facesearch.templating import FaceTemplate, Templater
+from facesearch.templating import PhotoTemplate, Templater
+from facesearch.worker_pool import WorkerPool
 
 RGB = npt.NDArray[np.uint8]
 Progress = Callable[[int, int], None]  # (photos done, photos in all)
 
 _LOOKUP = 256  # photos whose hashes are looked up at once
 _AHEAD = 16  # photos still being encoded when the next ones are hashed
+_WORTH_PROCESSES = 200  # photos; fewer are done before other processes have started
 _BATCH = 64  # templates per transaction: one fsync each
 _LONGEST_WAIT = 2.0  # seconds that a finished template waits for its batch to fill
 
@@ -48,13 +51,6 @@ class Photo:
     identity: str
     path: Path
     pixels: RGB | None = field(default=None, compare=False)
-
-    def read(self) -> tuple[bytes, RGB]:
-        """The hash of the content and the pixels; raises `UnreadableImageError`."""
-        if self.pixels is not None:
-            return self.hash(), self.pixels
-        data = read_bytes(self.path)
-        return sha256(data), decode(data, str(self.path))
 
     def hash(self) -> bytes:
         """SHA-256 of the file, or of shape and pixels; raises `UnreadableImageError`."""
@@ -98,13 +94,21 @@ def enrol_photos(
     progress: Progress | None = None,
     committed: Callable[[Photo], None] | None = None,
     workers: int | None = None,
+    worker_encoder: str | None = None,
 ) -> EnrolmentReport:
-    """Add photos to a store; the index is the caller's. See `Gallery.enroll_photos` for the arguments."""
+    """Add photos to a store; the index is the caller's. See `Gallery.enroll_photos` for the arguments.
+
+    worker_encoder: name of the templater's encoder; with it, many photos are shared among processes.
+    """
     start = time.perf_counter()
     run = _Run(store, encoder, codec, len(photos), progress, committed)
-    with ThreadPoolExecutor(workers or os.cpu_count() or 1, thread_name_prefix="enrol") as pool:
+    count = workers or os.cpu_count() or 1
+    with (
+        _Extractor(templater, worker_encoder, aligned, count) as extractor,
+        ThreadPoolExecutor(count, thread_name_prefix="enrol") as pool,
+    ):
         try:
-            for photo, outcome in _outcomes(pool, store, templater, photos, aligned):
+            for photo, outcome in _outcomes(pool, store, photos, extractor):
                 run.take(photo, outcome)
             run.commit()
         finally:
@@ -113,21 +117,41 @@ def enrol_photos(
     return run.report
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Template:
-    """The template of a photo, with the hash of its content and its size in pixels."""
+class _Extractor:
+    """Photos -> templates, in this process, or in several once there are enough photos to be worth starting them."""
 
-    face: FaceTemplate
-    sha256: bytes
-    width: int
-    height: int
+    def __init__(self, templater: Templater, worker_encoder: str | None, aligned: str | None, count: int) -> None:
+        self._templater, self._encoder, self._aligned, self._count = templater, worker_encoder, aligned, count
+        self._workers: WorkerPool | None = None
+
+    def expect(self, photos: int) -> None:
+        """So many photos are about to come."""
+        if self._workers is None and self._encoder is not None and self._count > 1 and photos >= _WORTH_PROCESSES:
+            self._workers = WorkerPool(self._count, self._encoder, self._templater.min_face, self._aligned)
+
+    def __call__(self, photo: Photo) -> PhotoTemplate | Rejection:
+        try:
+            if photo.pixels is not None:
+                return self._templater.photo(photo.pixels, photo.hash(), self._aligned)
+            if self._workers is not None:
+                return self._workers.template(photo.path)
+            return self._templater.file(photo.path, self._aligned)
+        except RejectedImageError as error:
+            return Rejection(str(photo.path), str(error))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._workers is not None:
+            self._workers.close()
 
 
-_Outcome = _Template | Rejection | None  # None: enrolled already
+_Outcome = PhotoTemplate | Rejection | None  # None: enrolled already
 
 
 def _outcomes(
-    pool: ThreadPoolExecutor, store: IdentityStore, templater: Templater, photos: Sequence[Photo], aligned: str | None
+    pool: ThreadPoolExecutor, store: IdentityStore, photos: Sequence[Photo], extractor: _Extractor
 ) -> Iterator[tuple[Photo, _Outcome]]:
     """The photos in their order with what became of them; photos enrolled already are only read and hashed."""
     running: deque[tuple[Photo, Future[_Outcome] | _Outcome]] = deque()
@@ -138,13 +162,15 @@ def _outcomes(
             position += len(some)
             hashes = list(pool.map(_hash, some))
             known = store.enrolled([hashed for hashed in hashes if isinstance(hashed, bytes)])
+            if new := sum(isinstance(hashed, bytes) and hashed not in known for hashed in hashes):
+                extractor.expect(new + len(photos) - position)
             for photo, hashed in zip(some, hashes, strict=True):
                 if isinstance(hashed, Rejection):
                     running.append((photo, hashed))
                 elif hashed in known:
                     running.append((photo, _already(photo, known[hashed])))
                 else:
-                    running.append((photo, pool.submit(_template, templater, photo, aligned)))
+                    running.append((photo, pool.submit(extractor, photo)))
         photo, outcome = running.popleft()
         yield photo, outcome.result() if isinstance(outcome, Future) else outcome
 
@@ -155,16 +181,6 @@ def _hash(photo: Photo) -> bytes | Rejection:
         return photo.hash()
     except (RejectedImageError, UsageError) as error:
         return Rejection(str(photo.path), str(error))
-
-
-def _template(templater: Templater, photo: Photo, aligned: str | None) -> _Template | Rejection:
-    try:
-        content, image = photo.read()
-        face = templater.aligned(image, aligned) if aligned else templater.subject(image)
-    except RejectedImageError as error:
-        return Rejection(str(photo.path), str(error))
-    height, width = image.shape[:2]
-    return _Template(face, content, width, height)
 
 
 def _rounded(box: Box | None) -> Box | None:
@@ -193,7 +209,7 @@ class _Run:
         self._store, self._encoder, self._codec = store, encoder, codec
         self._total, self._done = total, 0
         self._progress, self._committed = progress, committed
-        self._batch: list[tuple[Photo, _Template]] = []
+        self._batch: list[tuple[Photo, PhotoTemplate]] = []
         self._oldest = 0.0
         self._people: set[str] = set()
 
@@ -202,7 +218,7 @@ class _Run:
         self._done += 1
         if self._progress:
             self._progress(self._done, self._total)
-        if isinstance(outcome, _Template):
+        if isinstance(outcome, PhotoTemplate):
             if not self._batch:
                 self._oldest = time.perf_counter()
             self._batch.append((photo, outcome))

@@ -205,6 +205,7 @@ class Gallery:
             progress=progress,
             committed=committed,
             workers=workers,
+            worker_encoder=None if self._models.given else str(self.encoder_spec),
         )
         if report.templates:
             self._store.audit("enroll", detail={"templates": report.templates, "rejected": len(report.rejected)})

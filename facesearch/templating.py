@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -21,7 +22,7 @@ from facesearch.errors import (
     UsageError,
 )
 from facesearch.faces import CROPS, DEFAULT_MIN_FACE, Face, FaceDetector, clear_subject, most_prominent
-from facesearch.images import MIN_SIDE, load_image
+from facesearch.images import MIN_SIDE, decode, load_image, read_bytes, sha256
 
 RGB = npt.NDArray[np.uint8]
 Image = str | os.PathLike[str] | RGB  # a file, or pixels (h, w, 3)
@@ -51,6 +52,16 @@ class FaceTemplate:
     quality: float
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class PhotoTemplate:
+    """The template of a photo's subject, the SHA-256 of the photo's content, and its size in pixels."""
+
+    face: FaceTemplate
+    sha256: bytes
+    width: int
+    height: int
+
+
 class Templater:
     """Turns photos into templates for one encoder. Safe to share between threads."""
 
@@ -59,6 +70,11 @@ class Templater:
         self._crop = next(crop for crop in CROPS.values() if crop.name == encoder.crop)
         self._detector = FaceDetector(min_face, threads=threads)
 
+    @property
+    def min_face(self) -> int:
+        """Side in pixels of the smallest face that is taken."""
+        return self._detector.min_face
+
     def subject(self, image: RGB) -> FaceTemplate:
         """For enrolment: the one face that the photo is clearly of.
 
@@ -66,6 +82,17 @@ class Templater:
         """
         faces = self._found(image)
         return self._encode(image, [clear_subject(faces, *image.shape[:2])])[0]
+
+    def file(self, path: Path, aligned: str | None = None) -> PhotoTemplate:
+        """For enrolment: a photo in a file, or a crop of the kind `aligned`. Raises `RejectedImageError`."""
+        data = read_bytes(path)
+        return self.photo(decode(data, os.fspath(path)), sha256(data), aligned)
+
+    def photo(self, image: RGB, content: bytes, aligned: str | None = None) -> PhotoTemplate:
+        """For enrolment: pixels whose content has the SHA-256 `content`. Raises `RejectedImageError`."""
+        face = self.aligned(image, aligned) if aligned else self.subject(image)
+        height, width = image.shape[:2]
+        return PhotoTemplate(face, content, width, height)
 
     def prominent(self, image: RGB, watch: Stopwatch | None = None) -> FaceTemplate:
         """For a probe: the most prominent face. Raises `NoFaceError` or `TinyFaceError`."""

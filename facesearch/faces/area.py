@@ -14,6 +14,7 @@ Image = npt.NDArray[np.uint8]
 Planes = npt.NDArray[np.float32]
 
 _BAND = 16  # rows summed at a time: they stay in the processor's cache
+_WIDE = 1000  # pixels; from here on a call per row costs less than summing down the columns
 
 
 def _starts_ends(inside: int, outside: int) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
@@ -35,6 +36,10 @@ class AreaSampler:
             band = self._sums[:, start + 1 : end + 1, 1:]
             band[...] = image[start:end].transpose(2, 0, 1)
             np.cumsum(band, axis=2, out=band)
+            if self.width < _WIDE:
+                # one call, which holds or leaves the interpreter lock once: other threads wait for it
+                np.cumsum(self._sums[:, start : end + 1], axis=1, out=self._sums[:, start : end + 1])
+                continue
             for row in range(start, end):  # faster than cumsum down the columns
                 np.add(self._sums[:, row], self._sums[:, row + 1], out=self._sums[:, row + 1])
 

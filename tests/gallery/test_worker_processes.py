@@ -1,0 +1,82 @@
+"""Enrolment of many photos by several processes."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from facesearch import Gallery, Photo
+from facesearch.encoders import load_encoder
+from facesearch.errors import RejectedImageError, UnreadableImageError
+from facesearch.synthetic import draw_people, write_photos
+from facesearch.templating import Templater
+from facesearch.worker_pool import WorkerPool
+
+ENCODER = "dlib-resnet:fp32@onnx"
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    return write_photos(tmp_path_factory.mktemp("crowd"), draw_people(4), 2)
+
+
+def test_a_worker_gives_the_template_that_this_process_gives(photos: list[Path]) -> None:
+    here = Templater(load_encoder(ENCODER, threads=1), threads=1)
+    with WorkerPool(1, ENCODER, 40, None) as pool:
+        for path in photos[:2]:
+            mine, theirs = here.file(path), pool.template(path)
+            np.testing.assert_allclose(theirs.face.template, mine.face.template, atol=1e-6)
+            assert theirs.face.box == pytest.approx(mine.face.box)
+            assert (theirs.sha256, theirs.width, theirs.height) == (mine.sha256, mine.width, mine.height)
+
+
+def test_a_worker_rejects_with_the_reason_and_goes_on(photos: list[Path], tmp_path: Path) -> None:
+    bad = tmp_path / "text.jpg"
+    bad.write_text("no photo")
+    with WorkerPool(1, ENCODER, 40, None) as pool:
+        with pytest.raises(RejectedImageError, match="not an image"):
+            pool.template(bad)
+        with pytest.raises(RejectedImageError, match="no such file"):
+            pool.template(tmp_path / "miss\udc80ing.jpg")
+        assert pool.template(photos[0]).face.quality > 0
+
+
+def test_a_worker_that_dies_costs_one_photo_and_is_replaced(photos: list[Path]) -> None:
+    with WorkerPool(1, ENCODER, 40, None) as pool:
+        pool.template(photos[0])
+        os.kill(pool._all[0].pid, signal.SIGKILL)
+        pool._all[0].wait()
+        with pytest.raises(UnreadableImageError, match="process"):
+            pool.template(photos[1])
+        assert pool.template(photos[1]).face.quality > 0
+    assert all(process.poll() is not None for process in pool._all)
+
+
+def test_many_photos_are_enrolled_by_processes_as_they_are_by_threads(
+    photos: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[int] = []
+
+    class Counted(WorkerPool):
+        def __init__(self, count: int, encoder: str, min_face: int, aligned: str | None) -> None:
+            started.append(count)
+            super().__init__(count, encoder, min_face, aligned)
+
+    monkeypatch.setattr("facesearch.enrolment.WorkerPool", Counted)
+    wanted = [Photo(path.parent.name, path) for path in photos]
+    with Gallery.open(tmp_path / "threads") as gallery:
+        gallery.enroll_photos(wanted, workers=2)
+        by_threads = [gallery.identify(path).candidates for path in photos]
+    assert not started
+    monkeypatch.setattr("facesearch.enrolment._WORTH_PROCESSES", len(photos))
+    with Gallery.open(tmp_path / "processes") as gallery:
+        report = gallery.enroll_photos(wanted, workers=2)
+        assert started == [2]
+        assert report.templates == len(photos)
+        assert [gallery.identify(path).candidates for path in photos] == by_threads
+        assert gallery.enroll_photos(wanted, workers=2).skipped == len(photos)
+    assert started == [2]  # nothing new: no process is started
