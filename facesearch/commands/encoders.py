@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from facesearch.commands import encoders_bench
 from facesearch.commands.common import (
     JsonOption,
     VerboseOption,
@@ -21,6 +22,8 @@ from facesearch.commands.common import (
     say,
     set_up,
 )
+from facesearch.commands.encoders_quantize import EXAMPLES as QUANTIZE_EXAMPLES
+from facesearch.commands.encoders_quantize import quantize
 
 if TYPE_CHECKING:
     from facesearch.encoders import Model, VariantInfo
@@ -205,6 +208,10 @@ def import_(
     with _told(asked, quiet=json) as request:
         made = import_model(file, request)
     _print_made(made, json)
+
+
+app.command(epilog=QUANTIZE_EXAMPLES)(quantize)
+app.command(epilog=encoders_bench.EXAMPLES)(encoders_bench.bench)
 
 
 @app.command(epilog="**Example**\n\n    facesearch encoders remove edgeface-xs")

@@ -29,12 +29,16 @@ __all__ = [
 ]
 
 
-def load_encoder(name: str = DEFAULT_MODEL, *, threads: int = 0) -> Encoder:
+def load_encoder(name: str = DEFAULT_MODEL, *, threads: int = 0, device: str = "cpu", warm_up: bool = False) -> Encoder:
     """The encoder called `model[:precision][@backend]`, ready to encode; `threads` per call, 0 = all cores.
 
-    Raises `UnknownEncoderError` for a name that there is not, with the command that makes it where there is one, and
-    `WeightsError` for damaged weights.
+    device: where the backend runs it ("cpu", "cuda", …); the encoder's `device` says what really does. warm_up: encode
+    a dummy crop first, so that the first real one takes no longer than the others.
+
+    Raises `UnknownEncoderError` for a name that there is not, with the command that makes it where there is one,
+    `WeightsError` for damaged weights, `UsageError` for a device that is not there, and `FacesearchError` with the
+    command that installs it for a backend that is not there.
     """
     spec = EncoderSpec.parse(name)
     model = find_model(spec.model)
-    return load(model, model.variant(spec), threads)
+    return load(model, model.variant(spec), threads, device=device, warm_up=warm_up)

@@ -242,7 +242,7 @@ CATALOG: tuple[Model, ...] = (
         parameters=5_607_488,
         threshold=0.937,
         threshold_source="measured: see docs/thresholds.md",
-        variants=(Variant("fp32", "onnx", "dlib-resnet"),),
+        variants=tuple(Variant("fp32", backend, "dlib-resnet") for backend in ("onnx", "openvino", "torch")),
     ),
     _facenet(
         "facenet-vggface2",

@@ -310,7 +310,8 @@ def test_the_embedded_model_can_get_further_files_and_lose_them_again(tmp_path: 
     path.write_bytes(small_onnx(size=model.crop_size, dimension=model.dimension))
     add_file(model, path, precision="int8", backends=("onnx",), scheme="int8")
     found = [str(variant.spec) for variant in variants(find_model("dlib-resnet"))]
-    assert found == ["dlib-resnet:fp32@onnx", "dlib-resnet:int8@onnx"]
+    embedded = [f"dlib-resnet:fp32@{backend}" for backend in ("onnx", "openvino", "torch")]
+    assert found == [*embedded, "dlib-resnet:int8@onnx"]
     assert load_encoder("dlib-resnet:int8").dimension == model.dimension
     assert load_encoder().fingerprint == model.fingerprint(model.variants[0])
     remove_model("dlib-resnet")

@@ -18,7 +18,7 @@ if TYPE_CHECKING:  # this module is read to know what there is; torch is loaded 
 
     from facesearch.encoders.families.preprocess import CropNetwork
 
-__all__ = ["FAMILIES", "Family", "build_network", "family_of", "load_network"]
+__all__ = ["FAMILIES", "Family", "build_network", "family_of", "load_network", "network_of"]
 
 Channels = tuple[float, float, float]
 
@@ -92,16 +92,23 @@ def load_network(model: str, path: Path) -> CropNetwork:
 
     Raises `UnknownEncoderError`, or `WeightsError` if the checkpoint is damaged, unsafe or of another model.
     """
+    family_of(model)
+    with _extra_needed(model):
+        from facesearch.encoders.families.checkpoint import read_checkpoint
+
+        return network_of(model, read_checkpoint(path), f"'{path}' as {model}")
+
+
+def network_of(model: str, state: Mapping[str, torch.Tensor], name: str) -> CropNetwork:
+    """A model with the weights in `state`, as `load_network` does; `name` says in messages what is loaded as what."""
     family = family_of(model)
     with _extra_needed(model):
         import torch
 
-        from facesearch.encoders.families.checkpoint import load_strictly, read_checkpoint
+        from facesearch.encoders.families.checkpoint import load_strictly
         from facesearch.encoders.families.preprocess import CropNetwork
 
-        name = f"'{path}' as {model}"
         architecture = _architecture(family)
-        state = read_checkpoint(path)
         try:
             state = architecture.clean(model, state)
         except WeightsError as error:

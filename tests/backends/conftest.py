@@ -1,0 +1,52 @@
+"""Models to run on every backend: the embedded one, and EdgeFace with weights that are drawn, once for all tests."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from facesearch.encoders.provisioning import Request, import_model
+from facesearch.encoders.storage import model_folder, models_folder
+
+from .backend_samples import Pixels, checkpoint_of, sample
+
+
+@pytest.fixture(scope="session")
+def edgeface_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """EdgeFace-XXS as an import leaves it in the model folder."""
+    home = tmp_path_factory.mktemp("edgeface-home")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FACESEARCH_HOME", str(home))
+        import_model(checkpoint_of("edgeface-xxs", home), Request("edgeface-xxs"))
+        return model_folder("edgeface-xxs")
+
+
+@pytest.fixture
+def edgeface(edgeface_folder: Path) -> str:
+    """The name of an imported EdgeFace-XXS."""
+    models_folder().mkdir(parents=True)
+    shutil.copytree(edgeface_folder, model_folder("edgeface-xxs"))
+    return "edgeface-xxs"
+
+
+@pytest.fixture(scope="session")
+def chips() -> Pixels:
+    return sample("dlib-chip", 150)
+
+
+@pytest.fixture(scope="session")
+def aligned() -> Pixels:
+    return sample("arcface", 112)
+
+
+@pytest.fixture(scope="session")
+def trained_weights() -> Path:
+    """The folder of trained weights beside the real photos."""
+    data = os.environ.get("FACESEARCH_TEST_DATA")
+    folder = Path(data).parent / "weights" if data else None
+    if folder is None or not folder.is_dir():
+        pytest.skip("needs trained weights in the folder `weights` beside FACESEARCH_TEST_DATA")
+    return folder
