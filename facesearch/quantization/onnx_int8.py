@@ -1,0 +1,189 @@
+"""An FP32 ONNX model -> INT8 ONNX: static and dynamic by ONNX Runtime's quantizer, balanced by our own."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import onnx
+
+from facesearch.quantization.balanced import input_ranges, noisiest, quantize_layers
+from facesearch.quantization.fidelity import Fidelity, layer_fidelity, most_sensitive, summarise
+from facesearch.quantization.graph import LINEAR, Layer, Pixels, embed, layers, prepare
+from facesearch.quantization.recipe import Recipe
+from facesearch.quantization.smooth import smooth
+
+Progress = Callable[[str], None]
+
+_SENSITIVITY_CROPS = 12
+_CANDIDATES = 2  # for each layer that is to stay float
+_REPORT_CROPS = 24  # for the signal-to-noise ratio of layers
+_CALIBRATION_BATCH = 8
+
+
+@dataclass(frozen=True, slots=True)
+class QuantizedModel:
+    """An INT8 model as a file, how near it is to FP32, and which layers kept float arithmetic for its sake."""
+
+    data: bytes
+    fidelity: Fidelity
+    kept_float: tuple[str, ...] = ()
+
+
+def quantize_onnx(
+    data: bytes, recipe: Recipe, calibration: Pixels, held_out: Pixels, step: Progress = lambda text: None
+) -> QuantizedModel:
+    """Quantize an FP32 model: crops (n, h, w, 3) uint8 -> embedding (n, d) float32, the same of the result.
+
+    calibration, held_out: crops (n, h, w, 3) uint8; the second are those that fidelity is measured on. The same
+    arguments give the same bytes. step: told what is done.
+    """
+    prepared = prepare(data)
+    original = onnx.ModelProto()
+    original.CopyFrom(prepared)
+    if recipe.smooth is not None:
+        step("equalising activations")
+        # Runtimes have no integer product for a Gemm whose bias is float: where we choose, its activations stay float.
+        gemms = {layer.name for layer in layers(prepared) if layer.op_type == "Gemm"}
+        smooth(prepared, calibration, recipe.smooth, skip=gemms if recipe.method == "balanced" else ())
+    kept: tuple[str, ...] = ()
+    if recipe.method == "balanced":
+        result, kept = _balanced(prepared, recipe, calibration, step)
+    elif recipe.method == "dynamic":
+        step("quantizing")
+        result = _dynamic(prepared, recipe)
+    else:
+        result, kept = _static_keeping(original, prepared, recipe, calibration, step)
+    step("measuring fidelity")
+    result.producer_name, result.producer_version = "facesearch", ""
+    per_layer = layer_fidelity(original, result, report_nodes(original, recipe), held_out[:_REPORT_CROPS])
+    fidelity = summarise(embed(original, held_out), embed(result, held_out), per_layer)
+    return QuantizedModel(result.SerializeToString(deterministic=True), fidelity, kept)
+
+
+def report_nodes(model: onnx.ModelProto, recipe: Recipe) -> list[Layer]:
+    """What the report lists: the layers with weights; for a recipe that quantizes every operator, all nodes."""
+    if recipe.op_types:
+        return layers(model)
+    inputs = {tensor.name for tensor in model.graph.initializer}
+    found = []
+    for node in model.graph.node:
+        sources = [name for name in node.input if name and name not in inputs]
+        if sources and node.output[0] not in {output.name for output in model.graph.output}:
+            found.append(Layer(node.name, node.op_type, sources[0], "", node.output[0]))
+    return found
+
+
+def _balanced(
+    model: onnx.ModelProto, recipe: Recipe, crops: Pixels, step: Progress
+) -> tuple[onnx.ModelProto, tuple[str, ...]]:
+    step("measuring ranges")
+    ranges = input_ranges(model, crops, recipe.percentile if recipe.calibration == "percentile" else None)
+    found = layers(model)
+    linear = [layer.name for layer in found if layer.op_type == "MatMul"]
+    kept: list[str] = []
+    if recipe.keep_float:
+        step("looking for the layers that suffer most")
+        few = crops[:_SENSITIVITY_CROPS]
+
+        def with_only(name: str) -> onnx.ModelProto:
+            return quantize_layers(model, ranges, activations={name}, weights_of=())
+
+        # To try each layer in the whole model takes minutes for a large one: only those noisiest by themselves.
+        candidates = noisiest(model, ranges, linear, few)[: _CANDIDATES * recipe.keep_float]
+        kept = most_sensitive(embed(model, few), candidates, with_only, few)[: recipe.keep_float]
+    step("quantizing")
+    quantized = quantize_layers(
+        model, ranges, activations=set(linear) - set(kept), weights_of={layer.name for layer in found}
+    )
+    return quantized, tuple(kept)
+
+
+def _dynamic(model: onnx.ModelProto, recipe: Recipe) -> onnx.ModelProto:
+    from onnxruntime.quantization import QuantType, quantize_dynamic
+
+    with _files(model) as (source, target):
+        quantize_dynamic(
+            str(source),
+            str(target),
+            op_types_to_quantize=list(recipe.op_types),
+            per_channel=recipe.per_channel,
+            weight_type=QuantType.QInt8,
+        )
+        return onnx.load_model_from_string(target.read_bytes())
+
+
+def _static_keeping(
+    original: onnx.ModelProto, model: onnx.ModelProto, recipe: Recipe, crops: Pixels, step: Progress
+) -> tuple[onnx.ModelProto, tuple[str, ...]]:
+    """Static; where layers are to stay float, once more without those whose outputs were worst."""
+    step("measuring ranges and quantizing")
+    result = _static(model, recipe, crops, ())
+    if not recipe.keep_float:
+        return result, ()
+    step("quantizing again without the worst layers")
+    measured = layer_fidelity(original, result, layers(model), crops[:_SENSITIVITY_CROPS])
+    worst = [each.layer for each in sorted(measured, key=lambda each: each.snr_db)[: recipe.keep_float]]
+    return _static(model, recipe, crops, tuple(worst)), tuple(worst)
+
+
+def _static(model: onnx.ModelProto, recipe: Recipe, crops: Pixels, keep: tuple[str, ...]) -> onnx.ModelProto:
+    from onnxruntime.quantization import (
+        CalibrationDataReader,
+        CalibrationMethod,
+        QuantFormat,
+        QuantType,
+        quantize_static,
+    )
+
+    name = model.graph.input[0].name
+
+    class Reader(CalibrationDataReader):  # type: ignore[misc]
+        def __init__(self) -> None:
+            self._starts = iter(range(0, len(crops), _CALIBRATION_BATCH))
+
+        def get_next(self) -> dict[str, Pixels] | None:
+            start = next(self._starts, None)
+            return None if start is None else {name: crops[start : start + _CALIBRATION_BATCH]}
+
+    methods = {
+        "minmax": CalibrationMethod.MinMax,
+        "percentile": CalibrationMethod.Percentile,
+        "entropy": CalibrationMethod.Entropy,
+    }
+    weighted = {layer.name for layer in layers(model)}
+    # Products of two activations, as in attention, are none of `layers`: they stay float where op_types are chosen.
+    products = [node.name for node in model.graph.node if node.op_type in LINEAR and node.name not in weighted]
+    with _files(model) as (source, target):
+        quantize_static(
+            str(source),
+            str(target),
+            Reader(),
+            quant_format=QuantFormat.QDQ,
+            op_types_to_quantize=list(recipe.op_types) or None,
+            nodes_to_exclude=[*keep, *(products if recipe.op_types else ())],
+            per_channel=recipe.per_channel,
+            activation_type=QuantType.QUInt8 if recipe.activations == "uint8" else QuantType.QInt8,
+            weight_type=QuantType.QInt8,
+            calibrate_method=methods[recipe.calibration],
+            extra_options={"CalibPercentile": recipe.percentile} if recipe.calibration == "percentile" else {},
+        )
+        return onnx.load_model_from_string(target.read_bytes())
+
+
+@contextlib.contextmanager
+def _files(model: onnx.ModelProto) -> Iterator[tuple[Path, Path]]:
+    """The model as a file, and a place for the result; without the quantizer's advice on the root logger."""
+    disabled = logging.root.manager.disable
+    logging.disable(max(disabled, logging.WARNING))
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            source, target = Path(folder) / "fp32.onnx", Path(folder) / "int8.onnx"
+            source.write_bytes(model.SerializeToString(deterministic=True))
+            yield source, target
+    finally:
+        logging.disable(disabled)

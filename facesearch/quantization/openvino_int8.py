@@ -1,0 +1,108 @@
+"""An FP32 ONNX model -> INT8 for OpenVINO, as one packed file: by NNCF, or by the recipes that work on ONNX graphs."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import io
+import logging
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from facesearch.encoders.openvino_file import pack
+from facesearch.encoders.openvino_runtime import INSTALL, import_openvino, without_telemetry
+from facesearch.errors import FacesearchError
+from facesearch.quantization.fidelity import Fidelity, summarise
+from facesearch.quantization.graph import Pixels, Values, embed
+from facesearch.quantization.onnx_int8 import Progress, QuantizedModel, quantize_onnx
+from facesearch.quantization.recipe import Recipe
+
+_SETTINGS = {"INFERENCE_PRECISION_HINT": "f32"}
+
+
+def quantize_openvino(
+    data: bytes,
+    recipe: Recipe,
+    calibration: Pixels,
+    held_out: Pixels,
+    *,
+    transformer: bool = False,
+    step: Progress = lambda text: None,
+) -> QuantizedModel:
+    """Quantize an FP32 ONNX model; arguments as of `quantize_onnx`. The result is a file for `OpenVinoEncoder`.
+
+    transformer: whether it has attention, which NNCF then treats with care. Raises `FacesearchError` without OpenVINO
+    or NNCF.
+    """
+    openvino = import_openvino("quantizing for OpenVINO")
+    core = openvino.Core()
+    fidelity: Fidelity | None = None
+    kept: tuple[str, ...] = ()
+    if recipe.method == "nncf":
+        step("quantizing with NNCF")
+        network = _nncf(core.read_model(data), recipe, calibration, transformer=transformer)
+    else:
+        made = quantize_onnx(data, recipe, calibration, held_out, step)
+        network = core.read_model(made.data)
+        fidelity, kept = made.fidelity, made.kept_float
+    _shorten(network)
+    packed = _packed(openvino, network)
+    layers = fidelity.layers if fidelity else ()
+    templates = _embed(core, network, held_out)
+    return QuantizedModel(packed, summarise(embed(data, held_out), templates, layers), kept)
+
+
+def _nncf(network: Any, recipe: Recipe, crops: Pixels, *, transformer: bool) -> Any:
+    with _silent(), without_telemetry():
+        try:
+            nncf = importlib.import_module("nncf")
+        except ImportError as error:
+            raise FacesearchError(f"quantizing for OpenVINO needs nncf, which is not installed: {INSTALL}") from error
+        nncf.set_log_level(logging.ERROR)
+        alpha = recipe.smooth if recipe.smooth is not None else -1.0
+        alphas = importlib.import_module("nncf.quantization.advanced_parameters").AdvancedSmoothQuantParameters
+        return nncf.quantize(
+            network,
+            nncf.Dataset([crop[None] for crop in crops]),
+            subset_size=len(crops),
+            preset=nncf.QuantizationPreset.MIXED,
+            model_type=nncf.ModelType.TRANSFORMER if transformer else None,
+            advanced_parameters=nncf.AdvancedQuantizationParameters(smooth_quant_alphas=alphas(matmul=alpha)),
+        )
+
+
+def _shorten(network: Any) -> None:
+    """Numbers in place of names, which would be a quarter of the file of a small model."""
+    for number, node in enumerate(network.get_ordered_ops()):
+        node.set_friendly_name(str(number))
+        if node.get_type_name() not in ("Parameter", "Result"):
+            for output in node.outputs():
+                if not any(target.get_node().get_type_name() == "Result" for target in output.get_target_inputs()):
+                    output.set_names(set())
+
+
+def _packed(openvino: Any, network: Any) -> bytes:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model.xml"
+        openvino.serialize(network, str(path))
+        return pack(path.read_bytes(), path.with_suffix(".bin").read_bytes())
+
+
+def _embed(core: Any, network: Any, crops: Pixels) -> Values:
+    request = core.compile_model(network, "CPU", _SETTINGS).create_infer_request()
+    rows = []
+    for crop in crops:
+        request.infer([crop[None]])
+        rows.append(np.array(request.get_output_tensor(0).data, dtype=np.float32))
+    return np.concatenate(rows)
+
+
+@contextlib.contextmanager
+def _silent() -> Iterator[None]:
+    """Without NNCF's progress bars and log lines, which are for whoever builds the model."""
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+        yield

@@ -1,0 +1,260 @@
+"""Make INT8 files of an encoder: photos -> calibration crops -> quantizer -> model folder."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from facesearch.encoders import EncoderSpec, Model, Variant, find_model, read_variant
+from facesearch.encoders.backends import load
+from facesearch.encoders.openvino_file import SUFFIX as OPENVINO_SUFFIX
+from facesearch.encoders.storage import add_file, describe_file
+from facesearch.errors import FacesearchError, RejectedImageError, UsageError, WeightsError
+from facesearch.faces import CROPS, FaceDetector, most_prominent
+from facesearch.images import decode, read_bytes
+from facesearch.provisioning import sample_crops
+from facesearch.quantization.recipe import Overrides, choose_recipe
+
+if TYPE_CHECKING:
+    from facesearch.quantization.fidelity import Fidelity, LayerFidelity
+
+BACKENDS = ("onnx", "openvino", "torch")
+
+_MOST = 250  # photos; more moves the ranges hardly at all
+_LEAST = 10
+_HELD_OUT = 5  # every fifth crop is not used for calibration
+_MIN_FACE = 40  # pixels
+_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".heic", ".avif", ".tif", ".tiff"}
+_INSTALL = "pip install 'facesearch[torch]'"
+
+Pixels = npt.NDArray[np.uint8]
+Progress = Callable[[int, int], None]
+Step = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Calibration:
+    """What an encoder is calibrated with. crops, held_out: (n, h, w, 3) uint8, of different photos.
+
+    sha256: over the sorted SHA-256 of the photos used; None for synthetic people. skipped: photos without a face.
+    """
+
+    crops: Pixels
+    held_out: Pixels
+    sha256: str | None
+    skipped: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class QuantizedFile:
+    """One INT8 file that was made. kept_float: layers whose activations stay float. size ratio: to 4 bytes a weight."""
+
+    encoder: str
+    scheme: str
+    path: Path
+    size_bytes: int
+    fp32_bytes: int
+    fidelity: Fidelity
+    kept_float: tuple[str, ...]
+
+    @property
+    def size_ratio(self) -> float:
+        return self.size_bytes / self.fp32_bytes
+
+
+@dataclass(frozen=True, slots=True)
+class QuantizationReport:
+    """What was made of a model. warnings: a line each."""
+
+    model: str
+    files: tuple[QuantizedFile, ...]
+    calibration_images: int
+    calibration_skipped: int
+    calibration_sha256: str | None
+    warnings: tuple[str, ...] = ()
+
+
+def quantize_encoder(
+    name: str,
+    *,
+    precision: str = "int8",
+    backends: tuple[str, ...] = ("onnx",),
+    calibration: Path | None = None,
+    overrides: Overrides | None = None,
+    progress: Progress = lambda done, total: None,
+    step: Step = lambda text: None,
+) -> QuantizationReport:
+    """Quantize a model that is on this machine, for each of `backends`, and put the files into its folder.
+
+    calibration: a folder of photos of faces, searched with all it contains; None: photos of synthetic people.
+    progress: photos looked at, of how many. step: told what is done. Raises `UsageError` for what cannot be asked for,
+    `FacesearchError` where a package is missing; the model folder is as it was then.
+    """
+    if precision != "int8":
+        raise UsageError(f"precision {precision} is not available yet: there is int8")
+    for backend in backends:
+        if backend not in BACKENDS:
+            raise UsageError(f"no backend '{backend}'; there are: {', '.join(BACKENDS)}")
+    spec = EncoderSpec.parse(name)
+    model = find_model(spec.model)
+    source = read_variant(model.variant(EncoderSpec(model.name)))
+    for backend in backends:
+        choose_recipe(model.family, backend, overrides=overrides)  # a wrong option is told before the work
+    if importlib.util.find_spec("onnx") is None:
+        raise FacesearchError(f"quantizing needs onnx, which is not installed: {_INSTALL}")
+    found = calibration_crops(model, calibration, progress)
+    warnings = []
+    if calibration is None:
+        warnings.append(
+            "calibrated with synthetic people: real photos make it more faithful, give a folder with --calibration"
+        )
+    files = tuple(_quantize_for(backend, model, source, found, overrides, step) for backend in backends)
+    count = len(found.crops) + len(found.held_out)
+    return QuantizationReport(model.name, files, count, found.skipped, found.sha256, tuple(warnings))
+
+
+def calibration_crops(model: Model, folder: Path | None, progress: Progress = lambda done, total: None) -> Calibration:
+    """The crops of a model from photos in `folder` (None: of synthetic people), always the same ones.
+
+    Raises `UsageError` if the folder is missing or has too few photos of faces.
+    """
+    if folder is None:
+        sample = sample_crops(model.crop, model.crop_size).crops
+        return Calibration(*_parted(sample), sha256=None)
+    paths = _photos(folder)
+    crop = next(crop for crop in CROPS.values() if crop.name == model.crop)
+    detector = FaceDetector(_MIN_FACE)
+    crops, digests, skipped = [], [], 0
+    for number, path in enumerate(paths):
+        progress(number, len(paths))
+        try:
+            data = read_bytes(path)
+            photo = decode(data, path.name)
+            face = most_prominent(detector.detect(photo), *photo.shape[:2])
+        except RejectedImageError:
+            skipped += 1
+            continue
+        crops.append(crop.cut(photo, face))
+        digests.append(hashlib.sha256(data).hexdigest())
+    progress(len(paths), len(paths))
+    if len(crops) < _LEAST:
+        raise UsageError(
+            f"{folder} has {len(crops)} usable photos of faces, at least {_LEAST} are needed to calibrate: "
+            "give a folder with more"
+        )
+    sha256 = hashlib.sha256("\n".join(sorted(digests)).encode()).hexdigest()
+    return Calibration(*_parted(np.stack(crops)), sha256=sha256, skipped=skipped)
+
+
+def _photos(folder: Path) -> list[Path]:
+    """Up to `_MOST` photos in a folder and those in it, evenly over their names."""
+    if not folder.is_dir():
+        raise UsageError(f"{folder}: no such folder: give one of photos of faces with --calibration")
+    found = sorted(
+        path
+        for path in folder.rglob("*")
+        if path.suffix.lower() in _SUFFIXES and not path.name.startswith(".") and path.is_file()
+    )
+    if not found:
+        raise UsageError(f"{folder} has no photos: give a folder of photos of faces with --calibration")
+    stride = max(1.0, len(found) / _MOST)
+    return [found[int(number * stride)] for number in range(min(len(found), _MOST))]
+
+
+def _parted(crops: Pixels) -> tuple[Pixels, Pixels]:
+    is_held = np.arange(len(crops)) % _HELD_OUT == _HELD_OUT - 1
+    return crops[~is_held], crops[is_held]
+
+
+def _quantize_for(
+    backend: str, model: Model, source: bytes, found: Calibration, overrides: Overrides | None, step: Step
+) -> QuantizedFile:
+    """Quantize, try the file out, and only then put it into the model folder."""
+    from facesearch.quantization.fidelity import summarise
+
+    encoder = EncoderSpec(model.name, "int8", backend)
+    with tempfile.TemporaryDirectory() as folder:
+        made = _make(backend, model, source, found, overrides, step, Path(folder))
+        step(f"trying out {encoder}")
+        trial = describe_file(
+            model,
+            made.path,
+            precision="int8",
+            backends=(backend,),
+            scheme=made.scheme,
+            calibration_sha256=found.sha256,
+        )
+        templates = load(model, Variant("int8", backend, file=trial)).encode(found.held_out)
+        if not np.isfinite(templates).all():
+            raise WeightsError(f"{encoder} gives templates that are not finite: try another --recipe")
+        original = load(model, model.variant(EncoderSpec(model.name))).encode(found.held_out)
+        file = add_file(
+            model,
+            made.path,
+            precision="int8",
+            backends=(backend,),
+            scheme=made.scheme,
+            calibration_sha256=found.sha256,
+        )
+    return QuantizedFile(
+        encoder=str(encoder),
+        scheme=made.scheme,
+        path=file.path,
+        size_bytes=file.size_bytes,
+        fp32_bytes=4 * model.parameters or len(source),
+        fidelity=summarise(original, templates, made.layers),
+        kept_float=made.kept_float,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """A file that is not in the model folder yet."""
+
+    path: Path
+    scheme: str
+    layers: tuple[LayerFidelity, ...] = ()
+    kept_float: tuple[str, ...] = ()
+
+
+def _make(
+    backend: str,
+    model: Model,
+    source: bytes,
+    found: Calibration,
+    overrides: Overrides | None,
+    step: Step,
+    folder: Path,
+) -> _Made:
+    if backend == "torch":
+        from facesearch.quantization import torch_int8
+
+        step("quantizing for torch")
+        path = folder / "int8.safetensors"
+        stored = [each for each in model.variants if (each.precision, each.backend) == ("fp32", "torch")]
+        weights = read_variant(stored[0]) if stored and stored[0].file else source  # of the embedded model, its ONNX
+        return _Made(path, torch_int8.quantize(model.family, weights, found.crops, path))
+    from facesearch.quantization.graph import has_attention
+
+    attention = has_attention(source)
+    recipe = choose_recipe(model.family, backend, attention=attention, overrides=overrides)
+    if backend == "openvino":
+        from facesearch.quantization.openvino_int8 import quantize_openvino
+
+        made = quantize_openvino(source, recipe, found.crops, found.held_out, transformer=attention, step=step)
+        path, scheme = folder / f"int8{OPENVINO_SUFFIX}", f"{recipe.scheme}-openvino"
+    else:
+        from facesearch.quantization.onnx_int8 import quantize_onnx
+
+        made = quantize_onnx(source, recipe, found.crops, found.held_out, step)
+        path, scheme = folder / "int8.onnx", recipe.scheme
+    path.write_bytes(made.data)
+    return _Made(path, scheme, made.fidelity.layers, made.kept_float)
