@@ -6,8 +6,8 @@ The gallery holds photos of people who do not exist, enrolled as usual, and is f
 as templates of the same encoder: searching takes the same whatever the templates are. For each kind of index
 `facesearch query PHOTO --json` is timed as a whole, then stage by stage in another new process. Also timed:
 `facesearch --help`, which must load nothing heavy. Byte code is kept, as it is where the package is installed.
-`processor_ms` is what the query and all its threads spend on processors: it does not count waiting for cores that other
-programs hold. Writes benchmarks/results/cold_query.json.
+Every run waits until other programs leave the cores alone; `foreign_cores` is what they took all the same. Writes
+benchmarks/results/cold_query.json.
 """
 
 from __future__ import annotations
@@ -27,8 +27,9 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.common import alternating, measured
+from benchmarks.common import measured
 from benchmarks.photos import PRODUCT
+from benchmarks.quiet import Timing, quietly, timed, wait_for_quiet
 from facesearch import Gallery, Photo, load_encoder
 from facesearch.store import EncoderKey, NewTemplate, open_store
 from facesearch.store.codecs import find_codec
@@ -62,19 +63,19 @@ def _measure(scratch: Path, templates: int, runs: int) -> dict[str, object]:
         answer = json.loads(_run(command))["probes"][0]["faces"][0]["candidates"][0]
         if answer["identity"] != probe.parent.name:
             raise SystemExit(f"{kind}: the probe was not found")
-    asked = {**commands, "help": ["--help"]}
-    timed = alternating({name: partial(_run, command) for name, command in asked.items()}, runs)
+    timings = _in_turns({**commands, "help": ["--help"]}, runs)
+    medians = {name: statistics.median(one.seconds * 1000 for one in several) for name, several in timings.items()}
     return {
         "templates": sizes,
-        "query_ms": {kind: round(timed[kind], 1) for kind in _KINDS},
+        "query_ms": {kind: round(medians[kind], 1) for kind in _KINDS},
         "query_target_ms": _QUERY_TARGET,
-        "processor_ms": {kind: processor_ms(command, runs) for kind, command in commands.items()},
+        "foreign_cores": round(max(statistics.median(one.foreign_cores for one in timings[k]) for k in timings), 3),
         "stages_ms": {kind: _median_stages(folder, probe, runs) for kind, folder in galleries.items()},
-        "help_ms": round(timed["help"], 1),
+        "help_ms": round(medians["help"], 1),
         "help_target_ms": _HELP_TARGET,
         "loaded_by_help": loaded_by_help(),
         "runs": runs,
-        "target_met": max(timed[kind] for kind in _KINDS) < _QUERY_TARGET and timed["help"] < _HELP_TARGET,
+        "target_met": max(medians[kind] for kind in _KINDS) < _QUERY_TARGET and medians["help"] < _HELP_TARGET,
     }
 
 
@@ -123,15 +124,24 @@ def _python(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, *arguments], check=True, capture_output=True, text=True, env=environment)
 
 
-def processor_ms(arguments: Sequence[str], runs: int) -> float:
-    """Median milliseconds on processors of `facesearch …`."""
-    spent = []
+def _in_turns(commands: dict[str, list[str]], runs: int) -> dict[str, list[Timing]]:
+    """Timings of `facesearch …` for each of the commands, taken in turns while other programs are quiet."""
+    timings: dict[str, list[Timing]] = {name: [] for name in commands}
+
+    def run(command: list[str]) -> float:
+        before = _children_seconds()
+        _run(command)
+        return _children_seconds() - before
+
     for _ in range(runs):
-        before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        _run(arguments)
-        after = resource.getrusage(resource.RUSAGE_CHILDREN)
-        spent.append(after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime)
-    return round(statistics.median(spent) * 1000, 1)
+        for name, command in commands.items():
+            timings[name].append(quietly(partial(timed, partial(run, command))))
+    return timings
+
+
+def _children_seconds() -> float:
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
 
 
 def loaded_by_help() -> list[str]:
@@ -148,8 +158,12 @@ def loaded_by_help() -> list[str]:
 def _median_stages(gallery: Path, photo: Path, runs: int) -> dict[str, float]:
     taken: list[dict[str, float]] = []
     for _ in range(runs):
-        answer = _python("-m", "benchmarks.cold_query_stages", str(gallery), str(photo), str(time.time()))
-        taken.append(json.loads(answer.stdout))
+        wait_for_quiet()
+        started = time.time()
+        answer = _python("-m", "benchmarks.cold_query_stages", str(gallery), str(photo), str(started))
+        ended = time.time()
+        stages: dict[str, float] = json.loads(answer.stdout)
+        taken.append({**stages, "exit": (ended - started) * 1000 - sum(stages.values())})
     return {stage: round(statistics.median(one[stage] for one in taken), 1) for stage in taken[0]}
 
 

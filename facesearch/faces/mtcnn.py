@@ -9,6 +9,9 @@ is the work spent on them.
 from __future__ import annotations
 
 import math
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -52,7 +55,13 @@ class Mtcnn:
     def __init__(self, *, threads: int = 0, scale_factor: float = 0.709, thresholds: Thresholds | None = None) -> None:
         self._factor = scale_factor
         self._thresholds = thresholds or Thresholds()
-        self._stages = [open_session(read_asset(name), threads=threads) for name in ("pnet", "rnet", "onet")]
+        count = threads or os.cpu_count() or 1
+        # Strips of the pyramid keep all cores busy better than the threads of one operator.
+        self._pool = ThreadPoolExecutor(count, thread_name_prefix="mtcnn") if count > 1 else None
+        self._stages = [
+            open_session(read_asset(name), threads=1 if name == "pnet" else threads)
+            for name in ("pnet", "rnet", "onet")
+        ]
 
     def search(self, image: npt.NDArray[np.uint8], min_face: float) -> Detections:
         """The faces of at least `min_face` pixels in `image` (h, w, 3) uint8 RGB, best score first."""
@@ -62,32 +71,46 @@ class Mtcnn:
         return self._finish(sampler, boxes)
 
     def _propose(self, sampler: AreaSampler, min_face: float) -> Boxes:
-        found = [np.zeros((0, 9), dtype=np.float32)]
+        scales = []
         scale = LEAST_FACE / min_face
         shorter = min(sampler.height, sampler.width) * scale
         while shorter >= LEAST_FACE:
-            out = self._scan(sampler, int(sampler.height * scale + 1), int(sampler.width * scale + 1))
-            found.append(_candidates(out, scale, self._thresholds.proposal))
+            scales.append(scale)
             scale, shorter = scale * self._factor, shorter * self._factor
+        levels = [(int(sampler.height * scale + 1), int(sampler.width * scale + 1)) for scale in scales]
+        found = [np.zeros((0, 9), dtype=np.float32)]
+        for out, scale in zip(self._scan(sampler, levels), scales, strict=True):
+            found.append(_candidates(out, scale, self._thresholds.proposal))
         rows = np.concatenate(found)  # (n, 9): box, probability, offsets
         rows = rows[suppress(rows[:, :4], rows[:, 4], 0.7)]
         return square(refine(rows[:, :4], rows[:, 5:], margin=0))
 
-    def _scan(self, sampler: AreaSampler, height: int, width: int) -> npt.NDArray[np.float32]:
-        """What the first network says to every place of one level of the pyramid: (5, rows, columns).
+    def _scan(self, sampler: AreaSampler, levels: Sequence[tuple[int, int]]) -> list[npt.NDArray[np.float32]]:
+        """What the first network says to every place of the levels (height, width): for each (5, rows, columns).
 
-        The level is made and looked at in strips, which stay in the processor's cache.
+        Levels are made and looked at in strips, which stay in the processor's cache and are shared among the threads.
         """
-        total = (
-            height - 1
-        ) // 2 - 4  # rows of the answer; each looks at 12 rows of the level, 2 further down each time
         strips = []
-        for start in range(0, total, _STRIP):
-            end = min(start + _STRIP, total)
-            rows = slice(_STRIDE * start, height if end == total else _STRIDE * end + LEAST_FACE - _STRIDE)
+        for number, (height, width) in enumerate(levels):
+            total = (height - 1) // 2 - 4  # rows of the answer: each looks at 12 rows, every 2 rows
+            for start in range(0, total, _STRIP):
+                end = min(start + _STRIP, total)
+                rows = slice(_STRIDE * start, height if end == total else _STRIDE * end + LEAST_FACE - _STRIDE)
+                strips.append((number, height, width, rows))
+
+        def look(strip: tuple[int, int, int, slice]) -> npt.NDArray[np.float32]:
+            _, height, width, rows = strip
             (out,) = self._stages[0].run(None, {"image": sampler.shrink(height, width, rows)[None]})
-            strips.append(out[0])
-        return np.concatenate(strips, axis=1)
+            answer: npt.NDArray[np.float32] = out[0]
+            return answer
+
+        answers = list(self._pool.map(look, strips) if self._pool else map(look, strips))
+        return [
+            np.concatenate(
+                [answer for strip, answer in zip(strips, answers, strict=True) if strip[0] == number], axis=1
+            )
+            for number in range(len(levels))
+        ]
 
     def _refine(self, sampler: AreaSampler, boxes: Boxes) -> Boxes:
         boxes, out = self._look(1, sampler, boxes, _CROP)
