@@ -22,7 +22,7 @@ from facesearch.commands.common import (
 EXAMPLES = """
 **Example**
 
-    facesearch demo --folder /tmp/faces
+    facesearch demo --folder faces
 """
 
 

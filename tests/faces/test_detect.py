@@ -174,7 +174,7 @@ def test_looking_at_strips_says_what_looking_at_the_whole_says(height: int) -> N
     image = np.random.default_rng(height).integers(0, 256, (height, 60, 3), dtype=np.uint8)
     sampler = AreaSampler(image)
     (whole,) = mtcnn._stages[0].run(None, {"image": sampler.shrink(height, 60)[None]})
-    np.testing.assert_allclose(mtcnn._scan(sampler, height, 60), whole[0], atol=1e-5)
+    np.testing.assert_allclose(mtcnn._scan(sampler, [(height, 60)])[0], whole[0], atol=1e-5)
 
 
 def test_threads_sharing_a_detector_get_the_same_faces(photos: list[RGB], detector: FaceDetector) -> None:
