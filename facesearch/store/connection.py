@@ -10,6 +10,7 @@ the write lock from their first statement (BEGIN IMMEDIATE), where waiting for t
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -56,12 +57,28 @@ def _open(path: Path, busy_seconds: float) -> sqlite3.Connection:
     connection = _connect(path.absolute().as_uri(), busy_seconds)
     try:
         _set_pragmas(connection)
-        connection.execute("PRAGMA journal_mode=WAL").close()
+        _use_write_ahead_log(connection, busy_seconds)
         connection.execute("PRAGMA synchronous=FULL").close()
     except BaseException:
         connection.close()
         raise
     return connection
+
+
+def _use_write_ahead_log(connection: sqlite3.Connection, busy_seconds: float) -> None:
+    """Switch to the write-ahead log, as often as it takes.
+
+    While another process makes the same switch, SQLite fails at once instead of waiting for its busy time-out.
+    """
+    deadline = time.monotonic() + busy_seconds
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL").close()
+            return
+        except sqlite3.OperationalError as error:
+            if _code(error) not in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED} or time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
 
 
 def _open_read_only(path: Path, busy_seconds: float) -> sqlite3.Connection:
