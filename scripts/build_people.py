@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from facesearch.encoders.families.torchvision_ops import ensure_torchvision
 from facesearch.synthetic.people import CHROMA_STEP, TEMPLATE, TEXTURE_SIZE, displacement_basis, face_weight
 
 Floats = NDArray[np.float64]
@@ -34,7 +35,6 @@ FARTHEST_NOSE = 4.5  # pixels of the texture from the middle, sideways: beyond i
 FARTHEST_LANDMARK = 12.0  # pixels of the texture: beyond it the detector or the photo is odd
 BORDER = 100  # pixels added around a photo, so that the transform never reads outside
 BATCH = 32
-_registered: list[Any] = []  # torch forgets operators together with the library object that defined them
 
 
 def main() -> None:
@@ -91,7 +91,7 @@ def read_adults(folder: Path) -> Pixels:
 
 def find_landmarks(photos: Pixels) -> tuple[Floats, NDArray[np.bool_]]:
     """Five landmarks (n, 5, 2) as x, y in pixels, and whether (n,) exactly one sure face was found."""
-    let_torchvision_load()
+    ensure_torchvision()
     from facenet_pytorch import MTCNN
 
     detector: Any = MTCNN(keep_all=True, min_face_size=70, device="cpu")
@@ -103,44 +103,6 @@ def find_landmarks(photos: Pixels) -> tuple[Floats, NDArray[np.bool_]]:
             if point is not None and len(point) == 1 and score[0] > 0.99:
                 landmarks[row], found[row] = point[0], True
     return landmarks, found
-
-
-def let_torchvision_load() -> None:
-    """Stands in for torchvision's compiled ops where its build does not match torch's; does nothing where they load."""
-    import importlib.util
-
-    import torch
-
-    operators: Any = torch.ops
-    make_library: Any = torch.library.Library
-    spec = importlib.util.find_spec("torchvision")
-    folder = Path(spec.origin).parent if spec and spec.origin else Path()
-    try:
-        operators.load_library(next(folder.glob("_C.*")))
-        operators.torchvision.nms  # noqa: B018  # an unregistered operator raises here
-        return
-    except (OSError, StopIteration, AttributeError):
-        library = make_library("torchvision", "FRAGMENT")
-
-    def nms(boxes: torch.Tensor, scores: torch.Tensor, iou_threshold: float) -> torch.Tensor:
-        area = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
-        order, kept = scores.argsort(descending=True, stable=True), []
-        while len(order):
-            best, order = order[0], order[1:]
-            kept.append(best)
-            corner = torch.minimum(boxes[best, 2:], boxes[order, 2:]) - torch.maximum(boxes[best, :2], boxes[order, :2])
-            shared = corner.clamp(min=0).prod(dim=1)
-            order = order[shared <= iou_threshold * (area[best] + area[order] - shared)]
-        return torch.stack(kept) if kept else torch.empty(0, dtype=torch.int64)
-
-    for name, function in (("nms", nms), ("qnms", nms)):
-        library.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-        library.impl(name, function, "CPU")
-    _registered.append(library)
-
-    import torchvision.ops.boxes
-
-    torchvision.ops.boxes._assert_has_ops = lambda: None
 
 
 def normalise(photos: Pixels, landmarks: Floats) -> tuple[NDArray[np.float32], Floats]:
