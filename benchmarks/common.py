@@ -51,6 +51,17 @@ def measured(results_name: str, payload: Any, command: str, packages: Sequence[s
     return path
 
 
+def read_results(name: str) -> Any:
+    """The payload of benchmarks/results/<name>.json."""
+    return json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))["results"]
+
+
+def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table in Markdown."""
+    head = f"| {' | '.join(columns)} |\n|{'---|' * len(columns)}\n"
+    return head + "".join(f"| {' | '.join(cells)} |\n" for cells in rows)
+
+
 def _versions(packages: Sequence[str]) -> dict[str, str]:
     found = {}
     for name in packages:

@@ -1,93 +1,42 @@
-"""Write the figures of README.md from the results beside this file.
+"""Write the tables of README.md and docs/ from the results beside this file.
 
     python -m benchmarks.figures
 
-A test fails when README and results differ.
+A table stands between `<!-- figures NAME: … -->` and `<!-- /figures -->`; NAME is one of `TABLES`. A test fails when a
+document and the results differ.
 """
 
 from __future__ import annotations
 
-import json
-import math
 import re
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-README = Path(__file__).parents[1] / "README.md"
-RESULTS = Path(__file__).parent / "results"
+from benchmarks import figures_int8, figures_overview
 
-_BLOCK = re.compile(r"(<!-- figures: [^>]*-->\n).*?(<!-- /figures -->)", re.DOTALL)
+ROOT = Path(__file__).parents[1]
+DOCUMENTS = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
+TABLES: dict[str, Callable[[], str]] = {
+    "overview": figures_overview.overview,
+    "int8-lfw": figures_int8.accuracy,
+    "int8-recipes": figures_int8.recipes,
+    "int8-layers": figures_int8.layers,
+    "int8-speed": figures_int8.speed,
+}
 
-
-def _results(name: str) -> Any:
-    return json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))["results"]
-
-
-def _rows() -> list[tuple[str, str]]:
-    lfw, enrolment, cold = _results("lfw_default"), _results("enrolment"), _results("cold_query")
-    kills, default = _results("kill_minus_nine"), _results("embedded_default")
-    pairs, probe, photos = lfw["pairs"], lfw["gallery_probe"], lfw["photos"]
-    shipped = next(row for row in default if row["stored_as"] == "fp16-stored")
-    low, high = probe["top1"]["interval"]
-    detection = [row for row in _results("detection") if row["threads"] == 2]
-    rows = [
-        (
-            "LFW, 6,000 pairs, own detection",
-            f"{pairs['accuracy']:.4f} ± {pairs['accuracy_std']:.4f}; "
-            f"{photos['without_a_face']} of {photos['images']:,} photos without a face",
-        ),
-        (
-            f"LFW, {probe['identities']:,} people enrolled with one photo, {probe['probes']:,} probes",
-            f"top-1 {probe['top1']['rate']:.4f} ({low:.4f} to {high:.4f}); "
-            f"{probe['failed_to_enrol']} first photos rejected count as misses",
-        ),
-        (
-            "embedded encoder against dlib's own output",
-            f"cosine at least {math.floor(shipped['cosine_min'] * 1e6) / 1e6:.6f}; {shipped['bytes'] / 1e6:.1f} MB, "
-            f"{shipped['encode_ms']:.1f} ms per face on one core",
-        ),
-    ]
-    for row in detection:
-        rows.append(
-            (
-                f"detection against facenet-pytorch, photos above 1 megapixel, faces from {row['min_face']} pixels",
-                f"{row['ratio']:.1f}× faster; {row['boxes_agree']} of {row['faces_reference']} boxes within 2 pixels",
-            )
-        )
-    median, again = enrolment["median"], enrolment["second_run"]
-    rows += [
-        (
-            "enrolment of LFW photos on two cores",
-            f"{median['enrolment_per_second']:.0f} per second: {median['efficiency_against_processes']:.0%} of what "
-            f"two independent processes reach, {median['efficiency']:.0%} of twice the parts alone on one core",
-        ),
-        ("enrolling the same folder again", f"{again['times_faster']:.0f}× faster, nothing is encoded"),
-        (
-            "`facesearch query` from the shell, 10,000 templates",
-            ", ".join(f"{kind} {ms / 1000:.2f} s" for kind, ms in cold["query_ms"].items()),
-        ),
-        ("`facesearch --help`", f"{cold['help_ms'] / 1000:.2f} s"),
-        (
-            f"an enrolment killed {kills['kills']} times",
-            f"{kills['lost']} of {kills['confirmed_photos_looked_for']:,} confirmed photos lost, "
-            f"{kills['damaged']} galleries damaged",
-        ),
-    ]
-    return rows
-
-
-def block() -> str:
-    """The table of figures in Markdown."""
-    return "| what | measured |\n|---|---|\n" + "".join(f"| {what} | {figure} |\n" for what, figure in _rows())
+_BLOCK = re.compile(r"(<!-- figures (\S+): [^>]*-->\n).*?(<!-- /figures -->)", re.DOTALL)
 
 
 def filled(text: str) -> str:
-    """A document with its block of figures up to date."""
-    return _BLOCK.sub(lambda match: match[1] + block() + match[2], text)
+    """A document with its tables up to date."""
+    return _BLOCK.sub(lambda match: match[1] + TABLES[match[2]]() + match[3], text)
 
 
 def main() -> None:
-    README.write_text(filled(README.read_text(encoding="utf-8")), encoding="utf-8")
+    for path in DOCUMENTS:
+        text = path.read_text(encoding="utf-8")
+        if (new := filled(text)) != text:
+            path.write_text(new, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -55,6 +55,10 @@ def recipes(model: str, attention: bool) -> dict[str, tuple[str, Recipe]]:
     }
     if attention:
         rows |= {
+            "paper, a scale per channel": ("onnx", replace(PAPER, per_channel=True)),
+            "paper, unsigned activations": ("onnx", replace(PAPER, activations="uint8")),
+            "paper, layers with weights only": ("onnx", replace(PAPER, op_types=STATIC.op_types)),
+            "paper, linear layers only": ("onnx", replace(PAPER, op_types=DYNAMIC.op_types)),
             "balanced, no SmoothQuant, none kept": ("onnx", replace(BALANCED, smooth=None, keep_float=0)),
             "balanced, no SmoothQuant": ("onnx", replace(BALANCED, smooth=None)),
             "balanced, none kept": ("onnx", replace(BALANCED, keep_float=0)),

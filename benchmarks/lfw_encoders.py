@@ -5,7 +5,10 @@
 The 7,701 photos of the pairs protocol are detected once and cropped as each model wants. Per encoder: accuracy over the
 6,000 pairs (ten folds, threshold from the other nine), leave-one-out top-1 (every photo whose person has another one is
 a probe, all other photos are the gallery), and the cosine to the first encoder named of the same model, which should be
-its FP32. Nothing was calibrated on these photos. Writes benchmarks/results/lfw_encoders.json, row by row.
+its FP32. Nothing was calibrated on these photos. Writes benchmarks/results/<--name>.json, row by row.
+
+What an encoder's INT8 file was made with is in its row: `facesearch encoders quantize MODEL --precision int8
+--backend all --calibration UTKFACE`, and for lfw_paper_recipe.json with `--backend onnx --recipe paper`.
 """
 
 from __future__ import annotations
@@ -39,6 +42,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--encoder", action="append", required=True, help="model:precision@backend, repeatable")
+    parser.add_argument("--name", default="lfw_encoders", help="of the results")
     arguments = parser.parse_args()
     specs = [EncoderSpec.parse(name) for name in arguments.encoder]
     pairs = read_pairs(arguments.folder)
@@ -54,8 +58,8 @@ def main() -> None:
         rows.append(row(spec, templates, reference, paths, pairs))
         print(f"{rows[-1]} in {time.perf_counter() - started:.0f} s", file=sys.stderr, flush=True)
         words = " ".join(f"--encoder {name}" for name in arguments.encoder)
-        command = f"python -m benchmarks.lfw_encoders lfw_deepfunneled {words}"
-        measured("lfw_encoders", {"photos": len(paths), "pairs": len(pairs), "rows": rows}, command, _PACKAGES)
+        command = f"python -m benchmarks.lfw_encoders lfw_deepfunneled --name {arguments.name} {words}"
+        measured(arguments.name, {"photos": len(paths), "pairs": len(pairs), "rows": rows}, command, _PACKAGES)
 
 
 def cut(paths: Sequence[Path], kinds: Sequence[str]) -> dict[str, Crops]:
@@ -94,6 +98,7 @@ def row(
     probes, hits = leave_one_out(templates, [path.parent.name for path in paths])
     return {
         "encoder": str(spec),
+        "file": file.path.name if (file := find_model(spec.model).variant(spec).file) else "embedded",
         "accuracy": round(mean, 5),
         "accuracy_std": round(deviation, 5),
         "top1": round(hits / probes, 5),

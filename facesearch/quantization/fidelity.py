@@ -59,17 +59,20 @@ def layer_fidelity(
     """The signal-to-noise ratio of the output of each of `nodes`, with the errors of all layers before it.
 
     Both models are run on crops (n, h, w, 3); layers are matched by the name of their output, and those whose output
-    has gone from the quantized model are left out.
+    has gone from the quantized model are left out. An output that is rounded is taken as the next layer gets it: where
+    a ReLU has been merged into the rounding, that cuts off what is negative.
     """
     there = {name for node in quantized.graph.node for name in node.output}
     wanted = [layer for layer in nodes if layer.output in there]
     names = [layer.output for layer in wanted]
+    rounded = _rounded(quantized)
+    received = [rounded.get(name, name) for name in names]
     power, noise = dict.fromkeys(names, 0.0), dict.fromkeys(names, 0.0)
-    for expected, found in zip(observe(original, names, crops), observe(quantized, names, crops), strict=True):
+    for expected, found in zip(observe(original, names, crops), observe(quantized, received, crops), strict=True):
         for name in names:
             real = expected[name].astype(np.float64)
             power[name] += float((real**2).sum())
-            noise[name] += float(((real - found[name]) ** 2).sum())
+            noise[name] += float(((real - found[rounded.get(name, name)]) ** 2).sum())
     return [
         LayerFidelity(each.name, each.op_type, _decibels(power[each.output], noise[each.output])) for each in wanted
     ]
@@ -87,6 +90,13 @@ def most_sensitive(
     """
     lost = [(float(cosines(expected, embed(with_only(name), crops)).mean()), name) for name in names]
     return [name for _, name in sorted(lost)]
+
+
+def _rounded(model: onnx.ModelProto) -> dict[str, str]:
+    """Names of float tensors -> of the same after QuantizeLinear and DequantizeLinear, where there are such."""
+    codes = {node.input[0]: node.output[0] for node in model.graph.node if node.op_type == "QuantizeLinear"}
+    floats = {node.input[0]: node.output[0] for node in model.graph.node if node.op_type == "DequantizeLinear"}
+    return {name: floats[code] for name, code in codes.items() if code in floats}
 
 
 def _decibels(power: float, noise: float) -> float:

@@ -11,16 +11,20 @@ import pytest
 from facesearch.encoders.provisioning import Request, import_model
 from facesearch.encoders.storage import model_folder, models_folder
 
-from .backend_samples import Pixels, checkpoint_of, sample
+from .backend_samples import Pixels, sample
 
 
 @pytest.fixture(scope="session")
 def edgeface_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """EdgeFace-XXS as an import leaves it in the model folder."""
+    pytest.importorskip("torch")
+    pytest.importorskip("timm")
+    from benchmarks.drawn_weights import drawn_checkpoint
+
     home = tmp_path_factory.mktemp("edgeface-home")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("FACESEARCH_HOME", str(home))
-        import_model(checkpoint_of("edgeface-xxs", home), Request("edgeface-xxs"))
+        import_model(drawn_checkpoint("edgeface-xxs", home), Request("edgeface-xxs"))
         return model_folder("edgeface-xxs")
 
 

@@ -13,10 +13,12 @@ from facesearch.encoders import BACKENDS, load_encoder
 from facesearch.encoders.provisioning import Request, import_model
 from facesearch.errors import EncoderMismatchError, UsageError
 
-from .backend_samples import Pixels, checkpoint_of, cosines, sample
+from .backend_samples import Pixels, cosines, sample
 
 pytest.importorskip("torch")
 pytest.importorskip("openvino")
+
+from benchmarks.drawn_weights import drawn_checkpoint
 
 OTHERS = [name for name in BACKENDS if name != "onnx"]
 LARGE = os.environ.get("FACESEARCH_LARGE_MODELS")  # minutes and gigabytes
@@ -48,7 +50,7 @@ def test_a_trained_model_is_the_same_on_every_backend(name: str, trained_weights
 @pytest.mark.skipif(not LARGE, reason="takes minutes: set FACESEARCH_LARGE_MODELS=1")
 @pytest.mark.parametrize("name", ["facenet-vggface2", "transface-s"])
 def test_a_large_model_is_the_same_on_every_backend(name: str, tmp_path: Path) -> None:
-    import_model(checkpoint_of(name, tmp_path), Request(name))
+    import_model(drawn_checkpoint(name, tmp_path), Request(name))
     reference = load_encoder(name)
     crops = sample(reference.crop, reference.crop_size)[:6]
     for backend in OTHERS:

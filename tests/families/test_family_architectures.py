@@ -11,8 +11,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from synthetic_checkpoints import drawn_crops, drawn_state, synthetic_state  # noqa: E402
-
+from benchmarks.drawn_weights import drawn_crops, drawn_state, synthetic_state  # noqa: E402
 from facesearch.encoders.families import FAMILIES, Family, build_network, edgeface, family_of, transface  # noqa: E402
 from facesearch.encoders.families.checkpoint import load_strictly  # noqa: E402
 from facesearch.encoders.families.preprocess import CropNetwork  # noqa: E402

@@ -16,8 +16,8 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from safetensors.torch import save_file  # noqa: E402
-from synthetic_checkpoints import drawn_crops, synthetic_state  # noqa: E402
 
+from benchmarks.drawn_weights import drawn_crops, synthetic_state  # noqa: E402
 from facesearch.encoders.families import load_network  # noqa: E402
 from facesearch.encoders.families.checkpoint import load_strictly, read_checkpoint  # noqa: E402
 from facesearch.errors import WeightsError  # noqa: E402

@@ -14,8 +14,8 @@ torch = pytest.importorskip("torch")
 onnx = pytest.importorskip("onnx")
 
 from safetensors.torch import save_file  # noqa: E402
-from synthetic_checkpoints import drawn_crops, synthetic_state  # noqa: E402
 
+from benchmarks.drawn_weights import drawn_crops, synthetic_state  # noqa: E402
 from facesearch.encoders.families import family_of, load_network  # noqa: E402
 from facesearch.encoders.families.export import check_agreement, export_onnx  # noqa: E402
 from facesearch.encoders.families.onnx_graph import fold_constants  # noqa: E402

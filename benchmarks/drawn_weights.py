@@ -1,7 +1,11 @@
-"""Checkpoints with the true keys and shapes of a model and numbers that are drawn, the same on every machine."""
+"""Checkpoints with the true keys and shapes of a model and numbers that are drawn, the same on every machine.
+
+For what depends on the architecture alone (speed, size, mechanics), where no trained weights are at hand.
+"""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,7 +16,7 @@ from torch import nn
 from facesearch.encoders.families import build_network, edgeface, family_of
 from facesearch.encoders.families.torchvision_ops import ensure_torchvision
 
-ensure_torchvision()  # before a test imports the libraries that it compares with
+ensure_torchvision()  # before anybody imports the libraries that the networks are built on
 
 
 def synthetic_state(model: str, seed: int = 0, gamma: float | None = None) -> dict[str, torch.Tensor]:
@@ -28,6 +32,13 @@ def drawn_state(network: nn.Module, seed: int = 0) -> dict[str, torch.Tensor]:
     """Drawn values for each entry of the network's state dict."""
     rng = np.random.default_rng(seed)
     return {key: torch.from_numpy(_draw(rng, key, tuple(t.shape))) for key, t in network.state_dict().items()}
+
+
+def drawn_checkpoint(model: str, folder: Path, seed: int = 0) -> Path:
+    """The same as a `.pt` file in `folder`."""
+    path = folder / f"{model}.pt"
+    torch.save(synthetic_state(model, seed), path)
+    return path
 
 
 def drawn_crops(model: str, count: int = 2, seed: int = 1) -> npt.NDArray[np.uint8]:

@@ -1,0 +1,92 @@
+"""The tables of docs/int8.md."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from benchmarks.common import read_results, table
+
+_MEBIBYTE = 2**20
+
+
+def accuracy() -> str:
+    """LFW with every precision and backend, the paper's recipe at the end of each model."""
+    ours, plain = read_results("lfw_encoders")["rows"], read_results("lfw_paper_recipe")["rows"]
+    models = list(dict.fromkeys(_model(row) for row in ours))
+    rows = []
+    for model in models:
+        mine = [row for row in ours if _model(row) == model]
+        theirs = [row for row in plain if _model(row) == model and ":int8" in row["encoder"]]
+        rows += [_lfw_row(row, mine[0], "paper" if row in theirs else "") for row in mine + theirs]
+    return table(
+        ("encoder", "recipe", "pairs, 6,000", "to FP32, points", "top-1", "to FP32, points", "cosine to FP32", "p1"),
+        rows,
+    )
+
+
+def recipes() -> str:
+    """What each recipe does to each model."""
+    rows = [
+        (
+            f"`{row['model']}`",
+            f"{row['recipe']} ({row['backend']})",
+            f"{row['cosine_mean']:.4f}",
+            f"{row['cosine_min']:.4f}",
+            f"{row['size_ratio']:.1%}",
+            f"{row['speed_against_fp32_onnx']:.2f}×",
+        )
+        for row in read_results("int8_recipes")["recipes"]
+    ]
+    return table(("model", "recipe", "cosine, mean", "lowest", "size of FP32", "speed of FP32 ONNX, 1 core"), rows)
+
+
+def layers() -> str:
+    """Signal-to-noise ratio of EdgeFace-XS by type of operator, the paper's recipe beside ours."""
+    found = {row["recipe"]: row for row in read_results("int8_recipes")["recipes"] if row["model"] == "edgeface-xs"}
+    plain = found["paper"]["median_snr_db_by_operator"]
+    rest = {name: found[name]["median_snr_db_by_operator"] for name in ("static", "dynamic", "chosen for onnx")}
+    rows = [
+        (kind, f"{ratio:.1f}", *(f"{each[kind]:.1f}" if kind in each else "float" for each in rest.values()))
+        for kind, ratio in sorted(plain.items(), key=lambda item: item[1])
+    ]
+    return table(("operator", "paper, dB", *(f"{name}, dB" for name in rest)), rows)
+
+
+def speed() -> str:
+    """INT8 of large encoders."""
+    rows = []
+    for model in read_results("int8_speed")["models"]:
+        for row in model["rows"]:
+            one, many = row["faster_than_fp32_onnx"]
+            size = f"{row['size_ratio']:.1%}" if "size_ratio" in row else "–"
+            rows.append(
+                (
+                    f"`{row['encoder']}`",
+                    row.get("scheme", "–"),
+                    f"{row['ms_batch_1']:.1f}",
+                    f"{row['ms_batch_32']:.1f}",
+                    f"{one:.2f}× / {many:.2f}×",
+                    size,
+                    f"{row['peak_memory_bytes'] / _MEBIBYTE:.0f} MiB",
+                    f"{row['cosine_to_fp32']:.4f}",
+                )
+            )
+    columns = ("encoder", "scheme", "ms, batch 1", "ms per crop, batch 32", "faster than FP32 ONNX", "size of FP32")
+    return table((*columns, "peak memory", "cosine to FP32"), rows)
+
+
+def _model(row: dict[str, Any]) -> str:
+    return str(row["encoder"]).partition(":")[0]
+
+
+def _lfw_row(row: dict[str, Any], reference: dict[str, Any], recipe: str) -> tuple[str, ...]:
+    return (
+        f"`{row['encoder']}`",
+        recipe or ("ours" if ":int8" in row["encoder"] else "–"),
+        f"{row['accuracy']:.4f}",
+        f"{100 * (row['accuracy'] - reference['accuracy']):+.2f}",
+        f"{row['top1']:.4f}",
+        f"{100 * (row['top1'] - reference['top1']):+.2f}",
+        f"{row['cosine_to_fp32_mean']:.4f}",
+        f"{row['cosine_to_fp32_p1']:.4f}",
+    )

@@ -1,0 +1,61 @@
+"""The table of README.md: what was measured of the whole."""
+
+from __future__ import annotations
+
+import math
+
+from benchmarks.common import read_results, table
+
+
+def overview() -> str:
+    """What was measured, row by row, in Markdown."""
+    lfw, enrolment, cold = read_results("lfw_default"), read_results("enrolment"), read_results("cold_query")
+    kills, default = read_results("kill_minus_nine"), read_results("embedded_default")
+    pairs, probe, photos = lfw["pairs"], lfw["gallery_probe"], lfw["photos"]
+    shipped = next(row for row in default if row["stored_as"] == "fp16-stored")
+    low, high = probe["top1"]["interval"]
+    detection = [row for row in read_results("detection") if row["threads"] == 2]
+    rows = [
+        (
+            "LFW, 6,000 pairs, own detection",
+            f"{pairs['accuracy']:.4f} ± {pairs['accuracy_std']:.4f}; "
+            f"{photos['without_a_face']} of {photos['images']:,} photos without a face",
+        ),
+        (
+            f"LFW, {probe['identities']:,} people enrolled with one photo, {probe['probes']:,} probes",
+            f"top-1 {probe['top1']['rate']:.4f} ({low:.4f} to {high:.4f}); "
+            f"{probe['failed_to_enrol']} first photos rejected count as misses",
+        ),
+        (
+            "embedded encoder against dlib's own output",
+            f"cosine at least {math.floor(shipped['cosine_min'] * 1e6) / 1e6:.6f}; {shipped['bytes'] / 1e6:.1f} MB, "
+            f"{shipped['encode_ms']:.1f} ms per face on one core",
+        ),
+    ]
+    for row in detection:
+        rows.append(
+            (
+                f"detection against facenet-pytorch, photos above 1 megapixel, faces from {row['min_face']} pixels",
+                f"{row['ratio']:.1f}× faster; {row['boxes_agree']} of {row['faces_reference']} boxes within 2 pixels",
+            )
+        )
+    median, again = enrolment["median"], enrolment["second_run"]
+    rows += [
+        (
+            "enrolment of LFW photos on two cores",
+            f"{median['enrolment_per_second']:.0f} per second: {median['efficiency_against_processes']:.0%} of what "
+            f"two independent processes reach, {median['efficiency']:.0%} of twice the parts alone on one core",
+        ),
+        ("enrolling the same folder again", f"{again['times_faster']:.0f}× faster, nothing is encoded"),
+        (
+            "`facesearch query` from the shell, 10,000 templates",
+            ", ".join(f"{kind} {ms / 1000:.2f} s" for kind, ms in cold["query_ms"].items()),
+        ),
+        ("`facesearch --help`", f"{cold['help_ms'] / 1000:.2f} s"),
+        (
+            f"an enrolment killed {kills['kills']} times",
+            f"{kills['lost']} of {kills['confirmed_photos_looked_for']:,} confirmed photos lost, "
+            f"{kills['damaged']} galleries damaged",
+        ),
+    ]
+    return table(("what", "measured"), rows)
