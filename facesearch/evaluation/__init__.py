@@ -1,0 +1,1 @@
+"""Evaluation: data sets, protocols, metrics, runs of a matrix of encoder × index, and what they found."""

@@ -1,0 +1,348 @@
+"""What an evaluation found, as values: a `Run` of `Row`s, its JSON, and where runs are stored.
+
+A run is one file, `$FACESEARCH_HOME/runs/<id>.json`, written whole or not at all; reading gives an equal run.
+`Row.document` is the row as `--json` prints it, with the keys that CONTRACT.md fixes.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import re
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from facesearch import paths
+from facesearch.errors import FacesearchError, UsageError
+from facesearch.evaluation.records import from_document, to_document
+
+_log = logging.getLogger("facesearch")
+
+FORMAT = 1
+_LARGEST = 64 * 2**20  # bytes of a run's file that are read
+_NAME = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{8}")
+
+Interval = tuple[float, float]  # 95 %
+
+
+@dataclass(frozen=True, slots=True)
+class RankRate:
+    """A point of the CMC: the share of mated probes whose identity is among the first `rank` identities."""
+
+    rank: int
+    rate: float
+
+
+@dataclass(frozen=True, slots=True)
+class DetPoint:
+    """A point of the DET: with this threshold (cosine), the shares of non-mated and of mated searches gone wrong."""
+
+    threshold: float
+    fpir: float
+    fnir: float
+
+
+@dataclass(frozen=True, slots=True)
+class OperatingPoint:
+    """FNIR where FPIR is held at `fpir`; None where too few non-mated searches can show so small a rate.
+
+    observed_fpir: the rate that the threshold really has, at most `fpir`.
+    """
+
+    fpir: float
+    threshold: float | None
+    fnir: float | None
+    fnir_ci: Interval | None
+    observed_fpir: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class AcceptRate:
+    """TAR where FAR is held at `far`, over pairs; None where too few impostor pairs can show so small a rate."""
+
+    far: float
+    threshold: float | None
+    tar: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Histogram:
+    """How often cosines fall between neighbouring `edges` (one more than `counts`, ascending, both ends included)."""
+
+    edges: tuple[float, ...]
+    counts: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Fidelity:
+    """Cosine of templates to what they are quantized from: mean, first percentile, and all of them as a histogram."""
+
+    mean: float
+    p1: float
+    histogram: Histogram
+
+
+@dataclass(frozen=True, slots=True)
+class HardError:
+    """A probe whose identity was not first: the wrong one that was, with similarities (cosine).
+
+    Paths are relative to the data set's folder. right_similarity: of the best template of the right person.
+    """
+
+    probe: str
+    identity: str
+    found: str
+    found_identity: str
+    similarity: float
+    right_similarity: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Paired:
+    """Against the baseline, on the same searches: difference in top-1, and McNemar's exact test.
+
+    lost, gained: searches that only the baseline, only this row, got right.
+    """
+
+    baseline: str
+    delta: float
+    delta_ci: Interval
+    lost: int
+    gained: int
+    p_value: float
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A photo that gave no template, and why; the path is relative to the data set's folder."""
+
+    path: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One cell of the matrix: an encoder and a kind of index under one protocol.
+
+    Counts: images, identities of the data set; gallery_size: templates searched; probes: mated searches, failures to
+    enrol among them, which count as misses; non_mated: searches of people who are not enrolled.
+    top1: rank-1 identification rate, None where nothing is identified. top1_ceiling: what it could be at most, as
+    people with a single image cannot be found (leave-one-out without `--min-images`).
+    Rates are shares (0..1), similarities are cosines, times are milliseconds, sizes are bytes.
+    encode_ms: per crop, in batches, median. search_ms: one query at a time, median; search_ms_p95 of the same.
+    bytes_per_template: what the kind stores per template, shared codebooks shared out over the gallery's templates.
+    codebook_bytes: what all templates share. gallery_bytes: database and index file of a real gallery, None where none
+    was built. codec_training: what the kind learnt from ("" where it learns nothing).
+    fpir_floor: the least FPIR that so many non-mated searches can show (3 / non_mated).
+    probe_encoder: of the probes, where it is not the gallery's (protocol cross-precision).
+    """
+
+    dataset: str
+    protocol: str
+    encoder: str
+    index: str
+    images: int
+    identities: int
+    gallery_size: int
+    probes: int
+    failed_to_enrol: int
+    dimension: int
+    top1: float | None
+    top1_ci: Interval | None
+    top1_ceiling: float | None
+    top1_delta_vs_fp32: float | None
+    cosine_fidelity_encoder: float | None
+    cosine_fidelity_codec: float
+    bytes_per_template: float
+    bytes_per_identity: float
+    storage_saving: float
+    codebook_bytes: int
+    encode_ms: float
+    search_ms: float
+    search_ms_p95: float
+    encoder_bytes: int
+    gallery_bytes: int | None = None
+    database_bytes: int | None = None
+    index_bytes: int | None = None
+    peak_memory_bytes: int | None = None
+    probe_encoder: str | None = None
+    codec_training: str = ""
+    paired: Paired | None = None
+    encoder_fidelity: Fidelity | None = None
+    codec_fidelity: Fidelity | None = None
+    cmc: tuple[RankRate, ...] = ()
+    non_mated: int | None = None
+    fpir_floor: float | None = None
+    operating_points: tuple[OperatingPoint, ...] = ()
+    det: tuple[DetPoint, ...] = ()
+    accuracy: float | None = None
+    accuracy_std: float | None = None
+    accuracy_ci: Interval | None = None
+    accept_rates: tuple[AcceptRate, ...] = ()
+    hardest: tuple[HardError, ...] = ()
+
+    def document(self, *, curves: bool = True) -> dict[str, Any]:
+        """The row for `--json`; without `curves`, leave out CMC, DET, histograms and the hardest errors."""
+        document: dict[str, Any] = to_document(self)
+        if not curves:
+            for name in ("cmc", "det", "hardest", "encoder_fidelity", "codec_fidelity"):
+                del document[name]
+        for fidelity, key in ((self.encoder_fidelity, "encoder"), (self.codec_fidelity, "codec")):
+            document[f"cosine_fidelity_{key}_p1"] = fidelity.p1 if fidelity else None
+        if self.operating_points:
+            points = self.operating_points
+            document["fnir_at_fpir"] = {f"{point.fpir:g}": point.fnir for point in points}
+            document["fnir_ci_at_fpir"] = {f"{point.fpir:g}": point.fnir_ci for point in points}
+            document["thresholds"] = {f"{point.fpir:g}": point.threshold for point in points}
+        if self.accept_rates:
+            document["tar_at_far"] = {f"{rate.far:g}": rate.tar for rate in self.accept_rates}
+            document["thresholds"] = {f"{rate.far:g}": rate.threshold for rate in self.accept_rates}
+        if self.cmc:
+            document["identification_rate_at_rank"] = {str(point.rank): point.rate for point in self.cmc}
+        return document
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """A package or program that shapes figures."""
+
+    name: str
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """What it ran on."""
+
+    cpu: str
+    cores: int
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetFacts:
+    """A data set: its name, layout and folder, what it holds, and a SHA-256 over identities, names and contents.
+
+    folder: as it was given on the command line. single: identities with one image.
+    """
+
+    name: str
+    layout: str
+    folder: str
+    sha256: str
+    images: int
+    identities: int
+    single: int
+    duplicates: int
+    unreadable: int
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One evaluation. created_at: UTC, ISO 8601; command: as it was typed, so that it can be run again."""
+
+    id: str
+    created_at: str
+    command: str
+    protocol: str
+    dataset: DatasetFacts
+    versions: tuple[Version, ...]
+    machine: Machine
+    seed: int
+    seconds: float
+    rows: tuple[Row, ...]
+    failures: tuple[Failure, ...] = ()
+
+    def to_json(self) -> str:
+        """One JSON document; `from_json` gives the same run back."""
+        return json.dumps({"format": FORMAT, **to_document(self)}, ensure_ascii=False, allow_nan=False) + "\n"
+
+    @staticmethod
+    def from_json(text: str) -> Run:
+        """Raises `ValueError`, saying which field is not as it should be."""
+        document = json.loads(text)
+        if not isinstance(document, dict):
+            raise ValueError("it is no JSON object")
+        written = document.pop("format", None)
+        if written != FORMAT:
+            raise ValueError(f"its format is {written!r}, this version reads {FORMAT}")
+        return from_document(Run, document)
+
+
+def runs_folder() -> Path:
+    """Where runs are stored."""
+    return paths.home() / "runs"
+
+
+def new_run_id(created_at: str) -> str:
+    """A name that no other run has and that sorts by time; created_at: ISO 8601, UTC."""
+    return re.sub(r"[-:]|\.\d+|\+00:00", "", created_at).rstrip("Z") + "Z-" + secrets.token_hex(4)
+
+
+def save_run(run: Run) -> Path:
+    """Store a run; returns its file."""
+    folder = runs_folder()
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{run.id}.json"
+    staged = folder / f".{run.id}.tmp"
+    try:
+        with staged.open("w", encoding="utf-8") as file:
+            file.write(run.to_json())
+            file.flush()
+            os.fsync(file.fileno())
+        staged.replace(path)
+    finally:
+        staged.unlink(missing_ok=True)
+    return path
+
+
+def load_run(path: Path) -> Run:
+    """A run from its file; raises `UsageError` if there is none, `FacesearchError` if it is damaged."""
+    try:
+        with path.open("rb") as file:
+            data = file.read(_LARGEST + 1)
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read ({(error.strerror or 'error').lower()})") from None
+    if len(data) > _LARGEST:
+        raise FacesearchError(f"{path} is too large for a run")
+    try:
+        return Run.from_json(data.decode("utf-8"))
+    except (ValueError, RecursionError) as error:  # JSON, UTF-8 and shape
+        raise FacesearchError(f"{path} is no run of an evaluation ({error})") from None
+
+
+def stored_runs() -> list[Run]:
+    """All stored runs, oldest first; damaged ones are left out with a warning."""
+    found = []
+    for path in _run_files():
+        try:
+            found.append(load_run(path))
+        except FacesearchError as error:
+            _log.warning("%s", error)
+    return found
+
+
+def find_run(name: str) -> Run:
+    """The run with this id (or the beginning of only one), `latest`, or the run in this file; raises `UsageError`."""
+    if name.endswith(".json"):
+        return load_run(Path(name))
+    files = _run_files()
+    if not files:
+        raise UsageError("no runs are stored yet: facesearch evaluate DIR")
+    if name == "latest":
+        return load_run(files[-1])
+    matching = [path for path in files if path.stem.startswith(name)]
+    if len(matching) != 1:
+        what = "no stored run is" if not matching else f"{len(matching)} stored runs are"
+        raise UsageError(f"{what} named {name}; facesearch report lists them")
+    return load_run(matching[0])
+
+
+def _run_files() -> list[Path]:
+    try:
+        entries = sorted(runs_folder().iterdir())
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    return [entry for entry in entries if entry.suffix == ".json" and _NAME.fullmatch(entry.stem)]
