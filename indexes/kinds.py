@@ -99,6 +99,11 @@ class Kind:
     def __str__(self) -> str:
         return self.name
 
+    @property
+    def exhaustive(self) -> bool:
+        """Whether a search looks at every vector, so that it finds the best by score without fail."""
+        return self.family.engine is _rows_engine
+
     def bytes_per_vector(self, dimension: int) -> float:
         """Code bytes per vector; ids and what all vectors share (ranges, codebooks) are not counted."""
         return self.family.bytes_per_vector(dimension, self.parameter)

@@ -83,6 +83,14 @@ class VectorIndex(Protocol):
         """
         ...
 
+    def reconstruct(self, ids: ArrayLike) -> NDArray[np.float32]:
+        """Return the vectors under ids (n,) as the index stores them, (n, dimension) float32, not normalised again.
+
+        Their inner products with a query are the scores that `search` gives. Raises InvalidInputError for an id that
+        is not in the index.
+        """
+        ...
+
     def remove(self, ids: ArrayLike) -> int:
         """Take out the vectors under ids (n,) and return how many there were; unknown ids are ignored."""
         ...

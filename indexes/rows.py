@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from indexes.container import SavedIndex, write_container
-from indexes.errors import TrainingError, UntrainedIndexError, VectorIndexError
+from indexes.errors import InvalidInputError, TrainingError, UntrainedIndexError, VectorIndexError
 from indexes.faiss_library import faiss
 from indexes.inputs import are_members, as_ids, as_k, as_new_ids, as_vectors
 from indexes.kinds import Kind
@@ -118,6 +118,15 @@ class RowsIndex:
         ordered = np.concatenate([self._ids, new])
         ordered.sort(kind="stable")  # two runs, as a rule both ascending: close to linear
         self._set_ids(ordered)
+
+    def reconstruct(self, ids: ArrayLike) -> NDArray[np.float32]:
+        wanted = as_ids(ids)  # (n,)
+        order = np.argsort(self._ids_by_row, kind="stable")
+        if not (held := are_members(wanted, self._ids)).all():
+            raise InvalidInputError(f"id {wanted[~held][0]} is not in the index")
+        rows = order[np.searchsorted(self._ids, wanted)]
+        vectors: NDArray[np.float32] = self._base.reconstruct_batch(rows)  # (n, dimension)
+        return vectors
 
     def remove(self, ids: ArrayLike) -> int:
         named = np.unique(as_ids(ids))

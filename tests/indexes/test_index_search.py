@@ -16,7 +16,7 @@ from index_samples import (
     ready_index,
 )
 
-from indexes import VectorIndex, create_index, rows
+from indexes import InvalidInputError, VectorIndex, create_index, rows
 
 
 def built(kind: str, x: np.ndarray) -> VectorIndex:
@@ -196,3 +196,22 @@ def test_flat_equals_the_exact_search_on_vectors_full_of_ties(n: int, m: int, k:
     np.testing.assert_array_equal(found[:, : expected.shape[1]], expected)
     np.testing.assert_array_equal(scores[:, : expected.shape[1]], expected_scores)
     assert (found[:, n:] == -1).all()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_vectors_an_index_gives_back_are_those_that_its_scores_are_of(kind: str) -> None:
+    index = filled_index(kind)
+    index.remove([6, 30])
+    q = directions(5, seed=9)
+    scores, ids = index.search(q, 4)
+    for row in range(len(q)):
+        np.testing.assert_allclose(index.reconstruct(ids[row]) @ q[row], scores[row], atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_only_what_is_in_an_index_can_be_given_back(kind: str) -> None:
+    index = filled_index(kind)
+    assert index.reconstruct([]).shape == (0, DIMENSION)
+    np.testing.assert_array_equal(index.reconstruct([9, 3, 9])[0], index.reconstruct([9])[0])
+    with pytest.raises(InvalidInputError, match="id 1 is not in the index"):
+        index.reconstruct([0, 1])
