@@ -285,6 +285,10 @@ class CountingEncoder:
         return self._encoder.crop_size
 
     @property
+    def device(self) -> str:
+        return self._encoder.device
+
+    @property
     def threshold(self) -> float:
         return self._encoder.threshold
 

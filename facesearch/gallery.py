@@ -50,6 +50,7 @@ class _Models:
     encoder: Encoder | None = None
     given: bool = False
     templaters: dict[int, Templater] = field(default_factory=dict)
+    device: str = "cpu"
 
 
 class Gallery:
@@ -70,6 +71,7 @@ class Gallery:
         index: str | None = None,
         create: bool = True,
         min_face: int = DEFAULT_MIN_FACE,
+        device: str = "cpu",
     ) -> Gallery:
         """Open the gallery in the folder `path`, or start one.
 
@@ -80,6 +82,7 @@ class Gallery:
             index: kind of index for a new gallery (`flat`, `sq8`, `pq<m>`); default flat.
             create: whether a gallery that is not there yet is started.
             min_face: side in pixels of the smallest face to look for.
+            device: what runs the encoder ("cpu", "cuda", …), when it is first needed; never another one silently.
 
         Raises `GalleryNotFoundError`, `EncoderMismatchError`, `UnknownEncoderError`, `StoreError`.
         """
@@ -92,7 +95,7 @@ class Gallery:
         read_only = exists and not os.access(folder, os.W_OK)
         store = open_store(folder, read_only=read_only, create=create)
         try:
-            gallery = Gallery(store, folder, _Models(), min_face)
+            gallery = Gallery(store, folder, _Models(device=device), min_face)
             gallery._settle(encoder, index)
         except BaseException:
             store.close()
@@ -148,7 +151,8 @@ class Gallery:
         if threads not in self._models.templaters:
             encoder = self._models.encoder
             if not self._models.given or encoder is None:
-                encoder = load_encoder(str(self.encoder_spec), threads=threads)
+                encoder = load_encoder(str(self.encoder_spec), threads=threads, device=self._models.device)
+                _log.info("%s runs on %s", encoder.spec, encoder.device)
             self._models.templaters[threads] = Templater(encoder, min_face=self._min_face, threads=threads)
         return self._models.templaters[threads]
 
@@ -205,13 +209,17 @@ class Gallery:
             progress=progress,
             committed=committed,
             workers=workers,
-            worker_encoder=None if self._models.given else str(self.encoder_spec),
+            worker_encoder=str(self.encoder_spec) if self._has_workers() else None,
         )
         if report.templates:
             self._store.audit("enroll", detail={"templates": report.templates, "rejected": len(report.rejected)})
         if report.templates or self._store.index_state() is None:  # None also after an interrupted enrolment
             self._projection.save()
         return report
+
+    def _has_workers(self) -> bool:
+        """Whether processes may share the work: each loads the encoder by name, and an accelerator is for one."""
+        return not self._models.given and self._models.device == "cpu"
 
     # questions
 

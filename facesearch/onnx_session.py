@@ -48,8 +48,8 @@ def session_device(session: Any) -> str:
 
 
 def _options(threads: int, *, exact: bool) -> Any:
-    """exact: CPUs without VNNI add two products of U8 and S8 in 16 bits, which overflow unnoticed; this makes the weights
-    of INT8 models unsigned there, and is without effect on other CPUs."""
+    """exact: CPUs without VNNI add two products of U8 and S8 in 16 bits, which overflow unnoticed; this makes the
+    weights of INT8 models unsigned there, and is without effect on other CPUs."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1

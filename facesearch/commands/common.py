@@ -65,6 +65,12 @@ EncoderOption = Annotated[
 ]
 
 
+DeviceOption = Annotated[
+    str,
+    typer.Option("--device", help="What runs the encoder: cpu, cuda, …, never another one silently; -v says it."),
+]
+
+
 def set_up(verbose: bool) -> None:
     """Send the package's warnings (with `verbose` also its reports) to standard error, a line each."""
     handler = logging.StreamHandler(sys.stderr)

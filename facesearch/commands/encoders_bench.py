@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from facesearch.commands.common import (
+    DeviceOption,
     JsonOption,
     VerboseOption,
     bytes_in_words,
@@ -33,9 +34,7 @@ def bench(
     threads: Annotated[
         int, typer.Option("--threads", help="Threads that a call may use; 0: all cores.", min=0, max=1024)
     ] = 0,
-    device: Annotated[
-        str, typer.Option("--device", help="What runs them: cpu, cuda, … Never another one silently.")
-    ] = "cpu",
+    device: DeviceOption = "cpu",
     json: JsonOption = False,
     verbose: VerboseOption = False,
 ) -> None:

@@ -10,6 +10,7 @@ import typer
 
 from facesearch.commands.common import (
     AlignedOption,
+    DeviceOption,
     GalleryOption,
     JsonOption,
     MinFaceOption,
@@ -68,6 +69,7 @@ def enroll(
     workers: Annotated[
         int | None, typer.Option(help="Threads to use. Default: one per core.", min=1, max=256, show_default=False)
     ] = None,
+    device: DeviceOption = "cpu",
     gallery: GalleryOption = None,
     json: JsonOption = False,
     verbose: VerboseOption = False,
@@ -86,7 +88,7 @@ def enroll(
 
     sources = from_manifest(manifest) if manifest is not None else from_paths(paths or [], identity)
     log = logging.getLogger("facesearch")
-    with open_gallery(gallery, encoder=encoder, index=index, min_face=min_face) as opened:
+    with open_gallery(gallery, encoder=encoder, index=index, min_face=min_face, device=device) as opened:
         with progress_bar("enrolling", quiet=json and not verbose) as progress:
             report = opened.enroll_photos(
                 sources.photos,

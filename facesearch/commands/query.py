@@ -9,6 +9,7 @@ import typer
 
 from facesearch.commands.common import (
     AlignedOption,
+    DeviceOption,
     EncoderOption,
     GalleryOption,
     JsonOption,
@@ -55,6 +56,7 @@ def query(
     aligned: AlignedOption = None,
     encoder: EncoderOption = None,
     min_face: MinFaceOption = 40,
+    device: DeviceOption = "cpu",
     gallery: GalleryOption = None,
     json: JsonOption = False,
     verbose: VerboseOption = False,
@@ -67,7 +69,7 @@ def query(
     probes: list[dict[str, object]] = []
     rejected: list[dict[str, str]] = []
     with (
-        open_gallery(gallery, create=False, encoder=encoder, min_face=min_face) as opened,
+        open_gallery(gallery, create=False, encoder=encoder, min_face=min_face, device=device) as opened,
         progress_bar("searching", quiet=len(images) < 5) as progress,
     ):
         for done, image in enumerate(images, start=1):
@@ -124,6 +126,7 @@ def verify(
     aligned: AlignedOption = None,
     encoder: EncoderOption = None,
     min_face: MinFaceOption = 40,
+    device: DeviceOption = "cpu",
     gallery: GalleryOption = None,
     json: JsonOption = False,
     verbose: VerboseOption = False,
@@ -136,14 +139,14 @@ def verify(
     from facesearch.store import DATABASE_NAME
 
     if ((gallery or default_gallery()) / DATABASE_NAME).exists():
-        with open_gallery(gallery, create=False, encoder=encoder, min_face=min_face) as opened:
+        with open_gallery(gallery, create=False, encoder=encoder, min_face=min_face, device=device) as opened:
             answer = opened.verify(a, b, threshold=threshold, aligned=aligned)
     else:
         from facesearch.encoders import DEFAULT_MODEL, load_encoder
         from facesearch.templating import Templater
         from facesearch.templating import verify as verify_images
 
-        loaded = load_encoder(encoder or DEFAULT_MODEL)
+        loaded = load_encoder(encoder or DEFAULT_MODEL, device=device)
         limit = loaded.threshold if threshold is None else threshold
         answer = verify_images(Templater(loaded, min_face=min_face), a, b, limit, aligned=aligned)
     if json:

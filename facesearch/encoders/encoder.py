@@ -35,6 +35,11 @@ class Encoder(Protocol):
         ...
 
     @property
+    def device(self) -> str:
+        """What really runs it: "cpu", "cuda", …"""
+        ...
+
+    @property
     def threshold(self) -> float:
         """Similarity (cosine) above which two templates count as the same person."""
         ...

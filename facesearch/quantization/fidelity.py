@@ -78,18 +78,18 @@ def layer_fidelity(
     ]
 
 
-def most_sensitive(
+def lost_alone(
     expected: Values,
     names: Iterable[str],
     with_only: Callable[[str], onnx.ModelProto],
     crops: Pixels,
-) -> list[str]:
-    """Names of layers, first the one that alone, quantized, takes the embeddings (n, d) farthest from `expected`.
+) -> list[tuple[float, str]]:
+    """How far each layer alone, quantized, takes the embeddings (n, d) from `expected`, and its name; the worst first.
 
-    with_only: the model with one layer quantized.
+    with_only: the model with one layer quantized. What is lost is 1 − mean cosine.
     """
-    lost = [(float(cosines(expected, embed(with_only(name), crops)).mean()), name) for name in names]
-    return [name for _, name in sorted(lost)]
+    lost = [(1 - float(cosines(expected, embed(with_only(name), crops)).mean()), name) for name in names]
+    return sorted(lost, key=lambda each: (-each[0], each[1]))
 
 
 def _rounded(model: onnx.ModelProto) -> dict[str, str]:

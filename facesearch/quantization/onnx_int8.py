@@ -12,7 +12,7 @@ from pathlib import Path
 import onnx
 
 from facesearch.quantization.balanced import input_ranges, noisiest, quantize_layers
-from facesearch.quantization.fidelity import Fidelity, layer_fidelity, most_sensitive, summarise
+from facesearch.quantization.fidelity import Fidelity, layer_fidelity, lost_alone, summarise
 from facesearch.quantization.graph import LINEAR, Layer, Pixels, embed, layers, prepare
 from facesearch.quantization.recipe import Recipe
 from facesearch.quantization.smooth import smooth
@@ -22,6 +22,9 @@ Progress = Callable[[str], None]
 _SENSITIVITY_CROPS = 12
 _CANDIDATES = 2  # for each layer that is to stay float
 _REPORT_CROPS = 24  # for the signal-to-noise ratio of layers
+# Of cosine similarity. Keeping a layer in float that costs less gains nothing, and in a network whose layers all cost
+# little (TransFace-S with drawn weights: 1e-5 each) would only make it slow.
+_WORTH_KEEPING = 5e-5
 _CALIBRATION_BATCH = 8
 
 
@@ -95,7 +98,8 @@ def _balanced(
 
         # To try each layer in the whole model takes minutes for a large one: only those noisiest by themselves.
         candidates = noisiest(model, ranges, linear, few)[: _CANDIDATES * recipe.keep_float]
-        kept = most_sensitive(embed(model, few), candidates, with_only, few)[: recipe.keep_float]
+        lost = lost_alone(embed(model, few), candidates, with_only, few)
+        kept = [name for loss, name in lost if loss >= _WORTH_KEEPING][: recipe.keep_float]
     step("quantizing")
     quantized = quantize_layers(
         model, ranges, activations=set(linear) - set(kept), weights_of={layer.name for layer in found}

@@ -26,7 +26,8 @@ class Recipe:
     op_types: empty is all that the method knows. per_channel: a scale for each output channel of the weights.
     activations: the type of activations; weights are always int8. calibration, percentile: how a range is found.
     smooth: SmoothQuant's α, None for none. keep_float: how many of the layers that suffer most keep float activations
-    (balanced) or stay float (static); their weights are INT8 still where the method is balanced.
+    (balanced; of those that alone cost any similarity worth speaking of) or stay float (static); their weights are INT8
+    still where the method is balanced.
     """
 
     name: str

@@ -23,6 +23,7 @@ class ProjectionEncoder:
     """An `Encoder` in memory: the crop, shrunk to a few cells, times a fixed random matrix. Counts what it encodes."""
 
     threshold = 0.9
+    device = "cpu"
 
     def __init__(
         self,
