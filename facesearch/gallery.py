@@ -340,7 +340,7 @@ class Gallery:
         _check_kind(wanted, settings.dimension)
         if keep is not None and keep not in CODECS:
             raise UsageError(f"no codec is named '{keep}'; there are: {', '.join(CODECS)}")
-        least = parse_kind(wanted).family.training_size
+        least = parse_kind(wanted).training_size
         templates = self._store.counts().templates
         if templates < least:
             raise IndexStateError(

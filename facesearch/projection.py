@@ -124,7 +124,7 @@ class IndexProjection:
         settings = self._settings()
         index = self._built(settings, progress, train_factor=1)
         if index.kind != settings.index_kind:
-            least = parse_kind(settings.index_kind).family.training_size
+            least = parse_kind(settings.index_kind).training_size
             raise IndexStateError(
                 f"index {settings.index_kind} needs at least {least} templates to be trained, "
                 f"this gallery has {len(index)}; use flat or sq8 until then"
@@ -232,7 +232,7 @@ class IndexProjection:
         ready = self._trainable(settings, total, train_factor)
         try:
             index = create_index(settings.index_kind if ready else _STAND_IN, settings.dimension)
-            if ready and parse_kind(settings.index_kind).family.train is not None:
+            if ready and parse_kind(settings.index_kind).learns:
                 index.train(self._training_sample(settings))
             done = 0
             for batch in self._store.templates():
@@ -251,7 +251,7 @@ class IndexProjection:
 
     @staticmethod
     def _trainable(settings: GallerySettings, templates: int, factor: int) -> bool:
-        return templates >= factor * parse_kind(settings.index_kind).family.training_size
+        return templates >= factor * parse_kind(settings.index_kind).training_size
 
     def _training_sample(self, settings: GallerySettings) -> npt.NDArray[np.float32]:
         taken, count = [], 0

@@ -1,32 +1,42 @@
-"""The index file: FAISS's bytes, then a footer that says what they are and proves that they are unaltered.
+"""The index file: sections of bytes, then a footer that says what they are and proves that they are unaltered.
 
-    FAISS bytes | footer, JSON | footer length, 8 bytes little-endian | magic, 8 bytes
+    section | section | … | footer, JSON | footer length, 8 bytes little-endian | magic, 8 bytes
 
-The FAISS bytes stand first, so that FAISS can map the file into memory as it is. The footer is at most 64 KiB of
-canonical JSON (sorted keys, no spaces) with the keys of `Footer` and `footer_sha256`, the checksum of the footer
-without that key. FAISS itself reads flipped bytes without a murmur, hence the checksums, which are verified before it
-sees anything. They guard against damage, not against someone who can write the file.
+Every section starts at a multiple of 64 bytes, with zeros in between, so that the file can be mapped into memory and
+looked into as it is. The footer is at most 64 KiB of canonical JSON (sorted keys, no spaces) with the keys of `Footer`
+and `footer_sha256`, the checksum of the footer without that key. FAISS itself reads flipped bytes without a murmur,
+hence the checksums, which are verified before it sees anything. They guard against damage, not against someone who can
+write the file.
+
+The contents' checksum is the SHA-256 of the SHA-256s of its blocks of 4 MiB, so that all cores can verify a large file.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import mmap
+import os
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import BinaryIO, TypeVar
 
-from indexes.errors import DamagedIndexError, MissingIndexError
+import numpy as np
+from numpy.typing import NDArray
+
+from indexes.errors import DamagedIndexError, MissingIndexError, VectorIndexError
 from indexes.files import write_atomically
-from indexes.protocol import ReadBytes, StrPath
+from indexes.protocol import StrPath
 
 MAGIC = b"FSINDEX\x01"
-FORMAT = 1
+FORMAT = 2
 LARGEST_FOOTER = 64 * 1024
+BLOCK = 1 << 22
+_ALIGNMENT = 64
 _LENGTH_BYTES = 8
 _TAIL_BYTES = _LENGTH_BYTES + len(MAGIC)
-_BLOCK = 1 << 20
 
 T = TypeVar("T")
 
@@ -39,13 +49,14 @@ class Footer:
     kind: str
     dimension: int
     rows: int
-    raw_bytes: int  # length of the FAISS part
-    sha256: str  # of the FAISS part, lower-case hex
+    sections: tuple[tuple[str, int, int], ...]  # name, first byte, length
+    raw_bytes: int  # length of the contents: all before the footer
+    sha256: str  # of the contents, see above, lower-case hex
 
 
 @dataclass(frozen=True, slots=True)
 class SavedIndex:
-    """What `save` wrote; `sha256` is that of the footer, over the FAISS part."""
+    """What `save` wrote; `sha256` is that of the footer, over the contents."""
 
     path: Path
     sha256: str
@@ -53,64 +64,137 @@ class SavedIndex:
     size_bytes: int  # of the whole file
 
 
-def write_container(
-    path: StrPath, kind: str, dimension: int, rows: int, write_raw: Callable[[Callable[[bytes], None]], None]
-) -> SavedIndex:
-    """Write an index file atomically. write_raw gets a sink and passes it the FAISS part, piece by piece."""
-    target = Path(path)
+class SectionWriter:
+    """Takes the contents of a file, section by section."""
 
-    def write(file: BinaryIO) -> SavedIndex:
-        digest, raw_bytes = hashlib.sha256(), 0
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._sections: list[tuple[str, int]] = []  # name, first byte
+        self._lengths: list[int] = []
+        self._written = 0
+        self._blocks = hashlib.sha256()
+        self._block, self._in_block = hashlib.sha256(), 0
+
+    def section(self, name: str) -> Callable[[bytes], None]:
+        """Begin a section; returns the function that takes its bytes, piece by piece."""
+        self._write(bytes(-self._written % _ALIGNMENT))
+        self._sections.append((name, self._written))
+        self._lengths.append(0)
 
         def sink(piece: bytes) -> None:
-            nonlocal raw_bytes
-            digest.update(piece)
-            raw_bytes += len(piece)
-            file.write(piece)
+            self._lengths[-1] += len(piece)
+            self._write(piece)
 
-        write_raw(sink)
-        sha256 = digest.hexdigest()
-        footer = _encoded(Footer(FORMAT, kind, dimension, rows, raw_bytes, sha256))
+        return sink
+
+    def array(self, name: str, values: NDArray[np.generic]) -> None:
+        """Write a section that is an array's bytes, little-endian, in C order."""
+        plain = np.ascontiguousarray(values).astype(values.dtype.newbyteorder("<"), copy=False)
+        self.section(name)(memoryview(plain.reshape(-1).view(np.uint8)))  # type: ignore[arg-type]
+
+    def finish(self) -> tuple[tuple[tuple[str, int, int], ...], int, str]:
+        """The sections, the number of bytes, and their checksum."""
+        self._end_block()
+        lengths = zip(self._sections, self._lengths, strict=True)
+        sections = tuple((name, first, length) for (name, first), length in lengths)
+        return sections, self._written, self._blocks.hexdigest()
+
+    def _write(self, piece: bytes) -> None:
+        self._file.write(piece)
+        view = memoryview(piece)
+        self._written += len(view)
+        while len(view):
+            part = view[: BLOCK - self._in_block]
+            self._block.update(part)
+            self._in_block += len(part)
+            view = view[len(part) :]
+            if self._in_block == BLOCK:
+                self._end_block()
+
+    def _end_block(self) -> None:
+        if self._in_block:
+            self._blocks.update(self._block.digest())
+            self._block, self._in_block = hashlib.sha256(), 0
+
+
+class SectionReader:
+    """The sections of a verified file, in place: their pages are read when they are looked at."""
+
+    def __init__(self, content: NDArray[np.uint8], footer: Footer) -> None:
+        self._content = content
+        self._places = {name: (first, length) for name, first, length in footer.sections}
+        self._unread = set(self._places)
+
+    def section(self, name: str) -> NDArray[np.uint8]:
+        """The bytes of a section, read-only; raises VectorIndexError if there is none of that name."""
+        if name not in self._places:
+            raise VectorIndexError(f"its part {name} is missing")
+        self._unread.discard(name)
+        first, length = self._places[name]
+        return self._content[first : first + length]
+
+    def array(self, name: str, dtype: str, shape: tuple[int, ...]) -> NDArray[np.generic]:
+        """The array that a section holds; raises VectorIndexError where its size is another."""
+        content = self.section(name)
+        kind = np.dtype(dtype)
+        if content.size != kind.itemsize * int(np.prod(shape, dtype=np.int64)):
+            raise VectorIndexError(f"its part {name} is not of the size that its kind and dimension say")
+        return content.view(kind).reshape(shape)
+
+    @property
+    def unread(self) -> list[str]:
+        """Sections that nobody asked for."""
+        return sorted(self._unread)
+
+
+def write_container(
+    path: StrPath, kind: str, dimension: int, rows: int, write: Callable[[SectionWriter], None]
+) -> SavedIndex:
+    """Write an index file atomically; `write` passes its sections to the writer it gets."""
+    target = Path(path)
+
+    def write_file(file: BinaryIO) -> SavedIndex:
+        writer = SectionWriter(file)
+        write(writer)
+        sections, raw_bytes, sha256 = writer.finish()
+        footer = _encoded(Footer(FORMAT, kind, dimension, rows, sections, raw_bytes, sha256))
         file.write(footer + len(footer).to_bytes(_LENGTH_BYTES, "little") + MAGIC)
         return SavedIndex(target, sha256, rows, raw_bytes + len(footer) + _TAIL_BYTES)
 
-    return write_atomically(target, write)
+    return write_atomically(target, write_file)
 
 
 def read_footer(path: StrPath) -> Footer:
-    """Read and check the footer alone, without the FAISS part: cheap, and enough to compare `sha256` with a note of it.
+    """Read and check the footer alone, without the contents: cheap, and enough to compare `sha256` with a note of it.
 
     Raises DamagedIndexError (MissingIndexError where there is no file), naming the file.
     """
     return _reading(Path(path), _footer)
 
 
-def read_container(path: StrPath, read_raw: Callable[[Footer, ReadBytes], T]) -> T:
-    """Check the whole file, then let read_raw read the FAISS part; return what it returns.
+def read_container(path: StrPath, read: Callable[[Footer, SectionReader], T]) -> T:
+    """Check the whole file, then let `read` look into its sections; return what it returns.
 
-    The file stays open in between: what was checked is what is read, even while the path is being replaced.
+    What was checked is what is read, even while the path is being replaced: the file is mapped into memory, which keeps
+    it for as long as anything looks into it.
     Raises DamagedIndexError (MissingIndexError where there is no file), naming the file.
     """
 
-    def read(file: BinaryIO) -> T:
+    def read_file(file: BinaryIO) -> T:
         footer = _footer(file)
-        if _sha256(file, footer.raw_bytes) != footer.sha256:
+        if _checksum(file, footer.raw_bytes) != footer.sha256:
             raise DamagedIndexError("the checksum of its contents is wrong")
-        file.seek(0)
-        left = footer.raw_bytes
-
-        def read_bytes(count: int) -> bytes:
-            nonlocal left
-            piece = file.read(min(count, left))  # never on into the footer
-            left -= len(piece)
-            return piece
-
-        result = read_raw(footer, read_bytes)
-        if left:
-            raise DamagedIndexError(f"{left} bytes of its contents belong to nothing")
+        content = np.empty(0, np.uint8)
+        if footer.raw_bytes:
+            mapped = mmap.mmap(file.fileno(), footer.raw_bytes, access=mmap.ACCESS_READ)
+            content = np.frombuffer(mapped, np.uint8)
+        sections = SectionReader(content, footer)
+        result = read(footer, sections)
+        if sections.unread:
+            raise DamagedIndexError(f"its part {sections.unread[0]} belongs to nothing")
         return result
 
-    return _reading(Path(path), read)
+    return _reading(Path(path), read_file)
 
 
 def _reading(path: Path, read: Callable[[BinaryIO], T]) -> T:
@@ -159,8 +243,11 @@ def _decoded(text: bytes) -> Footer:
     version = fields.get("format") if isinstance(fields, dict) else None
     if type(version) is int and version > FORMAT:
         raise DamagedIndexError(f"its format {version} is newer than {FORMAT}, the newest that this version reads")
+    if version == 1:
+        raise DamagedIndexError("its format 1 is from before the first release: it has to be built anew")
     try:
         del fields["footer_sha256"]
+        fields["sections"] = tuple(tuple(section) for section in fields["sections"])
         footer = Footer(**fields)
     except (KeyError, TypeError) as error:
         raise DamagedIndexError("its footer is incomplete") from error
@@ -169,6 +256,7 @@ def _decoded(text: bytes) -> Footer:
         all(type(count) is int and count >= 0 for count in counts)
         and all(type(name) is str for name in (footer.kind, footer.sha256))
         and footer.format == FORMAT
+        and all(_is_section(section, footer.raw_bytes) for section in footer.sections)
         # Canonical bytes admit one spelling only, so that no altered byte can hide, not even inside the checksum.
         and _encoded(footer) == text
     ):
@@ -176,15 +264,28 @@ def _decoded(text: bytes) -> Footer:
     return footer
 
 
+def _is_section(section: tuple[object, ...], raw_bytes: int) -> bool:
+    if len(section) != 3:
+        return False
+    name, first, length = section
+    if not (type(name) is str and type(first) is int and type(length) is int):
+        return False
+    return first >= 0 and length >= 0 and first % _ALIGNMENT == 0 and first + length <= raw_bytes
+
+
 def _canonical(fields: dict[str, object]) -> bytes:
     return json.dumps(fields, sort_keys=True, separators=(",", ":")).encode("ascii")
 
 
-def _sha256(file: BinaryIO, count: int) -> str:
-    """Checksum of the first count bytes, read in blocks: an index may be larger than the free memory."""
-    digest = hashlib.sha256()
-    file.seek(0)
-    while count and (block := file.read(min(_BLOCK, count))):
-        digest.update(block)
-        count -= len(block)
-    return digest.hexdigest()
+def _checksum(file: BinaryIO, count: int) -> str:
+    """Checksum of the first count bytes. Read, not mapped: verified pages should not count as this program's memory."""
+    descriptor = file.fileno()
+
+    def digest(first: int) -> bytes:
+        return hashlib.sha256(os.pread(descriptor, min(BLOCK, count - first), first)).digest()
+
+    blocks = range(0, count, BLOCK)
+    if len(blocks) <= 1:
+        return hashlib.sha256(b"".join(map(digest, blocks))).hexdigest()
+    with ThreadPoolExecutor(min(len(blocks), os.cpu_count() or 1)) as pool:  # hashing releases the interpreter lock
+        return hashlib.sha256(b"".join(pool.map(digest, blocks))).hexdigest()

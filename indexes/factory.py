@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from indexes.container import Footer, read_container
+from indexes.container import Footer, SectionReader, read_container
 from indexes.errors import DamagedIndexError, VectorIndexError
 from indexes.kinds import parse_kind
-from indexes.protocol import ReadBytes, StrPath, VectorIndex
+from indexes.protocol import StrPath, VectorIndex
+from indexes.rows import RowsIndex
 
 
 def create_index(kind: str, dimension: int) -> VectorIndex:
@@ -16,11 +17,11 @@ def create_index(kind: str, dimension: int) -> VectorIndex:
     """
     parsed = parse_kind(kind)
     parsed.check_dimension(dimension)
-    return parsed.family.engine()(parsed, int(dimension))
+    return RowsIndex(parsed, int(dimension))
 
 
 def load_index(path: StrPath) -> VectorIndex:
-    """Read an index that `save` wrote.
+    """Open an index that `save` wrote. The file is looked into in place; the first change copies it into memory.
 
     The file is checked as a whole before FAISS sees it, and what FAISS made of it is compared with the footer. Raises
     DamagedIndexError for anything that is not right (MissingIndexError where there is no file), naming the file.
@@ -28,13 +29,10 @@ def load_index(path: StrPath) -> VectorIndex:
     return read_container(path, _restored)
 
 
-def _restored(footer: Footer, read: ReadBytes) -> VectorIndex:
+def _restored(footer: Footer, reader: SectionReader) -> VectorIndex:
     try:
         kind = parse_kind(footer.kind)
         kind.check_dimension(footer.dimension)
-        index = kind.family.engine().restored(kind, footer.dimension, read)
+        return RowsIndex.restored(kind, footer.dimension, footer.rows, reader)
     except VectorIndexError as error:
         raise DamagedIndexError(str(error)) from error
-    if len(index) != footer.rows:
-        raise DamagedIndexError(f"it holds {len(index)} vectors where its footer says {footer.rows}")
-    return index

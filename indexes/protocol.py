@@ -11,10 +11,8 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     from indexes.container import SavedIndex
-    from indexes.kinds import Kind
 
 StrPath: TypeAlias = str | PathLike[str]
-ReadBytes: TypeAlias = Callable[[int], bytes]
 
 
 @runtime_checkable
@@ -58,12 +56,13 @@ class VectorIndex(Protocol):
 
     def __len__(self) -> int: ...
 
-    def train(self, x: ArrayLike) -> None:
+    def train(self, x: ArrayLike, progress: Callable[[int, int], None] | None = None) -> None:
         """Learn ranges or codebooks from x (n, dimension); the same x always teaches the same.
 
         Kinds that learn nothing ignore it. A kind that is ready from the start keeps its preset when n is too small to
-        learn from. Very large x are sampled. Raises TrainingError when n < training_size, or when the index holds
-        vectors already (their codes would change meaning).
+        learn from. Very large x are sampled. progress: called with (steps done, steps in all) of each thing learnt.
+        Raises TrainingError when n < training_size, or when the index holds vectors already (their codes would change
+        meaning).
         """
         ...
 
@@ -100,14 +99,4 @@ class VectorIndex(Protocol):
 
         Raises OSError where the file cannot be written; the old file is then untouched.
         """
-        ...
-
-
-class Engine(Protocol):
-    """Makes the indexes of a family: empty ones, and those read from a file."""
-
-    def __call__(self, kind: Kind, dimension: int) -> VectorIndex: ...
-
-    def restored(self, kind: Kind, dimension: int, read: ReadBytes) -> VectorIndex:
-        """Build the index from FAISS's bytes; raise VectorIndexError where they are not of kind and dimension."""
         ...

@@ -1,68 +1,72 @@
-"""The engine of kinds that keep one code per vector in numbered rows, ids beside them: `RowsIndex`.
+"""The index: ids beside the rows of codes, one stage or two. `RowsIndex` is the `VectorIndex` of every kind.
 
-FAISS searches the rows; this class closes what FAISS leaves open: it accepts the same id twice without a word, breaks
-ties as it likes, and computes scores that differ in the last digits with the size of the query batch.
+Codes propose rows; this class closes what FAISS leaves open: it accepts the same id twice without a word, breaks ties
+as it likes, and computes scores that differ in the last digits with the size of the query batch.
 """
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from indexes.container import SavedIndex, write_container
+from indexes.building import empty_codes, restored_codes
+from indexes.codes import Codes, Progress
+from indexes.container import SavedIndex, SectionReader, SectionWriter, write_container
 from indexes.errors import InvalidInputError, TrainingError, UntrainedIndexError, VectorIndexError
-from indexes.faiss_library import faiss
 from indexes.inputs import are_members, as_ids, as_k, as_new_ids, as_vectors
 from indexes.kinds import Kind
-from indexes.protocol import ReadBytes, StrPath
+from indexes.protocol import StrPath
 
-_LARGEST_SAMPLE = 65_536  # k-means gains nothing from more than 256 vectors per centroid
-_SMALLEST_SAMPLE = 256  # below this, a preset is the better guess
+_LARGEST_SAMPLE = 65_536  # codebooks gain nothing from more
 _SPARE = 16  # rows fetched beyond k, so that one pass usually shows where a tie ends
 # FAISS's scores and ours were seen to differ by up to 3e-7 (512-d). Rows this close to the k-th place might belong
 # before it.
 _UNCERTAIN = 1e-5
+# Rows scored anew where the first scores are rough: at least so many, and so many times k.
+_RERANKED = 256
+_RERANKED_TIMES = 4
 _BLOCK = 1 << 22  # numbers per temporary array, whatever the caller asks for
 
 
 class RowsIndex:
-    """A `VectorIndex` over a FAISS base of numbered rows; row r belongs to the r-th id of FAISS's id map."""
+    """A `VectorIndex` over codes in numbered rows; row r belongs to the r-th of the ids in order of their adding."""
 
     def __init__(self, kind: Kind, dimension: int) -> None:
-        base = kind.family.base(dimension, kind.parameter)
-        self._take(kind, dimension, faiss().IndexIDMap(base), np.empty(0, np.int64))
+        stages = [empty_codes(stage, dimension) for stage in kind.stages]
+        self._take(kind, dimension, stages, np.empty(0, np.int64), np.empty(0, np.int64))
 
     @classmethod
-    def restored(cls, kind: Kind, dimension: int, read: ReadBytes) -> RowsIndex:
-        library = faiss()
-        try:
-            mapped = library.read_index(library.PyCallbackIOReader(read))
-        except RuntimeError as error:
-            raise VectorIndexError("FAISS cannot read its contents") from error
-        base = library.downcast_index(mapped.index) if type(mapped) is library.IndexIDMap else None
-        if base is None or not kind.family.is_base(base, dimension, kind.parameter):
-            raise VectorIndexError(f"its contents are not of kind {kind} and dimension {dimension}")
-        ids = library.vector_to_array(mapped.id_map)  # (rows,)
-        ordered = np.sort(ids)
-        if not len(ids) == mapped.ntotal == base.ntotal or (ordered[:1] < 0).any() or (np.diff(ordered) == 0).any():
+    def restored(cls, kind: Kind, dimension: int, rows: int, reader: SectionReader) -> RowsIndex:
+        """The index that a file holds; raises VectorIndexError where its sections are not of kind and dimension."""
+        names = [f"stage{number}" for number, _ in enumerate(kind.stages)]
+        stages = [
+            restored_codes(stage, dimension, reader, name) for stage, name in zip(kind.stages, names, strict=True)
+        ]
+        ids = np.asarray(reader.array("ids", "<i8", (rows,)), np.int64)
+        if any(len(codes) != rows for codes in stages):
+            raise VectorIndexError(f"it holds {len(stages[0])} vectors where its footer says {rows}")
+        ascending = bool((np.diff(ids) > 0).all())
+        ordered = ids if ascending else np.sort(ids)
+        if (ordered[:1] < 0).any() or not (ascending or (np.diff(ordered) > 0).all()):
             raise VectorIndexError("its ids are not one per vector")
         index = cls.__new__(cls)
-        index._take(kind, dimension, mapped, ordered)
+        index._take(kind, dimension, stages, ids, ordered)
         return index
 
-    def _take(self, kind: Kind, dimension: int, mapped: Any, ordered: NDArray[np.int64]) -> None:
+    def _take(
+        self, kind: Kind, dimension: int, stages: list[Codes], by_row: NDArray[np.int64], ordered: NDArray[np.int64]
+    ) -> None:
         self._kind = kind
         self._dimension = dimension
-        self._mapped = mapped  # owns the base, and keeps the ids of its rows
-        self._base = faiss().downcast_index(mapped.index)
-        self._set_ids(ordered)
+        self._first = stages[0]  # proposes rows
+        self._last = stages[-1]  # scores them; the same codes where there is one stage
+        self._stages = stages
+        self._set_ids(by_row, ordered)
 
-    def _set_ids(self, ordered: NDArray[np.int64]) -> None:
+    def _set_ids(self, by_row: NDArray[np.int64], ordered: NDArray[np.int64]) -> None:
         ordered.setflags(write=False)  # handed out as it is
-        self._ids = ordered
-        self._ids_by_row = faiss().vector_to_array(self._mapped.id_map)  # (rows,)
+        self._ids_by_row = by_row
+        self._ids = ordered  # as a rule the very same array: ids grow
 
     @property
     def kind(self) -> str:
@@ -74,11 +78,11 @@ class RowsIndex:
 
     @property
     def is_trained(self) -> bool:
-        return bool(self._base.is_trained)
+        return all(codes.is_trained for codes in self._stages)
 
     @property
     def training_size(self) -> int:
-        return self._kind.family.training_size
+        return self._kind.training_size
 
     @property
     def bytes_per_vector(self) -> float:
@@ -94,19 +98,18 @@ class RowsIndex:
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.kind}, dimension {self.dimension}, {len(self)} vectors>"
 
-    def train(self, x: ArrayLike) -> None:
+    def train(self, x: ArrayLike, progress: Progress | None = None) -> None:
         vectors = as_vectors(x, self._dimension)  # (n, dimension)
-        learn = self._kind.family.train
-        if learn is None:
+        if not self._kind.learns:
             return
         if len(self):
             raise TrainingError(f"index {self.kind} holds {len(self)} vectors: train it before the first is added")
         if len(vectors) < self.training_size:
             raise TrainingError(f"index {self.kind} needs {self.training_size} vectors to train, got {len(vectors)}")
-        if len(vectors) < _SMALLEST_SAMPLE:
-            return
-        learn(self._base, _sample(vectors))
-        self._mapped.is_trained = self._base.is_trained  # FAISS's id map keeps a copy
+        if len(vectors):
+            sample = _sample(vectors)
+            for codes in self._stages:
+                codes.train(sample, progress)
 
     def add(self, ids: ArrayLike, x: ArrayLike) -> None:
         self._require_training()
@@ -114,37 +117,43 @@ class RowsIndex:
         new = as_new_ids(ids, len(vectors), self._ids)  # (n,)
         if not new.size:
             return
-        self._mapped.add_with_ids(vectors, new)
-        ordered = np.concatenate([self._ids, new])
-        ordered.sort(kind="stable")  # two runs, as a rule both ascending: close to linear
-        self._set_ids(ordered)
+        for codes in self._stages:
+            codes.add(vectors)
+        by_row = np.concatenate([self._ids_by_row, new])
+        ordered = by_row
+        if self._ids is not self._ids_by_row or not _ascending(self._ids[-1:], new):
+            ordered = np.concatenate([self._ids, new])
+            ordered.sort(kind="stable")  # two runs, as a rule both ascending: close to linear
+        self._set_ids(by_row, ordered)
 
     def reconstruct(self, ids: ArrayLike) -> NDArray[np.float32]:
         wanted = as_ids(ids)  # (n,)
-        order = np.argsort(self._ids_by_row, kind="stable")
         if not (held := are_members(wanted, self._ids)).all():
             raise InvalidInputError(f"id {wanted[~held][0]} is not in the index")
-        rows = order[np.searchsorted(self._ids, wanted)]
-        vectors: NDArray[np.float32] = self._base.reconstruct_batch(rows)  # (n, dimension)
-        return vectors
+        places = np.searchsorted(self._ids, wanted)
+        if self._ids is not self._ids_by_row:
+            places = np.argsort(self._ids_by_row, kind="stable")[places]
+        return self._last.reconstruct(places)  # (n, dimension)
 
     def remove(self, ids: ArrayLike) -> int:
         named = np.unique(as_ids(ids))
         held = named[are_members(named, self._ids)]
         if held.size:
-            self._mapped.remove_ids(held)
-            self._set_ids(self._ids[~are_members(self._ids, held)])
+            gone = are_members(self._ids_by_row, held)  # (rows,)
+            for codes in self._stages:
+                codes.remove(np.flatnonzero(gone))
+            by_row = self._ids_by_row[~gone]
+            same = self._ids is self._ids_by_row
+            self._set_ids(by_row, by_row if same else self._ids[~are_members(self._ids, held)])
         return held.size
 
     def save(self, path: StrPath) -> SavedIndex:
-        library = faiss()
-        return write_container(
-            path,
-            self.kind,
-            self._dimension,
-            len(self),
-            lambda sink: library.write_index(self._mapped, library.PyCallbackIOWriter(sink)),
-        )
+        def write(writer: SectionWriter) -> None:
+            for number, codes in enumerate(self._stages):
+                codes.save(writer, f"stage{number}")
+            writer.array("ids", self._ids_by_row)
+
+        return write_container(path, self.kind, self._dimension, len(self), write)
 
     def search(self, q: ArrayLike, k: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         self._require_training()
@@ -152,46 +161,71 @@ class RowsIndex:
         m, rows = len(queries), len(self)
         scores = np.full((m, k), -np.inf, np.float32)
         ids = np.full((m, k), -1, np.int64)
-        places = min(k, rows)
-        unsettled, fetch = np.arange(m if rows else 0), min(rows, k + _SPARE)
+        exact = self._first is self._last and self._first.is_exhaustive
+        unsettled = np.arange(m if rows else 0)
+        fetch = min(rows, k + _SPARE if exact else max(_RERANKED, _RERANKED_TIMES * k))
+        coded = self._last.coded_queries(queries) if unsettled.size else queries  # (m, c)
         while unsettled.size:
             tied = []
             step = max(1, _BLOCK // fetch)
             for start in range(0, unsettled.size, step):
                 block = unsettled[start : start + step]
-                rough, found = self._base.search(queries[block], fetch)  # (b, fetch) twice
-                settled = (rough[:, -1] < rough[:, places - 1] - _UNCERTAIN) | (fetch == rows)
-                tied.append(block[~settled])
-                done = block[settled]
-                scores[done, :places], ids[done, :places] = self._ranked(queries[done], found[settled], places)
+                rough, found = self._first.candidates(queries[block], fetch)  # (b, fetch) twice
+                for place, query in enumerate(block.tolist()):
+                    ranked = self._ranked(coded[query], rough[place], found[place], k, exact)
+                    if ranked is None and fetch < rows:
+                        tied.append(query)
+                        continue
+                    assert ranked is not None  # noqa: S101 - whoever sees all rows is settled
+                    count = ranked[0].size
+                    scores[query, :count], ids[query, :count] = ranked
             # Whoever still has candidates as good as the k-th at the far end looks further.
-            unsettled, fetch = np.concatenate(tied), min(rows, 4 * fetch)
+            unsettled, fetch = np.array(tied, np.int64), min(rows, 4 * fetch)
         return scores, ids
 
     def _ranked(
-        self, queries: NDArray[np.float32], found: NDArray[np.int64], places: int
-    ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-        """Score the rows found (b, f) anew for queries (b, dimension) and return the best: (b, places) twice."""
-        products = np.empty(found.size, np.float32)
-        rows = found.ravel()  # (b * f,)
-        owners = np.repeat(np.arange(len(queries)), found.shape[1])  # (b * f,)
-        step = max(1, _BLOCK // self._dimension)
+        self,
+        query: NDArray[np.float32],
+        rough: NDArray[np.float32],
+        found: NDArray[np.int64],
+        k: int,
+        exact: bool,
+    ) -> tuple[NDArray[np.float32], NDArray[np.int64]] | None:
+        """The k best of the rows found (f,): scores and ids; None where rows beyond them may tie with the last."""
+        if found[-1] < 0:
+            complete = True
+            rough, found = rough[found >= 0], found[found >= 0]
+        else:
+            complete = found.size == len(self)
+        if exact and not complete and rough[-1] >= rough[min(k, found.size) - 1] - _UNCERTAIN:
+            return None
+        scores = self._scores(query, found)
+        ids = self._ids_by_row[found]
+        order = np.lexsort((ids, -scores))[:k]  # best score first, then lowest id
+        # Equal vectors have equal codes and equal rough scores: none of them may be beyond the far end.
+        if not exact and not complete and rough[-1] >= rough[order].min():
+            return None
+        return scores[order], ids[order]
+
+    def _scores(self, query: NDArray[np.float32], rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Products of a coded query (c,) with rows (f,) as stored: (f,)."""
+        scores = np.empty(rows.size, np.float32)
+        step = max(1, _BLOCK // query.size)
         for start in range(0, rows.size, step):
-            pairs = slice(start, start + step)
-            needed, where = np.unique(rows[pairs], return_inverse=True)
-            vectors = self._base.reconstruct_batch(needed)  # (u, dimension), as stored
-            # One product per pair: unlike a matrix product, its last digit does not hang on its neighbours.
-            products[pairs] = np.vecdot(vectors[where], queries[owners[pairs]])
-        scores = products.reshape(found.shape)  # (b, f)
-        ids = self._ids_by_row[found]  # (b, f)
-        order = np.lexsort((ids, -scores), axis=-1)[:, :places]  # best score first, then lowest id
-        return np.take_along_axis(scores, order, 1), np.take_along_axis(ids, order, 1)
+            part = slice(start, start + step)
+            # One product per row: unlike a matrix product, its last digit does not hang on its neighbours.
+            scores[part] = np.vecdot(self._last.decode(rows[part]), query)
+        return scores
 
     def _require_training(self) -> None:
         if not self.is_trained:
             raise UntrainedIndexError(
                 f"index {self.kind} is untrained: call train with at least {self.training_size} vectors first"
             )
+
+
+def _ascending(last: NDArray[np.int64], new: NDArray[np.int64]) -> bool:
+    return bool((np.diff(np.concatenate([last, new])) > 0).all())
 
 
 def _sample(vectors: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -12,7 +12,21 @@ from indexes import VectorIndex, create_index
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
 
-KINDS = ("flat", "sq8", "pq4")  # of the small dimension below
+KINDS = (  # of the small dimension below
+    "flat",
+    "fp16",
+    "sq8",
+    "sq6",
+    "sq4",
+    "pq4",
+    "opq4",
+    "fs4",
+    "rabitq",
+    "pca8,sq8",
+    "rabitq+sq8",
+    "pca8,fs4+pca12,sq6",
+)
+FINE = ("flat", "fp16", "sq8", "sq6", "rabitq+sq8")  # fine enough to tell vectors of the samples apart
 DIMENSION = 16
 
 

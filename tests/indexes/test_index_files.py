@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from index_samples import DIMENSION, KINDS, directions, filled_index, ready_index
 
-from indexes import DamagedIndexError, MissingIndexError, create_index, load_index, read_footer
-from indexes.container import LARGEST_FOOTER, MAGIC, write_container
+from indexes import DamagedIndexError, MissingIndexError, create_index, load_index, parse_kind, read_footer
+from indexes.container import BLOCK, LARGEST_FOOTER, MAGIC, SectionWriter, read_container, write_container
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -31,20 +31,41 @@ def test_what_save_returns_and_the_footer_says_is_true_of_the_file(tmp_path: Pat
     footer = read_footer(saved.path)
     content = saved.path.read_bytes()
     assert (saved.path, saved.rows, saved.size_bytes) == (tmp_path / "index", 40, len(content))
-    assert saved.sha256 == footer.sha256 == hashlib.sha256(content[: footer.raw_bytes]).hexdigest()
-    assert (footer.format, footer.kind, footer.dimension, footer.rows) == (1, "sq8", DIMENSION, 40)
+    assert saved.sha256 == footer.sha256 == checksum(content[: footer.raw_bytes])
+    assert (footer.format, footer.kind, footer.dimension, footer.rows) == (2, "sq8", DIMENSION, 40)
 
 
-def test_faiss_itself_reads_and_maps_the_file(tmp_path: Path) -> None:
-    path = filled_index("sq8").save(tmp_path / "index").path
-    for flags in (0, faiss.IO_FLAG_MMAP):
-        assert faiss.read_index(str(path), flags).ntotal == 40
+def checksum(content: bytes) -> str:
+    blocks = (content[first : first + BLOCK] for first in range(0, len(content), BLOCK))
+    return hashlib.sha256(b"".join(hashlib.sha256(block).digest() for block in blocks)).hexdigest()
+
+
+def test_the_checksum_of_many_blocks_is_that_of_their_checksums(tmp_path: Path) -> None:
+    content = np.random.default_rng(0).bytes(2 * BLOCK + 77)
+
+    def write(writer: SectionWriter) -> None:
+        sink = writer.section("a")
+        for first in range(0, len(content), 1_000_003):
+            sink(content[first : first + 1_000_003])
+
+    saved = write_container(tmp_path / "index", "flat", 4, 0, write)
+    assert saved.sha256 == checksum(content)
+    assert read_container(saved.path, lambda _, reader: reader.section("a").tobytes()) == content
+    damaged = bytearray(saved.path.read_bytes())
+    damaged[BLOCK + 5] ^= 1
+    saved.path.write_bytes(damaged)
+    with pytest.raises(DamagedIndexError, match="checksum of its contents"):
+        read_container(saved.path, lambda _, reader: reader.section("a"))
+
+
+def test_faiss_itself_reads_the_first_stage_at_the_start_of_the_file(tmp_path: Path) -> None:
+    assert faiss.read_index(str(filled_index("sq8").save(tmp_path / "index").path)).ntotal == 40
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_an_empty_index_can_be_saved(kind: str, tmp_path: Path) -> None:
     create_index(kind, DIMENSION).save(tmp_path / "new")
-    assert load_index(tmp_path / "new").is_trained == (kind != "pq4")
+    assert load_index(tmp_path / "new").is_trained == (not parse_kind(kind).training_size)
     ready_index(kind).save(tmp_path / "empty")
     assert len(load_index(tmp_path / "empty")) == 0
 
@@ -115,15 +136,18 @@ def test_a_file_of_something_else_is_refused(content: bytes, tmp_path: Path) -> 
 
 
 def test_a_file_of_a_newer_format_is_refused_by_its_number(tmp_path: Path) -> None:
-    footer = json.dumps({"format": 2}).encode()
+    footer = json.dumps({"format": 3}).encode()
     (tmp_path / "newer").write_bytes(footer + len(footer).to_bytes(8, "little") + MAGIC)
-    with pytest.raises(DamagedIndexError, match="format 2 is newer"):
+    with pytest.raises(DamagedIndexError, match="format 3 is newer"):
         load_index(tmp_path / "newer")
 
 
 def test_a_footer_with_values_of_the_wrong_type_is_refused(tmp_path: Path) -> None:
-    fields: dict[str, object] = {"format": 1, "kind": "flat", "dimension": 4, "rows": 0, "raw_bytes": 0, "sha256": ""}
-    for name, value in [("rows", True), ("rows", -1), ("raw_bytes", 0.0), ("kind", 3), ("sha256", [[]]), ("format", 0)]:
+    fields: dict[str, object] = {"format": 2, "kind": "flat", "dimension": 4, "rows": 0, "raw_bytes": 0, "sha256": ""}
+    fields["sections"] = []
+    wrong_sections: list[object] = [[[]], [["a", 0]], [["a", 1, 0]], [["a", 0, 5]], [["a", -64, 0]], [[1, 0, 0]]]
+    wrong = [("rows", True), ("rows", -1), ("raw_bytes", 0.0), ("kind", 3), ("sha256", [[]]), ("format", 0)]
+    for name, value in [*wrong, *(("sections", sections) for sections in wrong_sections)]:
         footer = json.dumps({**fields, name: value, "footer_sha256": ""}).encode()
         (tmp_path / "odd").write_bytes(footer + len(footer).to_bytes(8, "little") + MAGIC)
         with pytest.raises(DamagedIndexError, match="footer is altered"):
@@ -141,39 +165,53 @@ def test_a_folder_a_pipe_and_a_missing_file_are_named(tmp_path: Path) -> None:
         load_index(filled_index("flat").save(tmp_path / "file").path / "x")
 
 
-def mapped(base: faiss.Index, ids: list[int]) -> faiss.Index:
-    index = faiss.IndexIDMap(base)
-    if ids:
-        index.add_with_ids(directions(len(ids)), np.array(ids))
-    return index
+def filled(base: faiss.Index, rows: int) -> faiss.Index:
+    if rows:
+        base.add(directions(rows))
+    return base
+
+
+def scalar(kind: int) -> faiss.Index:
+    return faiss.IndexScalarQuantizer(DIMENSION, kind, 0)
+
+
+QT = faiss.ScalarQuantizer
+L2 = faiss.METRIC_L2
 
 
 @pytest.mark.parametrize(
-    ("kind", "dimension", "rows", "content"),
+    ("kind", "dimension", "rows", "ids", "content"),
     [
-        ("flat", DIMENSION, 3, lambda: mapped(faiss.IndexFlatIP(DIMENSION), [1, 2])),
-        ("flat", DIMENSION, 2, lambda: mapped(faiss.IndexFlatIP(DIMENSION), [1, 1])),
-        ("flat", DIMENSION, 2, lambda: mapped(faiss.IndexFlatIP(DIMENSION), [-1, 1])),
-        ("flat", DIMENSION, 2, lambda: mapped(faiss.IndexFlatL2(DIMENSION), [1, 2])),
-        ("flat", DIMENSION, 0, lambda: faiss.IndexFlatIP(DIMENSION)),
-        ("flat", 8, 2, lambda: mapped(faiss.IndexFlatIP(DIMENSION), [1, 2])),
-        ("sq8", DIMENSION, 2, lambda: mapped(faiss.IndexFlatIP(DIMENSION), [1, 2])),
-        ("sq8", DIMENSION, 0, lambda: mapped(faiss.IndexScalarQuantizer(DIMENSION, 0, 0), [])),
-        (
-            "sq8",
-            DIMENSION,
-            0,
-            lambda: mapped(faiss.IndexScalarQuantizer(DIMENSION, faiss.ScalarQuantizer.QT_fp16, 0), []),
-        ),
-        ("pq8", DIMENSION, 0, lambda: mapped(faiss.IndexPQ(DIMENSION, 4, 8, 0), [])),
-        ("pq4", DIMENSION, 0, lambda: mapped(faiss.IndexPQ(DIMENSION, 4, 4, 0), [])),
-        ("pq3", DIMENSION, 0, lambda: mapped(faiss.IndexPQ(DIMENSION, 4, 8, 0), [])),
-        ("hnsw", DIMENSION, 0, lambda: mapped(faiss.IndexFlatIP(DIMENSION), [])),
+        ("flat", DIMENSION, 3, [1, 2, 3], lambda: filled(faiss.IndexFlatIP(DIMENSION), 2)),
+        ("flat", DIMENSION, 2, [1, 2, 3], lambda: filled(faiss.IndexFlatIP(DIMENSION), 2)),
+        ("flat", DIMENSION, 2, [1, 1], lambda: filled(faiss.IndexFlatIP(DIMENSION), 2)),
+        ("flat", DIMENSION, 2, [-1, 1], lambda: filled(faiss.IndexFlatIP(DIMENSION), 2)),
+        ("flat", DIMENSION, 3, [5, 1, 5], lambda: filled(faiss.IndexFlatIP(DIMENSION), 3)),
+        ("flat", DIMENSION, 2, [1, 2], lambda: filled(faiss.IndexFlatL2(DIMENSION), 2)),
+        ("flat", 8, 2, [1, 2], lambda: filled(faiss.IndexFlatIP(DIMENSION), 2)),
+        ("fp16", DIMENSION, 0, [], lambda: faiss.IndexScalarQuantizer(DIMENSION, QT.QT_fp16, L2)),
+        ("sq8", DIMENSION, 2, [1, 2], lambda: filled(faiss.IndexFlatIP(DIMENSION), 2)),
+        ("sq8", DIMENSION, 0, [], lambda: scalar(QT.QT_8bit)),
+        ("sq8", DIMENSION, 0, [], lambda: scalar(QT.QT_fp16)),
+        ("sq4", DIMENSION, 0, [], lambda: scalar(QT.QT_8bit)),
+        ("pq8", DIMENSION, 0, [], lambda: faiss.IndexPQ(DIMENSION, 4, 8, 0)),
+        ("pq4", DIMENSION, 0, [], lambda: faiss.IndexPQ(DIMENSION, 4, 4, 0)),
+        ("fs4", DIMENSION, 0, [], lambda: faiss.IndexPQFastScan(DIMENSION, 4, 4, 0)),
+        ("fs4", DIMENSION, 0, [], lambda: faiss.IndexPQFastScan(DIMENSION, 8, 4, L2)),
+        ("opq4", DIMENSION, 0, [], lambda: faiss.IndexPQ(DIMENSION, 4, 8, 0)),
+        ("rabitq", DIMENSION, 0, [], lambda: faiss.IndexRaBitQ(DIMENSION, 0)),
+        ("pq3", DIMENSION, 0, [], lambda: faiss.IndexPQ(DIMENSION, 4, 8, 0)),
+        ("nothing", DIMENSION, 0, [], lambda: faiss.IndexFlatIP(DIMENSION)),
     ],
 )
-def test_contents_that_do_not_agree_with_the_footer_are_refused(kind, dimension, rows, content, tmp_path) -> None:  # type: ignore[no-untyped-def]
+def test_contents_that_do_not_agree_with_the_footer_are_refused(kind, dimension, rows, ids, content, tmp_path) -> None:  # type: ignore[no-untyped-def]
     raw = faiss.serialize_index(content()).tobytes()
-    write_container(tmp_path / "index", kind, dimension, rows, lambda sink: sink(raw))
+
+    def write(writer: SectionWriter) -> None:
+        writer.section("stage0")(raw)
+        writer.array("ids", np.array(ids, np.int64))
+
+    write_container(tmp_path / "index", kind, dimension, rows, write)
     with pytest.raises(DamagedIndexError, match=r"index file .*index: ") as caught:
         load_index(tmp_path / "index")
     assert "\n" not in str(caught.value)
@@ -181,13 +219,26 @@ def test_contents_that_do_not_agree_with_the_footer_are_refused(kind, dimension,
 
 @pytest.mark.parametrize("raw", [b"", b"rubbish" * 20, b"IxMp"])
 def test_contents_that_faiss_cannot_read_are_refused(raw: bytes, tmp_path: Path) -> None:
-    write_container(tmp_path / "index", "flat", 4, 0, lambda sink: sink(raw))
+    write_container(tmp_path / "index", "flat", 4, 0, lambda writer: writer.section("stage0")(raw))
     with pytest.raises(DamagedIndexError, match="FAISS cannot read its contents"):
         load_index(tmp_path / "index")
 
 
 def test_contents_followed_by_something_else_are_refused(tmp_path: Path) -> None:
-    raw = faiss.serialize_index(mapped(faiss.IndexFlatIP(DIMENSION), [1])).tobytes()
-    write_container(tmp_path / "index", "flat", DIMENSION, 1, lambda sink: sink(raw + b"more"))
+    raw = faiss.serialize_index(filled(faiss.IndexFlatIP(DIMENSION), 1)).tobytes()
+    write_container(tmp_path / "index", "flat", DIMENSION, 1, lambda writer: writer.section("stage0")(raw + b"more"))
     with pytest.raises(DamagedIndexError, match="4 bytes of its contents belong to nothing"):
+        load_index(tmp_path / "index")
+
+
+def test_a_part_that_belongs_to_nothing_is_refused(tmp_path: Path) -> None:
+    raw = faiss.serialize_index(filled(faiss.IndexFlatIP(DIMENSION), 1)).tobytes()
+
+    def write(writer: SectionWriter) -> None:
+        writer.section("stage0")(raw)
+        writer.array("ids", np.array([4], np.int64))
+        writer.section("more")(b"x")
+
+    write_container(tmp_path / "index", "flat", DIMENSION, 1, write)
+    with pytest.raises(DamagedIndexError, match="its part more belongs to nothing"):
         load_index(tmp_path / "index")

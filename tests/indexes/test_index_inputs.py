@@ -111,7 +111,7 @@ def test_training_pq_on_too_few_vectors_is_refused() -> None:
     assert not index.is_trained
 
 
-@pytest.mark.parametrize("kind", ["sq8", "pq4"])
+@pytest.mark.parametrize("kind", ["sq8", "pq4", "pca8,fs4+pca12,sq6"])
 def test_training_an_index_that_holds_vectors_is_refused(kind: str) -> None:
     index = filled_index(kind)
     before = index.search(directions(2), 3)

@@ -2,24 +2,50 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
+import numpy as np
 import pytest
+from index_samples import directions
 
 import indexes
 from indexes import UnknownKindError, UnsuitableKindError, VectorIndexError, create_index, parse_kind
 from indexes.kinds import FAMILIES
 
 
-@pytest.mark.parametrize("name", ["flat", "sq8", "pq1", "pq64", "pq512"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "flat",
+        "fp16",
+        "sq8",
+        "sq6",
+        "sq4",
+        "pq1",
+        "pq64",
+        "pq512",
+        "opq32",
+        "fs64",
+        "rabitq",
+        "pca256,sq4",
+        "rabitq+sq4",
+        "pca128,fs32+pca128,sq4",
+    ],
+)
 def test_a_kind_is_read_and_written_back(name: str) -> None:
     assert str(parse_kind(name)) == name
 
 
 @pytest.mark.parametrize(
-    "text", ["", "Flat", "sq", "sq4", "pq", "pq0", "pq064", "pq-8", "pq8x4", " flat", "flat\n", "pq٣"]
+    "text",
+    [
+        *["", "Flat", "sq", "sq5", "pq", "pq0", "pq064", "pq-8", "pq8x4", " flat", "flat\n", "pq٣", "+", "flat+"],
+        *["flat+sq8+sq4", "+sq8", "pca,sq8", "pca0,sq8", "pca8", "pca8,", "pca8,pca4,sq8", "pca8sq8", "flat,sq8"],
+        *["flat + sq8", "fs", "opq", "rabitq1"],
+    ],
 )
 def test_an_unknown_kind_is_refused_with_a_list_of_the_known(text: str) -> None:
-    with pytest.raises(UnknownKindError, match=r"use one of flat, sq8, pq<m>$") as caught:
+    with pytest.raises(UnknownKindError, match=r"use one of flat, fp16, sq8, .*as rabitq\+sq4$") as caught:
         create_index(text, 512)
     assert "\n" not in str(caught.value)
 
@@ -36,15 +62,52 @@ def test_an_impossible_dimension_is_refused(dimension: int) -> None:
         create_index("flat", dimension)
 
 
-@pytest.mark.parametrize(("kind", "expected"), [("flat", 2048), ("sq8", 512), ("pq64", 64), ("pq128", 128)])
-def test_bytes_per_vector_are_the_code_bytes_of_the_faiss_index(kind: str, expected: int) -> None:
-    parsed = parse_kind(kind)
-    assert create_index(kind, 512).bytes_per_vector == parsed.bytes_per_vector(512) == expected
-    assert parsed.family.base(512, parsed.parameter).code_size == expected
+@pytest.mark.parametrize(
+    ("kind", "expected"),
+    [
+        ("flat", 2048),
+        ("fp16", 1024),
+        ("sq8", 512),
+        ("sq6", 384),
+        ("sq4", 256),
+        ("pq64", 64),
+        ("pq128", 128),
+        ("opq32", 32),
+        ("fs64", 64),
+        ("rabitq", 72),
+        ("pca256,sq4", 128),
+        ("rabitq+sq4", 328),
+        ("pca128,fs32+sq8", 544),
+    ],
+)
+def test_bytes_per_vector_are_what_a_thousand_more_vectors_add_to_the_file(
+    kind: str, expected: int, tmp_path: Path
+) -> None:
+    assert parse_kind(kind).bytes_per_vector(512) == expected
+    x = directions(2400, 512)
+    index = create_index(kind, 512)
+    index.train(x)
+    sizes = []
+    for part in (x[:1200], x[1200:]):
+        index.add(np.arange(1200) + len(index), part)
+        sizes.append(index.save(tmp_path / "index").size_bytes)
+    assert index.bytes_per_vector == expected
+    assert (sizes[1] - sizes[0]) / 1200 == pytest.approx(expected + 8, rel=0.04)  # 8: the id
+
+
+def test_what_keeps_more_components_than_there_are_or_does_not_divide_them_is_refused() -> None:
+    with pytest.raises(UnsuitableKindError, match="pca513 keeps more components than there are"):
+        create_index("pca513,sq8", 512)
+    with pytest.raises(UnsuitableKindError, match=r"dimension 100 after pca: m has to divide it, as in .*pq25"):
+        create_index("flat+pca100,pq32", 512)
+    with pytest.raises(UnsuitableKindError, match="2 m has to divide it, as in fs1, fs2, fs4"):
+        create_index("fs3", 8)
+    with pytest.raises(UnsuitableKindError, match="it is odd"):
+        create_index("fs1", 3)
 
 
 def test_every_family_explains_itself_and_has_one_form() -> None:
-    assert all(family.summary for family in FAMILIES)
+    assert all(family.summary and family.exact_to for family in FAMILIES)
     assert len({family.form for family in FAMILIES}) == len(FAMILIES)
 
 

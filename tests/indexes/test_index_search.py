@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from index_samples import (
     DIMENSION,
+    FINE,
     KINDS,
     directions,
     exact_search,
@@ -140,7 +141,7 @@ def test_equal_vectors_come_by_lowest_id_also_across_the_last_place(kind: str, c
         for batch in (1, 40):
             queries = np.repeat(twin, batch, axis=0)
             scores, found = index.search(queries, k)
-            if kind != "pq4":  # coarse codes may rank a stranger first
+            if kind in FINE:  # coarse codes may rank a stranger first
                 np.testing.assert_array_equal(found, np.tile(lowest[:k], (batch, 1)))
                 assert len(np.unique(scores)) == 1
             twins = [row[np.isin(row, lowest)] for row in found]
@@ -149,7 +150,7 @@ def test_equal_vectors_come_by_lowest_id_also_across_the_last_place(kind: str, c
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_answer_to_a_query_does_not_depend_on_its_batch_or_on_k(kind: str) -> None:
-    index = filled_index(kind, n=1000, dimension=64) if kind != "pq4" else filled_index("pq8", n=1000, dimension=64)
+    index = filled_index(kind, n=1000, dimension=64)
     q = directions(64, 64, seed=9)
     scores, ids = index.search(q, 30)
     for row in range(0, 64, 7):

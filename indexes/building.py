@@ -1,0 +1,40 @@
+"""From a stage of a kind to its codes: empty, or from a file."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from indexes import makers
+from indexes.codes import Codes, Floats
+from indexes.container import SectionReader
+from indexes.kinds import Stage
+from indexes.rotation import RotatedCodes, principal_rotation
+
+
+def empty_codes(stage: Stage, dimension: int) -> Codes:
+    """Codes of the stage for vectors of the dimension, with no rows."""
+    inner = _maker(stage).make(stage.components or dimension, stage.parameter)
+    if not stage.components:
+        return inner
+    return RotatedCodes(inner, None, partial(_principal, stage.components))
+
+
+def restored_codes(stage: Stage, dimension: int, reader: SectionReader, name: str) -> Codes:
+    """Codes of the stage from a file; raises VectorIndexError where the sections hold something else."""
+    maker, width = _maker(stage), stage.components or dimension
+
+    def restore(reader: SectionReader, name: str) -> Codes:
+        return maker.restore(reader, name, width, stage.parameter)
+
+    if not stage.components:
+        return restore(reader, name)
+    return RotatedCodes.restored(reader, name, (width, dimension), restore, partial(_principal, width))
+
+
+def _principal(components: int, x: Floats) -> Floats:
+    return principal_rotation(x, components)
+
+
+def _maker(stage: Stage) -> makers.Maker:
+    maker: makers.Maker = getattr(makers, stage.family.maker)
+    return maker
