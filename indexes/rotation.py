@@ -77,7 +77,7 @@ class RotatedCodes:
 
     def reconstruct(self, rows: Rows) -> Floats:
         assert self._rotation is not None  # noqa: S101 - there are no rows before training
-        return self._codes.reconstruct(rows) @ self._rotation
+        return _products(self._codes.reconstruct(rows), self._rotation.T)
 
     def save(self, writer: SectionWriter, name: str) -> None:
         rotation = np.empty(0, np.float32) if self._rotation is None else self._rotation
