@@ -261,7 +261,10 @@ class Gallery:
         while open_probes:
             fetch = min(fetch, max(len(index), 1))
             scores, ids = self._projection.search(probes[open_probes], fetch)
-            owners = self._store.owners(np.unique(ids[ids >= 0]).tolist())
+            found = np.unique(ids[ids >= 0])
+            owners = self._store.owners(found.tolist())
+            if len(owners) < len(found):
+                self._projection.require_gone(found[~np.isin(found, list(owners))])
             unfinished = []
             for row, probe in enumerate(open_probes):
                 answers[probe] = _best_per_identity(scores[row], ids[row], owners, k)

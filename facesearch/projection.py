@@ -19,10 +19,10 @@ import numpy as np
 import numpy.typing as npt
 
 from facesearch.errors import IndexStateError, StoreError
+from facesearch.files import remove_files
 from facesearch.store import GallerySettings, IdentityStore, IndexState, Templates, Watermark
 from facesearch.store.codecs import find_codec
 from indexes import SavedIndex, VectorIndex, VectorIndexError, create_index, load_index, parse_kind, read_footer
-from indexes.files import sync_folder
 
 _log = logging.getLogger("facesearch")
 
@@ -82,6 +82,12 @@ class IndexProjection:
             return self.current().search(probes, k)
         except VectorIndexError as error:
             raise IndexStateError(str(error)) from error
+
+    def require_gone(self, template_ids: npt.NDArray[np.int64]) -> None:
+        """Templates that were found and are not stored: raise `StoreError` unless they were forgotten meanwhile."""
+        kept = np.intersect1d(template_ids, self.current().ids)
+        if len(kept):
+            raise StoreError(f"template {kept[0]} is missing in the database; see facesearch index check")
 
     def bytes_on_disk(self) -> int:
         """Size of the valid index file; 0 if there is none."""
@@ -150,11 +156,7 @@ class IndexProjection:
             for path in self._folder.glob(pattern)
             if path != valid
         ]
-        for path in strays:
-            path.unlink(missing_ok=True)
-        if strays:
-            sync_folder(self._folder)
-        return len(strays)
+        return remove_files(strays)
 
     # checking
 
@@ -211,6 +213,8 @@ class IndexProjection:
         try:
             if read_footer(self._folder / state.file_name).sha256 != state.sha256:
                 raise VectorIndexError(f"index file {state.file_name} is not the one recorded in the store")
+            if _overtakes(Watermark(state.last_template_id, state.last_removal_id), self._store.watermark()):
+                raise VectorIndexError(f"index file {state.file_name} covers changes that the store does not have")
             self._index = load_index(self._folder / state.file_name)
             self._covers = Watermark(state.last_template_id, state.last_removal_id)
         except VectorIndexError as error:
@@ -243,6 +247,9 @@ class IndexProjection:
                     progress(done, total)
         except VectorIndexError as error:
             raise IndexStateError(str(error)) from error
+        if done != total and (covers, total) == (self._store.watermark(), self._store.counts().templates):
+            # The rows of the table and those of its SQL indexes, which count them, differ while nobody writes.
+            raise StoreError(f"the database has {total} templates and gives {done}; see facesearch index check")
         self._covers = covers
         return index
 
@@ -266,6 +273,8 @@ class IndexProjection:
         now = self._store.watermark()
         if now == self._covers:
             return
+        if _overtakes(self._covers, now):
+            raise StoreError("the database has fallen behind what was read from it; see facesearch index check")
         for batch in self._store.templates(after_id=self._covers.last_template_id):
             new = (batch.ids <= now.last_template_id) & ~np.isin(batch.ids, index.ids)
             index.add(batch.ids[new], self._decode(batch, settings)[new])
@@ -322,3 +331,8 @@ class IndexProjection:
             except OSError as error:
                 raise IndexStateError(f"the index file cannot be written: {error.strerror or error}") from error
         return None
+
+
+def _overtakes(covers: Watermark, store: Watermark) -> bool:
+    """Whether an index has seen changes that the store never had."""
+    return covers.last_template_id > store.last_template_id or covers.last_removal_id > store.last_removal_id

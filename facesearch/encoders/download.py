@@ -7,9 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import http.client
-import os
 import re
-import secrets
 import socket
 import ssl
 import time
@@ -23,6 +21,7 @@ from typing import IO, Any
 
 from facesearch import __version__
 from facesearch.errors import UsageError, WeightsError
+from facesearch.files import staged_file
 
 Progress = Callable[[int, int], None]
 
@@ -59,20 +58,13 @@ def download(
     total 0 where the server does not say. Raises `UsageError` for another kind of URL, `WeightsError` for the rest.
     """
     _check_url(url)
-    temporary = target.with_name(f".{target.name}.{secrets.token_hex(8)}.part")
-    try:
+    with staged_file(target) as temporary:
         with temporary.open("xb") as file:
             part = _Part(url, file, sha256, largest, progress)
             _fetch(part, timeout, waits)
-            file.flush()
-            os.fsync(file.fileno())
         found = part.digest.hexdigest()
         if sha256 is not None and found != sha256:
             raise WeightsError(f"{url} is not the file expected: SHA-256 is {found}, not {sha256}; it was deleted")
-        temporary.replace(target)
-    except BaseException:  # also an interrupt by the user
-        temporary.unlink(missing_ok=True)
-        raise
     return Fetched(found, part.done)
 
 

@@ -8,7 +8,6 @@ compares them with the manifest.
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 import secrets
 import shutil
@@ -23,6 +22,7 @@ from facesearch.encoders import manifest as manifests
 from facesearch.encoders.catalog import Model, ModelFile
 from facesearch.encoders.manifest import Manifest, is_model_name
 from facesearch.errors import FacesearchError, UsageError, WeightsError
+from facesearch.files import put_folder, staged_file, sync, write_atomically
 
 _LOCK = ".lock"
 _BLOCK = 2**20
@@ -130,10 +130,7 @@ def staged_model(name: str, *, overwrite: bool = False) -> Iterator[Path]:
         staged.mkdir()
         try:
             yield staged
-            for path in staged.iterdir():
-                _sync(path)
-            _sync(staged)
-            _put_in_place(staged, target)
+            put_folder(staged, target)
         except BaseException:  # also an interrupt by the user: nothing may stay behind
             shutil.rmtree(staged, ignore_errors=True)
             raise
@@ -141,15 +138,7 @@ def staged_model(name: str, *, overwrite: bool = False) -> Iterator[Path]:
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
     """Write `manifest` into the folder of its model, in place of an earlier one; whole or not at all."""
-    temporary = folder / f".{manifests.FILE_NAME}.{secrets.token_hex(8)}.tmp"
-    try:
-        temporary.write_bytes(manifests.dump(manifest))
-        _sync(temporary)
-        temporary.replace(folder / manifests.FILE_NAME)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-    _sync(folder)
+    write_atomically(folder / manifests.FILE_NAME, lambda file: file.write(manifests.dump(manifest)))
 
 
 def add_file(
@@ -175,10 +164,8 @@ def add_file(
                 model=model, source=None, options=(), imported_at=now(), versions=(), files=()
             )
             target = folder / f"{model.name}.{scheme}{path.suffix}"
-            temporary = folder / f".{target.name}.{secrets.token_hex(8)}.tmp"
-            try:
+            with staged_file(target) as temporary:
                 shutil.copyfile(path, temporary)
-                _sync(temporary)
                 file = describe_file(
                     model,
                     temporary,
@@ -194,10 +181,6 @@ def add_file(
                 manifests.parse(manifests.dump(updated), folder)  # what could not be read again is not written
                 if len(kept) != len(present.files):  # at no moment does a manifest name a file that it does not fit
                     write_manifest(folder, replace(present, files=kept))
-                temporary.replace(target)
-            except BaseException:
-                temporary.unlink(missing_ok=True)
-                raise
             write_manifest(folder, updated)
         except BaseException:
             if not (folder / manifests.FILE_NAME).exists():
@@ -219,7 +202,7 @@ def remove_model(name: str) -> int:
         size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
         leaving = folder.with_name(f".{name}.{secrets.token_hex(8)}.new")  # "new": never to be restored
         folder.rename(leaving)
-        _sync(models_folder())
+        sync(models_folder())
         shutil.rmtree(leaving)
         return size
 
@@ -270,31 +253,7 @@ def _clean(folder: Path) -> None:
         if match is None:
             continue
         place = folder / match["name"]
-        if match["state"] == "old" and not place.exists():  # killed between the two renames of _put_in_place
+        if match["state"] == "old" and not place.exists():  # killed between the two renames of put_folder
             entry.rename(place)
         else:
             shutil.rmtree(entry, ignore_errors=True)
-
-
-def _put_in_place(staged: Path, target: Path) -> None:
-    if not target.exists():
-        staged.rename(target)
-        _sync(target.parent)
-        return
-    old = staged.with_suffix(".old")
-    target.rename(old)
-    try:
-        staged.rename(target)
-    except BaseException:
-        old.rename(target)
-        raise
-    _sync(target.parent)
-    shutil.rmtree(old, ignore_errors=True)
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

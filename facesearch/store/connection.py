@@ -19,10 +19,13 @@ from sqlalchemy import Connection, Engine, QueuePool, StaticPool, create_engine,
 from sqlalchemy.exc import DBAPIError
 
 from facesearch.errors import StoreBusyError, StoreError, UsageError
+from facesearch.store.checksums import register
 
 BUSY_SECONDS = 30.0
 
 _WRITE = "facesearch_write"
+# How Python's sqlite3 complains of text in the file that is not UTF-8, as a result and as what `row_checksum` is given.
+_NOT_TEXT = ("Could not decode to UTF-8", "user-defined function raised exception")
 
 
 def file_engine(path: Path, *, read_only: bool, busy_seconds: float = BUSY_SECONDS) -> Engine:
@@ -115,7 +118,9 @@ def _open_in_memory() -> sqlite3.Connection:
 
 def _connect(uri: str, busy_seconds: float) -> sqlite3.Connection:
     # The pool hands a connection from thread to thread, never to two at once.
-    return sqlite3.connect(uri, uri=True, timeout=busy_seconds, isolation_level=None, check_same_thread=False)
+    connection = sqlite3.connect(uri, uri=True, timeout=busy_seconds, isolation_level=None, check_same_thread=False)
+    register(connection)
+    return connection
 
 
 def _set_pragmas(connection: sqlite3.Connection) -> None:
@@ -134,6 +139,8 @@ def in_plain_words(where: str) -> Iterator[None]:
         raise _plain(error, where) from error
     except UnicodeEncodeError as error:  # bytes of a file name or an argument that are not UTF-8
         raise UsageError(f"{error.object!a} is not valid text") from None
+    except UnicodeDecodeError as error:  # text from the file, in a message of SQLite
+        raise StoreError(f"{where} is damaged; restore it from a backup") from error
 
 
 def _code(error: BaseException | None) -> int:
@@ -147,7 +154,7 @@ def _plain(error: BaseException | None, where: str) -> StoreError:
         return StoreBusyError(f"another process is writing to {where}; try again when it has finished")
     if code == sqlite3.SQLITE_NOTADB:
         return StoreError(f"{where} is not a facesearch gallery (the file is not an SQLite database)")
-    if code == sqlite3.SQLITE_CORRUPT:
+    if code == sqlite3.SQLITE_CORRUPT or any(sign in str(error) for sign in _NOT_TEXT):
         return StoreError(f"{where} is damaged; restore it from a backup")
     if code in {sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM}:
         return StoreError(f"no permission to write to {where}")

@@ -17,10 +17,11 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    text,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-REVISIONS = ("0001", "0002")  # of migrations/versions, oldest first
+REVISIONS = ("0001", "0002", "0003")  # of migrations/versions, oldest first
 
 # The table that Alembic keeps; an empty database is created with it at the newest revision.
 version_table = Table(
@@ -48,7 +49,13 @@ class Base(DeclarativeBase):
     type_annotation_map = {str: Text, float: REAL, bytes: LargeBinary}  # noqa: RUF012 - read by SQLAlchemy
 
 
-class Identity(Base):
+class Checked:
+    """A table whose rows carry a checksum over their other columns; see `facesearch.store.checksums`."""
+
+    checksum: Mapped[int] = mapped_column(server_default=text("0"), sort_order=1)
+
+
+class Identity(Checked, Base):
     """A person enrolled. Names are compared exactly."""
 
     __tablename__ = "identities"
@@ -59,7 +66,7 @@ class Identity(Base):
     created_at: Mapped[int]
 
 
-class Image(Base):
+class Image(Checked, Base):
     """A photo, known by the SHA-256 of its content. Pixels are never stored."""
 
     __tablename__ = "images"
@@ -73,7 +80,7 @@ class Image(Base):
     created_at: Mapped[int]
 
 
-class Encoder(Base):
+class Encoder(Checked, Base):
     """An encoder that made templates; told apart by its fingerprint."""
 
     __tablename__ = "encoders"
@@ -85,7 +92,7 @@ class Encoder(Base):
     fingerprint: Mapped[str] = mapped_column(unique=True)
 
 
-class Template(Base):
+class Template(Checked, Base):
     """The stored vector of one face, in the codec that the row names."""
 
     __tablename__ = "templates"
@@ -105,7 +112,7 @@ class Template(Base):
     created_at: Mapped[int]
 
 
-class RemovalLog(Base):
+class RemovalLog(Checked, Base):
     """Templates taken out, so that an index that is behind can be brought up to date."""
 
     __tablename__ = "removals"
@@ -115,7 +122,7 @@ class RemovalLog(Base):
     template_id: Mapped[int]
 
 
-class Gallery(Base):
+class Gallery(Checked, Base):
     """The settings of the gallery; one row."""
 
     __tablename__ = "gallery"
@@ -131,7 +138,7 @@ class Gallery(Base):
     created_at: Mapped[int]
 
 
-class StoredIndex(Base):
+class StoredIndex(Checked, Base):
     """The index file that is valid; at most one row."""
 
     __tablename__ = "index_state"

@@ -17,6 +17,7 @@ from typing import Self
 from sqlalchemy import Connection, Engine
 
 from facesearch.errors import GalleryNotFoundError, StoreError, UsageError
+from facesearch.store import checksums as _checksums
 from facesearch.store import identities as _identities
 from facesearch.store import schema as _schema
 from facesearch.store import state as _state
@@ -289,7 +290,7 @@ class SqlStore:
                 found = [str(row[0]) for row in connection.exec_driver_sql("PRAGMA integrity_check") if row[0] != "ok"]
                 for row in connection.exec_driver_sql("PRAGMA foreign_key_check"):
                     found.append(f"row {row[1]} of {row[0]} refers to a row of {row[2]} that is missing")
-                return found
+                return found or _checksums.damaged_rows(connection)
         except StoreError as error:
             return [str(error)]
 

@@ -10,6 +10,7 @@ from dataclasses import asdict
 from sqlalchemy import Connection, delete, insert, select, update
 
 from facesearch.errors import StoreError
+from facesearch.store.checksums import insert_rows, is_sound, next_id, refresh, require_sound
 from facesearch.store.models import Audit, Encoder, Gallery, Run, StoredIndex
 from facesearch.store.records import AuditEvent, EncoderKey, EvaluationRun, GallerySettings, IndexState
 
@@ -18,51 +19,60 @@ Detail = Mapping[str, int | float | str | None]
 
 def settings(connection: Connection) -> GallerySettings | None:
     row = connection.execute(
-        select(Gallery.model, Gallery.dimension, Gallery.codec, Gallery.index_kind, Gallery.threshold)
+        select(
+            is_sound(Gallery), Gallery.model, Gallery.dimension, Gallery.codec, Gallery.index_kind, Gallery.threshold
+        )
     ).one_or_none()
-    return None if row is None else GallerySettings(*row)
+    if row is None:
+        return None
+    require_sound(Gallery, row[0], 1)
+    return GallerySettings(*row[1:])
 
 
 def gallery_encoder(connection: Connection) -> EncoderKey | None:
     row = connection.execute(
-        select(Encoder.model, Encoder.precision, Encoder.backend, Encoder.fingerprint).join(
-            Gallery, Gallery.encoder_id == Encoder.id
-        )
+        select(
+            Encoder.id, is_sound(Encoder), Encoder.model, Encoder.precision, Encoder.backend, Encoder.fingerprint
+        ).join(Gallery, Gallery.encoder_id == Encoder.id)
     ).one_or_none()
-    return None if row is None else EncoderKey(*row)
+    if row is None:
+        return None
+    require_sound(Encoder, row[1], row[0])
+    return EncoderKey(*row[2:])
 
 
 def configure(connection: Connection, wanted: GallerySettings, encoder: EncoderKey) -> GallerySettings:
     existing = settings(connection)
     if existing is not None:
         return existing
-    connection.execute(
-        insert(Gallery).values(
-            id=1, **asdict(wanted), encoder_id=encoder_id(connection, encoder), created_at=int(time.time())
-        )
-    )
+    row = {"encoder_id": encoder_id(connection, encoder), "created_at": int(time.time())}
+    insert_rows(connection, Gallery, [{"id": 1, **asdict(wanted), **row}])
     return wanted
 
 
 def set_index_kind(connection: Connection, kind: str, codec: str) -> None:
     _configured(connection)
     connection.execute(update(Gallery).values(index_kind=kind, codec=codec))
+    refresh(connection, Gallery, Gallery.id == 1)
     clear_index_state(connection)
 
 
 def set_threshold(connection: Connection, threshold: float | None) -> None:
     _configured(connection)
     connection.execute(update(Gallery).values(threshold=threshold))
+    refresh(connection, Gallery, Gallery.id == 1)
 
 
 def encoder_id(connection: Connection, key: EncoderKey) -> int:
     found = connection.scalar(select(Encoder.id).where(Encoder.fingerprint == key.fingerprint))
     if found is None:
-        found = connection.scalars(insert(Encoder).returning(Encoder.id), asdict(key)).one()
+        found = next_id(connection, Encoder)
+        insert_rows(connection, Encoder, [{"id": found, **asdict(key)}])
     return found
 
 
 def index_state(connection: Connection) -> IndexState | None:
+    """None also for a row that is damaged: what it says of the index file is not to be relied on."""
     row = connection.execute(
         select(
             StoredIndex.kind,
@@ -74,7 +84,7 @@ def index_state(connection: Connection) -> IndexState | None:
             StoredIndex.last_removal_id,
             StoredIndex.size_bytes,
             StoredIndex.built_at,
-        )
+        ).where(is_sound(StoredIndex))
     ).one_or_none()
     return None if row is None else IndexState(*row)
 
@@ -89,7 +99,7 @@ def set_index_state(connection: Connection, state: IndexState) -> bool:
     ):
         return False
     clear_index_state(connection)
-    connection.execute(insert(StoredIndex).values(id=1, **asdict(state)))
+    insert_rows(connection, StoredIndex, [{"id": 1, **asdict(state)}])
     return True
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
-from typing import TypeVar
+from collections.abc import Callable, Sequence
 
 import numpy as np
-from sqlalchemy import Connection, bindparam, func, insert, select, update
+from sqlalchemy import Connection, bindparam, func, select, update
 
 from facesearch.errors import StoreError
+from facesearch.store.checksums import insert_rows, is_sound, next_id, refresh, require_sound
+from facesearch.store.chunks import chunks
 from facesearch.store.identities import ids_of
 from facesearch.store.models import Gallery, Identity, Image, RemovalLog, Template
 from facesearch.store.records import Counts, EncoderKey, NewTemplate, Owner, Removal, Templates, Watermark
@@ -18,10 +19,7 @@ from facesearch.store.state import add_audit, clear_index_state, encoder_id
 Recode = Callable[[list[bytes], str], list[bytes]]  # (codes, their codec) -> codes in the new codec
 Progress = Callable[[int, int], None]  # (done, total)
 
-_CHUNK = 500  # values in one IN list; old builds of SQLite allow 999
 _BATCH = 4096
-
-T = TypeVar("T")
 
 
 def enrolled(connection: Connection, sha256s: Sequence[bytes]) -> dict[bytes, str]:
@@ -33,7 +31,7 @@ def enrolled(connection: Connection, sha256s: Sequence[bytes]) -> dict[bytes, st
         .order_by(Template.id)
     )
     found: dict[bytes, str] = {}
-    for hashes in _chunks(sha256s):
+    for hashes in chunks(sha256s):
         for sha256, name in connection.execute(statement, {"hashes": hashes}):
             found.setdefault(sha256, name)
     return found
@@ -55,13 +53,14 @@ def add_templates(
     now = int(time.time())
     owner_ids = ids_of(connection, {batch[position].identity for position in accepted})
     image_ids = _image_ids(connection, [batch[position] for position in accepted], now)
-    by_encoder = encoder_id(connection, encoder)
-    rows = []
+    by_encoder, first = encoder_id(connection, encoder), next_id(connection, Template)
+    rows: list[dict[str, object]] = []
     for position in accepted:
         new = batch[position]
         x, y, w, h = new.box or (None, None, None, None)
         rows.append(
             {
+                "id": first + len(rows),
                 "identity_id": owner_ids[new.identity],
                 "image_id": image_ids[new.sha256],
                 "encoder_id": by_encoder,
@@ -75,9 +74,9 @@ def add_templates(
                 "created_at": now,
             }
         )
-    ids = connection.scalars(insert(Template).returning(Template.id, sort_by_parameter_order=True), rows)
-    for position, template_id in zip(accepted, ids, strict=True):
-        added[position] = template_id
+    insert_rows(connection, Template, rows)
+    for number, position in enumerate(accepted):
+        added[position] = first + number
     return added
 
 
@@ -85,23 +84,23 @@ def _image_ids(connection: Connection, batch: Sequence[NewTemplate], now: int) -
     """The ids of the images with these hashes, which are created where there are none yet."""
     known = select(Image.sha256, Image.id).where(Image.sha256.in_(bindparam("hashes", expanding=True)))
     ids: dict[bytes, int] = {}
-    for hashes in _chunks([new.sha256 for new in batch]):
+    for hashes in chunks([new.sha256 for new in batch]):
         for sha256, image_id in connection.execute(known, {"hashes": hashes}):
             ids[sha256] = image_id
+    unknown = [new for new in batch if new.sha256 not in ids]
+    ids.update({new.sha256: image for image, new in enumerate(unknown, start=next_id(connection, Image))})
     rows = [
         {
+            "id": ids[new.sha256],
             "sha256": new.sha256,
             "path": _storable(new.path),
             "width": new.width,
             "height": new.height,
             "created_at": now,
         }
-        for new in batch
-        if new.sha256 not in ids
+        for new in unknown
     ]
-    if rows:
-        for sha256, image_id in connection.execute(insert(Image).returning(Image.sha256, Image.id), rows):
-            ids[sha256] = image_id
+    insert_rows(connection, Image, rows)
     return ids
 
 
@@ -112,13 +111,16 @@ def _storable(path: str) -> str:
 
 def owners(connection: Connection, template_ids: Sequence[int]) -> dict[int, Owner]:
     statement = (
-        select(Template.id, Identity.id, Identity.name)
+        select(Template.id, is_sound(Template), Identity.id, is_sound(Identity), Identity.name)
         .join(Identity, Identity.id == Template.identity_id)
         .where(Template.id.in_(bindparam("ids", expanding=True)))
     )
     found: dict[int, Owner] = {}
-    for ids in _chunks(template_ids):
-        for template_id, identity_id, name in connection.execute(statement, {"ids": [int(i) for i in ids]}):
+    for ids in chunks(template_ids):
+        rows = connection.execute(statement, {"ids": [int(i) for i in ids]})
+        for template_id, sound, identity_id, identity_sound, name in rows:
+            require_sound(Template, sound, template_id)
+            require_sound(Identity, identity_sound, identity_id)
             found[template_id] = Owner(identity_id, name)
     return found
 
@@ -126,11 +128,13 @@ def owners(connection: Connection, template_ids: Sequence[int]) -> dict[int, Own
 def next_templates(connection: Connection, after_id: int, limit: int) -> Templates:
     """The `limit` templates with the lowest ids above `after_id`."""
     rows = connection.execute(
-        select(Template.id, Template.code, Template.codec)
+        select(Template.id, Template.code, Template.codec, is_sound(Template))
         .where(Template.id > after_id)
         .order_by(Template.id)
         .limit(limit)
     ).all()
+    for row in rows:
+        require_sound(Template, row[3], row[0])
     return Templates(
         ids=np.fromiter((row[0] for row in rows), np.int64, len(rows)),
         codes=[row[1] for row in rows],
@@ -139,12 +143,13 @@ def next_templates(connection: Connection, after_id: int, limit: int) -> Templat
 
 
 def codes(connection: Connection, template_ids: Sequence[int]) -> Templates:
-    statement = select(Template.id, Template.code, Template.codec).where(
+    statement = select(Template.id, Template.code, Template.codec, is_sound(Template)).where(
         Template.id.in_(bindparam("ids", expanding=True))
     )
     found: dict[int, tuple[bytes, str]] = {}
-    for ids in _chunks(template_ids):
-        for template_id, code, codec in connection.execute(statement, {"ids": [int(i) for i in ids]}):
+    for ids in chunks(template_ids):
+        for template_id, code, codec, sound in connection.execute(statement, {"ids": [int(i) for i in ids]}):
+            require_sound(Template, sound, template_id)
             found[template_id] = (code, codec)
     present = [int(i) for i in template_ids if int(i) in found]
     return Templates(
@@ -156,9 +161,15 @@ def codes(connection: Connection, template_ids: Sequence[int]) -> Templates:
 
 def removals(connection: Connection, after_id: int) -> list[Removal]:
     rows = connection.execute(
-        select(RemovalLog.id, RemovalLog.template_id).where(RemovalLog.id > after_id).order_by(RemovalLog.id)
+        select(RemovalLog.id, RemovalLog.template_id, is_sound(RemovalLog))
+        .where(RemovalLog.id > after_id)
+        .order_by(RemovalLog.id)
     )
-    return [Removal(*row) for row in rows]
+    found = []
+    for entry, template_id, sound in rows:
+        require_sound(RemovalLog, sound, entry)
+        found.append(Removal(entry, template_id))
+    return found
 
 
 def counts(connection: Connection) -> Counts:
@@ -170,10 +181,17 @@ def counts(connection: Connection) -> Counts:
 
 def watermark(connection: Connection) -> Watermark:
     # AUTOINCREMENT keeps the highest id ever given here, also of rows that are gone; rolled back with its transaction.
-    highest: dict[str, int] = {}
+    given: dict[str, int] = {}
     for table, last in connection.exec_driver_sql("SELECT name, seq FROM sqlite_sequence"):
-        highest[table] = last
-    return Watermark(highest.get(Template.__tablename__, 0), highest.get(RemovalLog.__tablename__, 0))
+        given[table] = last
+    # These numbers have no checksum; at least they cannot fall behind the rows that are there.
+    stored = connection.execute(
+        select(select(func.max(Template.id)).scalar_subquery(), select(func.max(RemovalLog.id)).scalar_subquery())
+    ).one()
+    return Watermark(
+        max(given.get(Template.__tablename__, 0), stored[0] or 0),
+        max(given.get(RemovalLog.__tablename__, 0), stored[1] or 0),
+    )
 
 
 def recode(connection: Connection, fn: Recode, codec: str, progress: Progress | None) -> int:
@@ -194,16 +212,13 @@ def recode(connection: Connection, fn: Recode, codec: str, progress: Progress | 
                     for i, code in zip(chosen, new_codes, strict=True)
                 ],
             )
+        refresh(connection, Template, (Template.id > last) & (Template.id <= int(batch.ids[-1])))
         last = int(batch.ids[-1])
         done += len(batch)
         if progress is not None:
             progress(done, total)
     connection.execute(update(Gallery).values(codec=codec))
+    refresh(connection, Gallery, Gallery.id == 1)
     clear_index_state(connection)
     add_audit(connection, "recode", None, {"templates": total, "codec": codec})
     return total
-
-
-def _chunks(values: Sequence[T]) -> Iterator[Sequence[T]]:
-    for start in range(0, len(values), _CHUNK):
-        yield values[start : start + _CHUNK]

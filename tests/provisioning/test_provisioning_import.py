@@ -290,8 +290,7 @@ def test_a_name_that_is_taken_is_kept_unless_forced(onnx_file: Path) -> None:
         (provisioning, "self_test"),
         (provisioning, "now"),
         (provisioning, "write_manifest"),
-        (storage, "_sync"),
-        (storage, "_put_in_place"),
+        (storage, "put_folder"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )

@@ -18,6 +18,7 @@ from facesearch.encoders import find_model, load_encoder, models, storage, varia
 from facesearch.encoders.manifest import FILE_NAME, LARGEST
 from facesearch.encoders.storage import add_file, models_folder, read_manifest, remove_model, staged_model, stored_names
 from facesearch.errors import FacesearchError, UnknownEncoderError, UsageError, WeightsError
+from indexes import files
 
 from .small_models import CROP_SIZE, DIMENSION, small_onnx, store_small_model
 
@@ -183,7 +184,8 @@ def test_an_error_while_a_model_is_made_leaves_nothing() -> None:
     assert entries() == []
 
 
-def test_a_model_is_replaced_whole_or_stays_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("exchange", [True, False], ids=["names exchanged", "two renames"])
+def test_a_model_is_replaced_whole_or_stays_as_it_was(exchange: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     store_small_model("small", seed=1)
     before = load_encoder("small").fingerprint
     with pytest.raises(UsageError, match="there is a model named small"):
@@ -195,8 +197,13 @@ def test_a_model_is_replaced_whole_or_stays_as_it_was(monkeypatch: pytest.Monkey
             raise OSError("no")
         return rename(path, target)
 
+    if not exchange:
+        monkeypatch.setattr(files, "_exchange", lambda one, other: False)
     with monkeypatch.context() as patch:
-        patch.setattr(Path, "rename", fail)
+        if exchange:
+            patch.setattr(files, "_exchange", fail)
+        else:
+            patch.setattr(Path, "rename", fail)
         with pytest.raises(OSError, match="no"):
             store_small_model("small", seed=2, overwrite=True)
     assert load_encoder("small").fingerprint == before
@@ -272,7 +279,7 @@ def test_another_scheme_of_the_same_precision_takes_the_place_of_the_first(tmp_p
     assert sorted(p.name for p in folder.iterdir()) == [FILE_NAME, "small.fp32.onnx", "small.int8-b.onnx"]
 
 
-@pytest.mark.parametrize("step", ["copyfile", "_sync", "describe_file", "write_manifest"])
+@pytest.mark.parametrize("step", ["copyfile", "sync", "describe_file", "write_manifest"])
 def test_adding_a_file_that_fails_leaves_the_model_as_it_was(
     step: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -285,7 +292,7 @@ def test_adding_a_file_that_fails_leaves_the_model_as_it_was(
         raise OSError("no")
 
     with monkeypatch.context() as patch:
-        patch.setattr(shutil if step == "copyfile" else storage, step, fail)
+        patch.setattr({"copyfile": shutil, "sync": files}.get(step, storage), step, fail)
         with pytest.raises(OSError, match="no"):
             add_file(find_model("small"), path, precision="int8", backends=("onnx",), scheme="int8")
     assert (models_folder() / "small" / FILE_NAME).read_bytes() == before

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -13,6 +11,7 @@ from onnx import numpy_helper
 from onnx.reference import ReferenceEvaluator
 
 from facesearch.errors import WeightsError
+from facesearch.files import write_atomically
 
 MAX_BYTES = (2 << 30) - 1  # what one protobuf message can hold
 
@@ -95,19 +94,11 @@ def serialise(model: onnx.ModelProto, name: str) -> bytes:
 
 
 def write_durably(data: bytes, path: Path) -> None:
-    """Write to a temporary file beside `path`, then rename: there is the whole file or none."""
-    partial = path.with_name(f"{path.name}.{os.getpid()}.part")
+    """Write a file whole or not at all; raises `WeightsError`."""
     try:
-        with partial.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
+        write_atomically(path, lambda file: file.write(data))
     except OSError as error:
         raise WeightsError(f"cannot write '{path}': {error.strerror or error}") from error
-    finally:
-        with contextlib.suppress(OSError):
-            partial.unlink(missing_ok=True)
 
 
 def first_line(error: Exception) -> str:
