@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from facesearch.paths import default_gallery
+from facesearch.words import bytes_in_words as bytes_in_words
 
 if TYPE_CHECKING:
     from facesearch.gallery import Gallery
@@ -121,15 +122,6 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]], *, rig
     with console.capture() as text:  # Rich would end the program itself where the reader of the output has gone
         console.print(table)
     sys.stdout.write(text.get())
-
-
-def bytes_in_words(count: float) -> str:
-    """1536 -> "1.5 KB" (powers of 1024)."""
-    for unit in ("bytes", "KB", "MB"):
-        if count < 1024:
-            return f"{count:.0f} {unit}" if unit == "bytes" else f"{count:.1f} {unit}"
-        count /= 1024
-    return f"{count:.1f} GB"
 
 
 @contextmanager

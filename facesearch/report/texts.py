@@ -1,0 +1,132 @@
+"""Runs as text for other programs: JSON documents, CSV, Markdown."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from facesearch.evaluation.results import Run
+from facesearch.report.matrix import Matrix, matrices
+
+# A spreadsheet runs a cell that begins so as a formula (OWASP, CSV injection).
+_FORMULA = re.compile(r"\s*[=+\-@\t\r＝＋－＠]")
+_MARKDOWN = re.compile(r"([\\`*_\[\]<>|~])")
+
+
+def runs_document(runs: Sequence[Run], *, curves: bool = True) -> dict[str, Any]:
+    """What `--json` prints: all rows, and what each run was; without `curves`, no CMC, DET, histograms and errors."""
+    return {
+        "rows": [{"run": run.id, **row.document(curves=curves)} for run in runs for row in run.rows],
+        "runs": [
+            {
+                "run": run.id,
+                "created_at": run.created_at,
+                "command": run.command,
+                "protocol": run.protocol,
+                "dataset": run.dataset.name,
+                "dataset_sha256": run.dataset.sha256,
+                "seed": run.seed,
+                "seconds": run.seconds,
+                "cpu": run.machine.cpu,
+                "cores": run.machine.cores,
+                "versions": {each.name: each.version for each in run.versions},
+                "failures": [{"path": failure.path, "reason": failure.reason} for failure in run.failures],
+            }
+            for run in runs
+        ],
+    }
+
+
+def runs_csv(runs: Sequence[Run]) -> str:
+    """A line for each row, every single value a column of its own."""
+    return csv_text([_flat({"run": run.id, **row.document(curves=False)}) for run in runs for row in run.rows])
+
+
+def csv_text(records: Sequence[dict[str, Any]]) -> str:
+    """CSV (RFC 4180, lines end in a line feed) of records; text that a spreadsheet took for a formula gets a '."""
+    columns = list(dict.fromkeys(key for record in records for key in record))
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow([_no_formula(column) for column in columns])
+    writer.writerows([_no_formula(record.get(column)) for column in columns] for record in records)
+    return text.getvalue()
+
+
+def _no_formula(value: object) -> object:
+    if isinstance(value, str):
+        shown = value.encode("utf-8", "backslashreplace").decode("utf-8")
+        shown = ("'" if _FORMULA.match(shown) else "") + shown
+        return shown.replace("\0", "\N{REPLACEMENT CHARACTER}").replace("\r", " ")
+    return value
+
+
+def _flat(document: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested keys joined by an underscore; a pair becomes `_low` and `_high`; other lists are left out."""
+    flat: dict[str, Any] = {}
+    for key, value in document.items():
+        name = f"{prefix}{key}"
+        if isinstance(value, dict):
+            flat.update(_flat(value, f"{name}_"))
+        elif isinstance(value, list | tuple):
+            if len(value) == 2 and all(isinstance(each, float | int) for each in value):
+                flat[f"{name}_low"], flat[f"{name}_high"] = value
+        else:
+            flat[name] = value
+    return flat
+
+
+def runs_markdown(runs: Sequence[Run]) -> str:
+    """A table for each data set and protocol, with its heading."""
+    parts = []
+    for matrix in matrices(runs):
+        parts.append(f"### {markdown_cell(heading(matrix))}\n")
+        parts.append(markdown_table(*cells(matrix, wide=True)))
+    return "\n".join(parts)
+
+
+def markdown_table(columns: Sequence[str], right: Iterable[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table as GitHub reads it; the columns named in `right` are aligned to the right."""
+    numbers = set(right)
+    lines = [columns, ["---:" if column in numbers else "---" for column in columns]]
+    lines += [[markdown_cell(cell) for cell in row] for row in rows]
+    lines[0] = [markdown_cell(column) for column in columns]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def markdown_cell(text: str) -> str:
+    """Text that stays text, and one cell, in a Markdown table."""
+    return _MARKDOWN.sub(r"\\\1", " ".join(text.split()))
+
+
+def heading(matrix: Matrix) -> str:
+    """One line: data set, protocol, how much was searched for among how many."""
+    return f"{matrix.dataset}, {matrix.protocol}: {counts(matrix)}"
+
+
+def counts(matrix: Matrix) -> str:
+    """How much was searched for among how many."""
+    row = matrix.rows[0]
+    parts = [f"{row.images:,} images of {row.identities:,} people"]
+    if row.protocol != "pairs":
+        parts.append(f"{row.gallery_size:,} templates searched")
+    failed = max(each.failed_to_enrol for each in matrix.rows)
+    parts.append(f"{row.probes:,} {'pairs' if row.protocol == 'pairs' else 'probes'}")
+    if row.non_mated:
+        parts.append(f"{row.non_mated:,} searches of strangers")
+    if failed:
+        parts.append(f"{failed:,} failed to enrol")
+    return ", ".join(parts)
+
+
+def cells(matrix: Matrix, *, wide: bool) -> tuple[list[str], list[str], list[list[str]]]:
+    """Titles of columns, those aligned to the right, and the rows as text."""
+    columns = matrix.columns(2 if wide else 0)
+    right = [column.title for column in columns if column.right]
+    return (
+        [column.title for column in columns],
+        right,
+        [[column.text(row) for column in columns] for row in matrix.rows],
+    )

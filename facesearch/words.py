@@ -1,0 +1,57 @@
+"""Numbers as people read them."""
+
+from __future__ import annotations
+
+MINUS = "\N{MINUS SIGN}"
+ELLIPSIS = "…"
+
+
+def bytes_in_words(count: float) -> str:
+    """1536 -> "1.5 KB" (powers of 1024)."""
+    for unit in ("bytes", "KB", "MB"):
+        if count < 1024:
+            return f"{count:.0f} {unit}" if unit == "bytes" else f"{count:.1f} {unit}"
+        count /= 1024
+    return f"{count:.1f} GB"
+
+
+def counted(number: int, noun: str) -> str:
+    """1 photo, 1,200 photos."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def percent(share: float, decimals: int = 2) -> str:
+    """0.9912 -> "99.12"; the unit stands in the heading."""
+    return fixed(100 * share, decimals)
+
+
+def fixed(value: float, decimals: int) -> str:
+    """A number with thousands separated and a real minus sign; what rounds to zero has none."""
+    text = f"{value:,.{decimals}f}"
+    if not text.startswith("-"):
+        return text
+    return MINUS + text[1:] if any(letter in "123456789" for letter in text) else text[1:]
+
+
+def signed(value: float, decimals: int) -> str:
+    """As `fixed`, with a plus sign before what is above zero."""
+    text = fixed(value, decimals)
+    return f"+{text}" if value > 0 and any(letter in "123456789" for letter in text) else text
+
+
+def interval(low: float, high: float, decimals: int = 2) -> str:
+    """Shares as percent: (0.988, 0.993) -> "98.80…99.30"."""
+    return f"{percent(low, decimals)}{ELLIPSIS}{percent(high, decimals)}"
+
+
+def milliseconds(value: float) -> str:
+    """Three significant digits: 0.0123, 1.23, 12.3, 123."""
+    for limit, decimals in ((0.1, 4), (1.0, 3), (10.0, 2), (100.0, 1)):
+        if value < limit:
+            return f"{value:.{decimals}f}"
+    return f"{value:,.0f}"
+
+
+def size(count: float) -> str:
+    """Bytes of a template: whole where they are, else to a tenth."""
+    return f"{count:,.0f}" if abs(count - round(count)) < 0.05 else f"{count:,.1f}"

@@ -1,0 +1,109 @@
+"""Sentences say what the rows say, and no more."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from facesearch.evaluation.results import Run
+from facesearch.report.matrix import matrices
+from facesearch.report.measures import difference_interval, measure_of
+from facesearch.report.summary import summary
+
+from .report_samples import sample_row, sample_run
+
+
+def sentences(run: Run) -> list[str]:
+    (matrix,) = matrices([run])
+    return summary(matrix)
+
+
+def test_identification_is_told_with_its_interval_and_its_count() -> None:
+    told = sentences(sample_run("leave-one-out"))
+    assert told[0] == (
+        "edgeface-xs:fp32@onnx with flat puts the right person first in 99.0 % (95 % 98.0…99.8) of 2,000 searches."
+    )
+
+
+def test_lower_precision_is_told_by_what_it_costs_saves_and_gains() -> None:
+    run = sample_run("leave-one-out")
+    rows = tuple(
+        replace(row, paired=replace(row.paired, delta=-0.004, delta_ci=(-0.007, -0.001)))
+        if row.paired and row.encoder == "dlib-resnet:int8@onnx"
+        else row
+        for row in run.rows
+    )
+    assert (
+        "INT8 of dlib-resnet on onnx costs 0.4 points of top-1 (95 % −0.7…−0.1); its file is 75 % smaller, "
+        "and it encodes 2.0× faster."
+    ) in sentences(replace(run, rows=rows))
+
+
+def test_a_loss_whose_interval_holds_zero_could_be_chance() -> None:
+    run = sample_run("leave-one-out")
+    rows = tuple(
+        replace(row, paired=replace(row.paired, delta=-0.004, delta_ci=(-0.009, 0.001))) if row.paired else row
+        for row in run.rows
+    )
+    assert any(
+        "costs 0.4 points of top-1 (95 % −0.9…0.1, could be chance)" in each
+        for each in sentences(replace(run, rows=rows))
+    )
+
+
+def test_the_smallest_kind_that_surely_costs_little_is_named_and_the_smallest_of_all() -> None:
+    told = " ".join(sentences(sample_run("open-set")))
+    assert "No small kind is surely within 0.5 points of exact search: sq8 stores 128 bytes" in told
+    run = sample_run("leave-one-out")
+    paired = {"sq8": (-0.001, (-0.003, 0.001)), "pq32": (-0.02, (-0.022, -0.018))}
+    rows = tuple(
+        replace(
+            row,
+            paired=replace(row.paired, baseline="edgeface-xs:fp32@onnx flat", delta=delta, delta_ci=ci),
+        )
+        for row in run.rows
+        if row.encoder == "edgeface-xs:fp32@onnx" and row.paired
+        for delta, ci in [paired.get(row.index, (0.0, (0.0, 0.0)))]
+    )
+    told = " ".join(sentences(replace(run, rows=rows)))
+    assert (
+        "Of the small kinds, sq8 stores 128 bytes per template instead of 512 (saves 75 %) and costs 0.1 points" in told
+    )
+    assert "The smallest, pq32 stores 32 bytes per template instead of 512 (saves 93 %), costs 2.0 points" in told
+
+
+def test_an_open_set_is_told_at_the_fpir_that_can_be_shown() -> None:
+    told = sentences(sample_run("open-set"))
+    assert told[0].startswith("edgeface-xs:fp32@onnx with flat finds 98.0 % (95 % 97.0…99.0)")
+    assert "at most 1 % of strangers are taken for somebody" in told[0]
+    assert told[-1] == "900 searches of strangers cannot show an FPIR below 0.0033: nothing is said about 0.001."
+
+
+def test_pairs_failures_and_ceilings_are_told() -> None:
+    told = sentences(sample_run("pairs"))
+    assert told[0] == "edgeface-xs:fp32@onnx with flat tells 99.0 % (95 % 98.5…99.5) of 2,000 pairs right."
+    assert "3 photos failed to enrol; among the probes, these count as misses." in told
+    capped = sample_run("leave-one-out")
+    capped = replace(capped, rows=tuple(replace(row, top1_ceiling=0.6925) for row in capped.rows))
+    assert "No encoder could exceed 69.2 %: some people have a single photo." in sentences(capped)
+
+
+def test_where_nothing_was_measured_nothing_is_claimed() -> None:
+    run = sample_run("leave-one-out")
+    told = sentences(replace(run, rows=(replace(run.rows[0], top1=None, top1_ci=None),)))
+    assert told == ["Nothing could be measured: no probe has a right answer in the gallery."]
+
+
+def test_the_measure_of_an_open_set_is_one_that_every_row_can_show() -> None:
+    rows = [sample_row("open-set", "dlib-resnet:fp32@onnx", index) for index in ("flat", "sq8")]
+    assert measure_of(rows).name == "TPIR at FPIR 0.01"
+    without = tuple(replace(point, fnir=None) if point.fpir == 0.01 else point for point in rows[0].operating_points)
+    assert measure_of([replace(rows[0], operating_points=without), rows[1]]).name == "TPIR at FPIR 0.1"
+    assert measure_of([replace(row, operating_points=()) for row in rows]).name == "top-1"
+
+
+def test_intervals_of_differences_add_like_independent_errors() -> None:
+    low, high = difference_interval(0.5, (0.47, 0.53), 0.6, (0.56, 0.64))
+    assert low == pytest.approx(0.05)
+    assert high == pytest.approx(0.15)
