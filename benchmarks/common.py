@@ -42,7 +42,7 @@ def measured(results_name: str, payload: Any, command: str, packages: Sequence[s
     path = RESULTS / f"{results_name}.json"
     record = {
         "command": command,
-        "machine": {"cpu": _cpu(), "cores": os.cpu_count()},
+        "machine": {"cpu": _cpu(), "cores": os.cpu_count(), "vnni": _has_vnni()},
         "versions": {"python": platform.python_version(), **_versions(packages)},
         "date": date.today().isoformat(),
         "results": payload,
@@ -73,9 +73,19 @@ def _versions(packages: Sequence[str]) -> dict[str, str]:
 
 
 def _cpu() -> str:
+    names = _cpu_facts("model name")
+    return names[0] if names else platform.processor() or platform.machine()
+
+
+def _has_vnni() -> bool | None:
+    """Whether the CPU has instructions for INT8 products with 32-bit sums; None where that cannot be read."""
+    flags = _cpu_facts("flags")
+    return any("vnni" in flag for flag in flags[0].split()) if flags else None
+
+
+def _cpu_facts(name: str) -> list[str]:
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:
-        return platform.processor() or platform.machine()
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.machine()
+        return []
+    return [line.partition(":")[2].strip() for line in lines if line.startswith(name)]

@@ -5,7 +5,8 @@
 The architectures have their true shapes and drawn weights: speed and size do not depend on what a model has learnt
 (the cosines, which do, are given to show that the files work). FACES is a folder of photos of faces (UTKFace), which
 calibrates. Each model is imported, quantized with what facesearch chooses, and timed by `facesearch.benching`: FP32 and
-INT8 of all backends in turns, medians. Writes benchmarks/results/int8_speed.json.
+INT8 of all backends in turns, medians. Writes benchmarks/results/<--name>.json; the speed of INT8 hangs on whether the
+CPU has VNNI, which is in the results.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ def main() -> None:
     parser.add_argument("faces", type=Path)
     parser.add_argument("--model", action="append", help=f"default: {', '.join(MODELS)}")
     parser.add_argument("--runs", type=int, default=15)
+    parser.add_argument("--name", default="int8_speed", help="of the results")
     arguments = parser.parse_args()
     models = []
     for name in arguments.model or MODELS:
@@ -45,9 +47,9 @@ def main() -> None:
             rows = bench(specs, runs=arguments.runs)
         models.append(summary(name, made, rows))
         measured(
-            "int8_speed",
+            arguments.name,
             {"calibration_photos": made.calibration_images, "runs": arguments.runs, "models": models},
-            "python -m benchmarks.int8_speed utkface",
+            f"python -m benchmarks.int8_speed utkface --runs {arguments.runs} --name {arguments.name}",
             (*PACKAGES, "timm", "openvino", "nncf"),
         )
 

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from facesearch.encoders.catalog import Model, Variant
 from facesearch.encoders.crop_encoder import CropEncoder
 from facesearch.encoders.openvino_file import is_openvino_file, unpack
-from facesearch.encoders.openvino_runtime import import_openvino
+from facesearch.encoders.openvino_runtime import import_openvino, precision_settings
 from facesearch.encoders.registry import read_variant
 from facesearch.errors import UsageError, WeightsError
 
@@ -66,8 +66,7 @@ def _available(core: Any, device: str) -> str:
 
 
 def _settings(threads: int, device: str) -> dict[str, Any]:
-    # FP32 stays FP32 also on CPUs and GPUs that would compute in bfloat16 or half precision; INT8 is in the graph.
-    settings: dict[str, Any] = {"INFERENCE_PRECISION_HINT": "f32"}
+    settings = precision_settings(device)
     if device == "CPU":
         # OpenVINO counts threads over all streams, and each stream serves one call at a time.
         cores = _cores()

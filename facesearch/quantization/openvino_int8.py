@@ -14,14 +14,12 @@ from typing import Any
 import numpy as np
 
 from facesearch.encoders.openvino_file import pack
-from facesearch.encoders.openvino_runtime import INSTALL, import_openvino, without_telemetry
+from facesearch.encoders.openvino_runtime import INSTALL, import_openvino, precision_settings, without_telemetry
 from facesearch.errors import FacesearchError
 from facesearch.quantization.fidelity import Fidelity, summarise
 from facesearch.quantization.graph import Pixels, Values, embed
 from facesearch.quantization.onnx_int8 import Progress, QuantizedModel, quantize_onnx
 from facesearch.quantization.recipe import Recipe
-
-_SETTINGS = {"INFERENCE_PRECISION_HINT": "f32"}
 
 
 def quantize_openvino(
@@ -93,7 +91,7 @@ def _packed(openvino: Any, network: Any) -> bytes:
 
 
 def _embed(core: Any, network: Any, crops: Pixels) -> Values:
-    request = core.compile_model(network, "CPU", _SETTINGS).create_infer_request()
+    request = core.compile_model(network, "CPU", precision_settings("CPU")).create_infer_request()
     rows = []
     for crop in crops:
         request.infer([crop[None]])

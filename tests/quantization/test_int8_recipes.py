@@ -10,6 +10,7 @@ import pytest
 
 from facesearch.errors import UsageError
 from facesearch.onnx_session import open_session
+from facesearch.quantization import onnx_int8
 from facesearch.quantization.fidelity import layer_fidelity, summarise
 from facesearch.quantization.graph import embed, has_attention, layers, prepare
 from facesearch.quantization.onnx_int8 import quantize_onnx
@@ -70,11 +71,20 @@ def test_our_recipe_is_near_to_fp32_where_the_papers_is_not(edgeface: Sample) ->
     assert len(ours.data) <= 0.40 * len(edgeface.model)
     named = {layer.name for layer in layers(prepare(edgeface.model))}
     assert set(ours.kept_float) <= named
-    assert len(ours.kept_float) == BALANCED.keep_float
+    assert len(ours.kept_float) <= BALANCED.keep_float
     assert {layer.layer for layer in ours.fidelity.layers} <= named
     noise = [layer.snr_db for layer in ours.fidelity.layers]
     assert noise == sorted(noise)
     assert {"Softmax", "LayerNormalization"} & {layer.op_type for layer in paper.fidelity.layers}
+
+
+def test_only_layers_that_cost_similarity_alone_stay_float(edgeface: Sample, monkeypatch: pytest.MonkeyPatch) -> None:
+    names = [layer.name for layer in layers(prepare(edgeface.model)) if layer.op_type == "MatMul"][:3]
+    costs = [(3e-3, names[0]), (6e-5, names[1]), (1e-5, names[2])]
+    monkeypatch.setattr(onnx_int8, "lost_alone", lambda *_: costs)
+    few = (edgeface.calibration[:2], edgeface.held_out[:2])
+    assert quantize_onnx(edgeface.model, BALANCED, *few).kept_float == tuple(names[:2])
+    assert quantize_onnx(edgeface.model, replace(BALANCED, keep_float=1), *few).kept_float == (names[0],)
 
 
 def test_the_same_calibration_gives_the_same_bytes(edgeface: Sample) -> None:
