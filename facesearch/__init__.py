@@ -15,7 +15,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from facesearch.answers import Candidate, FaceAnswer, GalleryInfo, Receipt, Verification
+    from facesearch.answers import Candidate, Compaction, FaceAnswer, GalleryInfo, Receipt, Verification
+    from facesearch.backup import BackupReport, RestoreReport
     from facesearch.encoders import Encoder, load_encoder
     from facesearch.enrolment import EnrolmentReport, Photo, Rejection
     from facesearch.errors import FacesearchError
@@ -24,7 +25,9 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "BackupReport",
     "Candidate",
+    "Compaction",
     "Encoder",
     "EnrolmentReport",
     "FaceAnswer",
@@ -34,13 +37,16 @@ __all__ = [
     "Photo",
     "Receipt",
     "Rejection",
+    "RestoreReport",
     "Verification",
     "__version__",
     "load_encoder",
 ]
 
 _LOADED_ON_USE = {
+    "BackupReport": "facesearch.backup",
     "Candidate": "facesearch.answers",
+    "Compaction": "facesearch.answers",
     "Encoder": "facesearch.encoders",
     "EnrolmentReport": "facesearch.enrolment",
     "FaceAnswer": "facesearch.answers",
@@ -50,6 +56,7 @@ _LOADED_ON_USE = {
     "Photo": "facesearch.enrolment",
     "Receipt": "facesearch.answers",
     "Rejection": "facesearch.enrolment",
+    "RestoreReport": "facesearch.backup",
     "Verification": "facesearch.answers",
     "load_encoder": "facesearch.encoders",
 }

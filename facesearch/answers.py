@@ -45,7 +45,10 @@ class Verification:
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What `forget` did. wiped: no copy of the old rows is left in the database or its write-ahead log."""
+    """What `forget` did. wiped: no copy of the old rows is left in the database or its write-ahead log.
+
+    backups: when backups were made (epoch seconds) that still hold the person.
+    """
 
     identity: str
     templates: int
@@ -53,6 +56,7 @@ class Receipt:
     index_rewritten: bool
     wiped: bool
     forgotten_at: int  # epoch seconds
+    backups: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,3 +71,15 @@ class GalleryInfo:
     templates: int
     database_bytes: int
     index_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Compaction:
+    """What `compact` did: bytes of the gallery on disk before and after.
+
+    wiped: nothing that was deleted is left in the database or its write-ahead log.
+    """
+
+    before_bytes: int
+    after_bytes: int
+    wiped: bool

@@ -15,7 +15,8 @@ FacesearchError                 exit status 1
 ├── EncoderMismatchError        templates of different models cannot meet
 ├── StoreError                  the identity store cannot be used
 │   ├── NewerSchemaError
-│   └── StoreBusyError
+│   ├── StoreBusyError
+│   └── BackupError             a backup cannot be made, or an archive is none or is damaged
 └── IndexStateError             the index cannot do what is asked, or does not agree with the store
 
 Every message is one line: what went wrong, with which file or value, and what to do about it.
@@ -90,6 +91,10 @@ class NewerSchemaError(StoreError):
 
 class StoreBusyError(StoreError):
     """Another process holds the gallery."""
+
+
+class BackupError(StoreError):
+    """A backup cannot be made, or an archive is none or is damaged."""
 
 
 class IndexStateError(FacesearchError):

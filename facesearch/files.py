@@ -7,6 +7,7 @@ nothing else of it.
 from __future__ import annotations
 
 from indexes.files import (
+    TEMPORARY,
     old_name,
     put_file,
     put_folder,
@@ -19,6 +20,7 @@ from indexes.files import (
 )
 
 __all__ = [
+    "TEMPORARY",
     "old_name",
     "put_file",
     "put_folder",

@@ -14,7 +14,8 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
-from facesearch.answers import Candidate, FaceAnswer, GalleryInfo, Receipt, Verification
+from facesearch.answers import Candidate, Compaction, FaceAnswer, GalleryInfo, Receipt, Verification
+from facesearch.backup import BackupReport, RestoreReport, back_up, restore
 from facesearch.encoders import DEFAULT_MODEL, Encoder, EncoderSpec, find_model, load_encoder
 from facesearch.enrolment import EnrolmentReport, Photo, Progress, composed, enrol_photos
 from facesearch.errors import EncoderMismatchError, GalleryNotFoundError, IndexStateError, StoreError, UsageError
@@ -315,7 +316,8 @@ class Gallery:
         Raises `UnknownIdentityError`.
         """
         identity = composed(identity)
-        self._store.identity(identity)  # raises before anything is touched
+        person = self._store.identity(identity)  # raises before anything is touched
+        backups = tuple(self._store.backups_with(person.id))
         self._projection.discard_file()
         removed = self._store.forget(identity)
         rewritten = False
@@ -325,7 +327,7 @@ class Gallery:
             _log.warning("%s; the old one is deleted, facesearch index build writes a new one", error)
         self._projection.remove_strays()
         wiped = self._store.checkpoint()
-        return Receipt(identity, len(removed.template_ids), removed.images, rewritten, wiped, int(time.time()))
+        return Receipt(identity, len(removed.template_ids), removed.images, rewritten, wiped, int(time.time()), backups)
 
     # index and state
 
@@ -370,6 +372,45 @@ class Gallery:
     def check(self) -> list[str]:
         """What is wrong with database, index file and their agreement, in words; empty if all is well."""
         return self._store.integrity_check() or self._projection.problems()
+
+    # upkeep
+
+    def backup(
+        self, path: str | os.PathLike[str], *, overwrite: bool = False, progress: Progress | None = None
+    ) -> BackupReport:
+        """Write the gallery as it is at this moment into one file, while others go on using it.
+
+        progress: called with (bytes done, bytes in all), once for the copy and once for the file.
+        Raises `UsageError` for a file that is there (unless `overwrite`), `BackupError`.
+        """
+        return back_up(self._store, self._folder, Path(path), overwrite=overwrite, progress=progress)
+
+    @staticmethod
+    def restore(
+        path: str | os.PathLike[str],
+        folder: str | os.PathLike[str],
+        *,
+        replace: bool = False,
+        progress: Progress | None = None,
+    ) -> RestoreReport:
+        """Put the gallery that `backup` wrote into a folder that is empty or not there, or, with `replace`, in place of
+        the gallery in it. It is there whole or not at all, and answers as the one that was backed up did.
+
+        Raises `UsageError` for a folder with other things in it, `StoreBusyError` for a gallery in use, `BackupError`.
+        """
+        return restore(Path(path), Path(folder), replace=replace, progress=progress)
+
+    def compact(self) -> Compaction:
+        """Give free space back to the disk: database and index file are written anew, nothing deleted is left."""
+        self._settings()
+        before = self._bytes_on_disk()
+        self._projection.save(force=True)
+        self._projection.remove_strays()
+        wiped = self._store.vacuum()
+        return Compaction(before, self._bytes_on_disk(), wiped)
+
+    def _bytes_on_disk(self) -> int:
+        return self._store.database_bytes() + self._projection.bytes_on_disk(strays=True)
 
     def counts(self) -> Counts:
         """Numbers of identities, templates and images."""

@@ -89,10 +89,13 @@ class IndexProjection:
         if len(kept):
             raise StoreError(f"template {kept[0]} is missing in the database; see facesearch index check")
 
-    def bytes_on_disk(self) -> int:
-        """Size of the valid index file; 0 if there is none."""
-        path = self._valid_file()
-        return path.stat().st_size if path and path.exists() else 0
+    def bytes_on_disk(self, *, strays: bool = False) -> int:
+        """Size of the valid index file, 0 if there is none; with `strays`, of the other ones too."""
+        valid = self._valid_file()
+        files = [valid] if valid else []
+        if strays:
+            files += self._strays()
+        return sum(path.stat().st_size for path in files if path.exists())
 
     def info(self) -> IndexInfo:
         """State of the index."""
@@ -149,14 +152,12 @@ class IndexProjection:
 
     def remove_strays(self) -> int:
         """Delete index files that are not the valid one, left by interrupted writers; returns how many."""
+        return remove_files(self._strays())
+
+    def _strays(self) -> list[Path]:
         valid = self._valid_file()
-        strays = [
-            path
-            for pattern in ("index-*.faiss", ".index-*.tmp")
-            for path in self._folder.glob(pattern)
-            if path != valid
-        ]
-        return remove_files(strays)
+        patterns = ("index-*.faiss", ".index-*.tmp")
+        return [path for pattern in patterns for path in self._folder.glob(pattern) if path != valid]
 
     # checking
 

@@ -18,7 +18,7 @@ from typing import BinaryIO, TypeVar
 
 T = TypeVar("T")
 
-_TEMPORARY = r"\.[0-9a-f]{16}\.tmp"
+TEMPORARY = r"\.[0-9a-f]{16}\.tmp"  # what `temporary_name` adds, as a regular expression
 
 
 def temporary_name(path: Path) -> Path:
@@ -67,13 +67,10 @@ def put_folder(staged: Path, target: Path) -> None:
     for path in staged.iterdir():
         sync(path)
     sync(staged)
-    if not target.exists():
+    there, old = target.exists(), staged
+    if not there:
         staged.rename(target)
-        sync(target.parent)
-        return
-    if _exchange(staged, target):
-        old = staged
-    else:
+    elif not _exchange(staged, target):
         old = old_name(staged)
         target.rename(old)
         try:
@@ -81,8 +78,15 @@ def put_folder(staged: Path, target: Path) -> None:
         except BaseException:
             old.rename(target)
             raise
-    sync(target.parent)
-    shutil.rmtree(old, ignore_errors=True)
+    try:
+        sync(target.parent)
+    except BaseException:  # nobody knows what is on the disk: as before, as far as the system can tell
+        target.rename(staged) if not there or old != staged else _exchange(staged, target)
+        if old != staged:
+            old.rename(target)
+        raise
+    if there:
+        shutil.rmtree(old, ignore_errors=True)
 
 
 def old_name(staged: Path) -> Path:
@@ -105,7 +109,7 @@ def remove_leftovers(path: Path) -> int:
 
     Only for a caller that knows of no writer at work on path.
     """
-    name = re.compile(rf"\.{re.escape(path.name)}{_TEMPORARY}")
+    name = re.compile(rf"\.{re.escape(path.name)}{TEMPORARY}")
     return remove_files([file for file in path.parent.iterdir() if name.fullmatch(file.name)])
 
 

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import time
+from pathlib import Path
+from typing import Annotated
+
 import typer
 
 from facesearch.commands.common import (
@@ -11,9 +15,11 @@ from facesearch.commands.common import (
     bytes_in_words,
     open_gallery,
     print_json,
+    progress_bar,
     say,
     set_up,
 )
+from facesearch.paths import default_gallery
 
 app = typer.Typer(help="The gallery as a whole.", no_args_is_help=True)
 
@@ -48,3 +54,101 @@ def info(gallery: GalleryOption = None, json: JsonOption = False, verbose: Verbo
     say(f"threshold  {state.threshold:.3f}")
     say(f"people     {state.identities}, {state.templates} templates")
     say(f"on disk    database {bytes_in_words(state.database_bytes)}, index {bytes_in_words(state.index_bytes)}")
+
+
+@app.command(epilog="**Example**\n\n    facesearch gallery backup gallery-monday.zip")
+def backup(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The file to write.", show_default=False)],
+    force: Annotated[bool, typer.Option("--force", help="Take the place of a file that is there.")] = False,
+    gallery: GalleryOption = None,
+    json: JsonOption = False,
+    verbose: VerboseOption = False,
+) -> None:
+    """Write the gallery into one file, as it is at this moment; others may go on using it.
+
+    The file is a ZIP archive of database, index and their checksums. It holds templates of people: keep it as safe as
+    the gallery, and delete it when somebody in it wants to be forgotten.
+    """
+    set_up(verbose)
+    with open_gallery(gallery, create=False) as opened, progress_bar("backing up") as progress:
+        report = opened.backup(file, overwrite=force, progress=progress)
+    if json:
+        print_json(
+            {
+                "file": str(report.path),
+                "bytes": report.bytes,
+                "identities": report.identities,
+                "templates": report.templates,
+                "index": report.has_index,
+            }
+        )
+        return
+    say(
+        f"backed up {report.templates} templates of {report.identities} people to {report.path} "
+        f"({bytes_in_words(report.bytes)})"
+    )
+    if not report.has_index:
+        say("  without an index file: restoring builds one")
+
+
+@app.command(
+    epilog="**Examples**\n\n    facesearch gallery restore gallery-monday.zip --gallery staff\n\n"
+    "    facesearch gallery restore gallery-monday.zip --gallery staff --replace"
+)
+def restore(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="What gallery backup wrote.", show_default=False)],
+    replace: Annotated[bool, typer.Option("--replace", help="Take the place of the gallery that is there.")] = False,
+    gallery: GalleryOption = None,
+    json: JsonOption = False,
+    verbose: VerboseOption = False,
+) -> None:
+    """Put a backup back: into a folder that is empty or not there, or in place of a gallery.
+
+    The archive is checked as a whole before anything is touched, and the gallery is there whole or not at all. People
+    who were forgotten after the backup was made come back with it: they are named.
+    """
+    set_up(verbose)
+    from facesearch.gallery import Gallery
+
+    with progress_bar("restoring") as progress:
+        report = Gallery.restore(file, gallery or default_gallery(), replace=replace, progress=progress)
+    if json:
+        print_json(
+            {
+                "gallery": str(report.folder),
+                "identities": report.identities,
+                "templates": report.templates,
+                "index": report.has_index,
+                "made_at": report.made_at,
+                "returned": list(report.returned),
+            }
+        )
+        return
+    made = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(report.made_at))
+    say(f"restored {report.templates} templates of {report.identities} people, as of {made}, to {report.folder}")
+    for name in report.returned:
+        say(f"  {name} had been forgotten since and is back: facesearch identities forget")
+
+
+@app.command(epilog="**Example**\n\n    facesearch gallery compact")
+def compact(gallery: GalleryOption = None, json: JsonOption = False, verbose: VerboseOption = False) -> None:
+    """Give free space back to the disk, and leave nothing behind of what was deleted.
+
+    Database and index file are written anew; for a moment that takes as much space again.
+    """
+    set_up(verbose)
+    with open_gallery(gallery, create=False) as opened:
+        done = opened.compact()
+    if json:
+        print_json(
+            {
+                "before_bytes": done.before_bytes,
+                "after_bytes": done.after_bytes,
+                "freed_bytes": done.before_bytes - done.after_bytes,
+                "wiped": done.wiped,
+            }
+        )
+        return
+    say(f"the gallery takes {bytes_in_words(done.after_bytes)} on disk (before: {bytes_in_words(done.before_bytes)})")
+    if not done.wiped:
+        say("  another process is reading: old pages stay in the log until the next time")

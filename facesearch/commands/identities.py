@@ -142,6 +142,7 @@ def forget(
                 "index_rewritten": receipt.index_rewritten,
                 "database_wiped": receipt.wiped,
                 "forgotten_at": receipt.forgotten_at,
+                "backups": list(receipt.backups),
             }
         )
         return
@@ -151,4 +152,7 @@ def forget(
         say("  index file written anew without them")
     if not receipt.wiped:
         say("  another process is reading: old pages stay in the log until: facesearch index build")
+    if receipt.backups:
+        days = ", ".join(dict.fromkeys(map(_day, receipt.backups)))
+        say(f"  backups that still hold them were made on {days}: delete them, or make new ones in their place")
     say("  photos on disk and backups are not touched: delete them yourself")

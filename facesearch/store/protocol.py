@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
 
@@ -22,6 +23,7 @@ from facesearch.store.records import (
     Templates,
     Watermark,
 )
+from facesearch.store.snapshot import Progress as SnapshotProgress
 from facesearch.store.state import Detail
 from facesearch.store.templates import Progress, Recode
 
@@ -41,6 +43,10 @@ class IdentityStore(Protocol):
 
     def gallery_encoder(self) -> EncoderKey | None:
         """The encoder that the gallery was configured with."""
+        ...
+
+    def started_at(self) -> int | None:
+        """When the gallery was configured (epoch seconds), None before."""
         ...
 
     def configure(self, settings: GallerySettings, encoder: EncoderKey) -> GallerySettings:
@@ -162,6 +168,10 @@ class IdentityStore(Protocol):
         """The log, oldest first."""
         ...
 
+    def backups_with(self, identity_id: int) -> list[int]:
+        """When backups were made (epoch seconds) that hold templates of this identity."""
+        ...
+
     def record_run(self, command: str, dataset: str, dataset_sha256: str, versions: str, rows: str) -> EvaluationRun:
         """Store an evaluation; `versions` and `rows` are JSON texts."""
         ...
@@ -179,8 +189,12 @@ class IdentityStore(Protocol):
         """
         ...
 
-    def vacuum(self) -> None:
-        """Rewrite the database without free pages."""
+    def vacuum(self) -> bool:
+        """Rewrite the database without free pages, then `checkpoint`; returns what that does."""
+        ...
+
+    def snapshot(self, target: Path, progress: SnapshotProgress) -> None:
+        """Copy the database as it is at one moment into a new file, while others go on; not synchronised."""
         ...
 
     def integrity_check(self) -> list[str]:

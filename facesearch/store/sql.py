@@ -20,6 +20,7 @@ from facesearch.errors import GalleryNotFoundError, StoreError, UsageError
 from facesearch.store import checksums as _checksums
 from facesearch.store import identities as _identities
 from facesearch.store import schema as _schema
+from facesearch.store import snapshot as _snapshot
 from facesearch.store import state as _state
 from facesearch.store import templates as _templates
 from facesearch.store.connection import BUSY_SECONDS, file_engine, in_plain_words, memory_engine, writing
@@ -149,6 +150,10 @@ class SqlStore:
         with self._reading() as connection:
             return _state.gallery_encoder(connection)
 
+    def started_at(self) -> int | None:
+        with self._reading() as connection:
+            return _state.started_at(connection)
+
     def configure(self, settings: GallerySettings, encoder: EncoderKey) -> GallerySettings:
         with self._writing() as connection:
             return _state.configure(connection, settings, encoder)
@@ -258,6 +263,10 @@ class SqlStore:
         with self._reading() as connection:
             return _state.audit_events(connection)
 
+    def backups_with(self, identity_id: int) -> list[int]:
+        with self._reading() as connection:
+            return _state.backups_with(connection, identity_id)
+
     def record_run(self, command: str, dataset: str, dataset_sha256: str, versions: str, rows: str) -> EvaluationRun:
         with self._writing() as connection:
             return _state.add_run(connection, command, dataset, dataset_sha256, versions, rows)
@@ -277,12 +286,16 @@ class SqlStore:
             blocked, _, _ = driver.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
         return not blocked
 
-    def vacuum(self) -> None:
+    def vacuum(self) -> bool:
         if self.read_only:
             raise StoreError(f"{self._where} was opened for reading only")
         with self._outside_transactions() as driver:
             driver.execute("VACUUM").close()
-        self.checkpoint()
+        return self.checkpoint()
+
+    def snapshot(self, target: Path, progress: _snapshot.Progress) -> None:
+        with self._outside_transactions() as driver:
+            _snapshot.copy_snapshot(driver, target, progress)
 
     def integrity_check(self) -> list[str]:
         try:

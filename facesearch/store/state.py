@@ -7,11 +7,11 @@ import time
 from collections.abc import Mapping
 from dataclasses import asdict
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, delete, func, insert, select, update
 
 from facesearch.errors import StoreError
 from facesearch.store.checksums import insert_rows, is_sound, next_id, refresh, require_sound
-from facesearch.store.models import Audit, Encoder, Gallery, Run, StoredIndex
+from facesearch.store.models import Audit, Encoder, Gallery, Run, StoredIndex, Template
 from facesearch.store.records import AuditEvent, EncoderKey, EvaluationRun, GallerySettings, IndexState
 
 Detail = Mapping[str, int | float | str | None]
@@ -27,6 +27,10 @@ def settings(connection: Connection) -> GallerySettings | None:
         return None
     require_sound(Gallery, row[0], 1)
     return GallerySettings(*row[1:])
+
+
+def started_at(connection: Connection) -> int | None:
+    return connection.scalar(select(Gallery.created_at))
 
 
 def gallery_encoder(connection: Connection) -> EncoderKey | None:
@@ -148,6 +152,12 @@ def audit_events(connection: Connection) -> list[AuditEvent]:
         select(Audit.id, Audit.at, Audit.action, Audit.identity_id, Audit.detail).order_by(Audit.id)
     )
     return [AuditEvent(*row) for row in rows]
+
+
+def backups_with(connection: Connection, identity_id: int) -> list[int]:
+    since = select(func.min(Template.created_at)).where(Template.identity_id == identity_id).scalar_subquery()
+    made = select(Audit.at).where(Audit.action == "backup", Audit.at >= since).order_by(Audit.at)
+    return list(connection.scalars(made))
 
 
 def _configured(connection: Connection) -> None:

@@ -1,0 +1,44 @@
+"""facesearch gallery backup, restore and compact."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from .conftest import Command, Outcome
+
+
+def _document(outcome: Outcome) -> dict[str, Any]:
+    document: dict[str, Any] = json.loads(outcome.out)
+    return document
+
+
+def test_a_gallery_is_backed_up_restored_and_compacted(facesearch: Command, gallery: Path, tmp_path: Path) -> None:
+    before = _document(facesearch("gallery", "info", "--json"))
+    made = _document(facesearch("gallery", "backup", tmp_path / "b.zip", "--json"))
+    assert made["templates"] == before["templates"]
+    assert made["bytes"] == (tmp_path / "b.zip").stat().st_size
+    assert facesearch("gallery", "backup", tmp_path / "b.zip").status == 2
+    assert "backed up" in facesearch("gallery", "backup", tmp_path / "b.zip", "--force").out
+    somebody = _document(facesearch("identities", "list", "--json"))["identities"][0]["name"]
+    forgotten = facesearch("identities", "forget", somebody)
+    assert "backups that still hold them were made on" in forgotten.out
+    compacted = _document(facesearch("gallery", "compact", "--json"))
+    assert compacted["wiped"] is True
+    assert compacted["freed_bytes"] == compacted["before_bytes"] - compacted["after_bytes"]
+    assert "on disk" in facesearch("gallery", "compact").out
+    refused = facesearch("gallery", "restore", tmp_path / "b.zip")
+    assert (refused.status, refused.out) == (2, "")
+    back = _document(facesearch("gallery", "restore", tmp_path / "b.zip", "--replace", "--json"))
+    assert back["templates"] == before["templates"]
+    assert len(back["returned"]) == 1
+    restored = facesearch("gallery", "restore", tmp_path / "b.zip", "--gallery", tmp_path / "new")
+    assert restored.status == 0
+    assert facesearch("index", "check", "--gallery", tmp_path / "new").status == 0
+    damaged = (tmp_path / "b.zip").read_bytes()[:-1]
+    (tmp_path / "c.zip").write_bytes(damaged)
+    refused = facesearch("gallery", "restore", tmp_path / "c.zip", "--gallery", tmp_path / "other")
+    assert refused.status == 1
+    assert refused.err.startswith("error: ")
+    assert refused.err.count("\n") == 1
