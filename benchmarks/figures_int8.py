@@ -53,9 +53,18 @@ def layers() -> str:
 
 
 def speed() -> str:
-    """INT8 of large encoders."""
+    """INT8 of large encoders on a CPU with VNNI."""
+    return _speed("int8_speed")
+
+
+def speed_without_vnni() -> str:
+    """The same on a CPU without."""
+    return _speed("int8_speed_without_vnni")
+
+
+def _speed(results: str) -> str:
     rows = []
-    for model in read_results("int8_speed")["models"]:
+    for model in read_results(results)["models"]:
         for row in model["rows"]:
             one, many = row["faster_than_fp32_onnx"]
             size = f"{row['size_ratio']:.1%}" if "size_ratio" in row else "–"

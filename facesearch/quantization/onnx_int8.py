@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import logging
 import tempfile
 from collections.abc import Callable, Iterator
@@ -145,14 +146,15 @@ def _static(model: onnx.ModelProto, recipe: Recipe, crops: Pixels, keep: tuple[s
     )
 
     name = model.graph.input[0].name
+    batch = _CALIBRATION_BATCH if recipe.calibration == "minmax" else 1  # histograms want batches of one size
 
     class Reader(CalibrationDataReader):  # type: ignore[misc]
         def __init__(self) -> None:
-            self._starts = iter(range(0, len(crops), _CALIBRATION_BATCH))
+            self._starts = iter(range(0, len(crops), batch))
 
         def get_next(self) -> dict[str, Pixels] | None:
             start = next(self._starts, None)
-            return None if start is None else {name: crops[start : start + _CALIBRATION_BATCH]}
+            return None if start is None else {name: crops[start : start + batch]}
 
     methods = {
         "minmax": CalibrationMethod.MinMax,
@@ -181,11 +183,11 @@ def _static(model: onnx.ModelProto, recipe: Recipe, crops: Pixels, keep: tuple[s
 
 @contextlib.contextmanager
 def _files(model: onnx.ModelProto) -> Iterator[tuple[Path, Path]]:
-    """The model as a file, and a place for the result; without the quantizer's advice on the root logger."""
+    """The model as a file, and a place for the result; without what the quantizer logs and prints."""
     disabled = logging.root.manager.disable
     logging.disable(max(disabled, logging.WARNING))
     try:
-        with tempfile.TemporaryDirectory() as folder:
+        with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()):
             source, target = Path(folder) / "fp32.onnx", Path(folder) / "int8.onnx"
             source.write_bytes(model.SerializeToString(deterministic=True))
             yield source, target
