@@ -27,15 +27,17 @@ from indexes.errors import (
     UntrainedIndexError,
     VectorIndexError,
 )
-from indexes.kinds import LARGE_GALLERY_KIND, Kind, allowed_kinds, parse_kind
+from indexes.kinds import LARGE_GALLERY_KIND, Kind, allowed_kinds, code_of, parse_kind
 
 if TYPE_CHECKING:
+    from indexes.coder import Coder, learn_coder, load_coder, ready_coder
     from indexes.container import Footer, SavedIndex, read_footer
     from indexes.factory import create_index, load_index
     from indexes.protocol import VectorIndex
 
 __all__ = [
     "LARGE_GALLERY_KIND",
+    "Coder",
     "DamagedIndexError",
     "DuplicateIdError",
     "Footer",
@@ -50,17 +52,25 @@ __all__ = [
     "VectorIndex",
     "VectorIndexError",
     "allowed_kinds",
+    "code_of",
     "create_index",
+    "learn_coder",
+    "load_coder",
     "load_index",
     "parse_kind",
     "read_footer",
+    "ready_coder",
 ]
 
 _LOADED_ON_USE = {
+    "Coder": "indexes.coder",
     "Footer": "indexes.container",
     "SavedIndex": "indexes.container",
     "VectorIndex": "indexes.protocol",
     "create_index": "indexes.factory",
+    "learn_coder": "indexes.coder",
+    "load_coder": "indexes.coder",
+    "ready_coder": "indexes.coder",
     "load_index": "indexes.factory",
     "read_footer": "indexes.container",
 }

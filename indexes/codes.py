@@ -7,7 +7,7 @@ Kinds are composed of these: a rotation in front of codes (`indexes.rotation`), 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,7 @@ from indexes.faiss_library import faiss
 
 Floats = NDArray[np.float32]
 Rows = NDArray[np.int64]
+Bytes = NDArray[np.uint8]
 Progress = Callable[[int, int], None]  # (steps done, steps in all)
 
 
@@ -64,6 +65,23 @@ class Codes(Protocol):
 
     def save(self, writer: SectionWriter, name: str) -> None:
         """Write all that `restore` of the family needs, in sections whose names begin with name."""
+        ...
+
+
+@runtime_checkable
+class PortableCodes(Codes, Protocol):
+    """Codes that mean the same outside: made, kept elsewhere, and given back without being coded again."""
+
+    def encode(self, x: Floats) -> Bytes:
+        """The codes that `add` would append for x (a, dimension): (a, bytes per vector)."""
+        ...
+
+    def add_codes(self, codes: Bytes) -> None:
+        """Append rows for codes (a, bytes per vector) of `encode`."""
+        ...
+
+    def decode_codes(self, codes: Bytes) -> Floats:
+        """The vectors of codes (a, bytes per vector), (a, dimension), as `reconstruct` gives them."""
         ...
 
 
@@ -133,6 +151,18 @@ class FaissCodes:
     def candidates(self, q: Floats, count: int) -> tuple[Floats, Rows]:
         scores, rows = self._base.search(q, count)
         return scores, rows
+
+    def encode(self, x: Floats) -> Bytes:
+        codes: Bytes = self._base.sa_encode(x)
+        return codes
+
+    def add_codes(self, codes: Bytes) -> None:
+        self._own()
+        self._base.add_sa_codes(np.ascontiguousarray(codes))
+
+    def decode_codes(self, codes: Bytes) -> Floats:
+        vectors: Floats = self._base.sa_decode(np.ascontiguousarray(codes))
+        return vectors
 
     def coded_queries(self, q: Floats) -> Floats:
         return q

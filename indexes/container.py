@@ -14,6 +14,7 @@ The contents' checksum is the SHA-256 of the SHA-256s of its blocks of 4 MiB, so
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import mmap
 import os
@@ -154,14 +155,46 @@ def write_container(
     target = Path(path)
 
     def write_file(file: BinaryIO) -> SavedIndex:
-        writer = SectionWriter(file)
-        write(writer)
-        sections, raw_bytes, sha256 = writer.finish()
-        footer = _encoded(Footer(FORMAT, kind, dimension, rows, sections, raw_bytes, sha256))
-        file.write(footer + len(footer).to_bytes(_LENGTH_BYTES, "little") + MAGIC)
-        return SavedIndex(target, sha256, rows, raw_bytes + len(footer) + _TAIL_BYTES)
+        footer, size = _write(file, kind, dimension, rows, write)
+        return SavedIndex(target, footer.sha256, rows, size)
 
     return write_atomically(target, write_file)
+
+
+def container_bytes(kind: str, dimension: int, write: Callable[[SectionWriter], None]) -> bytes:
+    """The same file in memory, for something without rows."""
+    file = io.BytesIO()
+    _write(file, kind, dimension, 0, write)
+    return file.getvalue()
+
+
+def read_container_bytes(content: bytes, read: Callable[[Footer, SectionReader], T]) -> T:
+    """Check `container_bytes`, then let `read` look into the sections. Raises DamagedIndexError."""
+    footer = _footer(io.BytesIO(content))
+    blocks = (content[first : min(first + BLOCK, footer.raw_bytes)] for first in range(0, footer.raw_bytes, BLOCK))
+    checksum = hashlib.sha256(b"".join(hashlib.sha256(block).digest() for block in blocks)).hexdigest()
+    if checksum != footer.sha256:
+        raise DamagedIndexError("the checksum of its contents is wrong")
+    return _all_read(footer, SectionReader(np.frombuffer(content, np.uint8), footer), read)
+
+
+def _write(
+    file: BinaryIO, kind: str, dimension: int, rows: int, write: Callable[[SectionWriter], None]
+) -> tuple[Footer, int]:
+    writer = SectionWriter(file)
+    write(writer)
+    sections, raw_bytes, sha256 = writer.finish()
+    footer = Footer(FORMAT, kind, dimension, rows, sections, raw_bytes, sha256)
+    text = _encoded(footer)
+    file.write(text + len(text).to_bytes(_LENGTH_BYTES, "little") + MAGIC)
+    return footer, raw_bytes + len(text) + _TAIL_BYTES
+
+
+def _all_read(footer: Footer, sections: SectionReader, read: Callable[[Footer, SectionReader], T]) -> T:
+    result = read(footer, sections)
+    if sections.unread:
+        raise DamagedIndexError(f"its part {sections.unread[0]} belongs to nothing")
+    return result
 
 
 def read_footer(path: StrPath) -> Footer:
@@ -188,11 +221,7 @@ def read_container(path: StrPath, read: Callable[[Footer, SectionReader], T]) ->
         if footer.raw_bytes:
             mapped = mmap.mmap(file.fileno(), footer.raw_bytes, access=mmap.ACCESS_READ)
             content = np.frombuffer(mapped, np.uint8)
-        sections = SectionReader(content, footer)
-        result = read(footer, sections)
-        if sections.unread:
-            raise DamagedIndexError(f"its part {sections.unread[0]} belongs to nothing")
-        return result
+        return _all_read(footer, SectionReader(content, footer), read)
 
     return _reading(Path(path), read_file)
 

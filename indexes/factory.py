@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+from indexes.coder import Coder
 from indexes.container import Footer, SectionReader, read_container
-from indexes.errors import DamagedIndexError, VectorIndexError
-from indexes.kinds import parse_kind
+from indexes.errors import DamagedIndexError, UnsuitableKindError, VectorIndexError
+from indexes.kinds import code_of, parse_kind
 from indexes.protocol import StrPath, VectorIndex
 from indexes.rows import RowsIndex
 
 
-def create_index(kind: str, dimension: int) -> VectorIndex:
-    """Make an empty index for vectors of the dimension.
+def create_index(kind: str, dimension: int, *, coder: Coder | None = None) -> VectorIndex:
+    """Make an empty index for vectors of the dimension; with a coder, its codes and codebook are the (last) stage's.
 
     Raises UnknownKindError for a name outside the grammar and UnsuitableKindError where the kind does not fit the
     dimension; both say what is allowed.
     """
     parsed = parse_kind(kind)
     parsed.check_dimension(dimension)
-    return RowsIndex(parsed, int(dimension))
+    if coder is None:
+        return RowsIndex(parsed, int(dimension))
+    if (coder.name, coder.dimension) != (code_of(kind), dimension):
+        raise UnsuitableKindError(f"index kind {kind} of dimension {dimension} has no use for codes {coder.name}")
+    return RowsIndex(parsed, int(dimension), coder.empty_codes())
 
 
 def load_index(path: StrPath) -> VectorIndex:

@@ -66,6 +66,14 @@ def as_new_ids(ids: ArrayLike, count: int, taken: NDArray[np.int64]) -> NDArray[
     return new
 
 
+def as_codes(codes: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
+    """Return codes as contiguous uint8 (n, size); raises InvalidInputError."""
+    given = np.asarray(codes)
+    if given.dtype != np.uint8 or given.ndim != 2 or given.shape[1] != size:
+        raise InvalidInputError(f"codes must be uint8 (n, {size}), not {given.dtype} {given.shape}")
+    return np.ascontiguousarray(given)
+
+
 def as_k(k: int) -> int:
     """Return k as int >= 1."""
     try:

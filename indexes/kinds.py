@@ -2,7 +2,7 @@
 
     kind   = stage | stage "+" stage       the second stage re-ranks what the first, the faster one, proposes
     stage  = [ "pca" d "," ] [ "ivf" n "," ] code
-    code   = flat | fp16 | sq8 | sq6 | sq4 | pq<m> | opq<m> | fs<m> | rabitq
+    code   = flat | fp16 | sq8 | sq6 | sq4 | pq<m> | opq<m> | fs<m> | rabitq | tcq<m>
 
 as in `sq8`, `pca256,sq4`, `ivf1024,sq8`, `rabitq+sq4`, `pca128,fs32+sq8`, `pca128,fs32+pca128,sq4`. Every stage sees
 the whole vector. A new code is a new row, and an entry in `indexes.makers` that makes and restores its codes.
@@ -57,6 +57,7 @@ class Family:
     misfit: Callable[[int, int], str] = _fits_always  # (dimension, parameter) -> why not, or ""
     removes: bool = True  # natively; otherwise the removed is wiped and skipped, until there is much of it
     exhaustive: bool = True  # a search looks at every vector as it is stored
+    portable: bool = True  # a vector's code can be kept outside the index and given back, see `indexes.coder`
 
 
 FAMILIES: tuple[Family, ...] = (
@@ -136,6 +137,7 @@ FAMILIES: tuple[Family, ...] = (
         training_size=_LEAST_SAMPLE,
         misfit=_dividing("fs<m>", 2),
         exhaustive=False,
+        portable=False,
     ),
     Family(
         form="rabitq",
@@ -144,6 +146,17 @@ FAMILIES: tuple[Family, ...] = (
         summary="one bit per component and 8 bytes, ready without training",
         exact_to="0.05 of cosine",
         bytes_per_vector=lambda dimension, _: float((dimension + 7) // 8 + 8),
+    ),
+    Family(
+        form="tcq<m>",
+        pattern=r"tcq([1-9]\d{0,4})",
+        maker="TRELLIS",
+        summary="trellis-coded principal components, m bytes per vector, the best per byte; slower",
+        exact_to="the better, the larger m",
+        bytes_per_vector=lambda _, m: float(m),
+        learns=True,
+        training_size=_LEAST_SAMPLE,
+        misfit=lambda dimension, m: "" if 2 <= m <= dimension else "m has to be from 2 to the dimension",
     ),
 )
 _PCA = "pca<d>"
@@ -252,3 +265,15 @@ def _stage(text: str) -> Stage | None:
         if found := re.fullmatch(family.pattern, match[2], re.ASCII):
             return Stage(family, int(found[1]) if found.re.groups else 0, int(match[1] or 0))
     return None
+
+
+def code_of(kind: str) -> str | None:
+    """The name of the codes that stand for the vectors of a kind outside its index, as in `pca128,sq4`.
+
+    Those of the second stage where there are two, without inverted lists; None where they mean nothing elsewhere.
+    """
+    stage = parse_kind(kind).stages[-1]
+    if not stage.family.portable:
+        return None
+    code = re.sub(r"<\w+>", str(stage.parameter), stage.family.form)
+    return f"pca{stage.components},{code}" if stage.components else code

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from indexes import codecs, rotation
 from indexes.codes import Codes, FaissCodes, Floats, Progress
 from indexes.container import SectionReader
+from indexes.trellis_codes import TrellisMaker
 
 
 class Maker(Protocol):
@@ -78,3 +79,4 @@ FASTSCAN = FaissMaker(
     codecs.fastscan_base, codecs.is_fastscan, codecs.train_pq, exhaustive=False, remove=codecs.remove_fastscan
 )
 RABITQ = RotatedMaker(FaissMaker(codecs.rabitq_base, codecs.is_rabitq))
+TRELLIS = TrellisMaker()

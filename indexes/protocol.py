@@ -73,6 +73,14 @@ class VectorIndex(Protocol):
         """
         ...
 
+    def add_codes(self, ids: ArrayLike, codes: NDArray[np.uint8]) -> None:
+        """Store vectors that are coded already, codes (n, bytes) uint8 of a coder that the index was created with.
+
+        Nothing is coded anew; a first stage of two is filled from what the codes decode to. Raises as `add`, and
+        InvalidInputError where the kind's codes cannot be kept outside an index.
+        """
+        ...
+
     def search(self, q: ArrayLike, k: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         """Return the k best of every row of q (m, dimension): scores (m, k) float32 and ids (m, k) int64.
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from indexes.codes import Codes, Floats, Progress, Rows
+from indexes.codes import Bytes, Codes, Floats, PortableCodes, Progress, Rows
 from indexes.container import SectionReader, SectionWriter
 from indexes.errors import VectorIndexError
 
@@ -62,6 +62,20 @@ class RotatedCodes:
 
     def add(self, x: Floats) -> None:
         self._codes.add(self._rotated(x))
+
+    def encode(self, x: Floats) -> Bytes:
+        return self._portable().encode(self._rotated(x))
+
+    def add_codes(self, codes: Bytes) -> None:
+        self._portable().add_codes(codes)
+
+    def decode_codes(self, codes: Bytes) -> Floats:
+        assert self._rotation is not None  # noqa: S101 - there are no codes before training
+        return _products(self._portable().decode_codes(codes), self._rotation.T)
+
+    def _portable(self) -> PortableCodes:
+        assert isinstance(self._codes, PortableCodes)  # noqa: S101 - `indexes.coder` asks the kind
+        return self._codes
 
     def remove(self, rows: Rows) -> None:
         self._codes.remove(rows)

@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from indexes.building import empty_codes, restored_codes
-from indexes.codes import Codes, Progress
+from indexes.codes import Codes, PortableCodes, Progress
 from indexes.container import SavedIndex, SectionReader, SectionWriter, write_container
 from indexes.errors import InvalidInputError, TrainingError, UntrainedIndexError, VectorIndexError
-from indexes.inputs import are_members, as_ids, as_k, as_new_ids, as_vectors
+from indexes.inputs import are_members, as_codes, as_ids, as_k, as_new_ids, as_vectors
 from indexes.kinds import Kind
 from indexes.protocol import StrPath
 
@@ -31,8 +31,12 @@ _BLOCK = 1 << 22  # numbers per temporary array, whatever the caller asks for
 class RowsIndex:
     """A `VectorIndex` over codes in numbered rows; row r belongs to the r-th of the ids in order of their adding."""
 
-    def __init__(self, kind: Kind, dimension: int) -> None:
+    def __init__(self, kind: Kind, dimension: int, last: Codes | None = None) -> None:
+        """last: codes of the last stage, trained and without rows, in place of new ones."""
         stages = [empty_codes(stage, dimension) for stage in kind.stages]
+        if last is not None:
+            stages[-1] = last
+        self._given = last
         self._take(kind, dimension, stages, np.empty(0, np.int64), np.empty(0, np.int64))
 
     @classmethod
@@ -50,6 +54,7 @@ class RowsIndex:
         if (ordered[:1] < 0).any() or not (ascending or (np.diff(ordered) > 0).all()):
             raise VectorIndexError("its ids are not one per vector")
         index = cls.__new__(cls)
+        index._given = None
         index._take(kind, dimension, stages, ids, ordered)
         return index
 
@@ -109,7 +114,8 @@ class RowsIndex:
         if len(vectors):
             sample = _sample(vectors)
             for codes in self._stages:
-                codes.train(sample, progress)
+                if codes is not self._given:
+                    codes.train(sample, progress)
 
     def add(self, ids: ArrayLike, x: ArrayLike) -> None:
         self._require_training()
@@ -119,6 +125,23 @@ class RowsIndex:
             return
         for codes in self._stages:
             codes.add(vectors)
+        self._append_ids(new)
+
+    def add_codes(self, ids: ArrayLike, codes: NDArray[np.uint8]) -> None:
+        last, stage = self._last, self._kind.stages[-1]
+        if not (stage.family.portable and isinstance(last, PortableCodes)):
+            raise InvalidInputError(f"index {self.kind} takes vectors, not codes")
+        self._require_training()
+        given = as_codes(codes, int(stage.bytes_per_vector(self._dimension)))  # (n, bytes)
+        new = as_new_ids(ids, len(given), self._ids)  # (n,)
+        if not new.size:
+            return
+        if self._first is not last:
+            self._first.add(last.decode_codes(given))
+        last.add_codes(given)
+        self._append_ids(new)
+
+    def _append_ids(self, new: NDArray[np.int64]) -> None:
         by_row = np.concatenate([self._ids_by_row, new])
         ordered = by_row
         if self._ids is not self._ids_by_row or not _ascending(self._ids[-1:], new):

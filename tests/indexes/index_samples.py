@@ -24,6 +24,8 @@ KINDS = (  # of the small dimension below
     "rabitq",
     "pca8,sq8",
     "rabitq+sq8",
+    "tcq8",
+    "rabitq+tcq6",
     "pca8,fs4+pca12,sq6",
 )
 FINE = ("flat", "fp16", "sq8", "sq6", "rabitq+sq8")  # fine enough to tell vectors of the samples apart
