@@ -257,7 +257,7 @@ class Run:
 
     def to_json(self) -> str:
         """One JSON document; `from_json` gives the same run back."""
-        return json.dumps({"format": FORMAT, **to_document(self)}, ensure_ascii=False, allow_nan=False) + "\n"
+        return json.dumps({"format": FORMAT, **to_document(self)}, allow_nan=False) + "\n"
 
     @staticmethod
     def from_json(text: str) -> Run:
@@ -324,6 +324,11 @@ def stored_runs() -> list[Run]:
     return found
 
 
+def stored_ids() -> list[str]:
+    """The ids of all stored runs, oldest first; none of them is read."""
+    return [path.stem for path in _run_files()]
+
+
 def find_run(name: str) -> Run:
     """The run with this id (or the beginning of only one), `latest`, or the run in this file; raises `UsageError`."""
     if name.endswith(".json"):
@@ -336,7 +341,7 @@ def find_run(name: str) -> Run:
     matching = [path for path in files if path.stem.startswith(name)]
     if len(matching) != 1:
         what = "no stored run is" if not matching else f"{len(matching)} stored runs are"
-        raise UsageError(f"{what} named {name}; facesearch report lists them")
+        raise UsageError(f"{what} named {name}; facesearch report --list shows them")
     return load_run(matching[0])
 
 

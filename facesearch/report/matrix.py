@@ -53,14 +53,24 @@ class Matrix:
 
 
 def matrices(runs: Iterable[Run]) -> list[Matrix]:
-    """The rows of all runs by data set and protocol, in the order of their first appearance."""
-    found: dict[tuple[str, str], list[tuple[Row, Run]]] = {}
+    """The rows of all runs by data set, protocol and probes, in the order of their first appearance.
+
+    Of rows with the same encoder and index only the last is taken: the newest, if the runs are by age.
+    """
+    found: dict[tuple[object, ...], dict[tuple[object, ...], tuple[Row, Run]]] = {}
     for run in runs:
         for row in run.rows:
-            found.setdefault((row.dataset, row.protocol), []).append((row, run))
+            searches = (row.dataset, row.protocol, run.dataset.sha256, row.images, row.probes, row.non_mated)
+            combination = (row.encoder, row.probe_encoder, row.index)
+            found.setdefault(searches, {})[combination] = (row, run)
     return [
-        Matrix(dataset, protocol, tuple(row for row, _ in pairs), tuple(run for _, run in pairs))
-        for (dataset, protocol), pairs in found.items()
+        Matrix(
+            next(iter(cells.values()))[0].dataset,
+            next(iter(cells.values()))[0].protocol,
+            tuple(row for row, _ in cells.values()),
+            tuple(run for _, run in cells.values()),
+        )
+        for cells in found.values()
     ]
 
 
@@ -73,10 +83,11 @@ def _columns(rows: Sequence[Row]) -> list[Column]:
     columns += _accuracy_columns(rows)
     columns += [
         Column(
-            "± FP32",
+            "vs FP32",
             "difference to FP32 and flat on the same searches, in points (hundredths)",
             lambda row: row.top1_delta_vs_fp32,
             lambda row: words.signed(100 * (row.top1_delta_vs_fp32 or 0.0), 2),
+            level=1 if rows[0].protocol == "open-set" else 0,
         ),
         Column(
             "95 % of it",
@@ -156,7 +167,7 @@ def _rate(
 
     return (
         Column(title, meaning, value, lambda row: words.percent(value(row) or 0.0), level=levels[0]),
-        Column("95 %", f"interval of {title.replace(' %', '')}; sorted by its width", width, written, level=levels[1]),
+        Column("95 %", f"interval of {title.removesuffix(' %')}; sorted by its width", width, written, level=levels[1]),
     )
 
 
@@ -171,7 +182,7 @@ def _fnir_columns(fpir: float) -> tuple[Column, Column]:
 
     meaning = f"enrolled people missed at FPIR {fpir:g}"
     shown = fpir == _SHOWN_FPIR
-    return _rate(f"FNIR % at {fpir:g}", meaning, value, interval, levels=(0, 0) if shown else (1, 2))
+    return _rate(f"FNIR@{fpir:g} %", meaning, value, interval, levels=(0, 0) if shown else (1, 2))
 
 
 def _tar_column(far: float) -> Column:
@@ -179,7 +190,7 @@ def _tar_column(far: float) -> Column:
         return next((rate.tar for rate in row.accept_rates if rate.far == far), None)
 
     meaning = f"pairs of one person accepted at FAR {far:g}"
-    return Column(f"TAR % at {far:g}", meaning, value, lambda row: words.percent(value(row) or 0.0), level=2)
+    return Column(f"TAR@{far:g} %", meaning, value, lambda row: words.percent(value(row) or 0.0), level=2)
 
 
 def _rank_column(rank: int) -> Column:

@@ -5,15 +5,26 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from facesearch.evaluation.results import Run
 from facesearch.report.matrix import Matrix, matrices
+from facesearch.report.printable import Printable, TextTable
 
 # A spreadsheet runs a cell that begins so as a formula (OWASP, CSV injection).
 _FORMULA = re.compile(r"\s*[=+\-@\t\r＝＋－＠]")
 _MARKDOWN = re.compile(r"([\\`*_\[\]<>|~])")
+
+
+def printable(runs: Sequence[Run]) -> Printable:
+    """Runs in every form."""
+    return Printable(
+        tables=lambda wide: runs_tables(runs, wide=wide),
+        document=lambda: runs_document(runs),
+        csv=lambda: runs_csv(runs),
+        markdown=lambda: tables_markdown(runs_tables(runs, wide=True)),
+    )
 
 
 def runs_document(runs: Sequence[Run], *, curves: bool = True) -> dict[str, Any]:
@@ -42,7 +53,11 @@ def runs_document(runs: Sequence[Run], *, curves: bool = True) -> dict[str, Any]
 
 def runs_csv(runs: Sequence[Run]) -> str:
     """A line for each row, every single value a column of its own."""
-    return csv_text([_flat({"run": run.id, **row.document(curves=False)}) for run in runs for row in run.rows])
+    records = [_flat({"run": run.id, **row.document(curves=False)}) for run in runs for row in run.rows]
+    columns = list(dict.fromkeys(key for record in records for key in record))
+    # what has parts in one row and is missing in another is told by its parts
+    whole = {key for key in columns if any(other.startswith((f"{key}_low", f"{key}_baseline")) for other in columns)}
+    return csv_text([{key: record.get(key) for key in columns if key not in whole} for record in records])
 
 
 def csv_text(records: Sequence[dict[str, Any]]) -> str:
@@ -78,21 +93,28 @@ def _flat(document: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     return flat
 
 
-def runs_markdown(runs: Sequence[Run]) -> str:
-    """A table for each data set and protocol, with its heading."""
-    parts = []
+def runs_tables(runs: Sequence[Run], *, wide: bool) -> list[TextTable]:
+    """A table for each data set and protocol; `wide`: with all columns."""
+    tables = []
     for matrix in matrices(runs):
-        parts.append(f"### {markdown_cell(heading(matrix))}\n")
-        parts.append(markdown_table(*cells(matrix, wide=True)))
-    return "\n".join(parts)
+        columns = matrix.columns(2 if wide else 0)
+        titles = [column.title for column in columns]
+        right = [column.title for column in columns if column.right]
+        rows = [[column.text(row) for column in columns] for row in matrix.rows]
+        tables.append(TextTable(heading(matrix), titles, right, rows))
+    return tables
 
 
-def markdown_table(columns: Sequence[str], right: Iterable[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table as GitHub reads it; the columns named in `right` are aligned to the right."""
-    numbers = set(right)
-    lines = [columns, ["---:" if column in numbers else "---" for column in columns]]
-    lines += [[markdown_cell(cell) for cell in row] for row in rows]
-    lines[0] = [markdown_cell(column) for column in columns]
+def tables_markdown(tables: Sequence[TextTable]) -> str:
+    """Tables with their headings."""
+    return "\n".join(f"### {markdown_cell(table.heading)}\n\n{markdown_table(table)}" for table in tables)
+
+
+def markdown_table(table: TextTable) -> str:
+    """A table as GitHub reads it."""
+    lines = [[markdown_cell(column) for column in table.columns]]
+    lines.append(["---:" if column in table.right else "---" for column in table.columns])
+    lines += [[markdown_cell(cell) for cell in row] for row in table.rows]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
@@ -119,14 +141,3 @@ def counts(matrix: Matrix) -> str:
     if failed:
         parts.append(f"{failed:,} failed to enrol")
     return ", ".join(parts)
-
-
-def cells(matrix: Matrix, *, wide: bool) -> tuple[list[str], list[str], list[list[str]]]:
-    """Titles of columns, those aligned to the right, and the rows as text."""
-    columns = matrix.columns(2 if wide else 0)
-    right = [column.title for column in columns if column.right]
-    return (
-        [column.title for column in columns],
-        right,
-        [[column.text(row) for column in columns] for row in matrix.rows],
-    )

@@ -94,7 +94,17 @@ def _loaded(*words: str) -> set[str]:
 
 @pytest.mark.parametrize(
     "words",
-    ["--help", "--version", "enroll --help", "query --help", "index build --help", "demo --help", "query", "nonsense"],
+    [
+        "--help",
+        "--version",
+        "enroll --help",
+        "query --help",
+        "index build --help",
+        "demo --help",
+        "report --help",
+        "query",
+        "nonsense",
+    ],
 )
 def test_help_and_wrong_usage_load_nothing_heavy(words: str) -> None:
     assert _loaded(*words.split()) == set()
