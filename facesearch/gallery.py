@@ -352,7 +352,7 @@ class Gallery:
                 f"index {wanted} needs at least {least} templates to be trained, this gallery has {templates}; "
                 "use flat or sq8 until then"
             )
-        codec = keep or (_CODEC_OF.get(wanted, _DEFAULT_CODEC) if kind else settings.codec)
+        codec = keep or (stored_codec(wanted) if kind else settings.codec)
         if codec != settings.codec:
             target = find_codec(codec)
 
@@ -463,7 +463,12 @@ def _new_settings(encoder: str | Encoder | None, index: str | None) -> GallerySe
     spec, dimension = _encoder_asked(encoder)
     kind = index or DEFAULT_INDEX_KIND
     _check_kind(kind, dimension)
-    return GallerySettings(spec.model, dimension, _CODEC_OF.get(kind, _DEFAULT_CODEC), kind)
+    return GallerySettings(spec.model, dimension, stored_codec(kind), kind)
+
+
+def stored_codec(kind: str) -> str:
+    """The codec in which a gallery with an index of `kind` stores its templates, unless told otherwise."""
+    return _CODEC_OF.get(kind, _DEFAULT_CODEC)
 
 
 def _check_kind(kind: str, dimension: int) -> None:

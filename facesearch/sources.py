@@ -75,7 +75,7 @@ def _add_people(found: Sources, folder: Path) -> None:
                 _add_of_one_person(found, entry, entry.name)
             except UsageError as error:  # one folder that cannot be read; the others can
                 found.rejected.append(Rejection(str(entry), str(error)))
-        elif _is_photo(entry.name):
+        elif is_photo_name(entry.name):
             reason = "lies outside of a person's folder: move it into one, or use --identity NAME"
             found.rejected.append(Rejection(str(entry), reason))
         else:
@@ -89,7 +89,7 @@ def _add_of_one_person(found: Sources, path: Path, identity: str) -> None:
     for entry in _entries(path):
         if entry.name.startswith("."):
             found.ignored += 1
-        elif _is_photo(entry.name) or entry.is_dir():  # a folder is rejected with that reason when it is read
+        elif is_photo_name(entry.name) or entry.is_dir():  # a folder is rejected with that reason when it is read
             found.photos.append(Photo(composed(identity), entry))
         else:
             found.ignored += 1
@@ -102,6 +102,7 @@ def _entries(folder: Path) -> list[Path]:
         raise UsageError(f"{folder} cannot be read ({(error.strerror or 'error').lower()})") from None
 
 
-def _is_photo(name: str) -> bool:
+def is_photo_name(name: str) -> bool:
+    """Whether a file of this name is meant as a photo: one with a photo's suffix, or with none."""
     suffix = Path(name).suffix.lower()
     return not suffix or suffix in _PHOTO_SUFFIXES

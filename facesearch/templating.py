@@ -117,12 +117,7 @@ class Templater:
         Raises `RejectedImageError` if it is not square, and as `check_aligned` does.
         """
         self.check_aligned(kind)
-        _check_pixels(crop)
-        if crop.shape[0] != crop.shape[1]:
-            raise RejectedImageError(f"an aligned crop is square, this image is {crop.shape[1]}×{crop.shape[0]}")
-        size = (self._crop.size, self._crop.size)
-        if crop.shape[:2] != size:
-            crop = np.asarray(PillowImage.fromarray(crop).resize(size, PillowImage.Resampling.BILINEAR))
+        crop = aligned_crop(crop, self._crop.size)
         start = time.perf_counter()
         template = self.encoder.encode(crop[None])[0]
         if watch:
@@ -139,17 +134,7 @@ class Templater:
             )
 
     def _found(self, image: RGB) -> list[Face]:
-        _check_pixels(image)
-        least = self._detector.min_face
-        found = self._detector.detect(image)
-        faces = [face for face in found if face.size >= least]  # the detector also finds some half as large
-        if not faces:
-            tiny = found or (self._detector.detect(image, _TINY) if least > _TINY else [])
-            if tiny:
-                raise TinyFaceError(
-                    f"the face is only {int(tiny[0].size)} pixels wide, at least {least} are needed (--min-face)"
-                )
-        return faces
+        return find_faces(self._detector, image)
 
     def _encode(self, image: RGB, faces: Sequence[Face], watch: Stopwatch | None = None) -> list[FaceTemplate]:
         start = time.perf_counter()
@@ -161,6 +146,41 @@ class Templater:
             FaceTemplate(template, face.box, face.score * min(1.0, face.size / _GOOD_SIZE))
             for template, face in zip(templates, faces, strict=True)
         ]
+
+
+def find_faces(detector: FaceDetector, image: RGB) -> list[Face]:
+    """The faces of at least the detector's smallest size in pixels (h, w, 3), largest first; empty if there is none.
+
+    Raises `TinyFaceError` where there are smaller ones only, `UnreadableImageError` for what are no pixels.
+    """
+    _check_pixels(image)
+    least = detector.min_face
+    found = detector.detect(image)
+    faces = [face for face in found if face.size >= least]  # the detector also finds some half as large
+    if not faces:
+        tiny = found or (detector.detect(image, _TINY) if least > _TINY else [])
+        if tiny:
+            raise TinyFaceError(
+                f"the face is only {int(tiny[0].size)} pixels wide, at least {least} are needed (--min-face)"
+            )
+    return faces
+
+
+def prominent_face(detector: FaceDetector, path: Path) -> tuple[Face, bytes]:
+    """The most prominent face of the photo in a file and the SHA-256 of its content; raises `RejectedImageError`."""
+    data = read_bytes(path)
+    image = decode(data, os.fspath(path))
+    return most_prominent(find_faces(detector, image), *image.shape[:2]), sha256(data)
+
+
+def aligned_crop(image: RGB, size: int) -> RGB:
+    """An image that is an aligned crop already as (size, size, 3); raises `RejectedImageError` if it is not square."""
+    _check_pixels(image)
+    if image.shape[0] != image.shape[1]:
+        raise RejectedImageError(f"an aligned crop is square, this image is {image.shape[1]}×{image.shape[0]}")
+    if image.shape[0] == size:
+        return image
+    return np.asarray(PillowImage.fromarray(image).resize((size, size), PillowImage.Resampling.BILINEAR))
 
 
 def _check_pixels(image: RGB) -> None:

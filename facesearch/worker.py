@@ -1,7 +1,8 @@
-"""One process that turns photos into templates: `python -m facesearch.worker ENCODER MIN_FACE ALIGNED`.
+"""One process that looks at photos: `facesearch.worker templates ENCODER MIN_FACE ALIGNED`, or `faces MIN_FACE`.
 
 Reads a JSON line per photo, `{"path": …}`, from standard input, and answers each with one on standard output: the
-fields of a `PhotoTemplate`, or `{"rejected": reason}`. It ends when its input does: it never outlives who started it.
+fields of a `PhotoTemplate`, or those of the most prominent `Face`, or `{"rejected": reason}`. It ends when its input
+does: it never outlives who started it.
 """
 
 from __future__ import annotations
@@ -9,28 +10,50 @@ from __future__ import annotations
 import base64
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from facesearch.encoders import load_encoder
 from facesearch.errors import RejectedImageError
-from facesearch.templating import Templater
+from facesearch.faces import Face, FaceDetector
+from facesearch.templating import PhotoTemplate, Templater, prominent_face
+
+Answer = Callable[[Path], dict[str, Any]]
 
 
 def main() -> None:
-    encoder, min_face, aligned = sys.argv[1:]
-    templater = Templater(load_encoder(encoder, threads=1), min_face=int(min_face), threads=1)
+    task, *arguments = sys.argv[1:]
+    answer = _templates(*arguments) if task == "templates" else _faces(*arguments)
     for line in sys.stdin:
-        answer = _answer(templater, Path(json.loads(line)["path"]), aligned or None)
-        sys.stdout.write(json.dumps(answer) + "\n")
+        try:
+            found = answer(Path(json.loads(line)["path"]))
+        except RejectedImageError as error:
+            found = {"rejected": str(error)}
+        sys.stdout.write(json.dumps(found) + "\n")
         sys.stdout.flush()
 
 
-def _answer(templater: Templater, path: Path, aligned: str | None) -> dict[str, Any]:
-    try:
-        found = templater.file(path, aligned)
-    except RejectedImageError as error:
-        return {"rejected": str(error)}
+def _templates(encoder: str, min_face: str, aligned: str) -> Answer:
+    templater = Templater(load_encoder(encoder, threads=1), min_face=int(min_face), threads=1)
+    return lambda path: _template_fields(templater.file(path, aligned or None))
+
+
+def _faces(min_face: str) -> Answer:
+    detector = FaceDetector(int(min_face), threads=1)
+    return lambda path: _face_fields(*prominent_face(detector, path))
+
+
+def _face_fields(face: Face, content: bytes) -> dict[str, Any]:
+    return {
+        "sha256": content.hex(),
+        "box": face.box,
+        "score": face.score,
+        "landmarks": base64.b64encode(face.landmarks.tobytes()).decode("ascii"),
+    }
+
+
+def _template_fields(found: PhotoTemplate) -> dict[str, Any]:
     return {
         "sha256": found.sha256.hex(),
         "width": found.width,

@@ -1,4 +1,4 @@
-"""Several processes that turn photos into templates.
+"""Several processes that turn photos into templates or find the faces in them.
 
 Threads of one process share its interpreter lock, which costs a tenth of two cores. Processes share nothing. They are
 plain programs spoken to in JSON lines (facesearch.worker): nothing is unpickled, and a script that enrols needs no main
@@ -21,17 +21,18 @@ from typing import Any, Self
 import numpy as np
 
 from facesearch.errors import RejectedImageError, UnreadableImageError
+from facesearch.faces import Face
 from facesearch.templating import FaceTemplate, PhotoTemplate
 
 
-class WorkerPool:
-    """`count` processes with the same encoder (its name); `template` may be called from as many threads."""
+class _Processes:
+    """`count` processes of facesearch.worker with the same task; `ask` may be called from as many threads."""
 
-    def __init__(self, count: int, encoder: str, min_face: int, aligned: str | None) -> None:
+    def __init__(self, count: int, *task: str) -> None:
         package = str(Path(__file__).parents[1])
         paths = [package, *filter(None, [os.environ.get("PYTHONPATH")])]
         self._environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
-        self._command = [sys.executable, "-m", "facesearch.worker", encoder, str(min_face), aligned or ""]
+        self._command = [sys.executable, "-m", "facesearch.worker", *task]
         self._all: list[subprocess.Popen[str]] = []
         self._idle: SimpleQueue[subprocess.Popen[str]] = SimpleQueue()
         for _ in range(count):
@@ -49,8 +50,8 @@ class WorkerPool:
         self._all.append(process)
         return process
 
-    def template(self, path: Path) -> PhotoTemplate:
-        """The template of a photo's subject; raises `RejectedImageError`."""
+    def ask(self, path: Path) -> dict[str, Any]:
+        """What a process says of a photo; raises `RejectedImageError`."""
         process = self._idle.get()
         try:
             answer = _ask(process, path)
@@ -62,10 +63,7 @@ class WorkerPool:
             self._idle.put(process)
         if "rejected" in answer:
             raise RejectedImageError(answer["rejected"])
-        template = np.frombuffer(base64.b64decode(answer["template"]), dtype=np.float32)  # (dimension,)
-        box = None if answer["box"] is None else tuple(answer["box"])
-        face = FaceTemplate(template, box, answer["quality"])
-        return PhotoTemplate(face, bytes.fromhex(answer["sha256"]), answer["width"], answer["height"])
+        return answer
 
     def close(self) -> None:
         """End all processes."""
@@ -79,6 +77,35 @@ class WorkerPool:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+class WorkerPool(_Processes):
+    """`count` processes with the same encoder (its name); `template` may be called from as many threads."""
+
+    def __init__(self, count: int, encoder: str, min_face: int, aligned: str | None) -> None:
+        super().__init__(count, "templates", encoder, str(min_face), aligned or "")
+
+    def template(self, path: Path) -> PhotoTemplate:
+        """The template of a photo's subject; raises `RejectedImageError`."""
+        answer = self.ask(path)
+        template = np.frombuffer(base64.b64decode(answer["template"]), dtype=np.float32)  # (dimension,)
+        box = None if answer["box"] is None else tuple(answer["box"])
+        face = FaceTemplate(template, box, answer["quality"])
+        return PhotoTemplate(face, bytes.fromhex(answer["sha256"]), answer["width"], answer["height"])
+
+
+class DetectorPool(_Processes):
+    """`count` processes that find faces; `face` may be called from as many threads."""
+
+    def __init__(self, count: int, min_face: int) -> None:
+        super().__init__(count, "faces", str(min_face))
+
+    def face(self, path: Path) -> tuple[Face, bytes]:
+        """The most prominent face of a photo and the SHA-256 of its content; raises `RejectedImageError`."""
+        answer = self.ask(path)
+        landmarks = np.frombuffer(base64.b64decode(answer["landmarks"]), dtype=np.float32).reshape(5, 2)
+        left, top, width, height = answer["box"]
+        return Face((left, top, width, height), answer["score"], landmarks), bytes.fromhex(answer["sha256"])
 
 
 def _ask(process: subprocess.Popen[str], path: Path) -> dict[str, Any]:

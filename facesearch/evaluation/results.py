@@ -102,7 +102,7 @@ class HardError:
 
 @dataclass(frozen=True, slots=True)
 class Paired:
-    """Against the baseline, on the same searches: difference in top-1, and McNemar's exact test.
+    """Against the baseline, on the same searches: difference in top-1 (of pairs: in accuracy), McNemar's exact test.
 
     lost, gained: searches that only the baseline, only this row, got right.
     """
@@ -132,7 +132,7 @@ class Row:
     top1: rank-1 identification rate, None where nothing is identified. top1_ceiling: what it could be at most, as
     people with a single image cannot be found (leave-one-out without `--min-images`).
     Rates are shares (0..1), similarities are cosines, times are milliseconds, sizes are bytes.
-    encode_ms: per crop, in batches, median. search_ms: one query at a time, median; search_ms_p95 of the same.
+    encode_ms: one crop, median. search_ms: one query, median; search_ms_p95 of the same. Each in one thread.
     bytes_per_template: what the kind stores per template, shared codebooks shared out over the gallery's templates.
     codebook_bytes: what all templates share. gallery_bytes: database and index file of a real gallery, None where none
     was built. codec_training: what the kind learnt from ("" where it learns nothing).
