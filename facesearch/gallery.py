@@ -14,7 +14,7 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
-from facesearch.answers import Candidate, Compaction, FaceAnswer, GalleryInfo, Receipt, Verification
+from facesearch.answers import Calibration, Candidate, Compaction, FaceAnswer, GalleryInfo, Receipt, Verification
 from facesearch.backup import BackupReport, RestoreReport, back_up, restore
 from facesearch.encoders import DEFAULT_MODEL, Encoder, EncoderSpec, find_model, load_encoder
 from facesearch.enrolment import EnrolmentReport, Photo, Progress, composed, enrol_photos
@@ -41,6 +41,7 @@ _log = logging.getLogger("facesearch")
 DEFAULT_INDEX_KIND = "flat"
 _CODEC_OF = {"flat": "fp32"}  # what a kind is exact to; all others lose more than int8 does
 _DEFAULT_CODEC = "int8"
+_OUTGROWN = 1.5  # times the calibrated FPIR that a gallery may come to before it is worth a warning
 _SPARE = 4  # templates asked of the index per identity wanted, to begin with
 
 
@@ -147,6 +148,36 @@ class Gallery:
         """Keep another threshold with the gallery; None returns to the encoder's default."""
         self._settings()
         self._store.set_threshold(threshold)
+
+    def calibration(self) -> Calibration | None:
+        """What the threshold in force was calibrated on; None where it was set otherwise."""
+        found = self._store.calibration()
+        if found is None:
+            return None
+        settings = self._store.settings()
+        in_force = settings is not None and settings.threshold is not None
+        return (
+            found if in_force and settings and np.float32(settings.threshold) == np.float32(found.threshold) else None
+        )
+
+    def set_calibration(self, calibration: Calibration) -> None:
+        """Keep a threshold together with what it was calibrated on."""
+        self._settings()
+        self._store.set_calibration(calibration)
+
+    def outgrown(self) -> str | None:
+        """Why the calibrated threshold no longer holds, in words; None while it does, or where there is none."""
+        found = self.calibration()
+        if found is None:
+            return None
+        now = self.counts().templates
+        expected = found.expected_fpir(now)
+        if now <= found.templates or expected <= _OUTGROWN * found.fpir:
+            return None
+        return (
+            f"the threshold was calibrated for an FPIR of {found.fpir:g} with {found.templates} templates; "
+            f"with {now} now, {expected:.2g} is to be expected: facesearch calibrate"
+        )
 
     def _templater(self, threads: int = 0) -> Templater:
         if threads not in self._models.templaters:

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from facesearch import __version__
-from facesearch.commands import demo, encoders, enroll, evaluate, gallery, identities, index, query, report
+from facesearch.commands import calibrate, demo, encoders, enroll, evaluate, gallery, identities, index, query, report
 from facesearch.errors import FacesearchError
 
 app = typer.Typer(
@@ -30,6 +30,7 @@ app.add_typer(gallery.app, name="gallery")
 app.add_typer(encoders.app, name="encoders")
 app.command("evaluate", epilog=evaluate.EXAMPLES)(evaluate.evaluate)
 app.command("report", epilog=report.EXAMPLES)(report.report)
+app.command("calibrate", epilog=calibrate.EXAMPLES)(calibrate.calibrate)
 app.command("demo", epilog=demo.EXAMPLES)(demo.demo)
 
 

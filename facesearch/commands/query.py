@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -72,6 +73,8 @@ def query(
         open_gallery(gallery, create=False, encoder=encoder, min_face=min_face, device=device) as opened,
         progress_bar("searching", quiet=len(images) < 5) as progress,
     ):
+        if threshold is None and (warning := opened.outgrown()):
+            logging.getLogger("facesearch").warning("%s", warning)
         for done, image in enumerate(images, start=1):
             try:
                 answers = opened.identify_faces(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import secrets
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -25,12 +24,12 @@ SELF_TRAINED = "the gallery itself"
 
 def learns(kind: str) -> bool:
     """Whether an index of this kind learns ranges or codebooks from templates."""
-    return parse_kind(kind).family.train is not None
+    return parse_kind(kind).learns
 
 
 def must_learn(kind: str) -> bool:
     """Whether an index of this kind takes no template before it has learnt."""
-    return parse_kind(kind).family.training_size > 0
+    return parse_kind(kind).training_size > 0
 
 
 def check_kinds(kinds: Sequence[str], dimensions: Sequence[int]) -> None:
@@ -73,9 +72,7 @@ def empty_index(kind: str, dimension: int, training: Floats | None) -> VectorInd
     except VectorIndexError as error:
         raise UsageError(f"{error}: give photos of other people with --codec-training") from error
     path.parent.mkdir(parents=True, exist_ok=True)
-    staged = path.with_name(f".{secrets.token_hex(8)}.tmp")
-    index.save(staged)
-    staged.replace(path)
+    index.save(path)
     return index
 
 

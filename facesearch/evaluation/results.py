@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import re
 import secrets
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from typing import Any
 from facesearch import paths
 from facesearch.errors import FacesearchError, UsageError
 from facesearch.evaluation.records import from_document, to_document
+from facesearch.files import write_atomically
 
 _log = logging.getLogger("facesearch")
 
@@ -286,15 +286,7 @@ def save_run(run: Run) -> Path:
     folder = runs_folder()
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{run.id}.json"
-    staged = folder / f".{run.id}.tmp"
-    try:
-        with staged.open("w", encoding="utf-8") as file:
-            file.write(run.to_json())
-            file.flush()
-            os.fsync(file.fileno())
-        staged.replace(path)
-    finally:
-        staged.unlink(missing_ok=True)
+    write_atomically(path, lambda file: file.write(run.to_json().encode("utf-8", "surrogateescape")))
     return path
 
 
@@ -308,7 +300,7 @@ def load_run(path: Path) -> Run:
     if len(data) > _LARGEST:
         raise FacesearchError(f"{path} is too large for a run")
     try:
-        return Run.from_json(data.decode("utf-8"))
+        return Run.from_json(data.decode("utf-8", "surrogateescape"))
     except (ValueError, RecursionError) as error:  # JSON, UTF-8 and shape
         raise FacesearchError(f"{path} is no run of an evaluation ({error})") from None
 

@@ -13,8 +13,6 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import os
-import secrets
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -22,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from facesearch.errors import FacesearchError
+from facesearch.files import write_atomically
 
 _log = logging.getLogger("facesearch")
 
@@ -61,15 +60,7 @@ class Shards:
         )
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
-            staged = self._folder / f".{secrets.token_hex(8)}.tmp"
-            try:
-                with staged.open("wb") as file:
-                    file.write(data)
-                    file.flush()
-                    os.fsync(file.fileno())
-                staged.replace(self._folder / _name(data))
-            finally:
-                staged.unlink(missing_ok=True)
+            write_atomically(self._folder / _name(data), lambda file: file.write(data))
         except OSError as error:
             reason = (error.strerror or "error").lower()
             raise FacesearchError(f"the cache {self._folder} cannot be written ({reason})") from None

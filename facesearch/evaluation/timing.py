@@ -10,7 +10,6 @@ import hashlib
 import json
 import os
 import platform
-import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -22,6 +21,7 @@ from facesearch.encoders import EncoderSpec, find_model
 from facesearch.evaluation.extraction import Stage
 from facesearch.evaluation.records import from_document, to_document
 from facesearch.evaluation.results import Machine, Version
+from facesearch.files import write_atomically
 
 PACKAGES = ("facesearch", "numpy", "pillow", "onnxruntime", "openvino", "torch", "faiss-cpu")
 _RUNS = 7
@@ -53,9 +53,8 @@ def encoder_costs(specs: Sequence[EncoderSpec], *, again: bool = False, stage: S
             tuple(EncoderCost(row.encoder, row.file_bytes, row.ms_batch_1, row.peak_memory_bytes) for row in rows)
         )
         path.parent.mkdir(parents=True, exist_ok=True)
-        staged = path.with_name(f".{secrets.token_hex(8)}.tmp")
-        staged.write_text(json.dumps(to_document(kept)), encoding="utf-8")
-        staged.replace(path)
+        text = json.dumps(to_document(kept))
+        write_atomically(path, lambda file: file.write(text.encode("utf-8")))
     return {EncoderSpec.parse(cost.encoder): cost for cost in kept.costs}
 
 

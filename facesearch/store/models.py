@@ -21,7 +21,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-REVISIONS = ("0001", "0002", "0003")  # of migrations/versions, oldest first
+REVISIONS = ("0001", "0002", "0003", "0004")  # of migrations/versions, oldest first
 
 # The table that Alembic keeps; an empty database is created with it at the newest revision.
 version_table = Table(
@@ -168,6 +168,30 @@ class Run(Base):
     dataset_sha256: Mapped[str]
     versions: Mapped[str]
     rows: Mapped[str]
+
+
+class StoredCalibration(Base):
+    """What the threshold was set from; at most one row, which outlives the threshold that was set by it."""
+
+    __tablename__ = "calibration"
+    __table_args__ = (CheckConstraint("id = 1", name="single"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    threshold: Mapped[float]
+    fpir: Mapped[float]
+    observed_fpir: Mapped[float]
+    threshold_low: Mapped[float]
+    threshold_high: Mapped[float]
+    searches: Mapped[int]
+    people: Mapped[int]
+    fnir: Mapped[float | None]
+    mated: Mapped[int]
+    dataset: Mapped[str]
+    dataset_sha256: Mapped[str]
+    encoder: Mapped[str]
+    identities: Mapped[int]
+    templates: Mapped[int]
+    created_at: Mapped[int]
 
 
 class Audit(Base):

@@ -7,6 +7,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
 
+from facesearch.answers import Calibration
 from facesearch.store.records import (
     AuditEvent,
     Counts,
@@ -59,6 +60,14 @@ class IdentityStore(Protocol):
 
     def set_threshold(self, threshold: float | None) -> None:
         """Change the cosine from which on a candidate is a match; None stands for the encoder's own."""
+        ...
+
+    def calibration(self) -> Calibration | None:
+        """What the threshold was last calibrated on, whatever it is now; None where it never was."""
+        ...
+
+    def set_calibration(self, calibration: Calibration) -> None:
+        """Set the threshold, and keep what it was calibrated on in place of an earlier calibration."""
         ...
 
     def encoder_id(self, encoder: EncoderKey) -> int:

@@ -16,6 +16,7 @@ from typing import Self
 
 from sqlalchemy import Connection, Engine
 
+from facesearch.answers import Calibration
 from facesearch.errors import GalleryNotFoundError, StoreError, UsageError
 from facesearch.store import checksums as _checksums
 from facesearch.store import identities as _identities
@@ -165,6 +166,14 @@ class SqlStore:
     def set_threshold(self, threshold: float | None) -> None:
         with self._writing() as connection:
             _state.set_threshold(connection, threshold)
+
+    def calibration(self) -> Calibration | None:
+        with self._reading() as connection:
+            return _state.calibration(connection)
+
+    def set_calibration(self, calibration: Calibration) -> None:
+        with self._writing() as connection:
+            _state.set_calibration(connection, calibration)
 
     def encoder_id(self, encoder: EncoderKey) -> int:
         with self._writing() as connection:

@@ -5,14 +5,17 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, fields
 
 from sqlalchemy import Connection, delete, func, insert, select, update
 
+from facesearch.answers import Calibration
 from facesearch.errors import StoreError
 from facesearch.store.checksums import insert_rows, is_sound, next_id, refresh, require_sound
-from facesearch.store.models import Audit, Encoder, Gallery, Run, StoredIndex, Template
+from facesearch.store.models import Audit, Encoder, Gallery, Run, StoredCalibration, StoredIndex, Template
 from facesearch.store.records import AuditEvent, EncoderKey, EvaluationRun, GallerySettings, IndexState
+
+_CALIBRATION = tuple(field.name for field in fields(Calibration))
 
 Detail = Mapping[str, int | float | str | None]
 
@@ -65,6 +68,17 @@ def set_threshold(connection: Connection, threshold: float | None) -> None:
     _configured(connection)
     connection.execute(update(Gallery).values(threshold=threshold))
     refresh(connection, Gallery, Gallery.id == 1)
+
+
+def calibration(connection: Connection) -> Calibration | None:
+    row = connection.execute(select(*(getattr(StoredCalibration, name) for name in _CALIBRATION))).one_or_none()
+    return None if row is None else Calibration(*row)
+
+
+def set_calibration(connection: Connection, wanted: Calibration) -> None:
+    set_threshold(connection, wanted.threshold)
+    connection.execute(delete(StoredCalibration))
+    connection.execute(insert(StoredCalibration).values(id=1, **asdict(wanted)))
 
 
 def encoder_id(connection: Connection, key: EncoderKey) -> int:

@@ -10,13 +10,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from facesearch.encoders import load_encoder
+from facesearch.encoders import EncoderSpec, load_encoder
 from facesearch.errors import FacesearchError, RejectedImageError, UsageError
-from facesearch.evaluation import extraction
+from facesearch.evaluation import extraction, matrix
 from facesearch.evaluation.matrix import Request, evaluate
 from facesearch.evaluation.results import Row, Run
+from facesearch.evaluation.timing import EncoderCost
+from facesearch.faces import Face, FaceDetector
 from facesearch.images import load_image
-from facesearch.templating import Templater
+from facesearch.templating import Templater, prominent_face
 from indexes import create_index
 
 PEOPLE, PHOTOS_PER_PERSON = 12, 3  # of people_photos
@@ -31,6 +33,16 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(autouse=True)
 def shared_home(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FACESEARCH_HOME", str(home))
+
+
+@pytest.fixture(autouse=True)
+def no_timing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Encoders are not timed, which starts processes; one test of the command does it."""
+
+    def costs(specs: list[EncoderSpec], **_: object) -> dict[EncoderSpec, EncoderCost]:
+        return {spec: EncoderCost(str(spec), 1000, 1.5, 2000) for spec in specs}
+
+    monkeypatch.setattr(matrix, "encoder_costs", costs)
 
 
 @pytest.fixture(scope="module")
@@ -51,6 +63,10 @@ def only(run: Run) -> Row:
     return row
 
 
+def untimed(row: Row) -> Row:
+    return replace(row, search_ms=0.0, search_ms_p95=0.0)
+
+
 def nearest_other(stored: np.ndarray, x: np.ndarray, row: int) -> int:
     scores = [(float(np.dot(stored[other], x[row])), -other) for other in range(len(x)) if other != row]
     return -max(scores)[1]
@@ -65,6 +81,7 @@ def test_leave_one_out_is_what_brute_force_gives(people_photos: Path, templates:
         stored = index.reconstruct(np.arange(len(x)))
         right = [names[nearest_other(stored, x, probe)] == names[probe] for probe in range(len(x))]
         assert row.top1 == pytest.approx(np.mean(right))
+        assert row.top1 is not None
         assert row.top1_ci is not None
         assert row.top1_ci[0] <= row.top1 <= row.top1_ci[1]
         cosines = [np.dot(a, b) / np.linalg.norm(a) / np.linalg.norm(b) for a, b in zip(x, stored, strict=True)]
@@ -74,12 +91,12 @@ def test_leave_one_out_is_what_brute_force_gives(people_photos: Path, templates:
     flat, sq8 = run.rows
     assert (flat.bytes_per_template, flat.storage_saving, flat.top1_delta_vs_fp32) == (512.0, 0.0, 0.0)
     shared = sq8.bytes_per_template * len(x) - 128 * len(x)
-    assert 2 * 4 * 128 <= shared <= 2 * 4 * 128 + 64  # two numbers per component, and a line about them
+    assert 2 * 4 * 128 <= shared <= 2 * 4 * 128 + 128  # two numbers per component, and a line about them
     assert sq8.storage_saving == pytest.approx(1 - sq8.bytes_per_template / 512)
     assert flat.gallery_bytes is not None
     assert flat.database_bytes is not None
     assert flat.database_bytes > 512 * len(x)
-    assert all(row.search_ms > 0 and row.encode_ms > 0 for row in run.rows)
+    assert all(row.search_ms > 0 and row.encode_ms == 1.5 for row in run.rows)
 
 
 def test_gallery_probe_is_what_brute_force_gives(people_photos: Path, templates: tuple[list[str], np.ndarray]) -> None:
@@ -172,8 +189,7 @@ def test_a_second_run_computes_no_template_again_and_gives_the_same_figures(
     monkeypatch.setattr(extraction, "load_encoder", fail)
     monkeypatch.setattr(extraction, "find_faces_of", fail)
     second = evaluate(request(people_photos, "flat", "sq8"))
-    timed = {"search_ms": 0.0, "search_ms_p95": 0.0}
-    assert [replace(row, **timed) for row in first.rows] == [replace(row, **timed) for row in second.rows]
+    assert [untimed(row) for row in first.rows] == [untimed(row) for row in second.rows]
     assert first.dataset == second.dataset
 
 
@@ -182,21 +198,20 @@ def test_an_interrupted_run_goes_on_where_it_was(
 ) -> None:
     monkeypatch.setenv("FACESEARCH_HOME", str(tmp_path / "other"))
     monkeypatch.setattr(extraction, "_CHUNK", 5)
-    real, found = extraction.prominent_face, []
+    seen: list[Path] = []
 
-    def interrupted(*arguments: object) -> object:
-        if len(found) == 12:
+    def counting(detector: FaceDetector, path: Path) -> tuple[Face, bytes]:
+        if len(seen) == 12:
             raise KeyboardInterrupt
-        found.append(1)
-        return real(*arguments)  # type: ignore[arg-type]
+        seen.append(path)
+        return prominent_face(detector, path)
 
-    monkeypatch.setattr(extraction, "prominent_face", interrupted)
+    monkeypatch.setattr(extraction, "prominent_face", counting)
     with pytest.raises(KeyboardInterrupt):
         evaluate(request(people_photos))
-    counted: list[int] = []
-    monkeypatch.setattr(extraction, "prominent_face", lambda *a: counted.append(1) or real(*a))
+    seen[:] = [Path()] * 13  # does not interrupt again
     run = evaluate(request(people_photos))
-    assert len(counted) == only(run).images - 10  # two full chunks were kept
+    assert len(seen) - 13 == only(run).images - 10  # two full chunks were kept
 
 
 def test_a_damaged_file_of_the_cache_is_computed_again(
@@ -297,4 +312,4 @@ def test_edgeface_or_the_default_on_real_photos_equals_brute_force(lfw: Path, tm
     x = np.stack(found)
     right = [names[nearest_other(x, x, probe)] == names[probe] and x[probe].any() for probe in range(len(x))]
     assert row.top1 == pytest.approx(np.mean(right))
-    assert row.top1 >= 0.8
+    assert np.mean(right) >= 0.8

@@ -76,7 +76,7 @@ def test_without_any_run_the_command_that_makes_one_is_named() -> None:
         ('{"format": 1, "secret": 5}', "unknown field secret"),
         ('{"format": 1}', "missing"),
         ("[" * 100_000, "recursion"),
-        ("\udcff", "codec"),
+        ("\udcff", "Expecting"),
     ],
 )
 def test_a_damaged_run_is_told_in_one_line_and_left_out_of_the_list(

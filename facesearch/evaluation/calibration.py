@@ -1,0 +1,141 @@
+"""A gallery's threshold from data: photos of people who are not enrolled, each searched for in the gallery.
+
+The threshold is the lowest that keeps FPIR at the wanted rate over these non-mated searches. It holds for the gallery
+as it is: with more templates a stranger meets more people who might resemble him. For independent comparisons
+
+    FPIR(N) = 1 − (1 − FMR)^N,   so   FPIR(N') = 1 − (1 − FPIR(N))^(N' / N),
+
+and a few people who resemble many make the truth a little better than that (docs/thresholds.md).
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from facesearch.answers import Calibration
+from facesearch.enrolment import composed
+from facesearch.errors import UsageError
+from facesearch.evaluation import metrics, statistics
+from facesearch.evaluation.codecs import read_training_photos
+from facesearch.evaluation.datasets import Dataset, read_dataset
+from facesearch.evaluation.extraction import Progress, Stage, no_stage, templates
+from facesearch.evaluation.identification import owners_of
+from facesearch.faces import DEFAULT_MIN_FACE
+from facesearch.gallery import Gallery
+
+Doubles = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class Calibrated:
+    """A calibration, the threshold before it, and how many photos gave no template."""
+
+    calibration: Calibration
+    before: float
+    failed: int
+
+
+def calibrate(
+    gallery: Gallery,
+    folder: Path,
+    fpir: float,
+    *,
+    aligned: str | None = None,
+    min_face: int = DEFAULT_MIN_FACE,
+    keep: bool = True,
+    stage: Stage = no_stage,
+) -> Calibrated:
+    """Set the threshold of `gallery` so that a share `fpir` of strangers gets somebody's name; `keep`: store it.
+
+    folder: photos of people, `<identity>/<image>`, or photos alone, each of a person of its own. People whose name is
+    enrolled are mated searches, from which FNIR comes; all others are strangers.
+    Raises `UsageError` where there are too few strangers to show so small a rate (three in `fpir`).
+    """
+    if not 0 < fpir < 1:
+        raise UsageError(f"--fpir is {fpir}: a share between 0 and 1 is needed, as 0.01")
+    enrolled = {summary.name for summary in gallery.identities()}
+    if not enrolled:
+        raise UsageError("the gallery is empty: enrol somebody first")
+    with stage("reading photos") as progress:
+        dataset, labelled = _photos(folder, progress)
+    spec = gallery.encoder_spec
+    held = templates(dataset, [spec], aligned=aligned, min_face=min_face, stage=stage)[spec]
+    names = [composed(sample.identity) if labelled else sample.path for sample in dataset.samples]
+    mated = np.array([labelled and name in enrolled for name in names], np.bool_)
+    foreign = np.flatnonzero(~mated)
+    least = int(np.ceil(metrics.RULE_OF_THREE / fpir))
+    if len(foreign) < least:
+        raise UsageError(
+            f"{folder} has {len(foreign)} photos of people who are not enrolled; to show an FPIR of {fpir:g}, "
+            f"at least {least} are needed (rule of three)"
+        )
+    score, first = _search(gallery, held.values, held.found, names, stage)
+    threshold = metrics.threshold_at(score[foreign], fpir)
+    hits = (score[foreign] >= threshold).astype(np.float64)
+    owners = owners_of(np.unique([names[place] for place in foreign], return_inverse=True)[1].astype(np.int64))
+    low, high = _interval(score[foreign], owners, fpir)
+    counts = gallery.counts()
+    calibration = Calibration(
+        threshold=threshold,
+        fpir=fpir,
+        observed_fpir=float(hits.mean()),
+        threshold_low=low,
+        threshold_high=high,
+        searches=len(foreign),
+        people=int(owners.max()) + 1,
+        fnir=metrics.false_negative_rate(score[mated], first[mated], threshold) if mated.any() else None,
+        mated=int(mated.sum()),
+        dataset=dataset.name,
+        dataset_sha256=dataset.sha256,
+        encoder=str(spec),
+        identities=counts.identities,
+        templates=counts.templates,
+        created_at=int(time.time()),
+    )
+    before = gallery.threshold
+    if keep:
+        gallery.set_calibration(calibration)
+    return Calibrated(calibration, before, int((~held.found).sum()))
+
+
+def _photos(folder: Path, progress: Progress) -> tuple[Dataset, bool]:
+    """The photos, and whether it is known whose they are."""
+    if folder.is_dir() and any(entry.is_dir() and not entry.name.startswith(".") for entry in folder.iterdir()):
+        return read_dataset(folder, progress=progress), True
+    return read_training_photos(folder, progress), False
+
+
+def _search(
+    gallery: Gallery, values: npt.NDArray[np.float32], found: Bools, names: list[str], stage: Stage
+) -> tuple[Doubles, Bools]:
+    """Of every photo: the best candidate's similarity (−inf: none), and whether it is the photo's own person."""
+    score = np.full(len(names), -np.inf)
+    first = np.zeros(len(names), np.bool_)
+    ready = np.flatnonzero(found)
+    with stage(f"searching with {len(ready)} photos") as progress:
+        for start in range(0, len(ready), 256):
+            block = ready[start : start + 256]
+            for place, candidates in zip(block, gallery.search(values[block], k=1), strict=True):
+                if candidates:
+                    score[place] = candidates[0].similarity
+                    first[place] = candidates[0].identity == names[place]
+            progress(start + len(block), len(ready))
+    return score, first
+
+
+def _interval(scores: Doubles, owners: Ints, fpir: float) -> tuple[float, float]:
+    """95 % interval of the threshold, strangers drawn anew."""
+    weights = statistics.Resamples.draw(int(owners.max()) + 1).weights
+    order = np.argsort(scores)[::-1]
+    counts = np.cumsum(weights[:, owners[order]], axis=1)
+    barred = (counts <= fpir * counts[:, -1:] + 1e-9).sum(axis=1)
+    limits = np.where(barred < len(order), scores[order][np.minimum(barred, len(order) - 1)], -1.0)
+    low, high = statistics.interval(np.maximum(limits, -1.0))
+    return low, high
