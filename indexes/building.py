@@ -13,7 +13,7 @@ from indexes.rotation import RotatedCodes, principal_rotation
 
 def empty_codes(stage: Stage, dimension: int) -> Codes:
     """Codes of the stage for vectors of the dimension, with no rows."""
-    inner = _maker(stage).make(stage.components or dimension, stage.parameter)
+    inner = _maker(stage).make(stage.components or dimension, stage.parameter, stage.lists)
     if not stage.components:
         return inner
     return RotatedCodes(inner, None, partial(_principal, stage.components))
@@ -24,7 +24,7 @@ def restored_codes(stage: Stage, dimension: int, reader: SectionReader, name: st
     maker, width = _maker(stage), stage.components or dimension
 
     def restore(reader: SectionReader, name: str) -> Codes:
-        return maker.restore(reader, name, width, stage.parameter)
+        return maker.restore(reader, name, width, stage.parameter, stage.lists)
 
     if not stage.components:
         return restore(reader, name)

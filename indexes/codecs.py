@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 # (cosine between a 512-d vector and its INT8 form: 0.9999); few steps need a narrow range.
 # Vectors that lie in few components, such as one-hot ones, are clipped hard, trained or not: not what encoders give.
 _SIGMAS = {8: 6.0, 6: 3.8, 4: 2.6}
-_TYPES = {8: "QT_8bit", 6: "QT_6bit", 4: "QT_4bit"}
+SCALAR_TYPES = {8: "QT_8bit", 6: "QT_6bit", 4: "QT_4bit"}
 # A component that hardly varied in training may vary later: its range never shrinks below this part of the preset.
 _NARROWEST = 1 / 16
 _SMALLEST_SAMPLE = 256  # below this, a preset is the better guess
@@ -62,15 +62,20 @@ def is_fp16(base: Any, dimension: int, parameter: int) -> bool:
 
 def sq_base(dimension: int, bits: int) -> Any:
     """Make a base that is ready without training: every component covers ± some standard deviations, at most ±1."""
-    import numpy as np
-
     library = faiss()
-    kind = getattr(library.ScalarQuantizer, _TYPES[bits])
+    kind = getattr(library.ScalarQuantizer, SCALAR_TYPES[bits])
     base = library.IndexScalarQuantizer(dimension, kind, library.METRIC_INNER_PRODUCT)
-    half = np.full(dimension, _preset_half_width(dimension, bits))
-    _set_ranges(base, -half, half)
+    preset_ranges(base, bits)
     base.is_trained = True
     return base
+
+
+def preset_ranges(base: Any, bits: int) -> None:
+    """Let the scalar quantizer of a base cover what components of unit vectors are when nothing else is known."""
+    import numpy as np
+
+    half = np.full(base.d, _preset_half_width(base.d, bits))
+    _set_ranges(base, -half, half)
 
 
 def train_sq(base: Any, x: NDArray[Any], progress: Progress | None = None) -> None:
@@ -81,7 +86,7 @@ def train_sq(base: Any, x: NDArray[Any], progress: Progress | None = None) -> No
     if n < _SMALLEST_SAMPLE:
         return
     library = faiss()
-    bits = next(bits for bits, name in _TYPES.items() if base.sq.qtype == getattr(library.ScalarQuantizer, name))
+    bits = next(bits for bits, name in SCALAR_TYPES.items() if base.sq.qtype == getattr(library.ScalarQuantizer, name))
     preset = _preset_half_width(d, bits)
     mean = np.clip(x.mean(axis=0, dtype=np.float64), -1.0, 1.0)  # (d,)
     half = np.maximum(_SIGMAS[bits] * x.std(axis=0, dtype=np.float64), preset * _NARROWEST)  # (d,)
@@ -89,15 +94,20 @@ def train_sq(base: Any, x: NDArray[Any], progress: Progress | None = None) -> No
 
 
 def is_sq(base: Any, dimension: int, bits: int) -> bool:
-    import numpy as np
-
     library = faiss()
     if not isinstance(base, library.IndexScalarQuantizer) or not _holds(base, dimension, (dimension * bits + 7) // 8):
         return False
+    return base.is_trained and are_ranges(base, dimension, bits)
+
+
+def are_ranges(base: Any, dimension: int, bits: int) -> bool:
+    """Whether the scalar quantizer of a base has so many bits, and finite ranges."""
+    import numpy as np
+
+    library = faiss()
     ranges = library.vector_to_array(base.sq.trained)  # (2 * dimension,): lowest values, then widths
     return (
-        base.sq.qtype == getattr(library.ScalarQuantizer, _TYPES[bits])
-        and base.is_trained
+        base.sq.qtype == getattr(library.ScalarQuantizer, SCALAR_TYPES[bits])
         and ranges.size == 2 * dimension
         and bool(np.isfinite(ranges).all())
     )
@@ -110,7 +120,7 @@ def pq_base(dimension: int, m: int) -> Any:
 
 def is_pq(base: Any, dimension: int, m: int) -> bool:
     library = faiss()
-    return isinstance(base, library.IndexPQ) and _holds(base, dimension, m) and _is_codebook(base, dimension, m, 8)
+    return isinstance(base, library.IndexPQ) and _holds(base, dimension, m) and is_codebook(base, dimension, m, 8)
 
 
 def fastscan_base(dimension: int, m: int) -> Any:
@@ -125,7 +135,7 @@ def is_fastscan(base: Any, dimension: int, m: int) -> bool:
         isinstance(base, library.IndexPQFastScan)
         and (base.d, base.metric_type, base.M2) == (dimension, library.METRIC_INNER_PRODUCT, 2 * m)
         and base.codes.size() == (base.ntotal + base.bbs - 1) // base.bbs * base.bbs * m
-        and _is_codebook(base, dimension, 2 * m, 4)
+        and is_codebook(base, dimension, 2 * m, 4)
     )
 
 
@@ -197,7 +207,7 @@ def is_rabitq(base: Any, dimension: int, parameter: int) -> bool:
     )
 
 
-def _is_codebook(base: Any, dimension: int, parts: int, bits: int) -> bool:
+def is_codebook(base: Any, dimension: int, parts: int, bits: int) -> bool:
     import numpy as np
 
     centroids = faiss().vector_to_array(base.pq.centroids)  # (2 ** bits * dimension,)

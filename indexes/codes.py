@@ -29,8 +29,8 @@ class Codes(Protocol):
     def is_trained(self) -> bool: ...
 
     @property
-    def is_exhaustive(self) -> bool:
-        """Whether `candidates` looks at every row and scores it as `decode` stores it (to 1e-5): nothing is missed."""
+    def is_precise(self) -> bool:
+        """Whether the scores of `candidates` are those of what `decode` gives, to 1e-5."""
         ...
 
     def __len__(self) -> int: ...
@@ -93,13 +93,13 @@ class FaissCodes:
         base: Any,
         train: Callable[[Any, Floats, Progress | None], None] | None,
         *,
-        exhaustive: bool = True,
+        precise: bool = True,
         remove: Callable[[Any, Rows], None] | None = None,
         mapped: NDArray[np.uint8] | None = None,
     ) -> None:
         self._base = base
         self._train = train
-        self._exhaustive = exhaustive
+        self._precise = precise
         self._remove = remove
         self._mapped = mapped  # the bytes of a file that the base looks into; None where it owns its memory
 
@@ -111,7 +111,7 @@ class FaissCodes:
         is_base: Callable[[Any], bool],
         train: Callable[[Any, Floats, Progress | None], None] | None,
         *,
-        exhaustive: bool = True,
+        precise: bool = True,
         remove: Callable[[Any, Rows], None] | None = None,
     ) -> FaissCodes:
         """Look into the section name of a file, in place; raises VectorIndexError where it holds something else."""
@@ -119,15 +119,15 @@ class FaissCodes:
         base = read_faiss(content)
         if not is_base(base):
             raise VectorIndexError("its contents are not what its kind and dimension say")
-        return cls(base, train, exhaustive=exhaustive, remove=remove, mapped=content)
+        return cls(base, train, precise=precise, remove=remove, mapped=content)
 
     @property
     def is_trained(self) -> bool:
         return bool(self._base.is_trained)
 
     @property
-    def is_exhaustive(self) -> bool:
-        return self._exhaustive
+    def is_precise(self) -> bool:
+        return self._precise
 
     def __len__(self) -> int:
         return int(self._base.ntotal)

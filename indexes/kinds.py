@@ -2,7 +2,7 @@
 
     kind   = stage | stage "+" stage       the second stage re-ranks what the first, the faster one, proposes
     stage  = [ "pca" d "," ] [ "ivf" n "," ] code
-    code   = flat | fp16 | sq8 | sq6 | sq4 | pq<m> | opq<m> | fs<m> | rabitq | tcq<m>
+    code   = flat | fp16 | sq8 | sq6 | sq4 | pq<m> | opq<m> | fs<m> | rabitq | hnsw<M> | hnsw<M>,sq8 | tcq<m>
 
 as in `sq8`, `pca256,sq4`, `ivf1024,sq8`, `rabitq+sq4`, `pca128,fs32+sq8`, `pca128,fs32+pca128,sq4`. Every stage sees
 the whole vector. A new code is a new row, and an entry in `indexes.makers` that makes and restores its codes.
@@ -42,6 +42,10 @@ def _dividing(form: str, factor: int = 1) -> Callable[[int, int], str]:
     return misfit
 
 
+def _too_few_neighbours(dimension: int, m: int) -> str:
+    return "" if m >= 2 else "M has to be 2 or more"
+
+
 @dataclass(frozen=True, slots=True)
 class Family:
     """One row of the table. `parameter` is the number in the code's name, 0 where the family takes none."""
@@ -58,6 +62,7 @@ class Family:
     removes: bool = True  # natively; otherwise the removed is wiped and skipped, until there is much of it
     exhaustive: bool = True  # a search looks at every vector as it is stored
     portable: bool = True  # a vector's code can be kept outside the index and given back, see `indexes.coder`
+    inverts: bool = True  # whether an inverted file can stand in front
 
 
 FAMILIES: tuple[Family, ...] = (
@@ -146,6 +151,33 @@ FAMILIES: tuple[Family, ...] = (
         summary="one bit per component and 8 bytes, ready without training",
         exact_to="0.05 of cosine",
         bytes_per_vector=lambda dimension, _: float((dimension + 7) // 8 + 8),
+        inverts=False,
+    ),
+    Family(
+        form="hnsw<M>",
+        pattern=r"hnsw([1-9]\d{0,2})",
+        maker="HNSW_FLAT",
+        summary="a graph over FP32, M to 2 M neighbours of each vector",
+        exact_to="exact, of the vectors that the walk meets",
+        bytes_per_vector=lambda dimension, m: 4.0 * dimension + 8 * m + 16,
+        misfit=_too_few_neighbours,
+        removes=False,
+        exhaustive=False,
+        inverts=False,
+        portable=False,
+    ),
+    Family(
+        form="hnsw<M>,sq8",
+        pattern=r"hnsw([1-9]\d{0,2}),sq8",
+        maker="HNSW_SQ8",
+        summary="the same over INT8",
+        exact_to="0.001 of cosine, of the vectors that the walk meets",
+        bytes_per_vector=lambda dimension, m: 1.0 * dimension + 8 * m + 16,
+        misfit=_too_few_neighbours,
+        removes=False,
+        exhaustive=False,
+        inverts=False,
+        portable=False,
     ),
     Family(
         form="tcq<m>",
@@ -157,10 +189,12 @@ FAMILIES: tuple[Family, ...] = (
         learns=True,
         training_size=_LEAST_SAMPLE,
         misfit=lambda dimension, m: "" if 2 <= m <= dimension else "m has to be from 2 to the dimension",
+        inverts=False,
     ),
 )
 _PCA = "pca<d>"
 _IVF = "ivf<n>"
+_BYTES_IN_LIST = 16  # a serial number in the list and one beside the rows
 _NUMBER = r"([1-9]\d{0,6})"
 
 
@@ -174,7 +208,8 @@ class Stage:
     lists: int = 0
 
     def bytes_per_vector(self, dimension: int) -> float:
-        return self.family.bytes_per_vector(self.components or dimension, self.parameter)
+        of_code = self.family.bytes_per_vector(self.components or dimension, self.parameter)
+        return of_code + (_BYTES_IN_LIST if self.lists else 0)
 
     @property
     def learns(self) -> bool:
@@ -189,6 +224,8 @@ class Stage:
 
     def misfit(self, dimension: int) -> str:
         """Why the stage does not fit the dimension, or ""."""
+        if self.lists and not self.family.inverts:
+            return f"no ivf can stand in front of {self.family.form}"
         if self.components > dimension:
             return f"pca{self.components} keeps more components than there are"
         return self.family.misfit(self.components or dimension, self.parameter)
@@ -258,22 +295,23 @@ def parse_kind(text: str) -> Kind:
 
 
 def _stage(text: str) -> Stage | None:
-    match = re.fullmatch(rf"(?:pca{_NUMBER},)?(.*)", text, re.ASCII)
+    match = re.fullmatch(rf"(?:pca{_NUMBER},)?(?:ivf{_NUMBER},)?(.*)", text, re.ASCII)
     if match is None:
         return None
     for family in FAMILIES:
-        if found := re.fullmatch(family.pattern, match[2], re.ASCII):
-            return Stage(family, int(found[1]) if found.re.groups else 0, int(match[1] or 0))
+        if found := re.fullmatch(family.pattern, match[3], re.ASCII):
+            parameter = int(found[1]) if found.re.groups else 0
+            return Stage(family, parameter, int(match[1] or 0), int(match[2] or 0))
     return None
 
 
 def code_of(kind: str) -> str | None:
     """The name of the codes that stand for the vectors of a kind outside its index, as in `pca128,sq4`.
 
-    Those of the second stage where there are two, without inverted lists; None where they mean nothing elsewhere.
+    Those of the second stage where there are two; None where they mean nothing elsewhere, or stand in lists.
     """
     stage = parse_kind(kind).stages[-1]
-    if not stage.family.portable:
+    if stage.lists or not stage.family.portable:
         return None
     code = re.sub(r"<\w+>", str(stage.parameter), stage.family.form)
     return f"pca{stage.components},{code}" if stage.components else code

@@ -7,41 +7,53 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol
 
-from indexes import codecs, rotation
+from indexes import codecs, graph_bases, inverted_bases, rotation
 from indexes.codes import Codes, FaissCodes, Floats, Progress
 from indexes.container import SectionReader
 from indexes.trellis_codes import TrellisMaker
+from indexes.graph import GraphCodes
+from indexes.inverted import InvertedCodes
 
 
 class Maker(Protocol):
-    """Makes the codes of one family."""
+    """Makes the codes of one family. lists: of an inverted file in front of them, 0 without."""
 
-    def make(self, dimension: int, parameter: int) -> Codes: ...
+    def make(self, dimension: int, parameter: int, lists: int) -> Codes: ...
 
-    def restore(self, reader: SectionReader, name: str, dimension: int, parameter: int) -> Codes:
+    def restore(self, reader: SectionReader, name: str, dimension: int, parameter: int, lists: int) -> Codes:
         """Codes from the sections of a file whose names begin with name; raises VectorIndexError if they are others."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class FaissMaker:
-    """Codes of one FAISS base; see `indexes.codecs` for the three functions."""
+    """Codes of one FAISS base; see `indexes.codecs` for the functions."""
 
     base: Callable[[int, int], Any]
     is_base: Callable[[Any, int, int], bool]
     train: Callable[[Any, Any, Progress | None], None] | None = None
-    exhaustive: bool = True
+    precise: bool = True
     remove: Callable[[Any, Any], None] | None = None
+    inverted: Callable[[int, int, int], Any] | None = None
+    is_inverted: Callable[[Any, int, int, int], bool] | None = None
 
-    def make(self, dimension: int, parameter: int) -> Codes:
+    def make(self, dimension: int, parameter: int, lists: int) -> Codes:
+        if lists:
+            assert self.inverted is not None  # noqa: S101 - the grammar allows lists only where they can be
+            return InvertedCodes(self.inverted(dimension, parameter, lists), self.train, precise=self.precise)
         base = self.base(dimension, parameter)
-        return FaissCodes(base, self.train, exhaustive=self.exhaustive, remove=self.remove)
+        return FaissCodes(base, self.train, precise=self.precise, remove=self.remove)
 
-    def restore(self, reader: SectionReader, name: str, dimension: int, parameter: int) -> Codes:
+    def restore(self, reader: SectionReader, name: str, dimension: int, parameter: int, lists: int) -> Codes:
         def is_base(base: Any) -> bool:
             return self.is_base(base, dimension, parameter)
 
-        return FaissCodes.restored(reader, name, is_base, self.train, exhaustive=self.exhaustive, remove=self.remove)
+        def is_inverted(base: Any) -> bool:
+            return self.is_inverted is not None and self.is_inverted(base, dimension, parameter, lists)
+
+        if lists:
+            return InvertedCodes.restored(reader, name, is_inverted, self.train, precise=self.precise)
+        return FaissCodes.restored(reader, name, is_base, self.train, precise=self.precise, remove=self.remove)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,17 +63,17 @@ class RotatedMaker:
     inner: FaissMaker
     learn: Callable[[Floats, int], Floats] | None = None  # (x, parameter)
 
-    def make(self, dimension: int, parameter: int) -> Codes:
+    def make(self, dimension: int, parameter: int, lists: int) -> Codes:
         fixed = rotation.random_rotation(dimension) if self.learn is None else None
         learn = None if self.learn is None else partial(self._learnt, parameter)
-        return rotation.RotatedCodes(self.inner.make(dimension, parameter), fixed, learn)
+        return rotation.RotatedCodes(self.inner.make(dimension, parameter, lists), fixed, learn)
 
-    def restore(self, reader: SectionReader, name: str, dimension: int, parameter: int) -> Codes:
+    def restore(self, reader: SectionReader, name: str, dimension: int, parameter: int, lists: int) -> Codes:
         return rotation.RotatedCodes.restored(
             reader,
             name,
             (dimension, dimension),
-            lambda reader, name: self.inner.restore(reader, name, dimension, parameter),
+            lambda reader, name: self.inner.restore(reader, name, dimension, parameter, lists),
             None if self.learn is None else partial(self._learnt, parameter),
         )
 
@@ -70,13 +82,61 @@ class RotatedMaker:
         return self.learn(x, parameter)
 
 
-FLAT = FaissMaker(codecs.flat_base, codecs.is_flat)
-FP16 = FaissMaker(codecs.fp16_base, codecs.is_fp16)
-SQ = FaissMaker(codecs.sq_base, codecs.is_sq, codecs.train_sq)
-PQ = FaissMaker(codecs.pq_base, codecs.is_pq, codecs.train_pq)
+@dataclass(frozen=True, slots=True)
+class GraphMaker:
+    """Codes in a graph."""
+
+    base: Callable[[int, int], Any]
+    is_base: Callable[[Any, int, int], bool]
+
+    def make(self, dimension: int, parameter: int, lists: int) -> Codes:
+        make = partial(self.base, dimension, parameter)
+        return GraphCodes(make, make())
+
+    def restore(self, reader: SectionReader, name: str, dimension: int, parameter: int, lists: int) -> Codes:
+        def is_base(base: Any) -> bool:
+            return self.is_base(base, dimension, parameter)
+
+        return GraphCodes.restored(reader, name, is_base, partial(self.base, dimension, parameter))
+
+
+FLAT = FaissMaker(
+    codecs.flat_base,
+    codecs.is_flat,
+    inverted=inverted_bases.flat_lists,
+    is_inverted=inverted_bases.are_flat_lists,
+)
+FP16 = FaissMaker(
+    codecs.fp16_base,
+    codecs.is_fp16,
+    inverted=inverted_bases.fp16_lists,
+    is_inverted=inverted_bases.are_fp16_lists,
+)
+SQ = FaissMaker(
+    codecs.sq_base,
+    codecs.is_sq,
+    codecs.train_sq,
+    inverted=inverted_bases.sq_lists,
+    is_inverted=inverted_bases.are_sq_lists,
+)
+PQ = FaissMaker(
+    codecs.pq_base,
+    codecs.is_pq,
+    codecs.train_pq,
+    inverted=inverted_bases.pq_lists,
+    is_inverted=inverted_bases.are_pq_lists,
+)
 OPQ = RotatedMaker(PQ, rotation.balanced_rotation)
 FASTSCAN = FaissMaker(
-    codecs.fastscan_base, codecs.is_fastscan, codecs.train_pq, exhaustive=False, remove=codecs.remove_fastscan
+    codecs.fastscan_base,
+    codecs.is_fastscan,
+    codecs.train_pq,
+    precise=False,
+    remove=codecs.remove_fastscan,
+    inverted=inverted_bases.fastscan_lists,
+    is_inverted=inverted_bases.are_fastscan_lists,
 )
 RABITQ = RotatedMaker(FaissMaker(codecs.rabitq_base, codecs.is_rabitq))
 TRELLIS = TrellisMaker()
+HNSW_FLAT = GraphMaker(graph_bases.flat_graph, graph_bases.is_flat_graph)
+HNSW_SQ8 = GraphMaker(graph_bases.sq8_graph, graph_bases.is_sq8_graph)

@@ -49,8 +49,8 @@ class RotatedCodes:
         return self._rotation is not None and self._codes.is_trained
 
     @property
-    def is_exhaustive(self) -> bool:
-        return self._codes.is_exhaustive
+    def is_precise(self) -> bool:
+        return self._codes.is_precise
 
     def __len__(self) -> int:
         return len(self._codes)

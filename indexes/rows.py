@@ -6,6 +6,8 @@ as it likes, and computes scores that differ in the last digits with the size of
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -16,6 +18,7 @@ from indexes.errors import InvalidInputError, TrainingError, UntrainedIndexError
 from indexes.inputs import are_members, as_codes, as_ids, as_k, as_new_ids, as_vectors
 from indexes.kinds import Kind
 from indexes.protocol import StrPath
+from indexes.threads import thread_count, threads
 
 _LARGEST_SAMPLE = 65_536  # codebooks gain nothing from more
 _SPARE = 16  # rows fetched beyond k, so that one pass usually shows where a tie ends
@@ -181,12 +184,28 @@ class RowsIndex:
     def search(self, q: ArrayLike, k: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         self._require_training()
         queries, k = as_vectors(q, self._dimension), as_k(k)  # (m, dimension)
+        m, count = len(queries), thread_count()
+        if self._kind.name == "flat" or m < 2 * count or count == 1:  # FAISS's matrix products take all cores as it is
+            with threads(count if m > 1 else 1):  # waking a thread takes longer than it helps one query
+                return self._found(queries, k)
+        parts = np.array_split(queries, min(count, m // 2))
+
+        def found(part: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+            with threads(1):
+                return self._found(part, k)
+
+        with ThreadPoolExecutor(len(parts)) as pool:
+            answers = list(pool.map(found, parts))
+        return np.concatenate([scores for scores, _ in answers]), np.concatenate([ids for _, ids in answers])
+
+    def _found(self, queries: NDArray[np.float32], k: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        """Search in one thread (or in FAISS's): queries (m, dimension), scores and ids (m, k)."""
         m, rows = len(queries), len(self)
         scores = np.full((m, k), -np.inf, np.float32)
         ids = np.full((m, k), -1, np.int64)
-        exact = self._first is self._last and self._first.is_exhaustive
+        precise = self._first is self._last and self._first.is_precise
         unsettled = np.arange(m if rows else 0)
-        fetch = min(rows, k + _SPARE if exact else max(_RERANKED, _RERANKED_TIMES * k))
+        fetch = min(rows, k + _SPARE if precise else max(_RERANKED, _RERANKED_TIMES * k))
         coded = self._last.coded_queries(queries) if unsettled.size else queries  # (m, c)
         while unsettled.size:
             tied = []
@@ -195,13 +214,12 @@ class RowsIndex:
                 block = unsettled[start : start + step]
                 rough, found = self._first.candidates(queries[block], fetch)  # (b, fetch) twice
                 for place, query in enumerate(block.tolist()):
-                    ranked = self._ranked(coded[query], rough[place], found[place], k, exact)
-                    if ranked is None and fetch < rows:
+                    ranked = self._ranked(coded[query], rough[place], found[place], k, precise)
+                    if ranked is None:
                         tied.append(query)
-                        continue
-                    assert ranked is not None  # noqa: S101 - whoever sees all rows is settled
-                    count = ranked[0].size
-                    scores[query, :count], ids[query, :count] = ranked
+                    else:
+                        count = ranked[0].size
+                        scores[query, :count], ids[query, :count] = ranked
             # Whoever still has candidates as good as the k-th at the far end looks further.
             unsettled, fetch = np.array(tied, np.int64), min(rows, 4 * fetch)
         return scores, ids
@@ -212,7 +230,7 @@ class RowsIndex:
         rough: NDArray[np.float32],
         found: NDArray[np.int64],
         k: int,
-        exact: bool,
+        precise: bool,
     ) -> tuple[NDArray[np.float32], NDArray[np.int64]] | None:
         """The k best of the rows found (f,): scores and ids; None where rows beyond them may tie with the last."""
         if found[-1] < 0:
@@ -220,13 +238,13 @@ class RowsIndex:
             rough, found = rough[found >= 0], found[found >= 0]
         else:
             complete = found.size == len(self)
-        if exact and not complete and rough[-1] >= rough[min(k, found.size) - 1] - _UNCERTAIN:
+        if precise and not complete and rough[-1] >= rough[min(k, found.size) - 1] - _UNCERTAIN:
             return None
         scores = self._scores(query, found)
         ids = self._ids_by_row[found]
         order = np.lexsort((ids, -scores))[:k]  # best score first, then lowest id
         # Equal vectors have equal codes and equal rough scores: none of them may be beyond the far end.
-        if not exact and not complete and rough[-1] >= rough[order].min():
+        if not precise and not complete and rough[-1] >= rough[order].min():
             return None
         return scores[order], ids[order]
 

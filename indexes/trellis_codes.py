@@ -46,7 +46,7 @@ class TrellisCodes:
         return self._transform is not None
 
     @property
-    def is_exhaustive(self) -> bool:
+    def is_precise(self) -> bool:
         return True
 
     def __len__(self) -> int:
@@ -119,10 +119,10 @@ class TrellisCodes:
 class TrellisMaker:
     """Makes trellis codes; the parameter is their size in bytes."""
 
-    def make(self, dimension: int, parameter: int) -> Codes:
+    def make(self, dimension: int, parameter: int, lists: int) -> Codes:
         return TrellisCodes(dimension, parameter)
 
-    def restore(self, reader: SectionReader, name: str, dimension: int, parameter: int) -> Codes:
+    def restore(self, reader: SectionReader, name: str, dimension: int, parameter: int, lists: int) -> Codes:
         content = reader.section(f"{name}.codebook").tobytes()
         codes = reader.section(f"{name}.codes")
         if codes.size % parameter or (codes.size and not content):

