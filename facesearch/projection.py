@@ -20,6 +20,7 @@ import numpy.typing as npt
 
 from facesearch.errors import IndexStateError, StoreError
 from facesearch.files import remove_files
+from facesearch.notices import announce
 from facesearch.store import GallerySettings, IdentityStore, IndexState, Templates, Watermark
 from facesearch.store.codecs import find_codec
 from indexes import SavedIndex, VectorIndex, VectorIndexError, create_index, load_index, parse_kind, read_footer
@@ -28,10 +29,7 @@ _log = logging.getLogger("facesearch")
 
 Progress = Callable[[int, int], None]  # (templates done, templates in all)
 
-# A kind that has to be trained waits for this many times the least training set: a codebook learnt from fewer
-# templates knows little but those.
-_TRAIN_FACTOR = 4
-_TRAIN_SAMPLE = 65_536
+_TRAIN_SAMPLE = 65_536  # templates, spread over the whole gallery
 # A small gain is not worth rewriting a large file: what is missing is replayed at the next opening.
 _SAVE_LAG = 0.02
 _STAND_IN = "flat"
@@ -117,10 +115,11 @@ class IndexProjection:
         """Write the index file if it lags far enough behind (or `force`); returns whether there is a new valid one."""
         index, settings = self.current(), self._settings()
         if index.kind != settings.index_kind:  # a stand-in is rebuilt in no time
-            if self._ready_to_train(settings):
-                self.rebuild()
-                return True
-            return False
+            if self._store.counts().templates < parse_kind(settings.index_kind).settled_size:
+                return False
+            announce("%d templates: training index %s, which answers from here on", len(index), settings.index_kind)
+            self.rebuild()
+            return True
         state = self._store.index_state()
         lag = len(index) if state is None else self._covers.last_template_id - state.last_template_id
         removed = state is not None and self._covers.last_removal_id > state.last_removal_id
@@ -131,7 +130,7 @@ class IndexProjection:
     def rebuild(self, progress: Progress | None = None) -> None:
         """Train anew where the kind is trained, fill from the stored templates, write the file."""
         settings = self._settings()
-        index = self._built(settings, progress, train_factor=1)
+        index = self._built(settings, progress, asked=True)
         if index.kind != settings.index_kind:
             least = parse_kind(settings.index_kind).training_size
             raise IndexStateError(
@@ -226,19 +225,20 @@ class IndexProjection:
             self._index = self._built(settings)
 
     def _built(
-        self, settings: GallerySettings, progress: Progress | None = None, *, train_factor: int = _TRAIN_FACTOR
+        self, settings: GallerySettings, progress: Progress | None = None, *, asked: bool = False
     ) -> VectorIndex:
         """A new index of all stored templates; an exact one where there are too few to train the kind.
 
-        train_factor: how many times the least training set there has to be.
+        asked: train on as few as the kind can be trained on, not only when it is worth it.
         """
         covers = self._store.watermark()
         total = self._store.counts().templates
-        ready = self._trainable(settings, total, train_factor)
+        kind = parse_kind(settings.index_kind)
+        ready = not kind.training_size or total >= (kind.training_size if asked else kind.settled_size)
         try:
             index = create_index(settings.index_kind if ready else _STAND_IN, settings.dimension)
-            if ready and parse_kind(settings.index_kind).learns:
-                index.train(self._training_sample(settings))
+            if ready and kind.learns:
+                index.train(self._training_sample(settings, total), progress)
             done = 0
             for batch in self._store.templates():
                 within = batch.ids <= covers.last_template_id
@@ -254,21 +254,16 @@ class IndexProjection:
         self._covers = covers
         return index
 
-    def _ready_to_train(self, settings: GallerySettings) -> bool:
-        return self._trainable(settings, self._store.counts().templates, _TRAIN_FACTOR)
-
-    @staticmethod
-    def _trainable(settings: GallerySettings, templates: int, factor: int) -> bool:
-        return templates >= factor * parse_kind(settings.index_kind).training_size
-
-    def _training_sample(self, settings: GallerySettings) -> npt.NDArray[np.float32]:
-        taken, count = [], 0
+    def _training_sample(self, settings: GallerySettings, total: int) -> npt.NDArray[np.float32]:
+        """Templates (n, d), at most _TRAIN_SAMPLE, spread evenly over the gallery: always the same ones."""
+        step = max(1, total // _TRAIN_SAMPLE)
+        taken, seen = [np.zeros((0, settings.dimension), np.float32)], 0
         for batch in self._store.templates():
-            taken.append(self._decode(batch, settings))
-            count += len(batch)
-            if count >= _TRAIN_SAMPLE:
-                break
-        return np.concatenate([np.zeros((0, settings.dimension), np.float32), *taken])
+            rows = np.arange(-seen % step, len(batch), step)
+            if rows.size:
+                taken.append(self._decode(batch, settings)[rows])
+            seen += len(batch)
+        return np.concatenate(taken)[:_TRAIN_SAMPLE]
 
     def _catch_up(self, settings: GallerySettings, index: VectorIndex) -> None:
         now = self._store.watermark()

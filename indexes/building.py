@@ -13,15 +13,16 @@ from indexes.rotation import RotatedCodes, principal_rotation
 
 def empty_codes(stage: Stage, dimension: int) -> Codes:
     """Codes of the stage for vectors of the dimension, with no rows."""
-    inner = _maker(stage).make(stage.components or dimension, stage.parameter, stage.lists)
+    width = stage.width(dimension)
+    inner = _maker(stage).make(width, stage.parameter, stage.lists)
     if not stage.components:
         return inner
-    return RotatedCodes(inner, None, partial(_principal, stage.components))
+    return RotatedCodes(inner, None, partial(_principal, width))
 
 
 def restored_codes(stage: Stage, dimension: int, reader: SectionReader, name: str) -> Codes:
     """Codes of the stage from a file; raises VectorIndexError where the sections hold something else."""
-    maker, width = _maker(stage), stage.components or dimension
+    maker, width = _maker(stage), stage.width(dimension)
 
     def restore(reader: SectionReader, name: str) -> Codes:
         return maker.restore(reader, name, width, stage.parameter, stage.lists)

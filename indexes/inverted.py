@@ -21,14 +21,20 @@ from indexes.faiss_library import faiss
 # not always: what the widest part of a gallery would add to the right identities is measured in docs/indexes.md.
 PROBED = 1 / 8
 _ITERATIONS = 8
-_PER_LIST = 64
+_PER_LIST = 64  # vectors to find a centroid from, at most
+_LEAST_PER_LIST = 16  # fewer vectors make fewer lists
 
 
 class InvertedCodes:
-    """Codes in an `IndexIVF` of FAISS, whose codes do not depend on the list (no residuals)."""
+    """Codes in an `IndexIVF` of FAISS, whose codes do not depend on the list (no residuals).
+
+    make: the empty base of so many lists. lists: at most; there are fewer where training saw few vectors.
+    """
 
     def __init__(
         self,
+        make: Callable[[int], Any],
+        lists: int,
         base: Any,
         train: Callable[[Any, Floats, Progress | None], None] | None,
         *,
@@ -36,6 +42,8 @@ class InvertedCodes:
         serials: Rows | None = None,
         mapped: NDArray[np.uint8] | None = None,
     ) -> None:
+        self._make = make
+        self._lists = lists
         self._base = base
         self._train = train
         self._precise = precise
@@ -48,19 +56,22 @@ class InvertedCodes:
         cls,
         reader: SectionReader,
         name: str,
-        is_base: Callable[[Any], bool],
+        make: Callable[[int], Any],
+        lists: int,
+        is_base: Callable[[Any, int], bool],
         train: Callable[[Any, Floats, Progress | None], None] | None,
         *,
         precise: bool,
     ) -> InvertedCodes:
         content = reader.section(name)
         base = read_faiss(content)
-        if not is_base(base):
+        found = getattr(base, "nlist", 0)
+        if not 1 <= found <= lists or not is_base(base, found):
             raise VectorIndexError("its contents are not what its kind and dimension say")
         serials = np.asarray(reader.array(f"{name}.serials", "<i8", (base.ntotal,)), np.int64)
         if not (np.diff(serials, prepend=-1) > 0).all():
             raise VectorIndexError("its serial numbers do not ascend")
-        return cls(_completed(base), train, precise=precise, serials=serials, mapped=content)
+        return cls(make, lists, _completed(base), train, precise=precise, serials=serials, mapped=content)
 
     @property
     def is_trained(self) -> bool:
@@ -74,9 +85,9 @@ class InvertedCodes:
         return len(self._serials)
 
     def train(self, x: Floats, progress: Progress | None = None) -> None:
-        self._own()
         library = faiss()
-        lists = self._base.nlist
+        lists = max(1, min(self._lists, len(x) // _LEAST_PER_LIST))
+        self._base, self._mapped = self._make(lists), None
         settings = library.ClusteringParameters()
         settings.niter, settings.max_points_per_centroid, settings.min_points_per_centroid = _ITERATIONS, _PER_LIST, 1
         settings.spherical = True
@@ -84,7 +95,6 @@ class InvertedCodes:
         clustering.train(x, library.IndexFlatIP(x.shape[1]))
         centroids = library.vector_to_array(clustering.centroids).reshape(lists, x.shape[1])
         quantizer = library.downcast_index(self._base.quantizer)
-        quantizer.reset()
         quantizer.add(centroids)
         if self._train is not None:
             self._train(self._base, x, progress)

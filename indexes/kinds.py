@@ -17,9 +17,11 @@ from numbers import Integral
 
 from indexes.errors import UnknownKindError, UnsuitableKindError
 
-LARGE_GALLERY_KIND = "sq8"
+LARGE_GALLERY_KIND = "pca128,fs32+sq8"
 _LARGEST_DIMENSION = 65_536
 _LEAST_SAMPLE = 256  # vectors to learn anything from
+_SETTLED_TIMES = 4
+_PER_LIST = 16
 
 
 def _fits_always(dimension: int, parameter: int) -> str:
@@ -200,15 +202,19 @@ _NUMBER = r"([1-9]\d{0,6})"
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """One coded copy of the vectors. components: kept by a PCA in front, or 0. lists: of an inverted file, or 0."""
+    """One coded copy of the vectors. components: that a PCA in front keeps at most. lists: of an inverted file."""
 
     family: Family
     parameter: int = 0
     components: int = 0
     lists: int = 0
 
+    def width(self, dimension: int) -> int:
+        """Components that are coded, of vectors of the dimension: a PCA keeps all where there are no more."""
+        return min(self.components, dimension) or dimension
+
     def bytes_per_vector(self, dimension: int) -> float:
-        of_code = self.family.bytes_per_vector(self.components or dimension, self.parameter)
+        of_code = self.family.bytes_per_vector(self.width(dimension), self.parameter)
         return of_code + (_BYTES_IN_LIST if self.lists else 0)
 
     @property
@@ -220,15 +226,13 @@ class Stage:
         """Vectors that training has to see; 0: ready from the start."""
         if not (self.components or self.lists):
             return self.family.training_size
-        return max(_LEAST_SAMPLE, self.components, 4 * self.lists, self.family.training_size)
+        return max(_LEAST_SAMPLE, self.components, self.family.training_size)
 
     def misfit(self, dimension: int) -> str:
         """Why the stage does not fit the dimension, or ""."""
         if self.lists and not self.family.inverts:
             return f"no ivf can stand in front of {self.family.form}"
-        if self.components > dimension:
-            return f"pca{self.components} keeps more components than there are"
-        return self.family.misfit(self.components or dimension, self.parameter)
+        return self.family.misfit(self.width(dimension), self.parameter)
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,6 +265,12 @@ class Kind:
         """How many vectors training has to see before the first add; 0 when the kind is ready from the start."""
         return max(stage.training_size for stage in self.stages)
 
+    @property
+    def settled_size(self) -> int:
+        """From how many vectors on training is worth it: what is learnt from fewer knows little but those."""
+        lists = max(stage.lists for stage in self.stages)
+        return max(_SETTLED_TIMES * self.training_size, _PER_LIST * lists)
+
     def bytes_per_vector(self, dimension: int) -> float:
         """Code bytes per vector; ids and what all vectors share (ranges, codebooks) are not counted."""
         return sum(stage.bytes_per_vector(dimension) for stage in self.stages)
@@ -273,7 +283,7 @@ class Kind:
             )
         for stage in self.stages:
             if misfit := stage.misfit(int(dimension)):
-                within = f" {stage.components} after pca" if 0 < stage.components <= dimension else f" {dimension}"
+                within = f" {stage.width(dimension)} after pca" if stage.components else f" {dimension}"
                 raise UnsuitableKindError(f"index kind {self.name} does not fit dimension{within}: {misfit}")
 
 

@@ -40,7 +40,8 @@ class FaissMaker:
     def make(self, dimension: int, parameter: int, lists: int) -> Codes:
         if lists:
             assert self.inverted is not None  # noqa: S101 - the grammar allows lists only where they can be
-            return InvertedCodes(self.inverted(dimension, parameter, lists), self.train, precise=self.precise)
+            make = partial(self.inverted, dimension, parameter)
+            return InvertedCodes(make, lists, make(lists), self.train, precise=self.precise)
         base = self.base(dimension, parameter)
         return FaissCodes(base, self.train, precise=self.precise, remove=self.remove)
 
@@ -48,11 +49,13 @@ class FaissMaker:
         def is_base(base: Any) -> bool:
             return self.is_base(base, dimension, parameter)
 
-        def is_inverted(base: Any) -> bool:
+        def is_inverted(base: Any, lists: int) -> bool:
             return self.is_inverted is not None and self.is_inverted(base, dimension, parameter, lists)
 
         if lists:
-            return InvertedCodes.restored(reader, name, is_inverted, self.train, precise=self.precise)
+            assert self.inverted is not None  # noqa: S101 - as above
+            make = partial(self.inverted, dimension, parameter)
+            return InvertedCodes.restored(reader, name, make, lists, is_inverted, self.train, precise=self.precise)
         return FaissCodes.restored(reader, name, is_base, self.train, precise=self.precise, remove=self.remove)
 
 

@@ -85,9 +85,9 @@ class VectorIndex(Protocol):
         """Return the k best of every row of q (m, dimension): scores (m, k) float32 and ids (m, k) int64.
 
         Best score first, equal scores by lowest id, also at the k-th place. A score is the inner product of the query
-        with the vector as the index stores it; it depends on nothing else in the index or the call. Kinds that do not look
-        at every vector may find better ones with a larger k. Where the index
-        has fewer than k vectors the rest is id -1 with score -inf. Raises UntrainedIndexError before training.
+        with the vector as the index stores it; it depends on nothing else in the index or the call. Kinds that
+        do not look at every vector may find better ones with a larger k. Where the index has fewer than k vectors the
+        rest is id -1 with score -inf. Raises UntrainedIndexError before training.
         """
         ...
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from facesearch.notices import NOTICE
 from facesearch.paths import default_gallery
 from facesearch.words import bytes_in_words as bytes_in_words
 
@@ -79,7 +80,7 @@ def set_up(verbose: bool) -> None:
     logger = logging.getLogger("facesearch")
     logger.handlers[:] = [handler]
     logger.propagate = False
-    logger.setLevel(logging.INFO if verbose else logging.WARNING)
+    logger.setLevel(logging.INFO if verbose else NOTICE)
 
 
 class _Formatter(logging.Formatter):

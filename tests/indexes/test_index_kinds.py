@@ -78,6 +78,8 @@ def test_an_impossible_dimension_is_refused(dimension: int) -> None:
         ("pca256,sq4", 128),
         ("rabitq+sq4", 328),
         ("pca128,fs32+sq8", 544),
+        ("pca128,ivf16,fs32+sq8", 560),
+        ("hnsw8,sq8", 592),
     ],
 )
 def test_bytes_per_vector_are_what_a_thousand_more_vectors_add_to_the_file(
@@ -92,12 +94,18 @@ def test_bytes_per_vector_are_what_a_thousand_more_vectors_add_to_the_file(
         index.add(np.arange(1200) + len(index), part)
         sizes.append(index.save(tmp_path / "index").size_bytes)
     assert index.bytes_per_vector == expected
-    assert (sizes[1] - sizes[0]) / 1200 == pytest.approx(expected + 8, rel=0.04)  # 8: the id
+    assert (sizes[1] - sizes[0]) / 1200 == pytest.approx(expected + 8, rel=0.06)  # 8: the id
 
 
-def test_what_keeps_more_components_than_there_are_or_does_not_divide_them_is_refused() -> None:
-    with pytest.raises(UnsuitableKindError, match="pca513 keeps more components than there are"):
-        create_index("pca513,sq8", 512)
+def test_a_pca_keeps_all_components_where_there_are_no_more() -> None:
+    assert parse_kind("pca128,sq8").bytes_per_vector(64) == 64
+    index = create_index("pca128,sq8", 64)
+    index.train(directions(300, 64))
+    index.add([3], directions(1, 64))
+    assert index.search(directions(1, 64), 1)[0].item() == pytest.approx(1, abs=0.01)
+
+
+def test_what_does_not_divide_the_components_is_refused() -> None:
     with pytest.raises(UnsuitableKindError, match=r"dimension 100 after pca: m has to divide it, as in .*pq25"):
         create_index("flat+pca100,pq32", 512)
     with pytest.raises(UnsuitableKindError, match="2 m has to divide it, as in fs1, fs2, fs4"):
@@ -111,8 +119,13 @@ def test_every_family_explains_itself_and_has_one_form() -> None:
     assert len({family.form for family in FAMILIES}) == len(FAMILIES)
 
 
-def test_the_kind_for_large_galleries_exists_and_needs_no_training() -> None:
-    assert create_index(indexes.LARGE_GALLERY_KIND, 512).training_size == 0
+@pytest.mark.parametrize("dimension", [64, 128, 256, 512])
+def test_the_kind_for_large_galleries_suits_usual_encoders_and_small_trials(dimension: int) -> None:
+    x = directions(300, dimension)
+    index = create_index(indexes.LARGE_GALLERY_KIND, dimension)
+    index.train(x)
+    index.add(np.arange(300), x)
+    assert index.search(x[:40], 1)[1][:, 0].tolist() == list(range(40))
 
 
 def test_every_public_name_exists_and_every_error_is_a_value_error() -> None:
