@@ -76,7 +76,7 @@ def drawn_population(dimension: int = 512) -> Population:
         axes = np.linalg.qr(rng.standard_normal((dimension, dimension)))[0]
         falling = np.exp(-np.arange(dimension) / (0.2 * dimension))
         factors.append((axes * np.sqrt(variance * falling / falling.sum())).astype(np.float32))
-    return Population(np.zeros(dimension, np.float32), *factors, spread=0.5)
+    return Population(np.zeros(dimension, np.float32), factors[0], factors[1], spread=0.5)
 
 
 def grown(population: Population, people: int, seed: int = 0) -> Iterator[tuple[Floats, Floats]]:

@@ -34,12 +34,14 @@ from numpy.typing import NDArray
 
 from benchmarks.common import measured
 from benchmarks.grown_templates import PHOTOS, Floats, drawn_population, fitted, grown
+from indexes import LARGE_GALLERY_KIND
 
 PACKAGES = ("numpy", "faiss-cpu", "onnxruntime")
 FULL = (1_000, 10_000, 100_000, 1_000_000)
 SMALL = (500, 2_000)
-RERANKED = "pca128,ivf1024,fs32+sq8"
-COMPACT = "pca128,ivf1024,fs32+pca128,sq4"
+RERANKED = LARGE_GALLERY_KIND
+COMPACT = "pca128,fs32+pca256,pq64"
+INVERTED = "pca128,ivf1024,fs32+sq8"
 # Kinds, and the largest gallery that each is measured with.
 KINDS: tuple[tuple[str, int], ...] = (
     ("flat", 1_000_000),
@@ -47,12 +49,12 @@ KINDS: tuple[tuple[str, int], ...] = (
     ("pca256,sq4", 1_000_000),
     ("pq64", 1_000_000),
     ("rabitq+sq8", 1_000_000),
-    ("fs64+sq8", 1_000_000),
     (RERANKED, 1_000_000),
     (COMPACT, 1_000_000),
+    (INVERTED, 1_000_000),
     ("hnsw16,sq8", 100_000),
 )
-PROBES = 2_000  # of drawn people, at most
+PROBES = 1_500  # of drawn people, at most
 
 
 @dataclass(frozen=True, slots=True)

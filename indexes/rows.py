@@ -26,7 +26,7 @@ _SPARE = 16  # rows fetched beyond k, so that one pass usually shows where a tie
 # before it.
 _UNCERTAIN = 1e-5
 # Rows scored anew where the first scores are rough: at least so many, and so many times k.
-_RERANKED = 256
+_RERANKED = 128
 _RERANKED_TIMES = 4
 _BLOCK = 1 << 22  # numbers per temporary array, whatever the caller asks for
 
