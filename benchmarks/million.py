@@ -38,7 +38,7 @@ from indexes import LARGE_GALLERY_KIND
 
 PACKAGES = ("numpy", "faiss-cpu", "onnxruntime")
 FULL = (1_000, 10_000, 100_000, 1_000_000)
-SMALL = (500, 2_000)
+SMALL = (2_000,)
 RERANKED = LARGE_GALLERY_KIND
 COMPACT = "pca128,fs32+pca256,pq64"
 INVERTED = "pca128,ivf1024,fs32+sq8"

@@ -22,6 +22,8 @@ _SAMPLE = 65_536
 _SINGLE = 60  # queries, in turns
 _BATCH = 100
 _CANDIDATES = 4  # templates asked for: what a gallery asks for one identity
+_PATIENCE = 60  # seconds of one processor for the identities that a slow kind finds, with at least …
+_FEWEST = 500  # probes
 _SEARCHED = 200  # queries of the process whose memory is measured
 
 
@@ -78,18 +80,18 @@ def search(folder: Path, kind: str, size: int) -> dict[str, Any]:
     enrolled = np.isin(probed, owners)
     probes, probed = probes[enrolled], probed[enrolled]
     index, flat = load_index(folder / f"{kind}-{size}.index"), load_index(folder / f"flat-{size}.index")
+    order = np.random.default_rng(2).permutation(len(probes))
+    probes, probed = probes[order], probed[order]
+    known = folder / f"best-{size}.npy"  # flat's answers are the same in every process
+    best = {"flat": np.load(known) if known.exists() else _nearest(flat, probes)}
+    np.save(known, best["flat"])
+    busy = time.process_time()
+    index.search(probes[:16], 1)
+    each = (time.process_time() - busy) / min(16, len(probes))
+    asked = len(probes) if kind == "flat" else max(_FEWEST, min(len(probes), int(_PATIENCE / each)))
+    probes, probed, best["flat"] = probes[:asked], probed[:asked], best["flat"][:asked]
+    best["kind"] = best["flat"] if kind == "flat" else _nearest(index, probes)
     found: dict[str, Any] = {}
-    best = {}
-    for name, one in (("flat", flat), ("kind", index)):
-        known = folder / f"best-{size}.npy"  # flat's answers are the same in every process
-        if name == "flat" and known.exists():
-            best[name] = np.load(known)
-            continue
-        # FAISS takes matrix products for this many probes at once, which is quicker than one after the other.
-        parts = [one.search(probes[first : first + 512], 1)[1][:, 0] for first in range(0, len(probes), 512)]
-        best[name] = np.concatenate(parts)
-        if name == "flat":
-            np.save(known, best[name])
     right = {name: owners[ids] == probed for name, ids in best.items()}
     drawn = probed >= np.load(folder / "first_drawn.npy")
     for group, chosen in (("", np.ones(len(probed), bool)), ("_real", ~drawn), ("_drawn", drawn)):
@@ -102,6 +104,12 @@ def search(folder: Path, kind: str, size: int) -> dict[str, Any]:
     if kind == "flat":
         found |= _matrix_products(flat, probes)
     return found
+
+
+def _nearest(index: VectorIndex, probes: Any) -> Any:
+    """The best template's id for every probe. FAISS takes matrix products for so many at once."""
+    parts = [index.search(probes[first : first + 512], 1)[1][:, 0] for first in range(0, len(probes), 512)]
+    return np.concatenate(parts)
 
 
 def _times(index: VectorIndex, flat: VectorIndex, probes: Any) -> dict[str, Any]:
