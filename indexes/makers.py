@@ -10,9 +10,9 @@ from typing import Any, Protocol
 from indexes import codecs, graph_bases, inverted_bases, rotation
 from indexes.codes import Codes, FaissCodes, Floats, Progress
 from indexes.container import SectionReader
-from indexes.trellis_codes import TrellisMaker
 from indexes.graph import GraphCodes
 from indexes.inverted import InvertedCodes
+from indexes.trellis_codes import TrellisMaker
 
 
 class Maker(Protocol):
