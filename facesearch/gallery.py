@@ -18,22 +18,30 @@ from facesearch.answers import Calibration, Candidate, Compaction, FaceAnswer, G
 from facesearch.backup import BackupReport, RestoreReport, back_up, restore
 from facesearch.encoders import DEFAULT_MODEL, Encoder, EncoderSpec, find_model, load_encoder
 from facesearch.enrolment import EnrolmentReport, Photo, Progress, composed, enrol_photos
-from facesearch.errors import EncoderMismatchError, GalleryNotFoundError, IndexStateError, StoreError, UsageError
+from facesearch.errors import (
+    EncoderMismatchError,
+    GalleryNotFoundError,
+    IndexStateError,
+    RejectedImageError,
+    StoreError,
+    UsageError,
+)
 from facesearch.faces import DEFAULT_MIN_FACE
+from facesearch.fusing import FusedIndex
 from facesearch.projection import IndexInfo, IndexProjection
+from facesearch.ranking import nearest_identities
 from facesearch.store import (
     DATABASE_NAME,
     Counts,
     EncoderKey,
     GallerySettings,
     IdentitySummary,
-    Owner,
     SqlStore,
     TemplateInfo,
     open_store,
 )
 from facesearch.store.codecs import CODECS, find_codec
-from facesearch.templating import Image, Stopwatch, Templater, templates_of, verify
+from facesearch.templating import FaceTemplate, Image, Stopwatch, Templater, templates_of, verify
 from indexes import VectorIndexError, parse_kind
 
 _log = logging.getLogger("facesearch")
@@ -42,7 +50,6 @@ DEFAULT_INDEX_KIND = "flat"
 _CODEC_OF = {"flat": "fp32"}  # what a kind is exact to; all others lose more than int8 does
 _DEFAULT_CODEC = "int8"
 _OUTGROWN = 1.5  # times the calibrated FPIR that a gallery may come to before it is worth a warning
-_SPARE = 4  # templates asked of the index per identity wanted, to begin with
 
 
 @dataclass(slots=True)
@@ -64,6 +71,7 @@ class Gallery:
         self._models = models
         self._min_face = min_face
         self._projection = IndexProjection(store, folder)
+        self._fused = FusedIndex(store, self._projection.decoded)
 
     @staticmethod
     def open(
@@ -270,40 +278,56 @@ class Gallery:
         threshold: float | None = None,
         everyone: bool = True,
         aligned: str | None = None,
+        fused: bool = False,
         watch: Stopwatch | None = None,
     ) -> list[FaceAnswer]:
-        """Who is everyone in a photo (or the most prominent person)? One answer per face, largest face first."""
+        """Who is everyone in a photo (or the most prominent person)? One answer per face, largest face first.
+
+        fused: compare with one fused template per person instead of all templates.
+        """
+        answer = self.identify_photos(
+            [image], k, threshold=threshold, everyone=everyone, aligned=aligned, fused=fused, watch=watch
+        )[0]
+        if isinstance(answer, RejectedImageError):
+            raise answer
+        return answer
+
+    def identify_photos(
+        self,
+        images: Sequence[Image],
+        k: int = 5,
+        *,
+        threshold: float | None = None,
+        everyone: bool = True,
+        aligned: str | None = None,
+        fused: bool = False,
+        watch: Stopwatch | None = None,
+        progress: Progress | None = None,
+    ) -> list[list[FaceAnswer] | RejectedImageError]:
+        """The same of many photos, whose faces are searched for as one batch; for a photo that cannot be used, why."""
         if k < 1:
             raise UsageError(f"k is {k}, at least one candidate has to be asked for")
         self._settings()
-        faces = templates_of(self._templater(), image, everyone=everyone, aligned=aligned, watch=watch)
+        faces: list[list[FaceTemplate] | RejectedImageError] = []
+        for done, image in enumerate(images, start=1):
+            try:
+                faces.append(templates_of(self._templater(), image, everyone=everyone, aligned=aligned, watch=watch))
+            except RejectedImageError as error:
+                faces.append(error)
+            if progress:
+                progress(done, len(images))
+        probes = [face for found in faces if not isinstance(found, RejectedImageError) for face in found]
         start = time.perf_counter()
-        found = self._nearest(np.stack([face.template for face in faces]), k)
+        ranked = iter(self.search(np.stack([face.template for face in probes]), k, fused=fused) if probes else [])
         if watch:
             watch.add("search", start)
         limit = self.threshold if threshold is None else threshold
-        return [FaceAnswer(face.box, limit, tuple(candidates)) for face, candidates in zip(faces, found, strict=True)]
-
-    def _nearest(self, probes: npt.NDArray[np.float32], k: int) -> list[list[Candidate]]:
-        """For probes (m, d) float32: the k identities with the most similar template each."""
-        index = self._projection.current()
-        wanted, fetch = min(k, self._store.counts().identities), _SPARE * k
-        answers: list[list[Candidate]] = [[] for _ in probes]
-        open_probes = list(range(len(probes)))
-        while open_probes:
-            fetch = min(fetch, max(len(index), 1))
-            scores, ids = self._projection.search(probes[open_probes], fetch)
-            found = np.unique(ids[ids >= 0])
-            owners = self._store.owners(found.tolist())
-            if len(owners) < len(found):
-                self._projection.require_gone(found[~np.isin(found, list(owners))])
-            unfinished = []
-            for row, probe in enumerate(open_probes):
-                answers[probe] = _best_per_identity(scores[row], ids[row], owners, k)
-                if len(answers[probe]) < wanted and fetch < len(index):
-                    unfinished.append(probe)
-            open_probes, fetch = unfinished, fetch * 4
-        return answers
+        return [
+            found
+            if isinstance(found, RejectedImageError)
+            else [FaceAnswer(face.box, limit, tuple(next(ranked))) for face in found]
+            for found in faces
+        ]
 
     def verify(self, a: Image, b: Image, *, threshold: float | None = None, aligned: str | None = None) -> Verification:
         """Do two photos show the same person? Nothing has to be enrolled.
@@ -317,10 +341,12 @@ class Gallery:
         """The template (dimension,) float32 of the most prominent person in a photo, which is not enrolled."""
         return templates_of(self._templater(), image, everyone=False)[0].template
 
-    def search(self, templates: npt.NDArray[np.float32], k: int = 5) -> list[list[Candidate]]:
-        """Up to k candidates per template of `templates` (m, dimension) float32, best first."""
+    def search(self, templates: npt.NDArray[np.float32], k: int = 5, *, fused: bool = False) -> list[list[Candidate]]:
+        """Up to k candidates per template of `templates` (m, dimension) float32, best first; all as one batch."""
         self._settings()
-        return self._nearest(templates, k)
+        if fused:
+            return self._fused.search(templates, k)
+        return nearest_identities(self._store, self._projection, templates, k)
 
     # identities
 
@@ -507,18 +533,3 @@ def _check_kind(kind: str, dimension: int) -> None:
         parse_kind(kind).check_dimension(dimension)
     except VectorIndexError as error:
         raise UsageError(str(error)) from error
-
-
-def _best_per_identity(
-    scores: npt.NDArray[np.float32], ids: npt.NDArray[np.int64], owners: dict[int, Owner], k: int
-) -> list[Candidate]:
-    """The first template of each identity in a ranking, at most k."""
-    best: dict[int, Candidate] = {}
-    for score, template_id in zip(scores.tolist(), ids.tolist(), strict=True):
-        owner = owners.get(template_id)
-        if owner is None or owner.identity_id in best:
-            continue
-        best[owner.identity_id] = Candidate(len(best) + 1, owner.identity, max(-1.0, min(score, 1.0)), template_id)
-        if len(best) == k:
-            break
-    return list(best.values())

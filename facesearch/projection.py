@@ -87,6 +87,10 @@ class IndexProjection:
         if len(kept):
             raise StoreError(f"template {kept[0]} is missing in the database; see facesearch index check")
 
+    def decoded(self, batch: Templates) -> npt.NDArray[np.float32]:
+        """Stored templates as vectors (n, d) of unit length."""
+        return self._decode(batch, self._settings())
+
     def bytes_on_disk(self, *, strays: bool = False) -> int:
         """Size of the valid index file, 0 if there is none; with `strays`, of the other ones too."""
         valid = self._valid_file()

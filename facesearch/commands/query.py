@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -47,12 +48,18 @@ VERIFY_EXAMPLES = """
 """
 
 
+_BATCH = 256  # photos whose faces are searched for at once
+
+
 def query(
     images: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="Photos of people to be named.")],
     k: Annotated[int, typer.Option("-k", help="Candidates per face.", min=1, max=1000)] = 5,
     threshold: ThresholdOption = None,
     all_faces: Annotated[
         bool, typer.Option("--all-faces", help="Answer for every face, not just the most prominent one.")
+    ] = False,
+    fused: Annotated[
+        bool, typer.Option("--fused", help="Compare with one template per person, fused of all of theirs.")
     ] = False,
     aligned: AlignedOption = None,
     encoder: EncoderOption = None,
@@ -75,18 +82,25 @@ def query(
     ):
         if threshold is None and (warning := opened.outgrown()):
             logging.getLogger("facesearch").warning("%s", warning)
-        for done, image in enumerate(images, start=1):
-            try:
-                answers = opened.identify_faces(
-                    image, k, threshold=threshold, everyone=all_faces, aligned=aligned, watch=watch
-                )
-            except RejectedImageError as error:
-                rejected.append({"path": str(image), "reason": str(error)})
-                answers = []
-            probes.append({"path": str(image), "faces": [_face(answer) for answer in answers]})
-            if not json:
-                _show(image, answers)
-            progress(done, len(images))
+        for first in range(0, len(images), _BATCH):  # answers of many photos come as they are found
+            some = images[first : first + _BATCH]
+            found = opened.identify_photos(
+                some,
+                k,
+                threshold=threshold,
+                everyone=all_faces,
+                aligned=aligned,
+                fused=fused,
+                watch=watch,
+                progress=_continued(progress, first, len(images)),
+            )
+            for image, answers in zip(some, found, strict=True):
+                if isinstance(answers, RejectedImageError):
+                    rejected.append({"path": str(image), "reason": str(answers)})
+                    answers = []
+                probes.append({"path": str(image), "faces": [_face(answer) for answer in answers]})
+                if not json:
+                    _show(image, answers)
     if json:
         timing = {stage: round(watch.spent.get(stage, 0.0), 3) for stage in ("detect", "encode", "search")}
         print_json({"probes": probes, "rejected": rejected, "timing_ms": timing})
@@ -94,6 +108,11 @@ def query(
         for item in rejected:
             say(f"rejected {item['path']}: {item['reason']}")
     exit_rejected(len(rejected))
+
+
+def _continued(progress: Callable[[int, int], None], before: int, total: int) -> Callable[[int, int], None]:
+    """The progress of a part of the photos as progress of all."""
+    return lambda done, _: progress(before + done, total)
 
 
 def _face(answer: FaceAnswer) -> dict[str, object]:

@@ -15,6 +15,7 @@ from facesearch.store.records import (
     Removal,
     Removed,
     TemplateInfo,
+    TemplateOwners,
     Templates,
     Watermark,
 )
@@ -37,6 +38,7 @@ __all__ = [
     "Removed",
     "SqlStore",
     "TemplateInfo",
+    "TemplateOwners",
     "Templates",
     "Watermark",
     "open_store",

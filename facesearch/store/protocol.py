@@ -21,6 +21,7 @@ from facesearch.store.records import (
     Removal,
     Removed,
     TemplateInfo,
+    TemplateOwners,
     Templates,
     Watermark,
 )
@@ -123,6 +124,10 @@ class IdentityStore(Protocol):
 
     def templates(self, after_id: int = 0, batch: int = 4096) -> Iterator[Templates]:
         """All templates with ids above `after_id`, ordered by id. No transaction is open between two batches."""
+        ...
+
+    def template_owners(self) -> TemplateOwners:
+        """Whose all templates are, and their qualities, by template id."""
         ...
 
     def codes(self, template_ids: Sequence[int]) -> Templates:

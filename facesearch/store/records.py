@@ -62,6 +62,15 @@ class Templates:
 
 
 @dataclass(frozen=True, slots=True)
+class TemplateOwners:
+    """Whose templates are, and how good: arrays in the order of `ids`."""
+
+    ids: npt.NDArray[np.int64]  # (n,), ascending
+    identity_ids: npt.NDArray[np.int64]  # (n,)
+    qualities: npt.NDArray[np.float64]  # (n,)
+
+
+@dataclass(frozen=True, slots=True)
 class TemplateInfo:
     """A stored template without its code."""
 

@@ -38,6 +38,7 @@ from facesearch.store.records import (
     Removal,
     Removed,
     TemplateInfo,
+    TemplateOwners,
     Templates,
     Watermark,
 )
@@ -235,6 +236,10 @@ class SqlStore:
     def removals(self, after_id: int = 0) -> list[Removal]:
         with self._reading() as connection:
             return _templates.removals(connection, after_id)
+
+    def template_owners(self) -> TemplateOwners:
+        with self._reading() as connection:
+            return _templates.template_owners(connection)
 
     def counts(self) -> Counts:
         with self._reading() as connection:

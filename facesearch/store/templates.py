@@ -13,7 +13,16 @@ from facesearch.store.checksums import insert_rows, is_sound, next_id, refresh, 
 from facesearch.store.chunks import chunks
 from facesearch.store.identities import ids_of
 from facesearch.store.models import Gallery, Identity, Image, RemovalLog, Template
-from facesearch.store.records import Counts, EncoderKey, NewTemplate, Owner, Removal, Templates, Watermark
+from facesearch.store.records import (
+    Counts,
+    EncoderKey,
+    NewTemplate,
+    Owner,
+    Removal,
+    TemplateOwners,
+    Templates,
+    Watermark,
+)
 from facesearch.store.state import add_audit, clear_index_state, encoder_id
 
 Recode = Callable[[list[bytes], str], list[bytes]]  # (codes, their codec) -> codes in the new codec
@@ -123,6 +132,19 @@ def owners(connection: Connection, template_ids: Sequence[int]) -> dict[int, Own
             require_sound(Identity, identity_sound, identity_id)
             found[template_id] = Owner(identity_id, name)
     return found
+
+
+def template_owners(connection: Connection) -> TemplateOwners:
+    rows = connection.execute(
+        select(Template.id, Template.identity_id, Template.quality, is_sound(Template)).order_by(Template.id)
+    ).all()
+    for row in rows:
+        require_sound(Template, row[3], row[0])
+    return TemplateOwners(
+        ids=np.fromiter((row[0] for row in rows), np.int64, len(rows)),
+        identity_ids=np.fromiter((row[1] for row in rows), np.int64, len(rows)),
+        qualities=np.fromiter((row[2] for row in rows), np.float64, len(rows)),
+    )
 
 
 def next_templates(connection: Connection, after_id: int, limit: int) -> Templates:
