@@ -8,7 +8,8 @@ photo of drawn people. Every kind is trained on the gallery itself, capped as th
 names: they only tell whether the best template is of the right person.
 
 --cache: keeps lfw_edgeface_xs.npy, utk_edgeface_xs.npy and lfw_paths.json between runs; made from the photos where they
-are missing. --work: takes the grown templates and index files (for a million 2 GB and 6 GB), deleted at the end.
+are missing. --work: takes the grown templates and index files (for a million 2 GB and 3 GB) and what was measured row
+by row; a run that was interrupted goes on from there. Without it, all that is deleted at the end.
 `--size small` takes 2,000 templates and less than a minute; without photos it draws the "real" ones too.
 
 Building, memory and searching are measured in processes of their own (`benchmarks.million_steps`). Single queries take
@@ -45,14 +46,14 @@ INVERTED = "pca128,ivf1024,fs32+sq8"
 # Kinds, and the largest gallery that each is measured with.
 KINDS: tuple[tuple[str, int], ...] = (
     ("flat", 1_000_000),
-    ("sq8", 1_000_000),
-    ("pca256,sq4", 1_000_000),
-    ("pq64", 1_000_000),
-    ("rabitq+sq8", 1_000_000),
     (RERANKED, 1_000_000),
     (COMPACT, 1_000_000),
-    (INVERTED, 1_000_000),
-    ("hnsw16,sq8", 100_000),
+    ("sq8", 1_000_000),
+    ("pca256,sq4", 100_000),
+    ("pq64", 100_000),
+    ("rabitq+sq8", 100_000),
+    (INVERTED, 100_000),
+    ("hnsw16,sq8", 10_000),
 )
 PROBES = 1_500  # of drawn people, at most
 
@@ -88,11 +89,14 @@ def main() -> None:
         parser.error("the full size needs --lfw and --utkface, or a --cache that holds their templates")
     given = arguments.cache or (arguments.lfw and arguments.utkface)
     real = real_templates(arguments.lfw, arguments.utkface, arguments.cache) if given else drawn_templates()
-    work = Path(tempfile.mkdtemp(prefix="million-", dir=arguments.work))
+    if arguments.work:
+        arguments.work.mkdir(parents=True, exist_ok=True)
+    work = arguments.work or Path(tempfile.mkdtemp(prefix="million-"))
     try:
         results = run(real, work, FULL if arguments.size == "full" else SMALL, arguments.kind)
     finally:
-        shutil.rmtree(work)
+        if not arguments.work:
+            shutil.rmtree(work)
     if arguments.size == "full":
         command = "python -m benchmarks.million --size full --lfw lfw_deepfunneled --utkface utkface/unlabelled"
         measured("million", results, command, PACKAGES)
@@ -103,19 +107,24 @@ def main() -> None:
 def run(real: Real, work: Path, sizes: Sequence[int], kinds: Sequence[str] | None = None) -> dict[str, Any]:
     """Measure all kinds with galleries of all sizes; the results, as they are written."""
     laid = lay_out(real, work, max(sizes))
-    rows = []
-    for size in sizes:
+    written = work / "rows.json"
+    rows = json.loads(written.read_text(encoding="utf-8")) if written.exists() else []
+    done = {(row["templates"], row["kind"]) for row in rows}
+    for size in sorted(sizes, reverse=True):
         for kind, largest in KINDS:
-            if size > largest or (kinds and kind not in (*kinds, "flat")):
+            if size > largest or (kinds and kind not in (*kinds, "flat")) or (size, kind) in done:
                 continue
-            row = {"templates": size, "kind": kind}
+            row: dict[str, Any] = {"templates": size, "kind": kind}
             for step in ("build", "open", "search"):
                 row |= in_process(step, work, kind, size)
-                print(f"{size} {kind} {step}: {row}", file=sys.stderr, flush=True)
+            print(row, file=sys.stderr, flush=True)
             rows.append(row)
+            written.write_text(json.dumps(rows), encoding="utf-8")
             if kind != "flat":
                 (work / f"{kind}-{size}.index").unlink()
-        (work / f"flat-{size}.index").unlink()
+        (work / f"flat-{size}.index").unlink(missing_ok=True)
+    order = [kind for kind, _ in KINDS]
+    rows.sort(key=lambda row: (row["templates"], order.index(row["kind"])))
     return {
         "real_templates": laid.real_rows,
         "real_probes": laid.real_probes,
@@ -143,6 +152,9 @@ def lay_out(real: Real, work: Path, size: int) -> Laid:
     kept = np.setdiff1d(np.arange(len(real.lfw)), left_out)
     enrolled = np.concatenate([real.lfw[kept], real.others])
     owners = np.concatenate([real.people[kept], real.people.max() + 1 + np.arange(len(real.others))])
+    laid = Laid(work, min(size, len(enrolled)), len(left_out))
+    if (work / "probed.npy").exists():
+        return laid
     order = np.random.default_rng(7).permutation(len(enrolled))[:size]
     real_rows = len(order)
     gallery = np.lib.format.open_memmap(work / "gallery.npy", "w+", np.float32, (size, d))
@@ -166,7 +178,7 @@ def lay_out(real: Real, work: Path, size: int) -> Laid:
     np.save(work / "first_drawn.npy", first_drawn)
     np.save(work / "probes.npy", np.concatenate(probes))
     np.save(work / "probed.npy", np.concatenate(probed))
-    return Laid(work, real_rows, len(left_out))
+    return laid
 
 
 def real_templates(lfw: Path | None, utkface: Path | None, cache: Path | None) -> Real:

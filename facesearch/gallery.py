@@ -43,6 +43,7 @@ from facesearch.store import (
 from facesearch.store.codecs import CODECS, find_codec
 from facesearch.templating import FaceTemplate, Image, Stopwatch, Templater, templates_of, verify
 from indexes import VectorIndexError, parse_kind
+from indexes.threads import threads as search_threads
 
 _log = logging.getLogger("facesearch")
 
@@ -60,6 +61,7 @@ class _Models:
     given: bool = False
     templaters: dict[int, Templater] = field(default_factory=dict)
     device: str = "cpu"
+    threads: int = 0
 
 
 class Gallery:
@@ -82,6 +84,7 @@ class Gallery:
         create: bool = True,
         min_face: int = DEFAULT_MIN_FACE,
         device: str = "cpu",
+        threads: int = 0,
     ) -> Gallery:
         """Open the gallery in the folder `path`, or start one.
 
@@ -93,6 +96,7 @@ class Gallery:
             create: whether a gallery that is not there yet is started.
             min_face: side in pixels of the smallest face to look for.
             device: what runs the encoder ("cpu", "cuda", …), when it is first needed; never another one silently.
+            threads: that answering a question may take; 0: all cores. Enrolment takes `workers`.
 
         Raises `GalleryNotFoundError`, `EncoderMismatchError`, `UnknownEncoderError`, `StoreError`.
         """
@@ -105,7 +109,7 @@ class Gallery:
         read_only = exists and not os.access(folder, os.W_OK)
         store = open_store(folder, read_only=read_only, create=create)
         try:
-            gallery = Gallery(store, folder, _Models(device=device), min_face)
+            gallery = Gallery(store, folder, _Models(device=device, threads=threads), min_face)
             gallery._settle(encoder, index)
         except BaseException:
             store.close()
@@ -187,7 +191,8 @@ class Gallery:
             f"with {now} now, {expected:.2g} is to be expected: facesearch calibrate"
         )
 
-    def _templater(self, threads: int = 0) -> Templater:
+    def _templater(self, threads: int | None = None) -> Templater:
+        threads = self._models.threads if threads is None else threads
         if threads not in self._models.templaters:
             encoder = self._models.encoder
             if not self._models.given or encoder is None:
@@ -344,9 +349,10 @@ class Gallery:
     def search(self, templates: npt.NDArray[np.float32], k: int = 5, *, fused: bool = False) -> list[list[Candidate]]:
         """Up to k candidates per template of `templates` (m, dimension) float32, best first; all as one batch."""
         self._settings()
-        if fused:
-            return self._fused.search(templates, k)
-        return nearest_identities(self._store, self._projection, templates, k)
+        with search_threads(self._models.threads):
+            if fused:
+                return self._fused.search(templates, k)
+            return nearest_identities(self._store, self._projection, templates, k)
 
     # identities
 

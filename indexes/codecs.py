@@ -163,23 +163,35 @@ def remove_fastscan(base: Any, rows: NDArray[Any]) -> None:
 
 
 def train_pq(base: Any, x: NDArray[Any], progress: Progress | None = None) -> None:
-    """Learn the codebooks by k-means, one part of the vectors after the other: the same x, the same codebooks."""
+    """Learn the codebooks by k-means, each part of the vectors by itself: the same x, the same codebooks.
+
+    Parts are shared out among threads; FAISS would share out the distances of one, which are too few.
+    """
+    from concurrent.futures import ThreadPoolExecutor
+
     import numpy as np
+
+    from indexes.threads import thread_count, threads
 
     library = faiss()
     m, width, centroids = base.pq.M, base.pq.dsub, base.pq.ksub
     books = np.empty((m, centroids, width), np.float32)
-    for part in range(m):
+
+    def learn(part: int) -> None:
         settings = library.ClusteringParameters()
         settings.niter, settings.seed = _ITERATIONS, 1234 + part
         settings.min_points_per_centroid = 1  # FAISS would print a warning; callers see to the least number
         settings.max_points_per_centroid = _PER_CENTROID
         clustering = library.Clustering(width, centroids, settings)
         piece = np.ascontiguousarray(x[:, part * width : (part + 1) * width])
-        clustering.train(piece, library.IndexFlatL2(width))
+        with threads(1):
+            clustering.train(piece, library.IndexFlatL2(width))
         books[part] = library.vector_to_array(clustering.centroids).reshape(centroids, width)
-        if progress:
-            progress(part + 1, m)
+
+    with ThreadPoolExecutor(min(thread_count(), m)) as pool:
+        for done, _ in enumerate(pool.map(learn, range(m)), start=1):
+            if progress:
+                progress(done, m)
     library.copy_array_to_vector(books.ravel(), base.pq.centroids)
     base.is_trained = True
 

@@ -65,6 +65,10 @@ def query(
     encoder: EncoderOption = None,
     min_face: MinFaceOption = 40,
     device: DeviceOption = "cpu",
+    threads: Annotated[
+        int,
+        typer.Option("--threads", help="Threads that encoding and searching may take; 0: all cores.", min=0, max=1024),
+    ] = 0,
     gallery: GalleryOption = None,
     json: JsonOption = False,
     verbose: VerboseOption = False,
@@ -77,7 +81,9 @@ def query(
     probes: list[dict[str, object]] = []
     rejected: list[dict[str, str]] = []
     with (
-        open_gallery(gallery, create=False, encoder=encoder, min_face=min_face, device=device) as opened,
+        open_gallery(
+            gallery, create=False, encoder=encoder, min_face=min_face, device=device, threads=threads
+        ) as opened,
         progress_bar("searching", quiet=len(images) < 5) as progress,
     ):
         if threshold is None and (warning := opened.outgrown()):
