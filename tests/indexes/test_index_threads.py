@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -9,7 +10,6 @@ import numpy as np
 import pytest
 from index_samples import KINDS, directions, filled_index
 
-from indexes import threads as module
 from indexes.threads import thread_count, threads
 
 
@@ -36,7 +36,7 @@ def test_a_search_leaves_the_number_of_threads_of_faiss_as_it_was_also_in_other_
         index.search(q[:1], 3)
         assert faiss.omp_get_max_threads() == 5
         with ThreadPoolExecutor(1) as pool:
-            assert pool.submit(thread_count).result() == len(module.os.sched_getaffinity(0))  # theirs is their own
+            assert pool.submit(thread_count).result() == len(os.sched_getaffinity(0))  # theirs is their own
     assert faiss.omp_get_max_threads() == before
 
 
