@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 # A folder laid out as docs/data.md says; tests that need real photos skip where it is unset.
 export FACESEARCH_TEST_DATA ?=
 
-.PHONY: demo test lint types wheel check clean
+.PHONY: demo test lint types wheel check browser clean
 
 demo: $(VENV)/.installed
 	$(BIN)/facesearch demo
@@ -28,6 +28,14 @@ wheel: $(VENV)/.installed-test
 	PYTHON=$(BIN)/python scripts/check-wheel
 
 check: test lint types wheel
+
+# The report's page is looked at in Chromium; where none can be had, these tests skip and say so.
+CHROMIUM := DEBIAN_FRONTEND=noninteractive timeout 300 apt-get install -yqq --no-install-recommends chromium fonts-liberation
+browser:
+	@for name in chromium chromium-browser google-chrome; do command -v $$name >/dev/null && exit; done; \
+	[ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && \
+	{ $(CHROMIUM) || { apt-get update -qq && $(CHROMIUM); }; } >/dev/null 2>&1 || \
+	echo "no Chromium: the tests of the report's page will skip"
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

@@ -5,26 +5,18 @@ from __future__ import annotations
 import shlex
 import sys
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from facesearch.commands.common import (
-    AlignedOption,
-    JsonOption,
-    MinFaceOption,
-    VerboseOption,
-    print_json,
-    print_table,
-    progress_bar,
-    say,
-    set_up,
-)
+from facesearch.commands.common import AlignedOption, MinFaceOption, progress_bar, say
+from facesearch.commands.output import Output, output_options
 
 if TYPE_CHECKING:
     from facesearch.evaluation.extraction import Progress
-    from facesearch.evaluation.results import Row, Run
+    from facesearch.evaluation.results import Run
 
 EXAMPLES = """
 **Examples**
@@ -41,6 +33,7 @@ EXAMPLES = """
 _FAILURES_SHOWN = 10
 
 
+@output_options
 def evaluate(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Photos of people: DIR/IDENTITY/IMAGE, or CelebA.")],
     protocol: Annotated[
@@ -93,22 +86,22 @@ def evaluate(
         bool, typer.Option("--time-again", help="Time the encoders anew, even if they were timed on this machine.")
     ] = False,
     store: Annotated[bool, typer.Option("--store/--no-store", help="Keep the run for facesearch report.")] = True,
-    json: JsonOption = False,
-    verbose: VerboseOption = False,
+    *,
+    output: Output,
 ) -> None:
     """Measure encoders and kinds of index on photos of your own: accuracy, bytes and milliseconds, with intervals.
 
     Every encoder is combined with every kind. Templates are computed once and kept, so that more kinds, protocols or an
     interrupted run cost only what is new. Kept runs are shown by facesearch report.
     """
-    set_up(verbose)
     from facesearch.evaluation.matrix import Request, evaluate
     from facesearch.evaluation.results import save_run
+    from facesearch.report.texts import printable
 
     def stage(text: str) -> AbstractContextManager[Progress]:
-        if verbose or (not json and sys.stderr.isatty()):
+        if output.verbose or (output.for_people and sys.stderr.isatty()):
             sys.stderr.write(f"{text} …\n")
-        return progress_bar(text, quiet=json and not verbose)
+        return progress_bar(text, quiet=not (output.for_people or output.verbose))
 
     request = Request(
         folder=folder,
@@ -127,12 +120,14 @@ def evaluate(
     )
     run = evaluate(request, stage)
     path = save_run(run) if store else None
-    if json:
-        print_json(document(run, path))
-        return
-    show(run)
-    if path is not None:
-        say(f"kept as {run.id}: facesearch report")
+    if output.for_people:
+        describe(run)
+    output.show(replace(printable([run]), document=lambda: document(run, path)))
+    if output.for_people:
+        for text in sorted({f"{row.index} learnt from {row.codec_training}" for row in run.rows if row.codec_training}):
+            say(text)
+        if path is not None:
+            say(f"kept as {run.id}: facesearch report")
 
 
 def document(run: Run, path: Path | None) -> dict[str, object]:
@@ -154,8 +149,8 @@ def document(run: Run, path: Path | None) -> dict[str, object]:
     }
 
 
-def show(run: Run) -> None:
-    """A run for people."""
+def describe(run: Run) -> None:
+    """For people: what was measured, and which photos could not be."""
     facts = run.dataset
     say(
         f"{facts.name}: {facts.images} images of {facts.identities} people ({facts.single} with one image), "
@@ -165,51 +160,3 @@ def show(run: Run) -> None:
         say(f"{len(run.failures)} images gave no template; they count as misses:")
         for failure in run.failures[:_FAILURES_SHOWN]:
             say(f"  {failure.path}: {failure.reason}")
-    first = run.rows[0]
-    counted = f"{first.probes} {'pairs' if run.protocol == 'pairs' else 'searches'} in {first.gallery_size} templates"
-    say(f"{run.protocol}: {counted}" + (f", {first.non_mated} non-mated searches" if first.non_mated else ""))
-    say("")
-    columns = ["encoder", "index", *_rate_columns(run), "bytes/template", "saving", "codec cosine", "encode", "search"]
-    print_table(columns, [_cells(run, row) for row in run.rows], right=columns[2:])
-    learnt = sorted({f"{row.index} learnt from {row.codec_training}" for row in run.rows if row.codec_training})
-    for text in learnt:
-        say(text)
-
-
-def _rate_columns(run: Run) -> list[str]:
-    if run.protocol == "pairs":
-        return ["accuracy", "95 %", "TAR at FAR 0.01"]
-    if run.protocol == "open-set":
-        return ["FNIR at FPIR 0.01", "95 %", "top-1"]
-    return ["top-1", "95 %", "to FP32 flat"]
-
-
-def _cells(run: Run, row: Row) -> list[str]:
-    encoder = row.encoder if row.probe_encoder is None else f"{row.encoder} asked by {row.probe_encoder}"
-    if run.protocol == "pairs":
-        tar = next((rate.tar for rate in row.accept_rates if rate.far == 0.01), None)
-        rates = [_rate(row.accuracy), _span(row.accuracy_ci), _rate(tar)]
-    elif run.protocol == "open-set":
-        point = next(point for point in row.operating_points if point.fpir == 0.01)
-        rates = [_rate(point.fnir), _span(point.fnir_ci), _rate(row.top1)]
-    else:
-        delta = row.top1_delta_vs_fp32
-        rates = [_rate(row.top1), _span(row.top1_ci), "–" if delta is None else f"{100 * delta:+.2f}"]
-    return [
-        encoder,
-        row.index,
-        *rates,
-        f"{row.bytes_per_template:.1f}",
-        f"{row.storage_saving:.1%}",
-        f"{row.cosine_fidelity_codec:.4f}",
-        f"{row.encode_ms:.1f} ms",
-        f"{row.search_ms:.2f} ms",
-    ]
-
-
-def _rate(value: float | None) -> str:
-    return "–" if value is None else f"{value:.4f}"
-
-
-def _span(interval: tuple[float, float] | None) -> str:
-    return "–" if interval is None else f"{interval[0]:.4f}–{interval[1]:.4f}"

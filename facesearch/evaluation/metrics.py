@@ -136,8 +136,8 @@ def row_cosines(a: Floats, b: Floats) -> Doubles:
 def fidelity(original: Floats, stored: Floats) -> Fidelity:
     """Cosine fidelity: cosines between templates (n, d) and what stands for them: mean, first percentile, histogram."""
     cosines = row_cosines(original, stored)
-    low = float(np.floor(cosines.min() * 100) / 100)
-    edges = np.linspace(min(low, 0.99), 1.0, _BINS + 1)
+    low = min(float(cosines.min()), 1.0 - 1e-6)  # the narrower they lie, the finer the bins
+    edges = np.linspace(low, 1.0, _BINS + 1)
     counts, _ = np.histogram(cosines, edges)
     return Fidelity(
         float(cosines.mean()),

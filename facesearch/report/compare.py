@@ -10,7 +10,7 @@ from facesearch import words
 from facesearch.errors import UsageError
 from facesearch.evaluation.results import Interval, Row, Run
 from facesearch.report.matrix import probe_ms
-from facesearch.report.measures import Measure, difference_interval, measure_of
+from facesearch.report.measures import Measure, difference_interval, encoders_of, measure_of
 from facesearch.report.printable import Printable, TextTable
 from facesearch.report.texts import csv_text, tables_markdown
 
@@ -101,7 +101,7 @@ def _tables(comparison: Comparison, *, wide: bool) -> Sequence[TextTable]:
     rate = f"{measure.name} %"
     for run, rest in ((comparison.before, comparison.only_before), (comparison.after, comparison.only_after)):
         if rest:
-            cells = [[_who(row), row.index, _percent(measure.value(row))] for row in rest]
+            cells = [[encoders_of(row), row.index, _percent(measure.value(row))] for row in rest]
             tables.append(TextTable(f"only in {run.id}", ["encoder", "index", rate], [rate], cells))
     return tables
 
@@ -111,7 +111,7 @@ def _cells(change: Change, measure: Measure, *, wide: bool) -> list[str]:
     difference = "–" if change.difference is None else words.signed(100 * change.difference, 2)
     interval = "–" if change.interval is None else words.interval(*change.interval)
     cells = [
-        _who(before),
+        encoders_of(before),
         before.index,
         _percent(measure.value(before)),
         _percent(measure.value(after)),
@@ -122,10 +122,6 @@ def _cells(change: Change, measure: Measure, *, wide: bool) -> list[str]:
         cells += [words.size(before.bytes_per_template), words.size(after.bytes_per_template)]
         cells += [words.milliseconds(probe_ms(before)), words.milliseconds(probe_ms(after))]
     return cells
-
-
-def _who(row: Row) -> str:
-    return f"{row.encoder} (probes by {row.probe_encoder})" if row.probe_encoder else row.encoder
 
 
 def _percent(share: float | None) -> str:

@@ -35,7 +35,7 @@ class Curve:
 
 def curves(lines: Sequence[Curve], x: Axis, y: Axis, size: Size, description: str) -> Markup:
     """Lines in the colours of their encoders, stops with the shapes of their kinds of index."""
-    frame = Frame(size, x, y)
+    frame = Frame(size, x, y, inset=8.0)
     parts = []
     for line in lines:
         classes = f"curve c{line.look.colour}"

@@ -11,7 +11,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from facesearch.encoders.spec import EncoderSpec
+from facesearch.evaluation.results import Row
 from facesearch.report.markup import Markup, tag
+from facesearch.report.measures import encoders_of
 
 COLOURS = 8  # classes of the style sheet
 RADIUS = 5.0
@@ -35,24 +37,28 @@ class Looks:
     by_model: bool
 
     @staticmethod
-    def of(encoders: Iterable[str], indexes: Iterable[str]) -> Looks:
+    def of(rows: Iterable[Row]) -> Looks:
         """A colour for each encoder while there are enough; else one for each model, hollow below FP32."""
-        names = tuple(dict.fromkeys(encoders))
-        return Looks(names, tuple(dict.fromkeys(indexes)), len(names) > COLOURS)
+        known = list(rows)
+        names = tuple(dict.fromkeys(map(encoders_of, known)))
+        return Looks(names, tuple(dict.fromkeys(row.index for row in known)), len(names) > COLOURS)
 
     @property
     def colour_names(self) -> tuple[str, ...]:
         """What has a colour of its own, in the order of the colours."""
         return tuple(dict.fromkeys(map(_model, self.encoders))) if self.by_model else self.encoders
 
-    def of_row(self, encoder: str, index: str) -> Look:
-        name = _model(encoder) if self.by_model else encoder
-        hollow = self.by_model and EncoderSpec.parse(encoder).precision != "fp32"
-        return Look(self.colour_names.index(name) % COLOURS, self.indexes.index(index) % len(_SHAPES), hollow)
+    def of_row(self, row: Row) -> Look:
+        name = encoders_of(row)
+        reduced = any(
+            EncoderSpec.parse(each).precision != "fp32" for each in (row.encoder, row.probe_encoder or row.encoder)
+        )
+        colour = self.colour_names.index(_model(name) if self.by_model else name) % COLOURS
+        return Look(colour, self.indexes.index(row.index) % len(_SHAPES), self.by_model and reduced)
 
 
-def _model(encoder: str) -> str:
-    return EncoderSpec.parse(encoder).model
+def _model(encoders: str) -> str:
+    return EncoderSpec.parse(encoders.partition(" ")[0]).model
 
 
 def mark(look: Look, x: float, y: float, tells: str, row: str) -> Markup:

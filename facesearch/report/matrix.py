@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from facesearch import words
@@ -20,7 +20,7 @@ _SHOWN_FPIR = 0.01
 class Column:
     """A column: its title, what it means, the value of a row and how that is written (None: a dash).
 
-    level: 0 is always shown, 1 on the page, 2 where all is asked for.
+    level: 0 is always shown, 1 on the page, 2 where all is asked for. kept: also where no row has a value.
     """
 
     title: str
@@ -29,6 +29,7 @@ class Column:
     written: Callable[[Row], str]
     right: bool = True
     level: int = 0
+    kept: bool = False
 
     def text(self, row: Row) -> str:
         return "–" if self.value(row) is None else self.written(row)
@@ -44,11 +45,11 @@ class Matrix:
     runs: tuple[Run, ...]
 
     def columns(self, level: int = 2) -> list[Column]:
-        """The columns up to a level that some row has a value for."""
+        """The columns up to a level that some row has a value for, and those that are missed where there is none."""
         return [
             column
             for column in _columns(self.rows)
-            if column.level <= level and any(column.value(row) is not None for row in self.rows)
+            if column.level <= level and (column.kept or any(column.value(row) is not None for row in self.rows))
         ]
 
 
@@ -85,8 +86,8 @@ def _columns(rows: Sequence[Row]) -> list[Column]:
         Column(
             "vs FP32",
             "difference to FP32 and flat on the same searches, in points (hundredths)",
-            lambda row: row.top1_delta_vs_fp32,
-            lambda row: words.signed(100 * (row.top1_delta_vs_fp32 or 0.0), 2),
+            _delta,
+            lambda row: words.signed(100 * (_delta(row) or 0.0), 2),
             level=1 if rows[0].protocol == "open-set" else 0,
         ),
         Column(
@@ -182,7 +183,8 @@ def _fnir_columns(fpir: float) -> tuple[Column, Column]:
 
     meaning = f"enrolled people missed at FPIR {fpir:g}"
     shown = fpir == _SHOWN_FPIR
-    return _rate(f"FNIR@{fpir:g} %", meaning, value, interval, levels=(0, 0) if shown else (1, 2))
+    rate, spread = _rate(f"FNIR@{fpir:g} %", meaning, value, interval, levels=(0, 0) if shown else (1, 2))
+    return replace(rate, kept=shown), spread
 
 
 def _tar_column(far: float) -> Column:
@@ -220,6 +222,11 @@ def _bytes(title: str, meaning: str, value: Callable[[Row], int | None], level: 
 def _distinct(values: Iterable[T]) -> list[T]:
     """Each value once, greatest first."""
     return sorted(set(values), reverse=True)
+
+
+def _delta(row: Row) -> float | None:
+    """Of what the protocol compares: accuracy of pairs, else top-1."""
+    return row.paired.delta if row.paired else row.top1_delta_vs_fp32
 
 
 def _encoder_cosine(row: Row) -> float | None:

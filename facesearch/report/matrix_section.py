@@ -12,7 +12,7 @@ from facesearch.report.frame import DESK, PHONE, Size
 from facesearch.report.looks import Looks, key_mark
 from facesearch.report.markup import Markup, escaped, joined, tag, unbroken
 from facesearch.report.matrix import Column, Matrix, probe_ms
-from facesearch.report.measures import Measure, measure_of
+from facesearch.report.measures import Measure, encoders_of, measure_of
 from facesearch.report.scatter import Point, scatter
 from facesearch.report.texts import counts
 
@@ -29,7 +29,7 @@ MEANINGS = {
 
 def matrix_section(matrix: Matrix, number: int) -> Markup:
     """Heading, key, charts, table."""
-    looks = Looks.of((row.encoder for row in matrix.rows), (row.index for row in matrix.rows))
+    looks = Looks.of(matrix.rows)
     measure = measure_of(matrix.rows)
     figures = [
         _bytes_figure(matrix, looks, measure, number),
@@ -80,16 +80,24 @@ def _bytes_figure(matrix: Matrix, looks: Looks, measure: Measure, number: int) -
 
 
 def _time_figure(matrix: Matrix, looks: Looks, measure: Measure, number: int) -> Markup | None:
-    shown = [probe_ms(row) for row in matrix.rows if measure.value(row) is not None and probe_ms(row) > 0]
+    """Against the whole time of a probe; where all rows have one encoder, against that of the search alone."""
+    only_search = len(looks.encoders) == 1
+    cost = _search_ms if only_search else probe_ms
+    shown = [cost(row) for row in matrix.rows if measure.value(row) is not None and cost(row) > 0]
     if not shown:
         return None
-    title = "milliseconds per probe"
+    title = "milliseconds per search" if only_search else "milliseconds per probe"
     if max(shown) > 8 * min(shown):
         x = log_axis(shown, title=f"{title} (log scale)")
     else:
-        x = linear_axis([*shown], title=title, bounds=(0.0, float("inf")))
-    note = f"{measure.meaning.capitalize()}, against the time to encode a crop and search; detection is not included."
-    return _scatter(matrix, looks, measure, number, x, probe_ms, ("milliseconds", note))
+        x = linear_axis([*shown, *((0.0,) if only_search else ())], title=title, least=0.25 * max(shown))
+    spent = "time of a search" if only_search else "time to encode a crop and search; detection is not included"
+    note = f"{measure.meaning.capitalize()}, against the {spent}. Bars: 95 % intervals."
+    return _scatter(matrix, looks, measure, number, x, cost, ("milliseconds", note))
+
+
+def _search_ms(row: Row) -> float:
+    return row.search_ms
 
 
 def _scatter(
@@ -111,7 +119,7 @@ def _scatter(
                 cost(row),
                 100 * value,
                 None if interval is None else (100 * interval[0], 100 * interval[1]),
-                looks.of_row(row.encoder, row.index),
+                looks.of_row(row),
                 row.index,
                 _tells(row, measure),
                 row_name(number, place),
@@ -129,7 +137,7 @@ def _tells(row: Row, measure: Measure) -> str:
     interval = measure.interval(row)
     told = f" (95 % {words.interval(*interval)})" if interval else ""
     costs = f"{words.size(row.bytes_per_template)} bytes, {words.milliseconds(probe_ms(row))} ms"
-    return f"{row.encoder}, {row.index}: {measure.name} {words.percent(measure.value(row) or 0.0)} %{told}, {costs}"
+    return f"{_who(row)}: {measure.name} {words.percent(measure.value(row) or 0.0)} %{told}, {costs}"
 
 
 def _cmc_figure(matrix: Matrix, looks: Looks, number: int) -> Markup | None:
@@ -143,7 +151,7 @@ def _cmc_figure(matrix: Matrix, looks: Looks, number: int) -> Markup | None:
             Stop(point.rank, 100 * point.rate, None, f"{_who(row)}: top-{point.rank} {words.percent(point.rate)} %")
             for point in marked
         )
-        lines.append(Curve(points, stops, looks.of_row(row.encoder, row.index), _who(row), row_name(number, place)))
+        lines.append(Curve(points, stops, looks.of_row(row), _who(row), row_name(number, place)))
     if not lines:
         return None
     x = log_axis([x for line in lines for x, _ in line.points], title="rank (log scale)")
@@ -170,7 +178,7 @@ def _det_figure(matrix: Matrix, looks: Looks, number: int) -> Markup | None:
             for point in row.operating_points
             if point.fnir is not None and point.observed_fpir
         )
-        look = looks.of_row(row.encoder, row.index)
+        look = looks.of_row(row)
         lines.append(Curve(tuple(points), stops, look, _who(row), row_name(number, place), stepped=True))
     if not lines:
         return None
@@ -187,7 +195,7 @@ def _positive(values: Sequence[float]) -> list[float]:
 
 
 def _who(row: Row) -> str:
-    return f"{row.encoder}, {row.index}"
+    return f"{encoders_of(row)}, {row.index}"
 
 
 def _tools(number: int) -> Markup:

@@ -56,6 +56,11 @@ def operating_point(row: Row, fpir: float) -> OperatingPoint | None:
     return next((point for point in row.operating_points if point.fpir == fpir), None)
 
 
+def encoders_of(row: Row) -> str:
+    """The encoder of a row, with that of the probes where it is another one."""
+    return f"{row.encoder} (probes by {row.probe_encoder})" if row.probe_encoder else row.encoder
+
+
 def difference_interval(before: float, before_ci: Interval, after: float, after_ci: Interval) -> Interval:
     """95 % interval of `after` − `before` from the intervals of both, as if they were independent.
 

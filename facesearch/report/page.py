@@ -88,7 +88,7 @@ def _short(found: Sequence[Matrix]) -> Markup:
         title = matrix.protocol.capitalize() if len(found) > 1 else "In short"
         items = (tag("li", unbroken(sentence)) for sentence in summary(matrix))
         parts.append(tag("div", tag("h2", title), tag("ul", *items)))
-    return tag("section", *parts, class_="short", aria_label="In short")
+    return tag("section", *parts, class_="short" if len(parts) > 1 else "short one", aria_label="In short")
 
 
 def _provenance(runs: Sequence[Run]) -> Markup:

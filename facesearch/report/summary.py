@@ -8,7 +8,7 @@ from facesearch import words
 from facesearch.encoders.spec import EncoderSpec
 from facesearch.evaluation.results import Interval, Row
 from facesearch.report.matrix import Matrix
-from facesearch.report.measures import Measure, difference_interval, measure_of
+from facesearch.report.measures import Measure, difference_interval, encoders_of, measure_of
 
 BEARABLE = 0.005  # the loss, as a share, that a small kind may have at the worse end of its interval
 _EXACT = "flat"  # the kind that stores and compares FP32
@@ -31,17 +31,13 @@ def summary(matrix: Matrix) -> list[str]:
 def _best(row: Row, measure: Measure) -> str:
     rate = f"{words.percent(measure.value(row) or 0.0, 1)} %"
     with_interval = f"{rate}{_in_brackets(measure.interval(row))}"
-    who = f"{_probing(row)} with {row.index}"
+    who = f"{encoders_of(row)} with {row.index}"
     if measure.protocol == "pairs":
         return f"{who} tells {with_interval} of {row.probes:,} pairs right."
     if measure.fpir is not None:
         alarms = f"{words.percent(measure.fpir, 1).removesuffix('.0')} % of strangers are taken for somebody"
         return f"{who} finds {with_interval} of {row.probes:,} enrolled people's probes where at most {alarms}."
     return f"{who} puts the right person first in {with_interval} of {row.probes:,} searches."
-
-
-def _probing(row: Row) -> str:
-    return f"{row.encoder} (probes by {row.probe_encoder})" if row.probe_encoder else row.encoder
 
 
 def _precisions(rows: Sequence[Row], measure: Measure) -> Iterable[str]:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import itertools
 import math
 import re
+from dataclasses import replace
 from importlib import resources
 
 import pytest
 
 from facesearch.report.looks import COLOURS, Looks
+
+from .report_samples import ENCODERS, KINDS, sample_row
 
 CSS = resources.files("facesearch.report").joinpath("page.css").read_text(encoding="utf-8")
 RGB = tuple[float, float, float]
@@ -86,7 +89,8 @@ def test_all_colours_differ_for_everybody(theme: str, sight: str) -> None:
 
 
 def test_an_encoder_and_a_kind_look_the_same_wherever_they_are_drawn() -> None:
-    looks = Looks.of(["a:fp32@onnx", "a:int8@onnx", "a:fp32@onnx"], ["flat", "sq8"])
-    assert looks.of_row("a:fp32@onnx", "flat") == looks.of_row("a:fp32@onnx", "flat")
-    seen = {looks.of_row(encoder, index) for encoder in looks.encoders for index in looks.indexes}
-    assert len(seen) == 4
+    rows = [sample_row("leave-one-out", encoder, index) for encoder in ENCODERS for index in KINDS]
+    crossed = replace(rows[0], probe_encoder="dlib-resnet:int8@onnx")
+    looks = Looks.of([*rows, crossed, rows[0]])
+    assert looks.of_row(rows[0]) == looks.of_row(replace(rows[0], top1=0.1))
+    assert len({looks.of_row(row) for row in [*rows, crossed]}) == len(rows) + 1
