@@ -61,11 +61,16 @@ class Receipt:
 
 @dataclass(frozen=True, slots=True)
 class GalleryInfo:
-    """Sizes and state. Bytes are those on disk."""
+    """Sizes and state. Bytes are those on disk.
+
+    codec: how templates are stored, with the number of the codebook for the codes of an index kind, as in `tcq64@1`.
+    originals: what is kept of templates beside those codes: fp32, fp16, int8 or none.
+    """
 
     encoder: str
     index: str
     codec: str
+    originals: str
     threshold: float
     identities: int
     templates: int

@@ -24,7 +24,7 @@ from facesearch.answers import Box
 from facesearch.errors import RejectedImageError, UsageError
 from facesearch.images import read_bytes, sha256
 from facesearch.store import EncoderKey, IdentityStore, NewTemplate
-from facesearch.store.codecs import Codec
+from facesearch.store.codecs import TemplateCodec
 from facesearch.store.names import check_name
 from facesearch.templating import PhotoTemplate, Templater
 from facesearch.worker_pool import WorkerPool
@@ -87,7 +87,7 @@ def enrol_photos(
     store: IdentityStore,
     templater: Templater,
     encoder: EncoderKey,
-    codec: Codec,
+    codec: TemplateCodec,
     photos: Sequence[Photo],
     *,
     aligned: str | None = None,
@@ -200,7 +200,7 @@ class _Run:
         self,
         store: IdentityStore,
         encoder: EncoderKey,
-        codec: Codec,
+        codec: TemplateCodec,
         total: int,
         progress: Progress | None,
         committed: Callable[[Photo], None] | None,

@@ -6,7 +6,8 @@ import logging
 import os
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -40,7 +41,7 @@ from facesearch.store import (
     TemplateInfo,
     open_store,
 )
-from facesearch.store.codecs import CODECS, find_codec
+from facesearch.template_codecs import CODES, TemplateCodecs, originals_kept, plain_codec
 from facesearch.templating import FaceTemplate, Image, Stopwatch, Templater, templates_of, verify
 from indexes import VectorIndexError, parse_kind
 from indexes.threads import threads as search_threads
@@ -48,8 +49,6 @@ from indexes.threads import threads as search_threads
 _log = logging.getLogger("facesearch")
 
 DEFAULT_INDEX_KIND = "flat"
-_CODEC_OF = {"flat": "fp32"}  # what a kind is exact to; all others lose more than int8 does
-_DEFAULT_CODEC = "int8"
 _OUTGROWN = 1.5  # times the calibrated FPIR that a gallery may come to before it is worth a warning
 
 
@@ -74,6 +73,7 @@ class Gallery:
         self._min_face = min_face
         self._projection = IndexProjection(store, folder)
         self._fused = FusedIndex(store, self._projection.decoded)
+        self._codecs = TemplateCodecs(store)
 
     @staticmethod
     def open(
@@ -81,6 +81,7 @@ class Gallery:
         *,
         encoder: str | Encoder | None = None,
         index: str | None = None,
+        keep: str | None = None,
         create: bool = True,
         min_face: int = DEFAULT_MIN_FACE,
         device: str = "cpu",
@@ -105,12 +106,12 @@ class Gallery:
         if not exists and not create:
             raise GalleryNotFoundError(f"there is no gallery in {folder}: start one with facesearch enroll")
         if not exists:
-            _new_settings(encoder, index)  # a request that is wrong creates nothing
+            _new_settings(encoder, index, keep)  # a request that is wrong creates nothing
         read_only = exists and not os.access(folder, os.W_OK)
         store = open_store(folder, read_only=read_only, create=create)
         try:
             gallery = Gallery(store, folder, _Models(device=device, threads=threads), min_face)
-            gallery._settle(encoder, index)
+            gallery._settle(encoder, index, keep)
         except BaseException:
             store.close()
             raise
@@ -118,7 +119,7 @@ class Gallery:
 
     # settings
 
-    def _settle(self, encoder: str | Encoder | None, index: str | None) -> None:
+    def _settle(self, encoder: str | Encoder | None, index: str | None, keep: str | None) -> None:
         """Fix encoder and index of a new gallery, or see that what is asked agrees with an existing one."""
         settings = self._store.settings()
         if encoder is not None and not isinstance(encoder, str):
@@ -137,8 +138,13 @@ class Gallery:
                 raise UsageError(
                     f"this gallery has index {settings.index_kind}; to change it: facesearch index build --kind {index}"
                 )
+            if keep is not None and keep != originals_kept(settings.codec):
+                raise UsageError(
+                    f"this gallery keeps its templates as {settings.codec}; to change it: facesearch index build "
+                    f"--keep-originals {keep}"
+                )
             return
-        self._new = _new_settings(encoder, index)
+        self._new = _new_settings(encoder, index, keep)
 
     def _settings(self) -> GallerySettings:
         settings = self._store.settings()
@@ -241,14 +247,14 @@ class Gallery:
             templater.check_aligned(aligned)
         encoder = templater.encoder
         key = EncoderKey(encoder.spec.model, encoder.spec.precision, encoder.spec.backend, encoder.fingerprint)
-        settings = self._store.settings() or self._store.configure(self._new, key)
+        settings = self._store.settings() or self._started(key)
         if settings.model != key.model:  # another process started this gallery with another model meanwhile
             raise EncoderMismatchError(f"this gallery holds templates of {settings.model}, not of {key.model}")
         report = enrol_photos(
             self._store,
             templater,
             key,
-            find_codec(settings.codec),
+            self._codecs.find(settings.codec),
             photos,
             aligned=aligned,
             progress=progress,
@@ -261,6 +267,10 @@ class Gallery:
         if report.templates or self._store.index_state() is None:  # None also after an interrupted enrolment
             self._projection.save()
         return report
+
+    def _started(self, key: EncoderKey) -> GallerySettings:
+        """Fix the settings of a new gallery; codes that need none of its templates are stored from the first one on."""
+        return self._store.configure(replace(self._new, codec=self._codecs.started(self._new)), key)
 
     def _has_workers(self) -> bool:
         """Whether processes may share the work: each loads the encoder by name, and an accelerator is for one."""
@@ -395,39 +405,37 @@ class Gallery:
     # index and state
 
     def build_index(
-        self, kind: str | None = None, *, keep: str | None = None, progress: Progress | None = None
+        self,
+        kind: str | None = None,
+        *,
+        keep: str | None = None,
+        relearn: bool = False,
+        progress: Progress | None = None,
     ) -> None:
         """Build the index anew, as `kind` if given, from the stored templates; nothing is encoded again.
 
-        keep: the codec in which the templates stay stored (`fp32`, `fp16`, `int8`); default: what the kind is exact
-        to, fp32 for flat and int8 for all others. Going down rounds the templates for good.
+        Args:
+            keep: what is kept of the templates beside the codes of the kind (`fp32`, `fp16`, `int8`, `none`); default:
+                none, so that they are stored as those codes (flat: fp32, sq8: int8). Going down rounds for good.
+            relearn: learn the codebook of stored codes from this gallery anew, and code all templates with it.
+
         Raises `UsageError` for an unknown kind or codec, `IndexStateError` where there are too few templates to train.
         """
         settings = self._settings()
         wanted = kind or settings.index_kind
         _check_kind(wanted, settings.dimension)
-        if keep is not None and keep not in CODECS:
-            raise UsageError(f"no codec is named '{keep}'; there are: {', '.join(CODECS)}")
-        least = parse_kind(wanted).training_size
-        templates = self._store.counts().templates
-        if templates < least:
-            raise IndexStateError(
-                f"index {wanted} needs at least {least} templates to be trained, this gallery has {templates}; "
-                "use flat or sq8 until then"
-            )
-        codec = keep or (stored_codec(wanted) if kind else settings.codec)
-        if codec != settings.codec:
-            target = find_codec(codec)
-
-            def recoded(codes: list[bytes], old: str) -> list[bytes]:
-                return target.encode(find_codec(old).decode(codes, settings.dimension))
-
-            self._store.recode(recoded, codec)
+        codec = self._codecs.chosen(
+            settings, wanted, keep, self._projection.training_sample, changed=kind is not None, relearn=relearn
+        )
+        recoded = codec != settings.codec or self._store.codecs() - {codec} != set()
+        if recoded:
+            self._store.recode(partial(self._codecs.recoded, codec, settings.dimension), codec)
         if (wanted, codec) != (settings.index_kind, settings.codec):
             self._store.set_index_kind(wanted, codec)
         self._projection.rebuild(progress)
         self._projection.remove_strays()
-        if codec != settings.codec:
+        self._store.remove_unused_codebooks()
+        if recoded:
             self._store.vacuum()  # the freed bytes go back to the disk
         else:
             self._store.checkpoint()  # nor does the log keep what a forgotten person left in it
@@ -492,6 +500,7 @@ class Gallery:
             encoder=str(self._store.gallery_encoder()),
             index=settings.index_kind,
             codec=settings.codec,
+            originals=originals_kept(settings.codec),
             threshold=self.threshold,
             identities=counts.identities,
             templates=counts.templates,
@@ -521,17 +530,12 @@ def _encoder_asked(encoder: str | Encoder | None) -> tuple[EncoderSpec, int]:
     return spec, model.dimension
 
 
-def _new_settings(encoder: str | Encoder | None, index: str | None) -> GallerySettings:
+def _new_settings(encoder: str | Encoder | None, index: str | None, keep: str | None) -> GallerySettings:
     """What a new gallery is fixed to; raises `UsageError` for an encoder or a kind of index that there is not."""
     spec, dimension = _encoder_asked(encoder)
     kind = index or DEFAULT_INDEX_KIND
     _check_kind(kind, dimension)
-    return GallerySettings(spec.model, dimension, stored_codec(kind), kind)
-
-
-def stored_codec(kind: str) -> str:
-    """The codec in which a gallery with an index of `kind` stores its templates, unless told otherwise."""
-    return _CODEC_OF.get(kind, _DEFAULT_CODEC)
+    return GallerySettings(spec.model, dimension, plain_codec(kind, keep) or CODES, kind)
 
 
 def _check_kind(kind: str, dimension: int) -> None:

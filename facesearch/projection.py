@@ -22,12 +22,23 @@ from facesearch.errors import IndexStateError, StoreError
 from facesearch.files import remove_files
 from facesearch.notices import announce
 from facesearch.store import GallerySettings, IdentityStore, IndexState, Templates, Watermark
-from facesearch.store.codecs import find_codec
-from indexes import SavedIndex, VectorIndex, VectorIndexError, create_index, load_index, parse_kind, read_footer
+from facesearch.template_codecs import TemplateCodecs, least_templates, settled_templates, shipped_coder
+from indexes import (
+    Coder,
+    SavedIndex,
+    VectorIndex,
+    VectorIndexError,
+    code_of,
+    create_index,
+    load_index,
+    parse_kind,
+    read_footer,
+)
 
 _log = logging.getLogger("facesearch")
 
 Progress = Callable[[int, int], None]  # (templates done, templates in all)
+Chosen = npt.NDArray[np.bool_]  # per template of a batch
 
 _TRAIN_SAMPLE = 65_536  # templates, spread over the whole gallery
 # A small gain is not worth rewriting a large file: what is missing is replayed at the next opening.
@@ -57,6 +68,7 @@ class IndexProjection:
 
     def __init__(self, store: IdentityStore, folder: Path) -> None:
         self._store = store
+        self._codecs = TemplateCodecs(store)
         self._folder = folder
         self._index: VectorIndex | None = None
         self._covers = Watermark(0, 0)
@@ -119,7 +131,7 @@ class IndexProjection:
         """Write the index file if it lags far enough behind (or `force`); returns whether there is a new valid one."""
         index, settings = self.current(), self._settings()
         if index.kind != settings.index_kind:  # a stand-in is rebuilt in no time
-            if self._store.counts().templates < parse_kind(settings.index_kind).settled_size:
+            if self._store.counts().templates < settled_templates(settings.index_kind, self._coder(settings)):
                 return False
             announce("%d templates: training index %s, which answers from here on", len(index), settings.index_kind)
             self.rebuild()
@@ -136,7 +148,7 @@ class IndexProjection:
         settings = self._settings()
         index = self._built(settings, progress, asked=True)
         if index.kind != settings.index_kind:
-            least = parse_kind(settings.index_kind).training_size
+            least = least_templates(settings.index_kind, self._coder(settings))
             raise IndexStateError(
                 f"index {settings.index_kind} needs at least {least} templates to be trained, "
                 f"this gallery has {len(index)}; use flat or sq8 until then"
@@ -237,16 +249,18 @@ class IndexProjection:
         """
         covers = self._store.watermark()
         total = self._store.counts().templates
-        kind = parse_kind(settings.index_kind)
-        ready = not kind.training_size or total >= (kind.training_size if asked else kind.settled_size)
+        coder = self._coder(settings)
+        least = least_templates(settings.index_kind, coder)
+        ready = not least or total >= (least if asked else settled_templates(settings.index_kind, coder))
         try:
-            index = create_index(settings.index_kind if ready else _STAND_IN, settings.dimension)
-            if ready and kind.learns:
+            known = coder if ready else None
+            index = create_index(settings.index_kind if ready else _STAND_IN, settings.dimension, coder=known)
+            kind = parse_kind(index.kind)
+            if kind.learns and (known is None or len(kind.stages) > 1):
                 index.train(self._training_sample(settings, total), progress)
             done = 0
             for batch in self._store.templates():
-                within = batch.ids <= covers.last_template_id
-                index.add(batch.ids[within], self._decode(batch, settings)[within])
+                self._add(settings, index, batch, batch.ids <= covers.last_template_id)
                 done += len(batch)
                 if progress:
                     progress(done, total)
@@ -257,6 +271,30 @@ class IndexProjection:
             raise StoreError(f"the database has {total} templates and gives {done}; see facesearch index check")
         self._covers = covers
         return index
+
+    def _coder(self, settings: GallerySettings) -> Coder | None:
+        """What the index codes templates with, if that is known before it is trained: what they are stored with."""
+        if code_of(settings.index_kind) is None:
+            return None
+        coded = self._codecs.coded(settings.codec)
+        if coded is None:
+            return shipped_coder(settings.model, settings.index_kind, settings.dimension)
+        return coded.coder if coded.coder.name == code_of(settings.index_kind) else None
+
+    def _add(self, settings: GallerySettings, index: VectorIndex, batch: Templates, chosen: Chosen) -> None:
+        """Add the chosen templates of a batch: as the codes that they are stored as where these are the index's own."""
+        coded = self._codecs.coded(settings.codec)
+        own = np.zeros(len(batch), np.bool_)
+        if coded and index.kind == settings.index_kind and self._coder(settings):
+            own = np.array([codec == settings.codec for codec in batch.codecs]) & chosen
+            index.add_codes(batch.ids[own], coded.array([batch.codes[row] for row in np.flatnonzero(own)]))
+        others = chosen & ~own
+        if others.any():
+            index.add(batch.ids[others], self._decode(batch, settings)[others])
+
+    def training_sample(self) -> npt.NDArray[np.float32]:
+        """Stored templates (n, d) to learn from."""
+        return self._training_sample(self._settings(), self._store.counts().templates)
 
     def _training_sample(self, settings: GallerySettings, total: int) -> npt.NDArray[np.float32]:
         """Templates (n, d), at most _TRAIN_SAMPLE, spread evenly over the gallery: always the same ones."""
@@ -277,19 +315,18 @@ class IndexProjection:
             raise StoreError("the database has fallen behind what was read from it; see facesearch index check")
         for batch in self._store.templates(after_id=self._covers.last_template_id):
             new = (batch.ids <= now.last_template_id) & ~np.isin(batch.ids, index.ids)
-            index.add(batch.ids[new], self._decode(batch, settings)[new])
+            self._add(settings, index, batch, new)
         gone = [entry.template_id for entry in self._store.removals(self._covers.last_removal_id)]
         if gone:
             index.remove(np.array(gone, dtype=np.int64))
         self._covers = now
 
-    @staticmethod
-    def _decode(batch: Templates, settings: GallerySettings) -> npt.NDArray[np.float32]:
+    def _decode(self, batch: Templates, settings: GallerySettings) -> npt.NDArray[np.float32]:
         vectors = np.zeros((len(batch), settings.dimension), dtype=np.float32)
         codecs = np.array(batch.codecs)
         for name in dict.fromkeys(batch.codecs):
             rows = np.flatnonzero(codecs == name)
-            vectors[rows] = find_codec(name).decode([batch.codes[row] for row in rows], settings.dimension)
+            vectors[rows] = self._codecs.find(name).decode([batch.codes[row] for row in rows], settings.dimension)
         return vectors
 
     def _write(self, index: VectorIndex, settings: GallerySettings) -> bool:

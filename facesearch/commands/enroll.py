@@ -60,8 +60,17 @@ def enroll(
     index: Annotated[
         str | None,
         typer.Option(
-            help="Index of a new gallery: flat, sq8, or pq and its bytes per template, as in pq16. Default: flat.",
+            help="Index of a new gallery: flat, sq8, tcq64, … (docs/compact.md). Default: flat.",
             show_default=False,
+        ),
+    ] = None,
+    keep_originals: Annotated[
+        str | None,
+        typer.Option(
+            help="Templates that a new gallery keeps beside the codes of its index: fp32, fp16, int8, none. "
+            "Default: none; flat stores fp32, sq8 int8.",
+            show_default=False,
+            metavar="CODEC",
         ),
     ] = None,
     aligned: AlignedOption = None,
@@ -88,7 +97,8 @@ def enroll(
 
     sources = from_manifest(manifest) if manifest is not None else from_paths(paths or [], identity)
     log = logging.getLogger("facesearch")
-    with open_gallery(gallery, encoder=encoder, index=index, min_face=min_face, device=device) as opened:
+    asked = {"encoder": encoder, "index": index, "keep": keep_originals, "min_face": min_face, "device": device}
+    with open_gallery(gallery, **asked) as opened:
         with progress_bar("enrolling", quiet=json and not verbose) as progress:
             report = opened.enroll_photos(
                 sources.photos,

@@ -41,6 +41,7 @@ def info(gallery: GalleryOption = None, json: JsonOption = False, verbose: Verbo
                 "encoder": state.encoder,
                 "index": state.index,
                 "codec": state.codec,
+                "originals": state.originals,
                 "threshold": state.threshold,
                 "identities": state.identities,
                 "templates": state.templates,
@@ -50,7 +51,7 @@ def info(gallery: GalleryOption = None, json: JsonOption = False, verbose: Verbo
         )
         return
     say(f"encoder    {state.encoder}")
-    say(f"index      {state.index}, templates stored as {state.codec}")
+    say(f"index      {state.index}, templates stored as {state.codec}, originals kept: {state.originals}")
     say(f"threshold  {state.threshold:.3f}")
     say(f"people     {state.identities}, {state.templates} templates")
     say(f"on disk    database {bytes_in_words(state.database_bytes)}, index {bytes_in_words(state.index_bytes)}")

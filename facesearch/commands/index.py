@@ -57,18 +57,22 @@ def build(
     kind: Annotated[
         str | None,
         typer.Option(
-            help="flat, sq8, or pq and its bytes per template, as in pq16. Default: the present kind.",
+            help="flat, sq8, tcq64, … (docs/compact.md). Default: the present kind.",
             show_default=False,
         ),
     ] = None,
     keep_originals: Annotated[
         str | None,
         typer.Option(
-            help="Codec in which templates stay in the store: fp32, fp16, int8. Default: fp32 for flat, else int8.",
+            help="Templates to keep beside the codes of the index: fp32, fp16, int8, none. Default: none; "
+            "flat stores fp32, sq8 int8.",
             show_default=False,
             metavar="CODEC",
         ),
     ] = None,
+    relearn: Annotated[
+        bool, typer.Option("--relearn", help="Learn the codebook of stored codes anew, from this gallery.")
+    ] = False,
     gallery: GalleryOption = None,
     json: JsonOption = False,
     verbose: VerboseOption = False,
@@ -78,7 +82,7 @@ def build(
     with open_gallery(gallery, create=False) as opened:
         before = opened.info()
         with progress_bar("building") as progress:
-            opened.build_index(kind, keep=keep_originals, progress=progress)
+            opened.build_index(kind, keep=keep_originals, relearn=relearn, progress=progress)
         info = opened.info()
     if json:
         print_json(

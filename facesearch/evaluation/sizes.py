@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
@@ -12,10 +12,9 @@ import numpy as np
 import numpy.typing as npt
 
 from facesearch.encoders import EncoderSpec
-from facesearch.gallery import stored_codec
 from facesearch.store import EncoderKey, GallerySettings, NewTemplate, open_store
-from facesearch.store.codecs import find_codec
-from indexes import VectorIndex, create_index, load_index
+from facesearch.template_codecs import CODES, TemplateCodecs, plain_codec
+from indexes import VectorIndex, code_of, create_index, load_index
 
 Floats = npt.NDArray[np.float32]
 
@@ -56,22 +55,24 @@ class GallerySizes:
         self, spec: EncoderSpec, index: VectorIndex, vectors: Floats, people: Sequence[str], files: Sequence[str]
     ) -> GalleryBytes:
         """A gallery with templates (n, d) of `people` (n,) from `files` (n,), as enrolment would have left it."""
-        codec = stored_codec(index.kind)
-        key = (index.dimension, codec, len(vectors))
+        key = (index.dimension, plain_codec(index.kind, None) or code_of(index.kind) or "", len(vectors))
         if key not in self._databases:
-            self._databases[key] = _database_bytes(spec, index.kind, codec, vectors, people, files)
+            self._databases[key] = _database_bytes(spec, index.kind, vectors, people, files)
         with tempfile.TemporaryDirectory() as scratch:
             return GalleryBytes(self._databases[key], index.save(Path(scratch) / "index").size_bytes)
 
 
-def _database_bytes(
-    spec: EncoderSpec, kind: str, codec: str, vectors: Floats, people: Sequence[str], files: Sequence[str]
-) -> int:
+def _database_bytes(spec: EncoderSpec, kind: str, vectors: Floats, people: Sequence[str], files: Sequence[str]) -> int:
     encoder = EncoderKey(spec.model, spec.precision, spec.backend, "0" * 64)
     with tempfile.TemporaryDirectory() as scratch, open_store(Path(scratch), create=True) as store:
-        store.configure(GallerySettings(spec.model, vectors.shape[1], codec, kind), encoder)
+        codecs = TemplateCodecs(store)
+        settings = GallerySettings(spec.model, vectors.shape[1], plain_codec(kind, None) or CODES, kind)
+        codec = codecs.started(settings)
+        if settings.codec == CODES and "@" not in codec:
+            codec = codecs.learnt(kind, settings.dimension, vectors[:_BATCH])
+        store.configure(replace(settings, codec=codec), encoder)
         for start in range(0, len(vectors), _BATCH):
-            codes = find_codec(codec).encode(vectors[start : start + _BATCH])
+            codes = codecs.find(codec).encode(vectors[start : start + _BATCH])
             rows = [
                 NewTemplate(
                     identity=people[start + place],

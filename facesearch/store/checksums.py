@@ -19,6 +19,7 @@ from sqlalchemy import REAL, ColumnElement, Connection, Integer, LargeBinary, Ta
 from facesearch.errors import StoreError
 from facesearch.store.models import (
     Base,
+    Codebook,
     Encoder,
     Gallery,
     Identity,
@@ -30,7 +31,7 @@ from facesearch.store.models import (
 
 Values = Mapping[str, Any]
 
-COVERED: tuple[type[Base], ...] = (Gallery, Encoder, Identity, Image, Template, RemovalLog, StoredIndex)
+COVERED: tuple[type[Base], ...] = (Gallery, Encoder, Identity, Image, Template, Codebook, RemovalLog, StoredIndex)
 _NAMED = 5  # damaged rows that are named
 _ADVICE = "restore a backup"
 _REBUILT = {StoredIndex.__tablename__: "facesearch index build repairs it"}

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +16,23 @@ import numpy.typing as npt
 from facesearch.errors import StoreError
 
 Vectors = npt.NDArray[np.float32]
+
+
+class TemplateCodec(Protocol):
+    """One way to store templates."""
+
+    @property
+    def name(self) -> str:
+        """As it stands beside every template in the store."""
+        ...
+
+    def encode(self, templates: Vectors) -> list[bytes]:
+        """Templates (n, d) float32 of unit length -> n codes."""
+        ...
+
+    def decode(self, codes: list[bytes], dimension: int) -> Vectors:
+        """n codes -> templates (n, dimension) float32 of unit length; raises `StoreError` if a code is damaged."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

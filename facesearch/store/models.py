@@ -21,7 +21,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-REVISIONS = ("0001", "0002", "0003", "0004")  # of migrations/versions, oldest first
+REVISIONS = ("0001", "0002", "0003", "0004", "0005")  # of migrations/versions, oldest first
 
 # The table that Alembic keeps; an empty database is created with it at the newest revision.
 version_table = Table(
@@ -109,6 +109,19 @@ class Template(Checked, Base):
     box_y: Mapped[float | None]
     box_w: Mapped[float | None]
     box_h: Mapped[float | None]
+    created_at: Mapped[int]
+
+
+class Codebook(Checked, Base):
+    """What codes of an index kind are read with. A template's codec names kind and id, as in `tcq64@1`."""
+
+    __tablename__ = "codebooks"
+    __table_args__ = _NEVER_REUSED
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    kind: Mapped[str]
+    origin: Mapped[str]
+    content: Mapped[bytes]
     created_at: Mapped[int]
 
 

@@ -146,8 +146,12 @@ class IdentityStore(Protocol):
         """The highest template and removal ids ever committed."""
         ...
 
+    def codecs(self) -> set[str]:
+        """The codecs that templates are stored in; more than the gallery's own while some are not coded anew."""
+        ...
+
     def recode(self, fn: Recode, codec: str, progress: Progress | None = None) -> int:
-        """Encode every template's code anew, in place and all or none, and make `codec` the gallery's.
+        """Encode every template that is in another codec anew, in place and all or none; make `codec` the gallery's.
 
         Args:
             fn: (codes, their codec) -> as many codes in the new codec.
@@ -155,6 +159,23 @@ class IdentityStore(Protocol):
 
         Returns the number of templates. The index state is cleared.
         """
+        ...
+
+    # codebooks
+
+    def add_codebook(self, kind: str, content: bytes, origin: str) -> str:
+        """Store a codebook of codes of that kind, or find the same one; returns the codec that it makes.
+
+        origin: where it was learnt, in words.
+        """
+        ...
+
+    def codebook(self, codec: str) -> tuple[bytes, str]:
+        """Content and origin of the codebook of a codec; raises `StoreError` if it is missing or damaged."""
+        ...
+
+    def remove_unused_codebooks(self) -> int:
+        """Delete codebooks that neither a template nor the gallery's codec names; returns how many."""
         ...
 
     # index

@@ -19,6 +19,7 @@ from sqlalchemy import Connection, Engine
 from facesearch.answers import Calibration
 from facesearch.errors import GalleryNotFoundError, StoreError, UsageError
 from facesearch.store import checksums as _checksums
+from facesearch.store import codebooks as _codebooks
 from facesearch.store import identities as _identities
 from facesearch.store import schema as _schema
 from facesearch.store import snapshot as _snapshot
@@ -249,9 +250,27 @@ class SqlStore:
         with self._reading() as connection:
             return _templates.watermark(connection)
 
+    def codecs(self) -> set[str]:
+        with self._reading() as connection:
+            return _templates.codecs(connection)
+
     def recode(self, fn: _templates.Recode, codec: str, progress: _templates.Progress | None = None) -> int:
         with self._writing() as connection:
             return _templates.recode(connection, fn, codec, progress)
+
+    # codebooks
+
+    def add_codebook(self, kind: str, content: bytes, origin: str) -> str:
+        with self._writing() as connection:
+            return _codebooks.add_codebook(connection, kind, content, origin)
+
+    def codebook(self, codec: str) -> tuple[bytes, str]:
+        with self._reading() as connection:
+            return _codebooks.codebook(connection, codec)
+
+    def remove_unused_codebooks(self) -> int:
+        with self._writing() as connection:
+            return _codebooks.remove_unused_codebooks(connection)
 
     # index
 

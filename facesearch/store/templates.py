@@ -216,13 +216,17 @@ def watermark(connection: Connection) -> Watermark:
     )
 
 
+def codecs(connection: Connection) -> set[str]:
+    return set(connection.scalars(select(Template.codec).distinct()))
+
+
 def recode(connection: Connection, fn: Recode, codec: str, progress: Progress | None) -> int:
     total = connection.scalar(select(func.count()).select_from(Template)) or 0
     change = update(Template).where(Template.id == bindparam("template_id"))
     change = change.values(code=bindparam("new_code"), codec=codec)
     done = last = 0
     while len(batch := next_templates(connection, last, _BATCH)):
-        for old_codec in dict.fromkeys(batch.codecs):
+        for old_codec in dict.fromkeys(old for old in batch.codecs if old != codec):
             chosen = [i for i, of in enumerate(batch.codecs) if of == old_codec]
             new_codes = fn([batch.codes[i] for i in chosen], old_codec)
             if len(new_codes) != len(chosen):

@@ -74,13 +74,17 @@ def store_templates(
 
 
 def add_templates(
-    store: SqlStore, names: Sequence[str], vectors: npt.NDArray[np.float32], codec: str = "fp32"
+    store: SqlStore,
+    names: Sequence[str],
+    vectors: npt.NDArray[np.float32],
+    codec: str = "fp32",
+    codes: list[bytes] | None = None,
 ) -> list[int]:
-    """Add templates to an open store, each of an image of its own; returns their ids."""
+    """Add templates to an open store, each of an image of its own; returns their ids. codes: those of the vectors."""
     first = store.watermark().last_template_id
     rows = [
         NewTemplate(name, hashlib.sha256(f"{first} {row}".encode()).digest(), f"{row}.jpg", 10, 10, code, 1.0, None)
-        for row, (name, code) in enumerate(zip(names, find_codec(codec).encode(vectors), strict=True))
+        for row, (name, code) in enumerate(zip(names, codes or find_codec(codec).encode(vectors), strict=True))
     ]
     return [added for added in store.add_templates(rows, KEY, codec) if added is not None]
 

@@ -121,7 +121,7 @@ def test_text_that_is_not_text_any_more_is_damage_in_one_line(table: str, column
 
 def test_every_table_that_answers_depend_on_is_covered() -> None:
     names = {model.__tablename__ for model in COVERED}
-    assert names == {"gallery", "encoders", "identities", "images", "templates", "removals", "index_state"}
+    assert names == {"gallery", "encoders", "identities", "images", "templates", "codebooks", "removals", "index_state"}
 
 
 def test_all_rows_of_a_store_in_memory_are_checked_too() -> None:
