@@ -46,7 +46,7 @@ ROOT = Path(__file__).parents[2]
         ("identities rename FIRST SECOND", 2, "there already is an identity"),
         ("identities merge FIRST FIRST", 2, "cannot be merged into itself"),
         ("identities list --gallery /nowhere", 2, "there is no gallery"),
-        ("index build --kind kd-tree", 2, "unknown index kind 'kd-tree': use one of flat, sq8, pq<m>"),
+        ("index build --kind kd-tree", 2, "unknown index kind 'kd-tree': use one of flat, fp16, sq8"),
         ("index build --kind pq7", 2, "pq7 does not fit dimension 128"),
         ("index build --kind pq16", 1, "needs at least 256 templates"),
         ("index build --keep-originals int2", 2, "no codec is named 'int2'"),
