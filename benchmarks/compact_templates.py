@@ -9,8 +9,8 @@ UTKFace, which is labelled with no identities, has other people, and was used to
 
 Differences to the exact search are paired: the same probes, resampled by person (95 % of 2,000 bootstrap samples).
 Whole-gallery bytes are those of a real gallery folder, database and index file, with all templates of LFW enrolled and
-`index build --kind KIND` done. Writes benchmarks/results/compact_templates.json, a part per encoder, row by row;
---cache keeps templates (and rows, which a second run takes over) between runs.
+`index build --kind KIND` done. Writes benchmarks/results/compact_templates.json, a part per encoder, row by row.
+Templates are kept in FACESEARCH_HOME, as `facesearch evaluate` keeps them; --cache FOLDER keeps rows that are done.
 """
 
 from __future__ import annotations
@@ -20,7 +20,6 @@ import json
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,9 +27,10 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.common import RESULTS, measured, read_results
-from benchmarks.lfw_encoders import cut, encode
-from facesearch.encoders import find_model
-from facesearch.encoders.spec import EncoderSpec
+from facesearch.encoders import EncoderSpec
+from facesearch.evaluation import extraction
+from facesearch.evaluation.codecs import read_training_photos
+from facesearch.evaluation.datasets import Dataset, read_dataset
 from facesearch.evaluation.statistics import Resamples, interval
 from facesearch.gallery import Gallery
 from facesearch.store import EncoderKey, GallerySettings, NewTemplate, open_store
@@ -45,9 +45,8 @@ Bools = npt.NDArray[np.bool_]
 NAME = "compact_templates"
 KINDS = {  # by dimension of the encoder
     512: (
-        *("flat", "fp16", "sq8", "sq4", "pca256,sq8", "tcq128", "pca256,sq4", "pq128", "rabitq"),
-        *("tcq64", "pca128,sq4", "pq64", "opq64", "pca256,opq64", "tcq32", "pq32", "pca256,opq32"),
-        *("tcq16", "pq16", "pca128,opq16"),
+        *("flat", "tcq64", "tcq32", "tcq16", "tcq128", "sq4", "pca256,sq4", "rabitq", "pq64", "pca256,opq64"),
+        *("pca256,opq32", "pca128,opq16", "sq8", "fp16", "opq64", "pq32", "pq16", "pca128,sq4"),
     ),
     128: ("flat", "sq8", "tcq64", "sq4", "pq64", "tcq32", "opq32", "rabitq", "tcq16", "opq16"),
 }
@@ -62,13 +61,14 @@ def main() -> None:
     parser.add_argument("utkface", type=Path)
     parser.add_argument("--encoder", default="edgeface-xs")
     parser.add_argument("--kind", action="append", help="repeatable; default: all of the encoder's dimension")
-    parser.add_argument("--cache", type=Path, help="folder that keeps templates and rows")
+    parser.add_argument("--cache", type=Path, help="folder that keeps rows that are done")
     arguments = parser.parse_args()
     model, cache = arguments.encoder, arguments.cache
-    paths = sorted(arguments.lfw.glob("*/*.jpg"))
-    gallery = templates(model, paths, cache, "lfw")
-    others = templates(model, sorted(arguments.utkface.glob("*.jpg")), cache, "utk")
-    people = np.unique([path.parent.name for path in paths], return_inverse=True)[1]
+    gallery, owners = templates(model, read_dataset(arguments.lfw))
+    others, _ = templates(model, read_training_photos(arguments.utkface))
+    people = np.unique(owners, return_inverse=True)[1]
+    if cache:
+        cache.mkdir(parents=True, exist_ok=True)
     rows: list[dict[str, Any]] = []
     exact = np.zeros(0, np.bool_)
     for kind in arguments.kind or KINDS[gallery.shape[1]]:
@@ -90,29 +90,23 @@ def main() -> None:
                 np.save(right, hits)
         parts = read_results(NAME) if (RESULTS / f"{NAME}.json").exists() else {}
         probes = int((np.bincount(people)[people] > 1).sum())
-        parts[model] = {"photos": len(paths), "probes": probes, "learnt_from": len(others), "rows": rows}
+        parts[model] = {"photos": len(gallery), "probes": probes, "learnt_from": len(others), "rows": rows}
         measured(NAME, parts, "python -m benchmarks.compact_templates lfw_deepfunneled utkface --encoder ENCODER")
 
 
-def templates(model: str, paths: Sequence[Path], cache: Path | None, name: str) -> Floats:
-    """Templates (n, d) of the most prominent face of every photo; of a black crop where there is none."""
-    kept = cache / f"{name}-{model}.npy" if cache else None
-    if kept and kept.exists():
-        found: Floats = np.load(kept)
-        return found
-    crop = find_model(model).crop
-    found = encode(EncoderSpec.parse(f"{model}:fp32@onnx"), cut(paths, [crop])[crop])
-    if kept:
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        np.save(kept, found)
-    return found
+def templates(model: str, dataset: Dataset) -> tuple[Floats, list[str]]:
+    """Templates (n, d) of all photos with a face, by the FP32 encoder, and whose they are."""
+    spec = EncoderSpec.parse(f"{model}:fp32@onnx")
+    found = extraction.templates(dataset, [spec])[spec]
+    owners = [sample.identity for sample, has in zip(dataset.samples, found.found, strict=True) if has]
+    return found.values[found.found], owners
 
 
 def row(
     model: str, kind: str, gallery: Floats, others: Floats, people: Ints, exact: Bools
 ) -> tuple[dict[str, Any], Bools]:
     """The figures of one kind, and which probes it got right (p,)."""
-    n, d = gallery.shape
+    d = gallery.shape[1]
     coder = shipped_coder(model, kind, d) or learn_coder(kind, d, others)
     decoded = decoded_by(coder, gallery)
     right = nearest_is_mate(gallery, decoded, people)

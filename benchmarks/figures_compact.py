@@ -27,7 +27,9 @@ def others() -> str:
             continue
         ordered = sorted(part["rows"], key=lambda row: (-row["bytes_per_template"], -row["top1"]))
         found += [(f"`{model}`", *_loss(row)) for row in ordered]
-    return table(("encoder", "bytes", "saved", "kind", "top-1", "to exact (95 %)", "lost / gained", "coded", "cosine"), found)
+    return table(
+        ("encoder", "bytes", "saved", "kind", "top-1", "to exact (95 %)", "lost / gained", "coded", "cosine"), found
+    )
 
 
 def whole() -> str:
