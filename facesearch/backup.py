@@ -21,7 +21,7 @@ from typing import BinaryIO
 from facesearch import __version__
 from facesearch.archive import DATABASE, INDEX_NAME, About, Progress, open_archive, write_archive
 from facesearch.errors import BackupError, FacesearchError, IndexStateError, StoreError, UsageError
-from facesearch.files import TEMPORARY, put_folder, staged_file, temporary_name
+from facesearch.files import TEMPORARY, put_file, put_folder, temporary_name
 from facesearch.store import IndexState, SqlStore, open_store
 from facesearch.store.snapshot import is_plain, sole_user
 from indexes import VectorIndexError, load_index, read_footer
@@ -95,11 +95,11 @@ def back_up(
                 "identities": counts.identities,
                 "templates": counts.templates,
             }
-            with staged_file(target) as staged:
-                with staged.open("xb") as file:
-                    os.fchmod(file.fileno(), 0o600)  # biometric data
-                    write_archive(file, members, about, progress)
-                size = staged.stat().st_size
+            with (scratch / "archive").open("xb") as file:
+                os.fchmod(file.fileno(), 0o600)  # biometric data
+                write_archive(file, members, about, progress)
+            size = (scratch / "archive").stat().st_size
+            put_file(scratch / "archive", target)
     except OSError as error:
         raise BackupError(f"{target} cannot be written ({(error.strerror or str(error)).lower()})") from error
     try:

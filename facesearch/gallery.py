@@ -31,6 +31,7 @@ from facesearch.faces import DEFAULT_MIN_FACE
 from facesearch.fusing import FusedIndex
 from facesearch.projection import IndexInfo, IndexProjection
 from facesearch.ranking import nearest_identities
+from facesearch.ready_templates import enrol_templates
 from facesearch.store import (
     DATABASE_NAME,
     Counts,
@@ -245,11 +246,8 @@ class Gallery:
         templater = self._templater(threads=1)
         if aligned is not None:
             templater.check_aligned(aligned)
-        encoder = templater.encoder
-        key = EncoderKey(encoder.spec.model, encoder.spec.precision, encoder.spec.backend, encoder.fingerprint)
-        settings = self._store.settings() or self._started(key)
-        if settings.model != key.model:  # another process started this gallery with another model meanwhile
-            raise EncoderMismatchError(f"this gallery holds templates of {settings.model}, not of {key.model}")
+        key = _key_of(templater.encoder)
+        settings = self._configured(key)
         report = enrol_photos(
             self._store,
             templater,
@@ -262,11 +260,66 @@ class Gallery:
             workers=workers,
             worker_encoder=str(self.encoder_spec) if self._has_workers() else None,
         )
+        self._enrolled(report)
+        return report
+
+    def enroll_templates(
+        self,
+        identities: Sequence[str],
+        templates: npt.ArrayLike,
+        *,
+        sources: Sequence[str] | None = None,
+        progress: Progress | None = None,
+        committed: Callable[[int], None] | None = None,
+    ) -> EnrolmentReport:
+        """Add templates that exist already: (n, dimension) floats of unit length that this gallery's encoder made.
+
+        Args:
+            identities: whose each of them is.
+            sources: what to note as the place each comes from; default "template 1" and so on.
+            progress: called with (templates done, templates in all).
+            committed: called with the row of each template once it is safely stored; a batch at a time.
+
+        Templates enrolled already (by content) are skipped; those of another length, and names that nobody can have,
+        are rejected. Raises `UsageError` for arrays of the wrong shape.
+        """
+        key = self._encoder_key()
+        settings = self._configured(key)
+        report = enrol_templates(
+            self._store,
+            key,
+            self._codecs.find(settings.codec),
+            settings.dimension,
+            identities,
+            templates,
+            sources=sources,
+            progress=progress,
+            committed=committed,
+        )
+        self._enrolled(report)
+        return report
+
+    def _encoder_key(self) -> EncoderKey:
+        """The gallery's encoder as templates remember it; raises `UnknownEncoderError`. Loads no weights."""
+        if self._models.given and self._models.encoder is not None:
+            return _key_of(self._models.encoder)
+        kept, spec = self._store.gallery_encoder(), self.encoder_spec
+        if kept is not None and str(kept) == str(spec):
+            return kept
+        model = find_model(spec.model)
+        return EncoderKey(spec.model, spec.precision, spec.backend, model.fingerprint(model.variant(spec)))
+
+    def _configured(self, key: EncoderKey) -> GallerySettings:
+        settings = self._store.settings() or self._started(key)
+        if settings.model != key.model:  # another process started this gallery with another model meanwhile
+            raise EncoderMismatchError(f"this gallery holds templates of {settings.model}, not of {key.model}")
+        return settings
+
+    def _enrolled(self, report: EnrolmentReport) -> None:
         if report.templates:
             self._store.audit("enroll", detail={"templates": report.templates, "rejected": len(report.rejected)})
         if report.templates or self._store.index_state() is None:  # None also after an interrupted enrolment
             self._projection.save()
-        return report
 
     def _started(self, key: EncoderKey) -> GallerySettings:
         """Fix the settings of a new gallery; codes that need none of its templates are stored from the first one on."""
@@ -518,6 +571,10 @@ class Gallery:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _key_of(encoder: Encoder) -> EncoderKey:
+    return EncoderKey(encoder.spec.model, encoder.spec.precision, encoder.spec.backend, encoder.fingerprint)
 
 
 def _encoder_asked(encoder: str | Encoder | None) -> tuple[EncoderSpec, int]:
