@@ -452,7 +452,11 @@ class Gallery:
         except (IndexStateError, StoreError) as error:  # the person is gone all the same
             _log.warning("%s; the old one is deleted, facesearch index build writes a new one", error)
         self._projection.remove_strays()
-        wiped = self._store.checkpoint()
+        try:
+            wiped = self._store.checkpoint()
+        except StoreError as error:  # as on a full disk
+            _log.warning("%s; old pages stay in the log until facesearch gallery compact", error)
+            wiped = False
         return Receipt(identity, len(removed.template_ids), removed.images, rewritten, wiped, int(time.time()), backups)
 
     # index and state

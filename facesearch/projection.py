@@ -162,7 +162,12 @@ class IndexProjection:
             self.current()  # stays in memory, to be saved again
         except (IndexStateError, StoreError):  # a damaged template must not keep anybody from being forgotten
             self._index = None
-        self._store.clear_index_state()
+        try:
+            self._store.clear_index_state()
+        except StoreError:  # on a full disk the file itself makes room; without it the state means nothing
+            valid = self._valid_file()
+            remove_files([valid] if valid else [])
+            self._store.clear_index_state()
         self.remove_strays()
 
     def remove_strays(self) -> int:

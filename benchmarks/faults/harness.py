@@ -152,9 +152,12 @@ class _Bench:
         try:
             if not failure:
                 confirmed = [word for word in said if not word.startswith(("points ", "refused "))]
-                repaired = self._operations.sound(folder / "gallery")
-                self._operations.OPERATIONS[operation].verify(folder, confirmed)
-                self._operations.sound(folder / "gallery")
+                with self._operations.opened(folder / "gallery") as gallery:
+                    repaired = self._operations.sound(gallery)
+                    self._operations.OPERATIONS[operation].verify(gallery, folder, confirmed)
+                with self._operations.opened(folder / "gallery") as gallery:
+                    left = gallery.check()
+                    assert not left, f"after the operation was asked again: {left[0]}"
         except Exception as error:
             failure = f"{type(error).__name__}: {error}; at {traceback.extract_tb(error.__traceback__)[-1].name}"
         shutil.rmtree(folder)

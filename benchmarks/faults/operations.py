@@ -1,13 +1,13 @@
 """What a gallery is asked to do while its disk fails, and what has to be true afterwards.
 
 An operation works on a prepared gallery of ready templates and says over `say` what has been confirmed to it. Its
-`verify` sees the folder after the fault, as the next process finds it, and what was said; it raises AssertionError.
+`verify` gets the gallery as the next process opens it after the fault, its folder, and what was said; it raises
+AssertionError where something is not as it has to be.
 """
 
 from __future__ import annotations
 
 import hashlib
-import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -152,139 +152,130 @@ def _replace(folder: Path, say: Say) -> None:
 # what has to be true
 
 
-def sound(folder: Path) -> bool:
-    """Open, check, build if the check asks for it; returns whether a build was needed."""
-    with opened(folder) as gallery:
-        problems = gallery.check()
-        if problems:
-            gallery.build_index()
-            left = gallery.check()
-            assert not left, f"not mended by a build: {left[0]}"
-        return bool(problems)
+def sound(gallery: Gallery) -> bool:
+    """Check, build if the check asks for it; returns whether a build was needed."""
+    problems = gallery.check()
+    if problems:
+        gallery.build_index()
+        left = gallery.check()
+        assert not left, f"not mended by a build: {left[0]}"
+    return bool(problems)
 
 
-def _present(folder: Path, rows: dict[int, str], vectors: Vectors) -> None:
+def _present(gallery: Gallery, rows: dict[int, str], vectors: Vectors) -> None:
     """Each of these templates is found first, as whose it is."""
     if not rows:
         return
-    with opened(folder) as gallery:
-        answers = gallery.search(vectors[list(rows)], 1)
+    answers = gallery.search(vectors[list(rows)], 1)
     for (row, name), candidates in zip(rows.items(), answers, strict=True):
         assert candidates, f"template {row} is lost"
         assert candidates[0].identity == name, f"template {row} of {name} is answered as {candidates[0].identity}"
         assert candidates[0].similarity > 0.8, f"template {row} has changed"
 
 
-def _everybody(folder: Path, without: str = "") -> None:
-    rows = {row: owner(row) for row in range(TEMPLATES) if owner(row) != without}
-    _present(folder, rows, OLD)
+def _everybody(gallery: Gallery, without: str = "") -> None:
+    _present(gallery, {row: owner(row) for row in range(TEMPLATES) if owner(row) != without}, OLD)
 
 
-def _names(folder: Path) -> set[str]:
-    with opened(folder) as gallery:
-        return {person.name for person in gallery.identities()}
+def _names(gallery: Gallery) -> set[str]:
+    return {person.name for person in gallery.identities()}
 
 
-def _after_enrol(folder: Path, said: list[str]) -> None:
-    _everybody(folder / "gallery")
-    _present(folder / "gallery", {int(row): newcomer(int(row)) for row in said}, FRESH)
-    _enrol(folder, lambda row: None)  # the same again: what was not confirmed is done now, and nothing twice
-    _present(folder / "gallery", {row: newcomer(row) for row in range(NEW)}, FRESH)
-    with opened(folder / "gallery") as gallery:
-        assert gallery.counts().templates == TEMPLATES + 1 + NEW
+def _nothing(word: str) -> None:
+    """Nobody listens."""
 
 
-def _after_forget(folder: Path, said: list[str]) -> None:
-    gallery = folder / "gallery"
+def _after_enrol(gallery: Gallery, folder: Path, said: list[str]) -> None:
+    _everybody(gallery)
+    _present(gallery, {int(row): newcomer(int(row)) for row in said}, FRESH)
+    _enrol(folder, _nothing)  # the same again: what was not confirmed is done now, and nothing twice
+    _present(gallery, {row: newcomer(row) for row in range(NEW)}, FRESH)
+    assert gallery.counts().templates == TEMPLATES + 1 + NEW
+
+
+def _after_forget(gallery: Gallery, folder: Path, said: list[str]) -> None:
     there = FORGOTTEN in _names(gallery)
     assert not (there and said), "confirmed, and still there"
     _everybody(gallery, "" if there else FORGOTTEN)
     if there:
-        _forget(folder, lambda word: None)
-    assert_gone(gallery)
-
-
-def assert_gone(gallery: Path) -> None:
-    """Neither the answers nor any byte of the files know the person any more."""
+        gallery.forget(FORGOTTEN)
     rows = [row for row in range(TEMPLATES) if owner(row) == FORGOTTEN]
-    with opened(gallery) as asked:
-        found = {each.identity for candidates in asked.search(OLD[rows], 5) for each in candidates}
+    found = {each.identity for candidates in gallery.search(OLD[rows], 5) for each in candidates}
     assert FORGOTTEN not in found
-    codes = (gallery.parent / CODES).read_bytes()
-    looked_for = [
+    gallery.close()  # the last one out empties the write-ahead log
+    codes = (folder / CODES).read_bytes()
+    traces = [
         codes[: len(codes) // 2],
         codes[len(codes) // 2 :],
         FORGOTTEN.encode(),
         *(OLD[row].tobytes() for row in rows),
     ]
-    for path in gallery.iterdir():
+    for path in (folder / "gallery").iterdir():
         content = path.read_bytes()
-        assert not any(part in content for part in looked_for), f"{path.name} still knows the person forgotten"
+        assert not any(trace in content for trace in traces), f"{path.name} still knows the person forgotten"
 
 
-def _after_merge(folder: Path, said: list[str]) -> None:
-    gallery, names = folder / "gallery", _names(folder / "gallery")
+def _after_merge(gallery: Gallery, folder: Path, said: list[str]) -> None:
+    names = _names(gallery)
     assert INTO in names
     assert not (MERGED in names and said)
-    with opened(gallery) as asked:
-        assert asked.counts().templates == TEMPLATES + 1
-        assert asked.identity(INTO)[0].templates == (2 if MERGED in names else 4)
+    assert gallery.counts().templates == TEMPLATES + 1
+    assert gallery.identity(INTO)[0].templates == (2 if MERGED in names else 4)
     rows = {row: owner(row) for row in range(TEMPLATES)}
     if MERGED not in names:
         rows = {row: INTO if name == MERGED else name for row, name in rows.items()}
     _present(gallery, rows, OLD)
 
 
-def _after_rename(folder: Path, said: list[str]) -> None:
-    names = _names(folder / "gallery")
+def _after_rename(gallery: Gallery, folder: Path, said: list[str]) -> None:
+    names = _names(gallery)
     assert (MERGED in names) != ("renamed" in names)
     assert not (MERGED in names and said)
     called = MERGED if MERGED in names else "renamed"
-    rows = {row: called if owner(row) == MERGED else owner(row) for row in range(TEMPLATES)}
-    _present(folder / "gallery", rows, OLD)
+    _present(gallery, {row: called if owner(row) == MERGED else owner(row) for row in range(TEMPLATES)}, OLD)
 
 
-def _after_switch(folder: Path, said: list[str]) -> None:
-    with opened(folder / "gallery") as gallery:
-        assert not said or gallery.info().index == said[0]
-    _everybody(folder / "gallery")
+def _after_switch(gallery: Gallery, folder: Path, said: list[str]) -> None:
+    assert not said or gallery.info().index == said[0]
+    _everybody(gallery)
 
 
-def _after_upkeep(folder: Path, said: list[str]) -> None:
-    _everybody(folder / "gallery")
+def _after_upkeep(gallery: Gallery, folder: Path, said: list[str]) -> None:
+    _everybody(gallery)
 
 
-def _after_backup(folder: Path, said: list[str]) -> None:
-    _everybody(folder / "gallery")
+def _after_backup(gallery: Gallery, folder: Path, said: list[str]) -> None:
+    _everybody(gallery)
     archive = folder / "new.zip"
     assert archive.exists() or not said
     if archive.exists():  # whole, or not there at all
         Gallery.restore(archive, folder / "copy")
-        _everybody(folder / "copy")
-        assert OTHER in _names(folder / "copy")
+        with opened(folder / "copy") as copy:
+            _everybody(copy)
+            assert OTHER in _names(copy)
         archive.unlink()
-    _backup(folder, lambda word: None)
+    gallery.backup(archive)
     _nothing_left(folder)
 
 
-def _after_restore(folder: Path, said: list[str]) -> None:
-    _everybody(folder / "gallery")
-    restored = folder / "restored"
-    assert restored.exists() or not said
-    if not (restored / "gallery.db").exists():
-        Gallery.restore(folder / ARCHIVE, restored)
-    sound(restored)
-    _everybody(restored)
-    shutil.rmtree(restored)
-    _restore(folder, lambda word: None)
+def _after_restore(gallery: Gallery, folder: Path, said: list[str]) -> None:
+    _everybody(gallery)
+    there = (folder / "restored" / "gallery.db").exists()
+    assert there or not said
+    Gallery.restore(folder / ARCHIVE, folder / "restored", replace=there)
+    with opened(folder / "restored") as restored:
+        assert sound(restored) is False
+        _everybody(restored)
     _nothing_left(folder)
 
 
-def _after_replace(folder: Path, said: list[str]) -> None:
-    assert not (OTHER in _names(folder / "gallery") and said)
-    _everybody(folder / "gallery")
-    _replace(folder, lambda word: None)
-    assert OTHER not in _names(folder / "gallery")
+def _after_replace(gallery: Gallery, folder: Path, said: list[str]) -> None:
+    assert not (OTHER in _names(gallery) and said)
+    _everybody(gallery)
+    gallery.close()
+    _replace(folder, _nothing)
+    with opened(folder / "gallery") as replaced:
+        assert OTHER not in _names(replaced)
     _nothing_left(folder)
 
 
@@ -300,7 +291,7 @@ class Operation:
 
     name: str
     run: Callable[[Path, Say], None]
-    verify: Callable[[Path, list[str]], None]
+    verify: Callable[[Gallery, Path, list[str]], None]
 
 
 OPERATIONS = {

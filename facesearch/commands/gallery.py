@@ -152,4 +152,4 @@ def compact(gallery: GalleryOption = None, json: JsonOption = False, verbose: Ve
         return
     say(f"the gallery takes {bytes_in_words(done.after_bytes)} on disk (before: {bytes_in_words(done.before_bytes)})")
     if not done.wiped:
-        say("  another process is reading: old pages stay in the log until the next time")
+        say("  another process is reading: old pages stay in the log until facesearch gallery compact runs alone")

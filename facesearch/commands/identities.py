@@ -151,7 +151,7 @@ def forget(
     if receipt.index_rewritten:
         say("  index file written anew without them")
     if not receipt.wiped:
-        say("  another process is reading: old pages stay in the log until: facesearch index build")
+        say("  another process is reading, or the disk is full: old pages stay until facesearch gallery compact")
     if receipt.backups:
         days = ", ".join(dict.fromkeys(map(_day, receipt.backups)))
         say(f"  backups that still hold them were made on {days}: delete them, or make new ones in their place")

@@ -12,7 +12,7 @@ import time
 from sqlalchemy import Connection, delete, select
 
 from facesearch.errors import StoreError
-from facesearch.store.checksums import insert_rows, is_sound, next_id, require_sound
+from facesearch.store.checksums import insert_row, is_sound, next_id, require_sound
 from facesearch.store.models import Codebook, Gallery, Template
 
 
@@ -23,7 +23,7 @@ def add_codebook(connection: Connection, kind: str, content: bytes, origin: str)
     if found is None:
         found = next_id(connection, Codebook)
         row = {"id": found, "kind": kind, "origin": origin, "content": content, "created_at": int(time.time())}
-        insert_rows(connection, Codebook, [row])
+        insert_row(connection, Codebook, row)
     return f"{kind}@{found}"
 
 

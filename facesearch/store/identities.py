@@ -91,7 +91,7 @@ def forget(connection: Connection, name: str) -> Removed:
     ).all()
     if rows:
         first = next_id(connection, RemovalLog)
-        entries = [{"id": entry, "template_id": row.id} for entry, row in enumerate(rows, start=first)]
+        entries = [(entry, row.id) for entry, row in enumerate(rows, start=first)]
         insert_rows(connection, RemovalLog, entries)
     connection.execute(delete(Identity).where(Identity.id == identity_id))  # its templates go with it
     images = 0
@@ -111,7 +111,7 @@ def ids_of(connection: Connection, names: set[str]) -> dict[str, int]:
     new = [check_name(name) for name in sorted(names) if name not in ids]
     ids.update({name: new_id for new_id, name in enumerate(new, start=next_id(connection, Identity))})
     now = int(time.time())
-    insert_rows(connection, Identity, [{"id": ids[name], "name": name, "created_at": now} for name in new])
+    insert_rows(connection, Identity, [(ids[name], name, now) for name in new])
     return ids
 
 

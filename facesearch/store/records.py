@@ -35,8 +35,7 @@ class EncoderKey:
         return f"{self.model}:{self.precision}@{self.backend}"
 
 
-@dataclass(frozen=True, slots=True)
-class NewTemplate:
+class NewTemplate(NamedTuple):
     """A template to be added: whose it is, the image it comes from (never its pixels) and its code."""
 
     identity: str

@@ -333,7 +333,10 @@ class SqlStore:
     def integrity_check(self) -> list[str]:
         try:
             with self._reading() as connection:
-                found = [str(row[0]) for row in connection.exec_driver_sql("PRAGMA integrity_check") if row[0] != "ok"]
+                said = [
+                    line for row in connection.exec_driver_sql("PRAGMA integrity_check") for line in row[0].split("\n")
+                ]
+                found = [line for line in said if line != "ok" and not line.startswith("*** in database")]
                 for row in connection.exec_driver_sql("PRAGMA foreign_key_check"):
                     found.append(f"row {row[1]} of {row[0]} refers to a row of {row[2]} that is missing")
                 return found or _checksums.damaged_rows(connection)

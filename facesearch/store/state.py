@@ -11,7 +11,7 @@ from sqlalchemy import Connection, delete, func, insert, select, update
 
 from facesearch.answers import Calibration
 from facesearch.errors import StoreError
-from facesearch.store.checksums import insert_rows, is_sound, next_id, refresh, require_sound
+from facesearch.store.checksums import insert_row, is_sound, next_id, refresh, require_sound
 from facesearch.store.models import Audit, Encoder, Gallery, Run, StoredCalibration, StoredIndex, Template
 from facesearch.store.records import AuditEvent, EncoderKey, EvaluationRun, GallerySettings, IndexState
 
@@ -53,7 +53,7 @@ def configure(connection: Connection, wanted: GallerySettings, encoder: EncoderK
     if existing is not None:
         return existing
     row = {"encoder_id": encoder_id(connection, encoder), "created_at": int(time.time())}
-    insert_rows(connection, Gallery, [{"id": 1, **asdict(wanted), **row}])
+    insert_row(connection, Gallery, {"id": 1, **asdict(wanted), **row})
     return wanted
 
 
@@ -85,7 +85,7 @@ def encoder_id(connection: Connection, key: EncoderKey) -> int:
     found = connection.scalar(select(Encoder.id).where(Encoder.fingerprint == key.fingerprint))
     if found is None:
         found = next_id(connection, Encoder)
-        insert_rows(connection, Encoder, [{"id": found, **asdict(key)}])
+        insert_row(connection, Encoder, {"id": found, **asdict(key)})
     return found
 
 
@@ -117,7 +117,7 @@ def set_index_state(connection: Connection, state: IndexState) -> bool:
     ):
         return False
     clear_index_state(connection)
-    insert_rows(connection, StoredIndex, [{"id": 1, **asdict(state)}])
+    insert_row(connection, StoredIndex, {"id": 1, **asdict(state)})
     return True
 
 

@@ -49,7 +49,8 @@ def enrolled(connection: Connection, sha256s: Sequence[bytes]) -> dict[bytes, st
 def add_templates(
     connection: Connection, batch: Sequence[NewTemplate], encoder: EncoderKey, codec: str
 ) -> list[int | None]:
-    taken = set(enrolled(connection, [new.sha256 for new in batch]))
+    image_ids = _image_ids(connection, [new.sha256 for new in batch])
+    taken = set(enrolled(connection, list(image_ids)))  # an image may be there without a template
     accepted: list[int] = []  # positions in the batch
     for position, new in enumerate(batch):
         if new.sha256 not in taken:
@@ -60,61 +61,53 @@ def add_templates(
         return added
 
     now = int(time.time())
-    owner_ids = ids_of(connection, {batch[position].identity for position in accepted})
-    image_ids = _image_ids(connection, [batch[position] for position in accepted], now)
+    news = batch if len(accepted) == len(batch) else [batch[position] for position in accepted]
+    owner_ids = ids_of(connection, {new.identity for new in news})
+    _add_images(connection, news, image_ids, now)
     by_encoder, first = encoder_id(connection, encoder), next_id(connection, Template)
-    rows: list[dict[str, object]] = []
-    for position in accepted:
-        new = batch[position]
-        x, y, w, h = new.box or (None, None, None, None)
-        rows.append(
-            {
-                "id": first + len(rows),
-                "identity_id": owner_ids[new.identity],
-                "image_id": image_ids[new.sha256],
-                "encoder_id": by_encoder,
-                "codec": codec,
-                "code": new.code,
-                "quality": new.quality,
-                "box_x": x,
-                "box_y": y,
-                "box_w": w,
-                "box_h": h,
-                "created_at": now,
-            }
-        )
-    insert_rows(connection, Template, rows)
+    nowhere = (None, None, None, None)
+    insert_rows(
+        connection,
+        Template,
+        [
+            (
+                *(first + number, owner_ids[new.identity], image_ids[new.sha256], by_encoder, codec, new.code),
+                *(float(new.quality), *(map(float, new.box) if new.box else nowhere), now),
+            )
+            for number, new in enumerate(news)
+        ],
+    )
     for number, position in enumerate(accepted):
         added[position] = first + number
     return added
 
 
-def _image_ids(connection: Connection, batch: Sequence[NewTemplate], now: int) -> dict[bytes, int]:
-    """The ids of the images with these hashes, which are created where there are none yet."""
-    known = select(Image.sha256, Image.id).where(Image.sha256.in_(bindparam("hashes", expanding=True)))
+def _image_ids(connection: Connection, sha256s: Sequence[bytes]) -> dict[bytes, int]:
+    """The ids of the images with these hashes, as far as they are there."""
     ids: dict[bytes, int] = {}
-    for hashes in chunks([new.sha256 for new in batch]):
-        for sha256, image_id in connection.execute(known, {"hashes": hashes}):
-            ids[sha256] = image_id
-    unknown = [new for new in batch if new.sha256 not in ids]
-    ids.update({new.sha256: image for image, new in enumerate(unknown, start=next_id(connection, Image))})
+    for hashes in chunks(sha256s):
+        marks = ", ".join("?" * len(hashes))  # past SQLAlchemy, whose lists of values cost more than the look-up
+        found = connection.exec_driver_sql(f"SELECT sha256, id FROM images WHERE sha256 IN ({marks})", tuple(hashes))  # noqa: S608
+        ids.update({sha256: image_id for sha256, image_id in found})  # noqa: C416 - rows
+    return ids
+
+
+def _add_images(connection: Connection, news: Sequence[NewTemplate], ids: dict[bytes, int], now: int) -> None:
+    """Add the images that have no id yet, and their ids to `ids`."""
+    unknown = [new for new in news if new.sha256 not in ids]
+    first = next_id(connection, Image)
     rows = [
-        {
-            "id": ids[new.sha256],
-            "sha256": new.sha256,
-            "path": _storable(new.path),
-            "width": new.width,
-            "height": new.height,
-            "created_at": now,
-        }
-        for new in unknown
+        (first + number, new.sha256, _storable(new.path), new.width, new.height, now)
+        for number, new in enumerate(unknown)
     ]
     insert_rows(connection, Image, rows)
-    return ids
+    ids.update({new.sha256: first + number for number, new in enumerate(unknown)})
 
 
 def _storable(path: str) -> str:
     """File names may hold bytes that are not UTF-8; they are written as \\xNN."""
+    if path.isascii():
+        return path
     return path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 

@@ -23,8 +23,9 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         yield started
 
 
-@pytest.mark.parametrize("kind", ["flat", "sq8"])
-@pytest.mark.parametrize("operation", list(OPERATIONS))
+@pytest.mark.parametrize(
+    ("operation", "kind"), [*((name, "flat") for name in OPERATIONS), ("enrol", "pq8"), ("forget", "sq8")]
+)
 def test_whatever_fails_nothing_confirmed_is_lost_and_nothing_forgotten_stays(
     operation: str, kind: str, server: Server
 ) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -55,18 +54,18 @@ def test_an_empty_batch_is_fine(store: IdentityStore) -> None:
 
 
 def test_a_path_of_undecodable_bytes_is_stored_readably(store: IdentityStore) -> None:
-    store.add_templates([replace(template("Ann", "1"), path="people/caf\udce9.jpg")], ENCODER, "int8")
+    store.add_templates([template("Ann", "1")._replace(path="people/caf\udce9.jpg")], ENCODER, "int8")
     assert store.template_infos("Ann")[0].path == "people/caf\\xe9.jpg"
 
 
 def test_a_template_without_a_box_is_stored_without_one(store: IdentityStore) -> None:
-    store.add_templates([replace(template("Ann", "1"), box=None)], ENCODER, "int8")
+    store.add_templates([template("Ann", "1")._replace(box=None)], ENCODER, "int8")
     assert store.template_infos("Ann")[0].box is None
 
 
 def test_a_hash_of_the_wrong_length_is_refused_by_the_database(store: IdentityStore) -> None:
     with pytest.raises(StoreError):
-        store.add_templates([replace(template("Ann", "1"), sha256=b"short")], ENCODER, "int8")
+        store.add_templates([template("Ann", "1")._replace(sha256=b"short")], ENCODER, "int8")
     assert store.counts() == (0, 0, 0)
 
 
