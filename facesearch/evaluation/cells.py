@@ -20,7 +20,7 @@ from facesearch.evaluation.protocols import Plan
 from facesearch.evaluation.results import DatasetFacts, Fidelity, Row
 from facesearch.evaluation.searching import Filled, Gallery, fill, search_times
 from facesearch.evaluation.sizes import GallerySizes, codebook_bytes
-from facesearch.evaluation.statistics import Resamples, interval, paired
+from facesearch.evaluation.statistics import Resamples, paired, share_interval
 from facesearch.evaluation.timing import EncoderCost
 
 Floats = npt.NDArray[np.float32]
@@ -159,7 +159,7 @@ def pair_rows(
                 cmc=figures.cmc if figures else (),
                 accuracy=float(np.mean(per_fold)),
                 accuracy_std=float(np.std(per_fold)),
-                accuracy_ci=interval(resamples.means(right.astype(np.float64), owners)),
+                accuracy_ci=share_interval(resamples.means(right.astype(np.float64), owners), int(owners.max()) + 1),
                 accept_rates=metrics.accept_rates(similarity, mated, FARS),
                 hardest=hardest_errors(matrix.dataset, plan, enrolled, found.mated) if plan and found else (),
             )

@@ -75,11 +75,12 @@ def run_searches(plan: Plan, enrolled: Enrolled, filled: Filled, templates: Temp
 def identified(plan: Plan, found: Found) -> Identified:
     """Rates with their intervals."""
     mated, owners = found.mated, owners_of(plan.identity[plan.mated])
-    resamples = Resamples.draw(int(owners.max()) + 1)
+    people = int(owners.max()) + 1
+    resamples = Resamples.draw(people)
     first = mated.first
     row = Identified(
         top1=float(first.mean()),
-        top1_ci=statistics.interval(resamples.means(first.astype(np.float64), owners)),
+        top1_ci=statistics.share_interval(resamples.means(first.astype(np.float64), owners), people),
         cmc=metrics.identification_rates(mated.rank, RANKS),
         non_mated=None,
         fpir_floor=None,

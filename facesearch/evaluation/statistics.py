@@ -54,6 +54,18 @@ def interval(figures: Doubles) -> Interval:
     return float(low), float(high)
 
 
+def share_interval(figures: Doubles, people: int) -> Interval:
+    """`interval` of a share; where no resample differs from 0 or 1, the exact bound for so many people instead.
+
+    All right or all wrong, every resample is too, and the percentiles would claim certainty (Clopper, Pearson 1934).
+    """
+    low, high = interval(figures)
+    unseen = 1 - ((1 - LEVEL) / 2) ** (1 / max(people, 1))
+    if high <= 0.0:
+        return 0.0, unseen
+    return (1 - unseen, 1.0) if low >= 1.0 else (low, high)
+
+
 def mcnemar(lost: int, gained: int) -> float:
     """The two-sided exact p-value of McNemar's test: the sign test on the searches that differ (McNemar 1947)."""
     differ, fewer = lost + gained, min(lost, gained)
@@ -108,5 +120,5 @@ def fnir_intervals(
         limit = np.where(barred < len(ordered), ordered[np.minimum(barred, len(ordered) - 1)], -np.inf)
         missed = np.searchsorted(ascending, limit, side="right")  # scores up to and with it are missed
         misses = np.where(missed > 0, below[np.arange(len(below)), np.maximum(missed, 1) - 1], 0.0)
-        found.append(interval(np.asarray(misses / np.maximum(every, 1), np.float64)))
+        found.append(share_interval(np.asarray(misses / np.maximum(every, 1), np.float64), own.weights.shape[1]))
     return found

@@ -34,6 +34,14 @@ def test_intervals_are_wider_where_a_persons_searches_go_wrong_together() -> Non
     assert spans[0] > 3 * spans[1]
 
 
+@pytest.mark.parametrize("hits", [0, 50])
+def test_intervals_never_claim_certainty_where_all_is_right_or_all_wrong(hits: int) -> None:
+    values = (np.arange(50) < hits).astype(np.float64)
+    found = statistics.share_interval(Resamples.draw(50).means(values, np.arange(50)), 50)
+    exact = binomtest(hits, 50).proportion_ci(0.95)
+    np.testing.assert_allclose(found, [exact.low, exact.high])
+
+
 def test_the_same_resamples_come_again() -> None:
     np.testing.assert_array_equal(Resamples.draw(20).weights, Resamples.draw(20).weights)
 
