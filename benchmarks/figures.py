@@ -24,7 +24,9 @@ TABLES: dict[str, Callable[[], str]] = {
     "int8-lfw": figures_int8.accuracy,
     "int8-recipes": figures_int8.recipes,
     "int8-layers": figures_int8.layers,
+    "int8-lfw-without-vnni": figures_int8.accuracy_without_vnni,
     "int8-speed": figures_int8.speed,
+    "int8-speed-without-vnni": figures_int8.speed_without_vnni,
 }
 
 _BLOCK = re.compile(r"(<!-- figures (\S+): [^>]*-->\n).*?(<!-- /figures -->)", re.DOTALL)

@@ -49,10 +49,6 @@ PAPER = Recipe("paper", "static", "int8-paper", per_channel=False, activations="
 every operator, those inside softmax and layer normalisation included."""
 
 STATIC = Recipe("static", "static", "int8-qdq-u8s8-perchannel", ("Conv", *_LINEAR))
-STATIC_CLIPPED = replace(STATIC, scheme="int8-qdq-u8s8-perchannel-clipped", calibration="percentile", percentile=99.999)
-"""For dlib's ResNet, whose templates lie close together: a hundred-thousandth of the values, far out, set its ranges.
-Histograms of all activations are kept for it, which a large network has too many of."""
-
 DYNAMIC = Recipe("dynamic", "dynamic", "int8-dynamic-perchannel", _LINEAR)
 BALANCED = Recipe("balanced", "balanced", "int8-qdq-u8s8-smooth", _LINEAR, smooth=0.5, keep_float=8)
 NNCF = Recipe("nncf", "nncf", "int8-nncf-mixed")
@@ -84,8 +80,7 @@ def choose_recipe(family: str, backend: str, *, attention: bool = False, overrid
     wanted = overrides or Overrides()
     transformer = attention or family.startswith(_ATTENTION)
     if wanted.recipe is None:
-        static = STATIC_CLIPPED if family == "dlib-resnet" else STATIC
-        recipe = BALANCED if transformer else (NNCF if backend == "openvino" else static)
+        recipe = BALANCED if transformer else (NNCF if backend == "openvino" else STATIC)
     elif wanted.recipe == "nncf":
         if backend != "openvino":
             raise UsageError("recipe nncf is for --backend openvino")

@@ -26,7 +26,7 @@ from .conftest import Sample
         ("transface-b", "onnx", "int8-qdq-u8s8-smooth"),
         ("edgeface-s", "openvino", "int8-qdq-u8s8-smooth"),
         ("facenet-vggface2", "onnx", "int8-qdq-u8s8-perchannel"),
-        ("dlib-resnet", "onnx", "int8-qdq-u8s8-perchannel-clipped"),
+        ("dlib-resnet", "onnx", "int8-qdq-u8s8-perchannel"),
         ("facenet-casia", "openvino", "int8-nncf-mixed"),
     ],
 )
