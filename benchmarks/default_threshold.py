@@ -1,11 +1,12 @@
 """Where the default threshold comes from: how alike the faces of different people are.
 
-    python -m benchmarks.default_threshold UTKFACE_FOLDER
+    python -m benchmarks.default_threshold UTKFACE_FOLDER [--encoder MODEL]
 
 UTKFACE_FOLDER holds photos of UTKFace, whose names begin with age, sex and origin. The templates of all adults are
 compared, each with each; as every photo stands for another person, all pairs count as impostors. A few are not: photos
 that are there twice are dropped by their similarity (above 0.999), other photos of the same person stay. They make the
-tail heavier, and so the thresholds higher than they need be. Writes benchmarks/results/default_threshold.json.
+tail heavier, and so the thresholds higher than they need be. Writes benchmarks/results/default_threshold.json for the
+embedded default, default_threshold_<model>.json for another encoder.
 """
 
 from __future__ import annotations
@@ -23,12 +24,14 @@ import numpy.typing as npt
 from benchmarks.common import measured
 from benchmarks.photos import PRODUCT, Encoded, Vector, counted, encode_photos
 from facesearch import load_encoder
+from facesearch.encoders import DEFAULT_MODEL
 
 _ADULT = 18  # years
 _NEAR_AGE = 10  # years
 _SAME_PHOTO = 0.999
 _FALSE_MATCH_RATES = (1e-2, 1e-3, 1e-4, 1e-5)
 _THRESHOLDS = (0.90, 0.91, 0.92, 0.93, 0.937, 0.94, 0.95, 0.96, 0.97, 0.98)
+_LOWER_THRESHOLDS = (0.20, 0.25, 0.28, 0.30, 0.35, 0.40, 0.45, 0.50, 0.60)  # of encoders with templates farther apart
 _GALLERY_SIZES = (10, 100, 1_000, 10_000)
 _DRAWS = 20  # galleries drawn per size
 _SEED = 0
@@ -39,22 +42,27 @@ Floats = npt.NDArray[np.float32]
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
-    folder: Path = parser.parse_args().folder
+    parser.add_argument("--encoder", default=DEFAULT_MODEL, help="model, at FP32 on ONNX Runtime")
+    arguments = parser.parse_args()
+    folder: Path = arguments.folder
+    encoder = load_encoder(arguments.encoder)
+    model = encoder.spec.model
     paths = sorted(folder.glob("*.jpg"))
-    encoded = encode_photos(paths)
+    encoded = encode_photos(paths, arguments.encoder)
     people = [Person.of(path, one) for path, one in zip(paths, encoded, strict=True) if one.template is not None]
     adults = [person for person in people if person.age >= _ADULT]
     minors = [person for person in people if person.age < _ADULT]
     written = measured(
-        "default_threshold",
+        "default_threshold" if model == DEFAULT_MODEL else f"default_threshold_{model}",
         {
-            "encoder": str(load_encoder().spec),
-            "default_threshold": load_encoder().threshold,
+            "encoder": str(encoder.spec),
+            "default_threshold": encoder.threshold,
             "without_a_face": counted(one.rejection or "" for one in encoded if one.template is None),
-            **_adults(adults),
-            "fmr_at_default_threshold_among": _groups(adults, minors),
+            **_adults(adults, encoder.threshold),
+            "fmr_at_default_threshold_among": _groups(adults, minors, encoder.threshold),
         },
-        "python -m benchmarks.default_threshold utkface/unlabelled",
+        "python -m benchmarks.default_threshold utkface/unlabelled"
+        + ("" if model == DEFAULT_MODEL else f" --encoder {model}"),
         PRODUCT,
     )
     print(written.read_text(encoding="utf-8"))
@@ -77,20 +85,20 @@ class Person:
         return Person(encoded.template, age, sex, origin)
 
 
-def _adults(adults: Sequence[Person]) -> dict[str, object]:
+def _adults(adults: Sequence[Person], default: float) -> dict[str, object]:
     """All pairs of adults: FMR at thresholds, thresholds at FMR, and what a stranger meets."""
     similarity = similarities(adults)
     pairs = similarity[np.triu_indices(len(adults), 1)]
     impostors = np.sort(pairs[pairs <= _SAME_PHOTO])
     thresholds = {f"{fmr:g}": threshold_at(impostors, fmr) for fmr in _FALSE_MATCH_RATES}
-    default = load_encoder().threshold
+    tested = sorted({*_THRESHOLDS, default} if default > _THRESHOLDS[0] else {*_LOWER_THRESHOLDS, default})
     return {
         "adults": len(adults),
         "pairs": len(impostors),
         "pairs_dropped_as_same_photo": len(pairs) - len(impostors),
         "mean_similarity": float(impostors.mean()),
         "fmr_at_default_threshold": false_match_rate(impostors, default),
-        "fmr_at_threshold": {str(threshold): false_match_rate(impostors, threshold) for threshold in _THRESHOLDS},
+        "fmr_at_threshold": {str(threshold): false_match_rate(impostors, threshold) for threshold in tested},
         "threshold_at_fmr": thresholds,
         "fpir": [_fpir_row(similarity, impostors, threshold) for threshold in sorted({default, *thresholds.values()})],
     }
@@ -103,7 +111,7 @@ def similarities(people: Sequence[Person]) -> Floats:
     return cosines
 
 
-def _groups(adults: Sequence[Person], minors: Sequence[Person]) -> dict[str, float]:
+def _groups(adults: Sequence[Person], minors: Sequence[Person], default: float) -> dict[str, float]:
     """FMR at the default threshold among people who have something in common."""
     sex = np.array([person.sex for person in adults])
     origin = np.array([person.origin for person in adults])
@@ -112,15 +120,17 @@ def _groups(adults: Sequence[Person], minors: Sequence[Person]) -> dict[str, flo
     more_alike = alike & (origin[:, None] == origin) & (np.abs(age[:, None] - age) <= _NEAR_AGE)
     cosines, everybody = similarities(adults), np.ones((len(minors), len(minors)), dtype=np.bool_)
     return {
-        "adults of the same sex": _rate_among(cosines, alike),
-        f"adults of the same sex and origin, at most {_NEAR_AGE} years apart": _rate_among(cosines, more_alike),
-        f"people under {_ADULT}": _rate_among(similarities(minors), everybody),
+        "adults of the same sex": _rate_among(cosines, alike, default),
+        f"adults of the same sex and origin, at most {_NEAR_AGE} years apart": _rate_among(
+            cosines, more_alike, default
+        ),
+        f"people under {_ADULT}": _rate_among(similarities(minors), everybody, default),
     }
 
 
-def _rate_among(cosines: Floats, chosen: npt.NDArray[np.bool_]) -> float:
+def _rate_among(cosines: Floats, chosen: npt.NDArray[np.bool_], threshold: float) -> float:
     pairs = cosines[np.triu(chosen, 1) & (cosines <= _SAME_PHOTO)]
-    return float((pairs >= load_encoder().threshold).mean())
+    return float((pairs >= threshold).mean())
 
 
 def false_match_rate(impostors: Floats, threshold: float) -> float:

@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import figures_compact, figures_int8, figures_overview
+from benchmarks import figures_compact, figures_evaluation, figures_int8, figures_overview
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
@@ -27,6 +27,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "int8-lfw-without-vnni": figures_int8.accuracy_without_vnni,
     "int8-speed": figures_int8.speed,
     "int8-speed-without-vnni": figures_int8.speed_without_vnni,
+    "template-codes": figures_evaluation.template_codes,
 }
 
 _BLOCK = re.compile(r"(<!-- figures (\S+): [^>]*-->\n).*?(<!-- /figures -->)", re.DOTALL)

@@ -18,10 +18,14 @@ import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
 from facesearch.answers import Candidate
+from facesearch.encoders import DEFAULT_MODEL
 from facesearch.enrolment import Photo
 from facesearch.errors import RejectedImageError, UsageError
+from facesearch.evaluation.matrix import Request, evaluate
+from facesearch.evaluation.results import Run, save_run
 from facesearch.gallery import Gallery
 from facesearch.images import load_image
+from facesearch.report.page import html_page
 from facesearch.synthetic import draw_people, write_photos
 
 PEOPLE = 100
@@ -51,6 +55,7 @@ class KindRow:
 class DemoResult:
     """What the demo saw.
 
+    run: the evaluation of the same photos, which facesearch report shows; report: it as a page.
     found: probes of enrolled people with the right identity first. matched: of those, the ones at or above the
     threshold. unknown: strangers answered with "unknown".
     """
@@ -67,6 +72,8 @@ class DemoResult:
     strangers: int
     unknown: int
     kinds: tuple[KindRow, ...]
+    run: Run
+    report: Path
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -101,6 +108,8 @@ def run_demo(folder: Path, *, people: int = PEOPLE, step: Step, progress: Progre
 
     step("building the same gallery with each kind of index")
     kinds = tuple(_as_kind(folder / "gallery", kind, [probe for probe in asked if probe.identity]) for kind in _KINDS)
+    step("evaluating: every photo looks for another one of its person")
+    run, page = _evaluated(folder)
     mated = [(probe, found[0]) for probe, found in zip(asked, answers, strict=True) if probe.identity and found]
     right = [best for probe, best in mated if best.identity == probe.identity]
     foreign = [found for probe, found in zip(asked, answers, strict=True) if probe.identity is None]
@@ -117,7 +126,19 @@ def run_demo(folder: Path, *, people: int = PEOPLE, step: Step, progress: Progre
         strangers=len(strangers),
         unknown=len(strangers) - sum(found[0].similarity >= threshold for found in foreign if found),
         kinds=kinds,
+        run=run,
+        report=page,
     )
+
+
+def _evaluated(folder: Path) -> tuple[Run, Path]:
+    """What `facesearch evaluate people` and `facesearch report --html report.html` do."""
+    command = f"facesearch evaluate {folder / 'people'} " + " ".join(f"--index {kind}" for kind in _KINDS)
+    run = evaluate(Request(folder / "people", (DEFAULT_MODEL,), _KINDS, command=command))
+    save_run(run)
+    page = folder / "report.html"
+    page.write_text(html_page([run]), encoding="utf-8")
+    return run, page
 
 
 def _prepare(folder: Path) -> None:

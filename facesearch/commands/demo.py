@@ -34,7 +34,7 @@ def demo(
     json: JsonOption = False,
     verbose: VerboseOption = False,
 ) -> None:
-    """See the main job from nothing, offline: people who do not exist are enrolled, searched and measured."""
+    """See the main job from nothing, offline: people who do not exist are enrolled, searched, measured and reported."""
     set_up(verbose)
     from facesearch.demo import run_demo
 
@@ -49,6 +49,7 @@ def demo(
             {
                 "folder": str(result.folder),
                 "contact_sheet": str(result.contact_sheet),
+                "report": str(result.report),
                 "identities": result.people,
                 "templates": result.templates,
                 "images_per_second": round(result.images_per_second, 2),
@@ -68,6 +69,7 @@ def demo(
                     }
                     for row in result.kinds
                 ],
+                "evaluation": {"run": result.run.id, "rows": [row.document(curves=False) for row in result.run.rows]},
             }
         )
         return
@@ -76,7 +78,10 @@ def demo(
     say(f"asked      {result.probes} other photos of them: {result.found} have the right person first,")
     say(f"           {result.matched} of these at or above the threshold {result.threshold:.3f}")
     say(f"strangers  {result.strangers} people who are not enrolled: {result.unknown} answered with unknown")
+    first = result.run.rows[0]
+    say(f"evaluated  {first.probes} photos, each against all others: top-1 {first.top1 or 0:.3f}, with {first.index}")
     say(f"pictures   {result.contact_sheet}")
+    say(f"report     {result.report}; as a table: facesearch report")
     say("")
     rows = [
         (

@@ -186,12 +186,16 @@ def _cells(matrix: Matrix, spec: EncoderSpec, gallery: Gallery, probes: Floats) 
     filled, learnt = {}, {}
     for kind in matrix.kinds:
         other = matrix.training.get(spec.model)
+        dimension = gallery.vectors.shape[1]
         taught, learnt[kind] = None, ""
+        ready = codecs.shipped_index(spec.model, kind, dimension) if other is None else None
         if codecs.learns(kind) and other is not None:
             taught, learnt[kind] = other.templates, other.source
+        elif ready is not None:
+            learnt[kind] = codecs.SHIPPED
         elif codecs.must_learn(kind):
             taught, learnt[kind] = gallery.vectors, f"{codecs.SELF_TRAINED} ({len(gallery.vectors)} templates)"
-        filled[kind] = fill(codecs.empty_index(kind, gallery.vectors.shape[1], taught), gallery.vectors)
+        filled[kind] = fill(ready or codecs.empty_index(kind, dimension, taught), gallery.vectors)
     times = search_times([each.index for each in filled.values()], probes, _TIMED_QUERIES)
     return {kind: _Cell(each, spent, learnt[kind]) for (kind, each), spent in zip(filled.items(), times, strict=True)}
 

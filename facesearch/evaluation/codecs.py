@@ -15,11 +15,13 @@ from facesearch.errors import UsageError
 from facesearch.evaluation.datasets import Dataset, hashed
 from facesearch.evaluation.extraction import Progress
 from facesearch.sources import is_photo_name
+from facesearch.template_codecs import least_templates, shipped_coder
 from indexes import VectorIndex, VectorIndexError, create_index, load_index, parse_kind
 
 Floats = npt.NDArray[np.float32]
 
 SELF_TRAINED = "the gallery itself"
+SHIPPED = "templates of other people, by the package's own statistics"
 
 
 def learns(kind: str) -> bool:
@@ -52,6 +54,14 @@ def read_training_photos(folder: Path, progress: Progress | None = None) -> Data
     if not found:
         raise UsageError(f"{folder} holds no photos")
     return hashed(folder, "unlabelled", [(str(path.relative_to(folder)), "") for path in found], progress)
+
+
+def shipped_index(model: str, kind: str, dimension: int) -> VectorIndex | None:
+    """An index that learnt from statistics in the package, as that of a new gallery; None where there are none."""
+    coder = shipped_coder(model, kind, dimension)
+    if coder is None or least_templates(kind, coder):
+        return None
+    return create_index(kind, dimension, coder=coder)
 
 
 def empty_index(kind: str, dimension: int, training: Floats | None) -> VectorIndex:

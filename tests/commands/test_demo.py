@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from evaluation.run_samples import full_row, full_run
 from PIL import Image
 
 from facesearch.demo import DemoResult, KindRow, run_demo
@@ -31,7 +33,7 @@ def test_the_demo_enrols_asks_measures_and_draws(facesearch: Command, tmp_path: 
     assert result["found_first"] > 0.9 * result["probes"]
     assert result["strangers_unknown"] > 0.8 * result["strangers"]
     assert [row["index"] for row in result["kinds"]] == ["flat", "sq8", "pq16"]
-    assert [row["codec"] for row in result["kinds"]] == ["fp32", "int8", "int8"]
+    assert [row["codec"] for row in result["kinds"]] == ["fp32", "int8", "pq16@1"]
     assert result["kinds"][0]["index_bytes"] > result["kinds"][1]["index_bytes"]
     assert result["kinds"][0]["database_bytes"] > result["kinds"][1]["database_bytes"]
     assert all(0.8 < row["top1"] <= 1 for row in result["kinds"])
@@ -40,6 +42,13 @@ def test_the_demo_enrols_asks_measures_and_draws(facesearch: Command, tmp_path: 
         assert sheet.format == "PNG"
         assert min(sheet.size) > 500
     assert facesearch("index", "check", "--gallery", folder / "gallery").status == 0
+    assert [row["index"] for row in result["evaluation"]["rows"]] == ["flat", "sq8", "pq16"]
+    assert result["evaluation"]["rows"][0]["top1"] > 0.9
+    assert Path(result["report"]).read_text(encoding="utf-8").startswith("<!doctype html>")
+    reported = facesearch("report", "--json")
+    assert [row["top1"] for row in json.loads(reported.out)["rows"]] == [
+        row["top1"] for row in result["evaluation"]["rows"]
+    ]
 
 
 def test_the_demo_tells_people_what_it_saw_and_what_to_try_next(
@@ -58,6 +67,8 @@ def test_the_demo_tells_people_what_it_saw_and_what_to_try_next(
         strangers=30,
         unknown=29,
         kinds=(KindRow("flat", "fp32", 300_000, 140_000, 0.989), KindRow("sq8", "int8", 200_000, 40_000, 0.977)),
+        run=full_run("20261124T010203Z-0123abcd", replace(full_row(), probes=270, top1=0.985, index="flat")),
+        report=tmp_path / "report.html",
     )
 
     def instead(folder: Path, **options: object) -> DemoResult:
@@ -71,6 +82,8 @@ def test_the_demo_tells_people_what_it_saw_and_what_to_try_next(
         assert part in outcome.out
     assert "29 answered with unknown" in outcome.out
     assert "contact-sheet.png" in outcome.out
+    assert "270 photos, each against all others: top-1 0.985, with flat" in outcome.out
+    assert "report.html" in outcome.out
     assert "234.4 KB" in outcome.out
     assert f"facesearch query {tmp_path}/strangers" in outcome.out
 
