@@ -35,7 +35,7 @@ FLAGS = (
     "--font-render-hinting=none",
     "--remote-debugging-pipe",
 )
-SECONDS = 60.0
+SECONDS = 180.0  # a busy machine takes its time
 
 
 def find_chromium() -> str | None:

@@ -11,6 +11,7 @@ from facesearch.report.matrix import Matrix
 from facesearch.report.measures import Measure, difference_interval, encoders_of, measure_of
 
 BEARABLE = 0.005  # the loss, as a share, that a small kind may have at the worse end of its interval
+_SAID = 4  # encoders below FP32 that get a sentence
 _EXACT = "flat"  # the kind that stores and compares FP32
 
 
@@ -22,7 +23,10 @@ def summary(matrix: Matrix) -> list[str]:
         return ["Nothing could be measured: no probe has a right answer in the gallery."]
     best = max(measured, key=lambda row: (measure.value(row) or 0.0, row.index == _EXACT, -row.bytes_per_template))
     sentences = [_best(best, measure)]
-    sentences += _precisions(measured, measure)
+    precisions = list(_precisions(measured, measure))
+    sentences += precisions[:_SAID]
+    if len(precisions) > _SAID:
+        sentences.append(f"{len(precisions) - _SAID} more encoders below FP32 are in the table.")
     sentences += _kinds(measured, best, measure)
     sentences += _doubts(best)
     return sentences

@@ -107,3 +107,12 @@ def test_intervals_of_differences_add_like_independent_errors() -> None:
     low, high = difference_interval(0.5, (0.47, 0.53), 0.6, (0.56, 0.64))
     assert low == pytest.approx(0.05)
     assert high == pytest.approx(0.15)
+
+
+def test_of_many_encoders_only_the_first_get_a_sentence() -> None:
+    run = sample_run("leave-one-out")
+    exact = [row for row in run.rows if row.index == "flat"]
+    rows = [replace(exact[1], encoder=f"dlib-resnet:w{bits}a8@onnx") for bits in range(2, 9)]
+    told = sentences(replace(run, rows=(exact[0], *rows)))
+    assert sum("of dlib-resnet on onnx" in each for each in told) == 4
+    assert "3 more encoders below FP32 are in the table." in told
