@@ -22,9 +22,11 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.common import measured
-from benchmarks.photos import PRODUCT, Encoded, Vector, counted, encode_photos
+from benchmarks.photos import PRODUCT, Encoded, Vector, counted, reason
 from facesearch import load_encoder
 from facesearch.encoders import DEFAULT_MODEL
+from facesearch.evaluation.codecs import read_training_photos
+from facesearch.evaluation.extraction import templates
 
 _ADULT = 18  # years
 _NEAR_AGE = 10  # years
@@ -47,8 +49,13 @@ def main() -> None:
     folder: Path = arguments.folder
     encoder = load_encoder(arguments.encoder)
     model = encoder.spec.model
-    paths = sorted(folder.glob("*.jpg"))
-    encoded = encode_photos(paths, arguments.encoder)
+    photos = read_training_photos(folder)
+    held = templates(photos, [encoder.spec])[encoder.spec]
+    paths = [folder / sample.path for sample in photos.samples]
+    encoded = [
+        Encoded(None, reason(text)) if text else Encoded(template, None)
+        for template, text in zip(held.values, held.reasons, strict=True)
+    ]
     people = [Person.of(path, one) for path, one in zip(paths, encoded, strict=True) if one.template is not None]
     adults = [person for person in people if person.age >= _ADULT]
     minors = [person for person in people if person.age < _ADULT]

@@ -28,6 +28,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "int8-speed": figures_int8.speed,
     "int8-speed-without-vnni": figures_int8.speed_without_vnni,
     "template-codes": figures_evaluation.template_codes,
+    "thresholds-edgeface-xs": figures_evaluation.edgeface_thresholds,
 }
 
 _BLOCK = re.compile(r"(<!-- figures (\S+): [^>]*-->\n).*?(<!-- /figures -->)", re.DOTALL)

@@ -32,6 +32,19 @@ def template_codes() -> str:
     return table((*columns, "to float32, points", "McNemar p"), rows)
 
 
+def edgeface_thresholds() -> str:
+    """FMR of EdgeFace-XS per threshold, and what a stranger meets."""
+    found = read_results("default_threshold_edgeface-xs")
+    default = found["default_threshold"]
+    counted = next(row["counted"] for row in found["fpir"] if row["threshold"] == default)
+    rows = []
+    for threshold, fmr in found["fmr_at_threshold"].items():
+        mark = "**" if float(threshold) == default else ""
+        strangers = [f"{counted[size]:.1%}" if mark else "" for size in ("10", "100", "1000")]
+        rows.append((f"{mark}{float(threshold):.2f}{mark}", f"{fmr:.4%}", *strangers))
+    return table(("threshold", "FMR", "FPIR counted, N = 10", "N = 100", "N = 1,000"), rows)
+
+
 def identification() -> str:
     """Leave-one-out on LFW: the matrix."""
     rows = []

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from facesearch.encoders import DEFAULT_MODEL, load_encoder
+from facesearch.encoders import load_encoder
 from facesearch.errors import RejectedImageError, SeveralFacesError
 from facesearch.images import load_image
 from facesearch.templating import Templater
@@ -32,9 +32,9 @@ class Encoded:
     rejection: str | None
 
 
-def encode_photos(paths: Sequence[Path], encoder: str = DEFAULT_MODEL) -> list[Encoded]:
+def encode_photos(paths: Sequence[Path]) -> list[Encoded]:
     """The photos in their order, as a probe sees them (`template`) and as enrolment judges them (`rejection`)."""
-    templater = Templater(load_encoder(encoder, threads=1), threads=1)
+    templater = Templater(load_encoder(threads=1), threads=1)
     encoded: list[Encoded] = []
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         for one in pool.map(lambda path: _encode(templater, path), paths):
