@@ -204,7 +204,8 @@ class Gallery:
             encoder = self._models.encoder
             if not self._models.given or encoder is None:
                 encoder = load_encoder(str(self.encoder_spec), threads=threads, device=self._models.device)
-                _log.info("%s runs on %s", encoder.spec, encoder.device)
+                if self._models.device != "cpu":
+                    _log.info("%s runs on %s", encoder.spec, encoder.device)
             self._models.templaters[threads] = Templater(encoder, min_face=self._min_face, threads=threads)
         return self._models.templaters[threads]
 

@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from facesearch.errors import IndexStateError, StoreError
+from facesearch.errors import IndexStateError, StoreBusyError, StoreError
 from facesearch.files import remove_files
 from facesearch.notices import announce
 from facesearch.store import GallerySettings, IdentityStore, IndexState, Templates, Watermark
@@ -164,6 +164,8 @@ class IndexProjection:
             self._index = None
         try:
             self._store.clear_index_state()
+        except StoreBusyError:  # nothing has been forgotten yet, and the file stays
+            raise
         except StoreError:  # on a full disk the file itself makes room; without it the state means nothing
             valid = self._valid_file()
             remove_files([valid] if valid else [])

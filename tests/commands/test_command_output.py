@@ -92,7 +92,7 @@ def test_enroll_takes_files_of_one_person_and_lists(facesearch: Command, people:
 def test_enroll_names_confirmed_photos_where_more_is_asked_for(facesearch: Command, people: list[Path]) -> None:
     photos = sorted(people[0].iterdir())
     outcome = facesearch("enroll", "--identity", "Ann", *photos, "-v", "--json")
-    assert outcome.err.splitlines() == ["dlib-resnet:fp32@onnx runs on cpu", *(f"enrolled {photo}" for photo in photos)]
+    assert outcome.err.splitlines() == [f"enrolled {photo}" for photo in photos]
     assert _document(outcome)["templates"] == 3
 
 
@@ -340,8 +340,3 @@ def test_json_is_whole_where_the_output_is_not_utf_8(gallery: Path, people: list
     shown = _program("identities", "list", PYTHONIOENCODING="ascii")
     assert (shown.returncode, shown.stderr) == (0, b"")
     assert b"Zo\\xeb \\u674e" in shown.stdout
-
-
-def test_verbose_says_what_runs_the_encoder(facesearch: Command, gallery: Path, people: list[Path]) -> None:
-    photo = next(people[0].iterdir())
-    assert "dlib-resnet:fp32@onnx runs on cpu" in facesearch("query", photo, "--device", "cpu", "-v").err
