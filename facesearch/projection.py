@@ -166,9 +166,12 @@ class IndexProjection:
             self._store.clear_index_state()
         except StoreBusyError:  # nothing has been forgotten yet, and the file stays
             raise
-        except StoreError:  # on a full disk the file itself makes room; without it the state means nothing
+        except StoreError as error:  # on a full disk the file itself makes room; without it the state means nothing
             valid = self._valid_file()
-            remove_files([valid] if valid else [])
+            try:
+                remove_files([valid] if valid else [])
+            except OSError:  # a folder that may only be read: nothing has been forgotten
+                raise error from None
             self._store.clear_index_state()
         self.remove_strays()
 
