@@ -8,9 +8,10 @@ float template, as when a fresh photo is searched for, or (`coded`) decoded from
 UTKFace, which is labelled with no identities, has other people, and was used to choose all that the codes leave open.
 
 Differences to the exact search are paired: the same probes, resampled by person (95 % of 2,000 bootstrap samples).
-Whole-gallery bytes are those of a real gallery folder, database and index file, with all templates of LFW enrolled and
-`index build --kind KIND` done. Writes benchmarks/results/compact_templates.json, a part per encoder, row by row.
-Templates are kept in FACESEARCH_HOME, as `facesearch evaluate` keeps them; --cache FOLDER keeps rows that are done.
+Whole-gallery bytes are those of a real gallery folder, database and index file, with all templates of LFW stored as the
+kind's codes, as `index build --kind KIND` leaves them. Writes benchmarks/results/compact_templates.json, a part per
+encoder, row by row. Templates are kept in FACESEARCH_HOME, as `facesearch evaluate` keeps them; --cache FOLDER keeps
+rows that are done.
 """
 
 from __future__ import annotations
@@ -35,12 +36,13 @@ from facesearch.evaluation.statistics import Resamples, interval
 from facesearch.gallery import Gallery
 from facesearch.store import EncoderKey, GallerySettings, NewTemplate, open_store
 from facesearch.store.codecs import find_codec
-from facesearch.template_codecs import shipped_coder
+from facesearch.template_codecs import CODES, plain_codec, shipped_coder
 from indexes import Coder, learn_coder, parse_kind
 
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
+Bytes = npt.NDArray[np.uint8]
 
 NAME = "compact_templates"
 KINDS = {  # by dimension of the encoder
@@ -52,7 +54,6 @@ KINDS = {  # by dimension of the encoder
 }
 _WITH_GALLERY = ("flat", "fp16", "sq8", "sq4", "tcq128", "pca256,sq4", "rabitq", "tcq64", "pq64", "tcq32", "tcq16")
 _BATCH = 1000
-_CODED = 512
 
 
 def main() -> None:
@@ -79,10 +80,12 @@ def main() -> None:
             exact = np.load(right) if kind == "flat" else exact
         else:
             started = time.perf_counter()
-            found, hits = row(model, kind, gallery, others, people, exact)
+            coder = shipped_coder(model, kind, gallery.shape[1]) or learn_coder(kind, gallery.shape[1], others)
+            codes = coder.encode(gallery)
+            found, hits = row(coder, codes, gallery, people, exact)
             exact = hits if kind == "flat" else exact
             if kind in _WITH_GALLERY and model == "edgeface-xs":
-                found |= whole_gallery(model, kind, gallery, people)
+                found |= whole_gallery(model, coder, codes, people)
             rows.append(found)
             print(f"{found} in {time.perf_counter() - started:.0f} s", file=sys.stderr, flush=True)
             if kept and right:
@@ -102,13 +105,10 @@ def templates(model: str, dataset: Dataset) -> tuple[Floats, list[str]]:
     return found.values[found.found], owners
 
 
-def row(
-    model: str, kind: str, gallery: Floats, others: Floats, people: Ints, exact: Bools
-) -> tuple[dict[str, Any], Bools]:
+def row(coder: Coder, codes: Bytes, gallery: Floats, people: Ints, exact: Bools) -> tuple[dict[str, Any], Bools]:
     """The figures of one kind, and which probes it got right (p,)."""
-    d = gallery.shape[1]
-    coder = shipped_coder(model, kind, d) or learn_coder(kind, d, others)
-    decoded = decoded_by(coder, gallery)
+    kind, d = coder.name, coder.dimension
+    decoded = coder.decode(codes)
     right = nearest_is_mate(gallery, decoded, people)
     exact = right if kind == "flat" else exact
     lengths = np.linalg.norm(decoded, axis=1)
@@ -128,13 +128,6 @@ def row(
         "points_coded": round(100 * float(coded.mean() - exact.mean()), 3),
         "cosine": round(float((np.vecdot(decoded, gallery) / lengths).mean()), 5),
     }, right
-
-
-def decoded_by(coder: Coder, gallery: Floats) -> Floats:
-    """Templates (n, d) as an index of the coder's kind has them."""
-    return np.concatenate(
-        [coder.decode(coder.encode(gallery[at : at + _CODED])) for at in range(0, len(gallery), _CODED)]
-    )
 
 
 def nearest_is_mate(probes: Floats, gallery: Floats, people: Ints) -> Bools:
@@ -157,15 +150,18 @@ def paired_interval(right: Bools, exact: Bools, people: Ints) -> tuple[float, fl
     return 100 * low, 100 * high
 
 
-def whole_gallery(model: str, kind: str, vectors: Floats, people: Ints) -> dict[str, int]:
-    """Bytes on disk of a gallery of all templates, built as `kind` with nothing else kept."""
-    n, d = vectors.shape
-    key = EncoderKey(model, "fp32", "onnx", "0" * 64)
+def whole_gallery(model: str, coder: Coder, codes: Bytes, people: Ints) -> dict[str, int]:
+    """Bytes on disk of a gallery of all templates, stored as the kind's codes (n, bytes) and nothing else."""
+    kind, key = coder.name, EncoderKey(model, "fp32", "onnx", "0" * 64)
+    codec = plain_codec(kind, None)
+    stored = codec or CODES
+    rows = [code.tobytes() for code in codes] if codec is None else find_codec(codec).encode(coder.decode(codes))
     with tempfile.TemporaryDirectory() as folder:
         with open_store(folder) as store:
-            settings = store.configure(GallerySettings(model, d, "fp32", "flat"), key)
-            for start in range(0, n, _BATCH):
-                codes = find_codec(settings.codec).encode(vectors[start : start + _BATCH])
+            if stored == CODES:
+                stored = store.add_codebook(kind, coder.to_bytes(), "UTKFace")
+            store.configure(GallerySettings(model, coder.dimension, stored, kind), key)
+            for start in range(0, len(rows), _BATCH):
                 batch = [
                     NewTemplate(
                         identity=f"person {people[at]}",
@@ -177,19 +173,14 @@ def whole_gallery(model: str, kind: str, vectors: Floats, people: Ints) -> dict[
                         quality=0.999,
                         box=(68.0, 58.0, 115.0, 142.0),
                     )
-                    for at, code in enumerate(codes, start=start)
+                    for at, code in enumerate(rows[start : start + _BATCH], start=start)
                 ]
-                store.add_templates(batch, key, settings.codec)
+                store.add_templates(batch, key, stored)
         with Gallery.open(folder) as opened:
-            started = time.perf_counter()
-            opened.build_index(kind)
-            built = time.perf_counter() - started
+            opened.build_index()
+            opened.compact()
             info = opened.info()
-    return {
-        "database_bytes": info.database_bytes,
-        "index_bytes": info.index_bytes,
-        "build_seconds": round(built),
-    }
+    return {"database_bytes": info.database_bytes, "index_bytes": info.index_bytes}
 
 
 if __name__ == "__main__":

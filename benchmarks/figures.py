@@ -12,15 +12,12 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import figures_compact, figures_evaluation, figures_int8, figures_overview
+from benchmarks import figures_evaluation, figures_int8, figures_overview
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
 TABLES: dict[str, Callable[[], str]] = {
     "overview": figures_overview.overview,
-    "compact-loss": figures_compact.loss,
-    "compact-others": figures_compact.others,
-    "compact-whole": figures_compact.whole,
     "int8-lfw": figures_int8.accuracy,
     "int8-recipes": figures_int8.recipes,
     "int8-layers": figures_int8.layers,

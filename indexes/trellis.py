@@ -3,7 +3,8 @@
 The bits of a code stand in a circle. Step by step some of them are read, 1 to 8; the state is the last 10 bits read,
 and a table gives the value of one component, or of a pair, in every state. So neighbouring components share bits, and
 the best of all sequences, found by dynamic programming (Viterbi), is nearer to the source than components rounded one
-by one: by 1.1 to 1.3 dB of the 1.5 dB that any code can gain. Marcellin and Fischer, "Trellis Coded Quantization of
+by one: of a Gaussian source it leaves 1.14 times the error that no code can avoid at one bit per component, 1.25 times
+at two; rounding (Lloyd-Max) leaves 1.45 and 1.88 times. Marcellin and Fischer, "Trellis Coded Quantization of
 Memoryless and Gauss-Markov Sources", IEEE Trans. Communications 38(1), 1990; tables of Gaussian values read through a
 window of bits: Tseng et al., "QTIP: Quantization with Trellises and Incoherence Processing", NeurIPS 2024.
 
@@ -136,11 +137,14 @@ class TrellisQuantizer:
                 np.putmask(choice, before[branch] < cheapest, branch)
                 np.minimum(cheapest, before[branch], out=cheapest)
             came_from.append(choice)
-            spare[:] = 0
-            for component, values in enumerate(self._values[place], start=step.first):
-                np.subtract(y[component], values[:, None], out=square)
-                np.multiply(square, square, out=square)
-                spare += square
+            if not step.width:
+                spare[:] = 0
+            for number, values in enumerate(self._values[place]):
+                error = square if number else spare
+                np.subtract(y[step.first + number], values[:, None], out=error)
+                np.multiply(error, error, out=error)
+                if number:
+                    spare += error
             spare.reshape(merged, branches, count)[...] += cheapest[:, None]
             costs, spare = spare, costs
         states = np.empty((len(order), count), np.int64)
