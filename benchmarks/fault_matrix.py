@@ -15,11 +15,15 @@ Writes benchmarks/results/fault_matrix.json.
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import tempfile
 import time
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
 
 from benchmarks.common import measured
@@ -34,18 +38,21 @@ def main() -> None:
     parser.add_argument("--kinds", nargs="+", default=list(KINDS), metavar="KIND")
     parser.add_argument("--operations", nargs="+", default=list(OPERATIONS), choices=list(OPERATIONS))
     parser.add_argument("--every", type=int, default=1, help="take each such point only")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes at once")
     arguments = parser.parse_args()
     if why := available():
         raise SystemExit(why)
-    started, rows, failures = time.monotonic(), [], list[dict[str, object]]()
-    with tempfile.TemporaryDirectory() as scratch, Server(Path(scratch)) as server:
-        for kind in arguments.kinds:
-            for operation in arguments.operations:
-                row, failed = _row(server, operation, kind, arguments.every)
-                rows.append(row)
-                failures += failed
-                line = f"{kind:12} {operation:18} {row['cases']} cases, {row['survived']} survived"
-                print(line, file=sys.stderr, flush=True)
+    started = time.monotonic()
+    wanted = [(operation, kind) for kind in arguments.kinds for operation in arguments.operations]
+    with tempfile.TemporaryDirectory() as scratch:
+        folders = [Path(scratch) / str(job) for job in range(arguments.jobs)]
+        with ExitStack() as running, ThreadPoolExecutor(arguments.jobs) as pool:
+            servers = SimpleQueue[Server]()
+            for folder in folders:
+                folder.mkdir()
+                servers.put(running.enter_context(Server(folder)))
+            found = list(pool.map(lambda each: _row(servers, each[0], each[1], arguments.every), wanted))
+    rows, failures = [row for row, _ in found], [failure for _, failed in found for failure in failed]
     total = sum(row["cases"] for row in rows)
     results = {
         "every": arguments.every,
@@ -63,7 +70,11 @@ def main() -> None:
     raise SystemExit(0 if not failures else 1)
 
 
-def _row(server: Server, operation: str, kind: str, every: int) -> tuple[dict[str, Any], list[dict[str, object]]]:
+def _row(
+    servers: SimpleQueue[Server], operation: str, kind: str, every: int
+) -> tuple[dict[str, Any], list[dict[str, object]]]:
+    """The figures of an operation on one kind, and what did not survive."""
+    server = servers.get()
     points = server.points(operation, kind)
     modes, ended, repaired, failures = Counter[str](), Counter[str](), 0, list[dict[str, object]]()
     for case in cases(points, operation, kind, every):
@@ -75,6 +86,9 @@ def _row(server: Server, operation: str, kind: str, every: int) -> tuple[dict[st
             failures.append(
                 {"operation": operation, "kind": kind, "mode": case.mode, "k": case.k, "what": result.failure}
             )
+    servers.put(server)
+    survived = modes.total() - len(failures)
+    print(f"{kind:12} {operation:18} {modes.total()} cases, {survived} survived", file=sys.stderr, flush=True)
     return {
         "operation": operation,
         "kind": kind,
@@ -83,7 +97,7 @@ def _row(server: Server, operation: str, kind: str, every: int) -> tuple[dict[st
         "modes": dict(modes),
         "ended": dict(ended),
         "repaired_by_build": repaired,
-        "survived": modes.total() - len(failures),
+        "survived": survived,
     }, failures
 
 

@@ -26,6 +26,8 @@ NEW = 12  # templates enrolled while the disk fails, in calls of 4
 FORGOTTEN, MERGED, INTO = "Leavesnotrace", "person 5", "person 6"
 ARCHIVE, OTHER, CODES = "backup.zip", "other", "codes"
 
+_LEAST = 0.5  # of a template with itself: what pq8 leaves of one that it was not trained on
+
 Vectors = npt.NDArray[np.float32]
 Say = Callable[[str], None]
 
@@ -170,7 +172,7 @@ def _present(gallery: Gallery, rows: dict[int, str], vectors: Vectors) -> None:
     for (row, name), candidates in zip(rows.items(), answers, strict=True):
         assert candidates, f"template {row} is lost"
         assert candidates[0].identity == name, f"template {row} of {name} is answered as {candidates[0].identity}"
-        assert candidates[0].similarity > 0.8, f"template {row} has changed"
+        assert candidates[0].similarity > _LEAST, f"template {row} has changed"
 
 
 def _everybody(gallery: Gallery, without: str = "") -> None:

@@ -6,13 +6,11 @@ import json
 import logging
 import os
 import shutil
-import sqlite3
 import subprocess
 import sys
 import threading
 import zipfile
 from collections.abc import Callable
-from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -20,8 +18,10 @@ import pytest
 from gallery.doubles import add_templates, index_files, store_templates, unit_vectors
 
 from facesearch import Gallery
+from facesearch.archive import write_archive
 from facesearch.errors import BackupError, StoreBusyError, UsageError
-from facesearch.store import SqlStore, open_store
+from facesearch.store import SqlStore, open_store, schema
+from facesearch.store.connection import file_engine, writing
 from indexes import files
 
 from .conftest import PEOPLE, Answers
@@ -235,21 +235,19 @@ def test_a_gallery_too_damaged_to_be_opened_can_be_replaced(
     assert asked(folder) == wanted
 
 
-def test_a_backup_of_an_older_version_is_brought_up_to_date(folder: Path, tmp_path: Path, asked: Ask) -> None:
-    from facesearch.archive import write_archive
-
-    database = folder / "gallery.db"
-    with closing(sqlite3.connect(database)) as connection, connection:
-        for table in ("gallery", "encoders", "identities", "images", "templates", "removals", "index_state"):
-            connection.execute(f"ALTER TABLE {table} DROP COLUMN checksum")
-        for table in ("calibration", "codebooks"):  # of later versions
-            connection.execute(f"DROP TABLE {table}")
-        connection.execute("UPDATE alembic_version SET version_num = '0002'")
-        connection.execute("DELETE FROM index_state")
-    with (tmp_path / "old.zip").open("wb") as target, database.open("rb") as content:
+def test_a_backup_of_an_older_version_is_brought_up_to_date(tmp_path: Path) -> None:
+    engine = file_engine(tmp_path / "gallery.db", read_only=False)
+    with writing(engine).begin() as connection:
+        schema.upgrade(connection, "0002")
+        connection.exec_driver_sql("INSERT INTO identities VALUES (1, 'Ann', 1700000000)")
+    engine.dispose()
+    with (tmp_path / "old.zip").open("wb") as target, (tmp_path / "gallery.db").open("rb") as content:
         write_archive(target, [("gallery.db", content)], {"made_at": 1}, lambda done, total: None)
-    assert Gallery.restore(tmp_path / "old.zip", tmp_path / "restored").made_at == 1
-    assert asked(tmp_path / "restored") == asked(tmp_path / "restored")
+    restored = Gallery.restore(tmp_path / "old.zip", tmp_path / "restored")
+    assert (restored.made_at, restored.identities) == (1, 1)
+    with open_store(tmp_path / "restored") as store:
+        assert [person.name for person in store.identities()] == ["Ann"]
+        assert store.integrity_check() == []
 
 
 def test_what_killed_processes_left_is_removed_and_what_others_are_at_work_on_stays(
