@@ -51,23 +51,33 @@ def main() -> None:
             for folder in folders:
                 folder.mkdir()
                 servers.put(running.enter_context(Server(folder)))
-            found = list(pool.map(lambda each: _row(servers, each[0], each[1], arguments.every), wanted))
-    rows, failures = [row for row, _ in found], [failure for _, failed in found for failure in failed]
-    total = sum(row["cases"] for row in rows)
+            rows, failures = list[dict[str, Any]](), list[dict[str, object]]()
+            for row, failed in pool.map(lambda each: _row(servers, each[0], each[1], arguments.every), wanted):
+                rows.append(row)
+                failures += failed
+                _write(rows, failures, arguments.every, len(wanted), time.monotonic() - started)
+    total, survived = sum(row["cases"] for row in rows), sum(row["survived"] for row in rows)
+    print(
+        f"{total} cases of {len(arguments.operations)} operations × {len(arguments.kinds)} kinds: {survived} survived"
+    )
+    raise SystemExit(0 if not failures else 1)
+
+
+def _write(
+    rows: list[dict[str, Any]], failures: list[dict[str, object]], every: int, wanted: int, seconds: float
+) -> None:
+    """Keep what is known so far: a run takes long, and may be cut off."""
     results = {
-        "every": arguments.every,
-        "cases": total,
+        "every": every,
+        "complete": len(rows) == wanted,
+        "cases": sum(row["cases"] for row in rows),
         "survived": sum(row["survived"] for row in rows),
-        "minutes": round((time.monotonic() - started) / 60, 1),
+        "minutes": round(seconds / 60, 1),
         "rows": rows,
         "failures": failures,
     }
-    command = " ".join(["python -m benchmarks.fault_matrix", *([f"--every {arguments.every}"] * (arguments.every > 1))])
+    command = " ".join(["python -m benchmarks.fault_matrix", *([f"--every {every}"] * (every > 1))])
     measured("fault_matrix", results, command, ("numpy", "faiss-cpu", "sqlalchemy"))
-    print(
-        f"{total} cases of {len(OPERATIONS)} operations × {len(arguments.kinds)} kinds: {results['survived']} survived"
-    )
-    raise SystemExit(0 if not failures else 1)
 
 
 def _row(
