@@ -261,6 +261,8 @@ class Gallery:
             workers=workers,
             worker_encoder=str(self.encoder_spec) if self._has_workers() else None,
         )
+        if report.templates:
+            self._store.audit("enroll", detail={"templates": report.templates, "rejected": len(report.rejected)})
         self._enrolled(report)
         return report
 
@@ -317,8 +319,6 @@ class Gallery:
         return settings
 
     def _enrolled(self, report: EnrolmentReport) -> None:
-        if report.templates:
-            self._store.audit("enroll", detail={"templates": report.templates, "rejected": len(report.rejected)})
         if report.templates or self._store.index_state() is None:  # None also after an interrupted enrolment
             self._projection.save()
 

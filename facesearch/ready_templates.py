@@ -83,7 +83,7 @@ def _add(
         NewTemplate(name, hashlib.sha256(content[at : at + size]).digest(), place, 0, 0, code, _QUALITY, None)
         for name, code, place, at in zip(names, codes, places, range(0, len(content), size), strict=True)
     ]
-    return store.add_templates(rows, encoder, codec.name)
+    return store.add_templates(rows, encoder, codec.name, logged=True)
 
 
 def _reasons(names: Sequence[str], vectors: Templates) -> list[str | None]:

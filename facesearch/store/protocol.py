@@ -110,8 +110,10 @@ class IdentityStore(Protocol):
         """The images (SHA-256 of their content) that are enrolled already, with the name of their identity."""
         ...
 
-    def add_templates(self, batch: Sequence[NewTemplate], encoder: EncoderKey, codec: str) -> list[int | None]:
-        """Add templates, and the identities and images they need, all or none.
+    def add_templates(
+        self, batch: Sequence[NewTemplate], encoder: EncoderKey, codec: str, *, logged: bool = False
+    ) -> list[int | None]:
+        """Add templates, and the identities and images they need, all or none; with `logged`, log that in one go.
 
         Returns one id per entry of `batch`; None where the image is enrolled already, also by an earlier entry.
         Raises `UsageError` for a name that an identity cannot have.

@@ -213,9 +213,14 @@ class SqlStore:
         with self._reading() as connection:
             return _templates.enrolled(connection, sha256s)
 
-    def add_templates(self, batch: Sequence[NewTemplate], encoder: EncoderKey, codec: str) -> list[int | None]:
+    def add_templates(
+        self, batch: Sequence[NewTemplate], encoder: EncoderKey, codec: str, *, logged: bool = False
+    ) -> list[int | None]:
         with self._writing() as connection:
-            return _templates.add_templates(connection, batch, encoder, codec)
+            added = _templates.add_templates(connection, batch, encoder, codec)
+            if logged and (count := len(added) - added.count(None)):
+                _state.add_audit(connection, "enroll", None, {"templates": count})
+            return added
 
     def owners(self, template_ids: Sequence[int]) -> dict[int, Owner]:
         with self._reading() as connection:
