@@ -12,12 +12,15 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import figures_evaluation, figures_int8, figures_overview
+from benchmarks import figures_evaluation, figures_indexes, figures_int8, figures_overview
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
 TABLES: dict[str, Callable[[], str]] = {
     "overview": figures_overview.overview,
+    "index-kinds": figures_indexes.kinds,
+    "index-million": figures_indexes.million,
+    "index-growth": figures_indexes.growth,
     "int8-lfw": figures_int8.accuracy,
     "int8-recipes": figures_int8.recipes,
     "int8-layers": figures_int8.layers,
@@ -41,6 +44,7 @@ def main() -> None:
         text = path.read_text(encoding="utf-8")
         if (new := filled(text)) != text:
             path.write_text(new, encoding="utf-8")
+    figures_indexes.CHART.write_text(figures_indexes.chart(), encoding="utf-8")
 
 
 if __name__ == "__main__":

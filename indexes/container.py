@@ -221,7 +221,10 @@ def read_container(path: StrPath, read: Callable[[Footer, SectionReader], T]) ->
         if footer.raw_bytes:
             mapped = mmap.mmap(file.fileno(), footer.raw_bytes, access=mmap.ACCESS_READ)
             content = np.frombuffer(mapped, np.uint8)
-        return _all_read(footer, SectionReader(content, footer), read)
+        result = _all_read(footer, SectionReader(content, footer), read)
+        if footer.raw_bytes:
+            mapped.madvise(mmap.MADV_DONTNEED)  # pages that were copied in opening need not stay; others come back
+        return result
 
     return _reading(Path(path), read_file)
 

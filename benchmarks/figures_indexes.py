@@ -1,0 +1,195 @@
+"""The tables and the chart of docs/indexes.md, and the row of README.md on a million templates."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+from benchmarks.common import read_results, table
+from indexes.kinds import FAMILIES, parse_kind
+
+CHART = Path(__file__).parents[1] / "docs" / "indexes-growth.svg"
+MILLION = 1_000_000
+PROJECTED = 10_000_000
+_COLOURS = ("#4269d0", "#efb118", "#ff725c", "#3ca951", "#a463f2", "#97bbf5", "#9c6b4e", "#6cc5b0", "#9498a0")
+
+Row = dict[str, Any]
+
+
+def kinds() -> str:
+    """The grammar's codes: bytes, training, removal, what they are exact to."""
+    rows = []
+    for family in FAMILIES:
+        training = f"{family.training_size} templates" if family.training_size else "none needed"
+        if family.learns and not family.training_size:
+            training = "ready; better from 256 templates on"
+        sizes = [f"{family.bytes_per_vector(d, _example(family.form, d)):g}" for d in (128, 512)]
+        removal = "yes" if family.removes else "wiped and skipped; built anew from a fifth on"
+        name = family.form if _example(family.form, 512) == 0 else f"{family.form}, as {_named(family.form, 512)}"
+        rows.append((f"`{name}`", family.summary, " / ".join(sizes), training, removal, family.exact_to))
+    return table(("code", "what", "bytes, 128-d / 512-d", "training", "removal", "exact to"), rows)
+
+
+def million() -> str:
+    """All kinds that were measured with the largest gallery."""
+    rows = _rows()
+    largest = max(row["templates"] for row in rows)
+    columns = (
+        "kind",
+        "bytes",
+        "memory, bytes per template",
+        "top-1",
+        "one query, ms",
+        "against flat",
+        "100 queries, ms of two cores",
+        "against flat",
+        "opened, s",
+        "built, s of processor",
+    )
+    lines = []
+    for row in rows:
+        if row["templates"] != largest:
+            continue
+        lines.append(
+            (
+                f"`{row['kind']}`",
+                f"{row['bytes_per_template']:g}",
+                f"{row['peak_rss_per_template']:.0f}",
+                f"{row['top1']:.4f} (flat {row['top1_flat']:.4f}; {row['probes']:,} probes)",
+                f"{row['query_ms']:.1f}",
+                _times(row["query_times_faster_ms"]),
+                f"{row['batch_cpu_ms'] / 2:.0f}",
+                _times(row["batch_times_faster_cpu_ms"]),
+                f"{row['open_ms'] / 1000:.2f}",
+                f"{row['build_cpu_s']:.0f}",
+            )
+        )
+    return table(columns, lines)
+
+
+def growth() -> str:
+    """Milliseconds of one query, memory and time to build by size; the last column is computed, not measured."""
+    rows = _rows()
+    sizes = sorted({row["templates"] for row in rows})
+    lines = []
+    for kind in dict.fromkeys(row["kind"] for row in rows):
+        by_size = {row["templates"]: row for row in rows if row["kind"] == kind}
+        cells = [_cell(by_size.get(size)) for size in sizes]
+        lines.append((f"`{kind}`", *cells, _projection(by_size)))
+    heads = [f"10{_exponent(size)}" for size in sizes]
+    return table(("kind", *heads, f"10{_exponent(PROJECTED)}, projected"), lines)
+
+
+def overview_rows() -> list[tuple[str, str]]:
+    """What README.md says of it."""
+    results, rows = read_results("million"), _rows()
+    largest = max(row["templates"] for row in rows)
+    found = {row["kind"]: row for row in rows if row["templates"] == largest}
+    reranked, compact = found[results["reranked"]], found[results["compact"]]
+    return [
+        (
+            f"{largest:,} templates of 512 components on two cores, `{reranked['kind']}`",
+            f"one query {reranked['query_ms']:.1f} ms, {_times(reranked['query_times_faster_ms'])} as fast as `flat`; "
+            f"top-1 {reranked['top1']:.4f} (`flat` {reranked['top1_flat']:.4f}); "
+            f"{reranked['peak_rss_per_template']:.0f} bytes of memory per template, with `{compact['kind']}` "
+            f"{compact['peak_rss_per_template']:.0f} (top-1 {compact['top1']:.4f})",
+        )
+    ]
+
+
+def chart() -> str:
+    """Milliseconds of one query against the size of the gallery, both on logarithmic scales, as SVG."""
+    rows = _rows()
+    names = list(dict.fromkeys(row["kind"] for row in rows))
+    sizes = sorted({row["templates"] for row in rows})
+    left, top, width, height = 60, 20, 520, 300
+    times = [row["query_cpu_ms"] for row in rows]
+    low, high = math.floor(math.log10(min(times))), math.ceil(math.log10(max(times)))
+    first, last = math.log10(sizes[0]), math.log10(max(sizes[-1], sizes[0] * 10))
+
+    def x(size: float) -> float:
+        return left + width * (math.log10(size) - first) / (last - first)
+
+    def y(ms: float) -> float:
+        return top + height * (high - math.log10(ms)) / (high - low)
+
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 800 {top + height + 50}" font-family="sans-serif" '
+        'font-size="12" role="img" aria-label="Milliseconds of one query by templates in the gallery">',
+        '<rect width="100%" height="100%" fill="#ffffff"/>',
+    ]
+    for power in range(low, high + 1):
+        at = y(10.0**power)
+        parts.append(f'<line x1="{left}" x2="{left + width}" y1="{at:.1f}" y2="{at:.1f}" stroke="#dddddd"/>')
+        parts.append(f'<text x="{left - 6}" y="{at + 4:.1f}" text-anchor="end">{10.0**power:g} ms</text>')
+    for size in sizes:
+        parts.append(
+            f'<text x="{x(size):.1f}" y="{top + height + 18}" text-anchor="middle">10{_exponent(size)}</text>'
+        )
+    parts.append(f'<text x="{left + width / 2}" y="{top + height + 38}" text-anchor="middle">templates</text>')
+    for number, name in enumerate(names):
+        colour = _COLOURS[number % len(_COLOURS)]
+        points = sorted((row["templates"], row["query_cpu_ms"]) for row in rows if row["kind"] == name)
+        line = " ".join(f"{x(size):.1f},{y(ms):.1f}" for size, ms in points)
+        parts.append(f'<polyline points="{line}" fill="none" stroke="{colour}" stroke-width="2"/>')
+        parts += [f'<circle cx="{x(size):.1f}" cy="{y(ms):.1f}" r="3" fill="{colour}"/>' for size, ms in points]
+        at = top + 14 + 20 * number
+        parts.append(f'<rect x="{left + width + 14}" y="{at - 9}" width="10" height="10" fill="{colour}"/>')
+        parts.append(f'<text x="{left + width + 30}" y="{at}">{name}</text>')
+    return "\n".join([*parts, "</svg>", ""])
+
+
+def _rows() -> list[Row]:
+    rows: list[Row] = read_results("million")["rows"]
+    return rows
+
+
+def _cell(row: Row | None) -> str:
+    if row is None:
+        return "–"
+    return f"{row['query_cpu_ms']:.2g} ms, {_bytes(row['file_bytes'])}, {row['build_cpu_s']:.2g} s"
+
+
+def _projection(by_size: dict[int, Row]) -> str:
+    """The last two sizes continued in a straight line: every kind but the graph looks at a fixed part of the rows."""
+    if MILLION not in by_size or len(by_size) < 2:
+        return "–"
+    size, smaller = sorted(by_size, reverse=True)[:2]
+    a, b = by_size[smaller], by_size[size]
+
+    def continued(name: str) -> float:
+        slope = (b[name] - a[name]) / (size - smaller)
+        return float(b[name] + slope * (PROJECTED - size))
+
+    ms, content, seconds = (continued(name) for name in ("query_cpu_ms", "file_bytes", "build_cpu_s"))
+    return f"{ms:.2g} ms, {_bytes(content)}, {seconds:.2g} s"
+
+
+def _times(ratio: float) -> str:
+    return f"{ratio:.3g}×"
+
+
+def _bytes(count: float) -> str:
+    for unit in ("B", "kB", "MB"):
+        if count < 1000:
+            return f"{count:.3g} {unit}"
+        count /= 1000
+    return f"{count:.3g} GB"
+
+
+def _exponent(size: int) -> str:
+    return "".join("⁰¹²³⁴⁵⁶⁷⁸⁹"[int(digit)] for digit in str(round(math.log10(size))))
+
+
+def _example(form: str, dimension: int) -> int:
+    """A usual parameter of a code's form, 0 where it takes none."""
+    if "<M>" in form:
+        return 16
+    return dimension // 8 if "<m>" in form else 0
+
+
+def _named(form: str, dimension: int) -> str:
+    name = form.replace("<m>", str(_example(form, dimension))).replace("<M>", "16")
+    return str(parse_kind(name))
+
