@@ -124,9 +124,7 @@ def chart() -> str:
         parts.append(f'<line x1="{left}" x2="{left + width}" y1="{at:.1f}" y2="{at:.1f}" stroke="#dddddd"/>')
         parts.append(f'<text x="{left - 6}" y="{at + 4:.1f}" text-anchor="end">{10.0**power:g} ms</text>')
     for size in sizes:
-        parts.append(
-            f'<text x="{x(size):.1f}" y="{top + height + 18}" text-anchor="middle">10{_exponent(size)}</text>'
-        )
+        parts.append(f'<text x="{x(size):.1f}" y="{top + height + 18}" text-anchor="middle">10{_exponent(size)}</text>')
     parts.append(f'<text x="{left + width / 2}" y="{top + height + 38}" text-anchor="middle">templates</text>')
     for number, name in enumerate(names):
         colour = _COLOURS[number % len(_COLOURS)]
@@ -192,4 +190,3 @@ def _example(form: str, dimension: int) -> int:
 def _named(form: str, dimension: int) -> str:
     name = form.replace("<m>", str(_example(form, dimension))).replace("<M>", "16")
     return str(parse_kind(name))
-

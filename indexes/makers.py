@@ -12,6 +12,7 @@ from indexes.codes import Codes, FaissCodes, Floats, Progress
 from indexes.container import SectionReader
 from indexes.graph import GraphCodes
 from indexes.inverted import InvertedCodes
+from indexes.shards import ScannedCodes
 from indexes.trellis_codes import TrellisMaker
 
 
@@ -34,6 +35,7 @@ class FaissMaker:
     train: Callable[[Any, Any, Progress | None], None] | None = None
     precise: bool = True
     remove: Callable[[Any, Any], None] | None = None
+    codes: type[FaissCodes] = FaissCodes
     inverted: Callable[[int, int, int], Any] | None = None
     is_inverted: Callable[[Any, int, int, int], bool] | None = None
 
@@ -43,7 +45,7 @@ class FaissMaker:
             make = partial(self.inverted, dimension, parameter)
             return InvertedCodes(make, lists, make(lists), self.train, precise=self.precise)
         base = self.base(dimension, parameter)
-        return FaissCodes(base, self.train, precise=self.precise, remove=self.remove)
+        return self.codes(base, self.train, precise=self.precise, remove=self.remove)
 
     def restore(self, reader: SectionReader, name: str, dimension: int, parameter: int, lists: int) -> Codes:
         def is_base(base: Any) -> bool:
@@ -56,7 +58,7 @@ class FaissMaker:
             assert self.inverted is not None  # noqa: S101 - as above
             make = partial(self.inverted, dimension, parameter)
             return InvertedCodes.restored(reader, name, make, lists, is_inverted, self.train, precise=self.precise)
-        return FaissCodes.restored(reader, name, is_base, self.train, precise=self.precise, remove=self.remove)
+        return self.codes.restored(reader, name, is_base, self.train, precise=self.precise, remove=self.remove)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +138,7 @@ FASTSCAN = FaissMaker(
     codecs.train_pq,
     precise=False,
     remove=codecs.remove_fastscan,
+    codes=ScannedCodes,
     inverted=inverted_bases.fastscan_lists,
     is_inverted=inverted_bases.are_fastscan_lists,
 )

@@ -26,7 +26,7 @@ _SPARE = 16  # rows fetched beyond k, so that one pass usually shows where a tie
 # before it.
 _UNCERTAIN = 1e-5
 # Rows scored anew where the first scores are rough: at least so many, and so many times k.
-_RERANKED = 128
+_RERANKED = 256
 _RERANKED_TIMES = 4
 _BLOCK = 1 << 22  # numbers per temporary array, whatever the caller asks for
 
@@ -186,7 +186,7 @@ class RowsIndex:
         queries, k = as_vectors(q, self._dimension), as_k(k)  # (m, dimension)
         m, count = len(queries), thread_count()
         if self._kind.name == "flat" or m < 2 * count or count == 1:  # FAISS's matrix products take all cores as it is
-            with threads(count if m > 1 else 1):  # waking a thread takes longer than it helps one query
+            with threads(count):
                 return self._found(queries, k)
         parts = np.array_split(queries, min(count, m // 2))
 
@@ -240,12 +240,14 @@ class RowsIndex:
             complete = found.size == len(self)
         if precise and not complete and rough[-1] >= rough[min(k, found.size) - 1] - _UNCERTAIN:
             return None
+        if not precise and not complete:
+            # Which of the rows with the last rough score were found is chance, and equal vectors may be among them.
+            found = found[rough > rough[-1]]
+            if found.size < min(k, len(self)):
+                return None
         scores = self._scores(query, found)
         ids = self._ids_by_row[found]
         order = np.lexsort((ids, -scores))[:k]  # best score first, then lowest id
-        # Equal vectors have equal codes and equal rough scores: none of them may be beyond the far end.
-        if not precise and not complete and rough[-1] >= rough[order].min():
-            return None
         return scores[order], ids[order]
 
     def _scores(self, query: NDArray[np.float32], rows: NDArray[np.int64]) -> NDArray[np.float32]:
