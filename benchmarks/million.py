@@ -12,9 +12,9 @@ are missing. --work: takes the grown templates and index files (for a million 2 
 by row; a run that was interrupted goes on from there. Without it, all that is deleted at the end.
 `--size small` takes 2,000 templates and less than a minute; without photos it draws the "real" ones too.
 
-Building, memory and searching are measured in processes of their own (`benchmarks.million_steps`). Single queries take
-one thread; their times are given by the wall and by the processor, which is what they would take on a machine that has
-nothing else to do. Kinds and flat take turns. Writes benchmarks/results/million.json (small: only prints).
+Building, memory and searching are measured in processes of their own (`benchmarks.million_steps`). Times are
+given by the wall and by the processor (all threads together), because the machine may have other work. Kinds and flat
+take turns. Writes benchmarks/results/million.json (small: only prints).
 """
 
 from __future__ import annotations

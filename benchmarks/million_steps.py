@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 
 from indexes import VectorIndex, create_index, load_index
-from indexes.threads import threads
 
 _ADDED = 20_000  # templates at once
 _SAMPLE = 65_536
@@ -119,11 +118,10 @@ def _times(index: VectorIndex, flat: VectorIndex, probes: Any) -> dict[str, Any]
     for one in (index, flat):  # the pages of the file
         one.search(singles[:8], _CANDIDATES)
     single: dict[str, list[tuple[float, float]]] = {"kind": [], "flat": []}
-    with threads(1):
-        for number, probe in enumerate(singles):
-            single["kind"].append(_timed(index, probe[None]))
-            if number % 4 == 0:
-                single["flat"].append(_timed(flat, probe[None]))
+    for number, probe in enumerate(singles):
+        single["kind"].append(_timed(index, probe[None]))
+        if number % 4 == 0:
+            single["flat"].append(_timed(flat, probe[None]))
     many: dict[str, list[tuple[float, float]]] = {"kind": [], "flat": []}
     for number in range(5):
         many["kind"].append(_timed(index, batch))
