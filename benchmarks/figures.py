@@ -44,7 +44,8 @@ def main() -> None:
         text = path.read_text(encoding="utf-8")
         if (new := filled(text)) != text:
             path.write_text(new, encoding="utf-8")
-    figures_indexes.CHART.write_text(figures_indexes.chart(), encoding="utf-8")
+    if figures_indexes.has_sizes():
+        figures_indexes.CHART.write_text(figures_indexes.chart(), encoding="utf-8")
 
 
 if __name__ == "__main__":

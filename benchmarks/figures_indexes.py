@@ -98,6 +98,11 @@ def overview_rows() -> list[tuple[str, str]]:
     ]
 
 
+def has_sizes() -> bool:
+    """Whether more than one size was measured, so that there is something to draw."""
+    return len({row["templates"] for row in _rows()}) > 1
+
+
 def chart() -> str:
     """Milliseconds of one query against the size of the gallery, both on logarithmic scales, as SVG."""
     rows = _rows()
@@ -146,7 +151,7 @@ def _rows() -> list[Row]:
 def _cell(row: Row | None) -> str:
     if row is None:
         return "–"
-    return f"{row['query_cpu_ms']:.2g} ms, {_bytes(row['file_bytes'])}, {row['build_cpu_s']:.2g} s"
+    return f"{row['query_cpu_ms']:.3g} ms, {_bytes(row['file_bytes'])}, {row['build_cpu_s']:.3g} s"
 
 
 def _projection(by_size: dict[int, Row]) -> str:
@@ -161,7 +166,7 @@ def _projection(by_size: dict[int, Row]) -> str:
         return float(b[name] + slope * (PROJECTED - size))
 
     ms, content, seconds = (continued(name) for name in ("query_cpu_ms", "file_bytes", "build_cpu_s"))
-    return f"{ms:.2g} ms, {_bytes(content)}, {seconds:.2g} s"
+    return f"{ms:.3g} ms, {_bytes(content)}, {seconds:.3g} s"
 
 
 def _times(ratio: float) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from benchmarks import figures_indexes
 from benchmarks.common import read_results, table
 
 
@@ -58,4 +59,5 @@ def overview() -> str:
             f"{kills['damaged']} galleries damaged",
         ),
     ]
+    rows += figures_indexes.overview_rows()
     return table(("what", "measured"), rows)
