@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import itertools
+import logging
 import os
+import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from command_line import Command, Outcome
 
+from facesearch.commands.app import run
 from facesearch.synthetic import draw_people, write_photos
 
 PEOPLE = 12
@@ -22,6 +28,34 @@ def own_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monke
     home = tmp_path_factory.getbasetemp() / "homes" / str(next(_homes))
     monkeypatch.setenv("FACESEARCH_HOME", str(home))
     monkeypatch.setenv("FACESEARCH_GALLERY", str(home / "gallery"))
+
+
+@pytest.fixture(autouse=True)
+def own_log() -> Iterator[None]:
+    """What a test, or a command that ran in this process, did to the package's log ends with that test."""
+    logger = logging.getLogger("facesearch")
+    before = logger.handlers[:], logger.propagate, logger.level
+    yield
+    logger.handlers[:], logger.propagate = before[:2]
+    logger.setLevel(before[2])
+
+
+@pytest.fixture
+def facesearch(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
+    """Runs a command line in this process as the installed program does."""
+
+    def call(*words: Any) -> Outcome:
+        monkeypatch.setattr(sys, "argv", ["facesearch", *map(str, words)])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as left:
+            run()
+        out, err = capsys.readouterr()
+        assert "Traceback" not in err
+        status = left.value.code
+        assert isinstance(status, int)
+        return Outcome(status, out, err)
+
+    return call
 
 
 @pytest.fixture(scope="session")

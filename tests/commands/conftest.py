@@ -1,52 +1,12 @@
 from __future__ import annotations
 
-import logging
 import shutil
-import sys
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from facesearch import Gallery
-from facesearch.commands.app import run
 from facesearch.sources import from_paths
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What a command left: exit status, standard output, standard error."""
-
-    status: int
-    out: str
-    err: str
-
-
-Command = Callable[..., Outcome]
-
-
-@pytest.fixture
-def facesearch(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Command]:
-    """Runs a command line in this process as the installed program does."""
-
-    def call(*words: Any) -> Outcome:
-        monkeypatch.setattr(sys, "argv", ["facesearch", *map(str, words)])
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as left:
-            run()
-        out, err = capsys.readouterr()
-        assert "Traceback" not in err
-        status = left.value.code
-        assert isinstance(status, int)
-        return Outcome(status, out, err)
-
-    yield call
-    logger = logging.getLogger("facesearch")
-    logger.handlers.clear()
-    logger.propagate = True
-    logger.setLevel(logging.NOTSET)
 
 
 @pytest.fixture(scope="session")

@@ -9,8 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-
-from .conftest import Command
+from command_line import Command
 
 ROOT = Path(__file__).parents[2]
 

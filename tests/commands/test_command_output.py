@@ -11,11 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from command_line import Command, Outcome
 from PIL import Image
 
 from facesearch.synthetic import draw_people, group_photo
-
-from .conftest import Command, Outcome
 
 ROOT = Path(__file__).parents[2]
 

@@ -7,13 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from command_line import Command
 from evaluation.run_samples import full_row, full_run
 from PIL import Image
 
 from facesearch.demo import DemoResult, KindRow, run_demo
 from facesearch.errors import UsageError
-
-from .conftest import Command
 
 LEAST = 86
 

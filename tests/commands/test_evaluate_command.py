@@ -5,10 +5,9 @@ import shutil
 from pathlib import Path
 
 import pytest
+from command_line import Command
 
 from facesearch.evaluation.results import find_run, load_run
-
-from .conftest import Command
 
 
 def test_evaluate_prints_the_matrix_and_keeps_the_run(facesearch: Command, people_photos: Path) -> None:

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from .conftest import Command, Outcome
+from command_line import Command, Outcome
 
 
 def _document(outcome: Outcome) -> dict[str, Any]:

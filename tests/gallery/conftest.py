@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import logging
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,14 +11,6 @@ from facesearch.enrolment import Photo
 from facesearch.sources import from_paths
 
 ENROLLED = 2  # of a person's three photos; the last one is the probe
-
-
-@pytest.fixture(autouse=True)
-def warnings_reach_caplog() -> None:
-    """A command that ran in this process before has sent the package's log elsewhere."""
-    logger = logging.getLogger("facesearch")
-    logger.handlers.clear()
-    logger.propagate = True
 
 
 @pytest.fixture(scope="session")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import shutil
 import subprocess
 import sys
@@ -150,7 +149,6 @@ def test_a_changed_file_entry_is_refused_in_one_line(key: str, value: Any) -> No
 def test_what_is_no_manifest_is_refused_and_does_not_hide_other_models(
     data: bytes, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(logging.getLogger("facesearch"), "propagate", True)
     store_small_model("small")
     store_small_model("other")
     (models_folder() / "small" / FILE_NAME).write_bytes(data)

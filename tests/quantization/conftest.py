@@ -3,20 +3,13 @@
 from __future__ import annotations
 
 import importlib.util
-import json
-import logging
 import os
-import sys
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import pytest
-
-from facesearch.commands.app import run
 
 pytest.importorskip("onnx")
 
@@ -67,41 +60,3 @@ def edgeface(edgeface_onnx: bytes) -> Sample:
 
     crops = sample_crops("arcface", 112).crops
     return Sample(edgeface_onnx, crops[::2], crops[1::2])
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What a command left: exit status, standard output, standard error."""
-
-    status: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.out)
-
-
-Command = Callable[..., Outcome]
-
-
-@pytest.fixture
-def facesearch(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Command]:
-    """Runs a command line in this process as the installed program does."""
-
-    def call(*words: Any) -> Outcome:
-        monkeypatch.setattr(sys, "argv", ["facesearch", *map(str, words)])
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as left:
-            run()
-        out, err = capsys.readouterr()
-        assert "Traceback" not in err
-        status = left.value.code
-        assert isinstance(status, int)
-        return Outcome(status, out, err)
-
-    yield call
-    logger = logging.getLogger("facesearch")
-    logger.handlers.clear()
-    logger.propagate = True
-    logger.setLevel(logging.NOTSET)

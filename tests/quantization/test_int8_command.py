@@ -7,13 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from command_line import Command
 
 from facesearch import load_encoder
 from facesearch.encoders import find_model, variants
 from facesearch.encoders.storage import models_folder, read_manifest
 from facesearch.errors import WeightsError
 
-from .conftest import Command
 from .small_model import store_small_model
 
 

@@ -3,7 +3,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from commands.conftest import facesearch as facesearch
 
 from facesearch.evaluation.results import save_run
 

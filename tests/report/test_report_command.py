@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from commands.conftest import Command
+from command_line import Command
 
 from facesearch.evaluation.results import find_run, save_run
 
