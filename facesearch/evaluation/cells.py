@@ -18,10 +18,11 @@ from facesearch.evaluation.identification import Enrolled, against, hardest_erro
 from facesearch.evaluation.pairs import Pair
 from facesearch.evaluation.protocols import Plan
 from facesearch.evaluation.results import DatasetFacts, Fidelity, Row
-from facesearch.evaluation.searching import Filled, Gallery, fill, search_times
+from facesearch.evaluation.searching import Filled, Gallery, as_filled, fill, search_times
 from facesearch.evaluation.sizes import GallerySizes, codebook_bytes
 from facesearch.evaluation.statistics import Resamples, paired, share_interval
 from facesearch.evaluation.timing import EncoderCost
+from indexes import Coder, create_index
 
 Floats = npt.NDArray[np.float32]
 Bools = npt.NDArray[np.bool_]
@@ -59,11 +60,12 @@ class Matrix:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Cell:
-    """A filled index with its times (ms per query) and, in words, what it learnt from."""
+    """A filled index, the coder whose codes a gallery stores, what was learnt from, and times (ms per query)."""
 
     filled: Filled
-    times: npt.NDArray[np.float64]
+    coder: Coder | None
     learnt: str
+    times: npt.NDArray[np.float64]
 
 
 def identification_rows(
@@ -127,7 +129,7 @@ def pair_rows(
     def right_with(spec: EncoderSpec) -> tuple[Bools, Bools | None]:
         templates = matrix.templates[spec]
         enrolled = Enrolled.of(whole, templates)
-        filled = fill(codecs.empty_index(_EXACT, templates.values.shape[1], None), enrolled.gallery.vectors)
+        filled = _exact(enrolled)
         right = metrics.right_in_folds(scores(templates, enrolled, filled), mated, folds)
         return right, run_searches(plan, enrolled, filled, templates).mated.first if plan else None
 
@@ -173,31 +175,36 @@ def _everything(dataset: Dataset) -> Plan:
     return Plan(identity, identity, nobody, nobody, True, 0.0)
 
 
+def _exact(enrolled: Enrolled) -> Filled:
+    return fill(create_index(_EXACT, enrolled.gallery.vectors.shape[1]), enrolled.gallery.vectors)
+
+
 def _baseline_first(matrix: Matrix, plan: Plan, spec: EncoderSpec) -> Bools:
     """Which mated searches the FP32 encoder with the exact index gets right."""
     templates = matrix.templates[spec]
     enrolled = Enrolled.of(plan, templates)
-    filled = fill(codecs.empty_index(_EXACT, templates.values.shape[1], None), enrolled.gallery.vectors)
+    filled = _exact(enrolled)
     return run_searches(plan, enrolled, filled, templates).mated.first
 
 
 def _cells(matrix: Matrix, spec: EncoderSpec, gallery: Gallery, probes: Floats) -> dict[str, _Cell]:
     """Every kind filled with the gallery, all timed in turns."""
-    filled, learnt = {}, {}
+    cells: dict[str, tuple[Filled, Coder | None, str]] = {}
+    dimension = gallery.vectors.shape[1]
+    other = matrix.training.get(spec.model)
     for kind in matrix.kinds:
-        other = matrix.training.get(spec.model)
-        dimension = gallery.vectors.shape[1]
-        taught, learnt[kind] = None, ""
-        ready = codecs.shipped_index(spec.model, kind, dimension) if other is None else None
+        shipped, ready = codecs.shipped(spec.model, kind, dimension) if other is None else (None, False)
+        taught, learnt = None, ""
         if codecs.learns(kind) and other is not None:
-            taught, learnt[kind] = other.templates, other.source
-        elif ready is not None:
-            learnt[kind] = codecs.SHIPPED
+            taught, learnt = other.templates, other.source
+        elif ready:
+            learnt = codecs.SHIPPED
         elif codecs.must_learn(kind):
-            taught, learnt[kind] = gallery.vectors, f"{codecs.SELF_TRAINED} ({len(gallery.vectors)} templates)"
-        filled[kind] = fill(ready or codecs.empty_index(kind, dimension, taught), gallery.vectors)
-    times = search_times([each.index for each in filled.values()], probes, _TIMED_QUERIES)
-    return {kind: _Cell(each, spent, learnt[kind]) for (kind, each), spent in zip(filled.items(), times, strict=True)}
+            taught, learnt = gallery.vectors, f"{codecs.SELF_TRAINED} ({len(gallery.vectors)} templates)"
+        coder = shipped or codecs.coder_for(kind, dimension, taught)
+        cells[kind] = as_filled(codecs.filled_index(kind, dimension, coder, taught, gallery.vectors)), coder, learnt
+    times = search_times([filled.index for filled, _, _ in cells.values()], probes, _TIMED_QUERIES)
+    return {kind: _Cell(*cell, spent) for (kind, cell), spent in zip(cells.items(), times, strict=True)}
 
 
 def _common(matrix: Matrix, spec: EncoderSpec, kind: str, cell: _Cell, enrolled: Enrolled) -> dict[str, Any]:
@@ -210,7 +217,7 @@ def _common(matrix: Matrix, spec: EncoderSpec, kind: str, cell: _Cell, enrolled:
     disk = matrix.sizes.of(
         spec,
         index,
-        enrolled.gallery.vectors,
+        cell.coder,
         [sample.identity or "unknown" for sample in samples],
         [os.fspath((matrix.dataset.folder / sample.path).absolute()) for sample in samples],
     )

@@ -1,8 +1,10 @@
-"""Trained indexes, kept by what they learnt from: codebooks take longer to learn than all searches of a matrix."""
+"""Codebooks and filled indexes, kept by what is in them: they take longer to make than all searches of a matrix."""
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import time
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -14,13 +16,25 @@ from facesearch import paths
 from facesearch.errors import UsageError
 from facesearch.evaluation.datasets import Dataset, hashed
 from facesearch.evaluation.extraction import Progress
+from facesearch.files import write_atomically
 from facesearch.sources import is_photo_name
-from facesearch.template_codecs import least_templates, shipped_coder
-from indexes import VectorIndex, VectorIndexError, create_index, load_index, parse_kind
+from facesearch.template_codecs import least_templates, plain_codec, shipped_coder
+from indexes import (
+    Coder,
+    VectorIndex,
+    VectorIndexError,
+    code_of,
+    create_index,
+    learn_coder,
+    load_coder,
+    load_index,
+    parse_kind,
+)
 
 Floats = npt.NDArray[np.float32]
 
 SELF_TRAINED = "the gallery itself"
+_WORTH_KEEPING = 0.5  # seconds
 SHIPPED = "templates of other people, by the package's own statistics"
 
 
@@ -56,34 +70,69 @@ def read_training_photos(folder: Path, progress: Progress | None = None) -> Data
     return hashed(folder, "unlabelled", [(str(path.relative_to(folder)), "") for path in found], progress)
 
 
-def shipped_index(model: str, kind: str, dimension: int) -> VectorIndex | None:
-    """An index that learnt from statistics in the package, as that of a new gallery; None where there are none."""
+def shipped(model: str, kind: str, dimension: int) -> tuple[Coder | None, bool]:
+    """The coder of a kind from statistics in the package, if any, and whether nothing else has to be learnt."""
     coder = shipped_coder(model, kind, dimension)
-    if coder is None or least_templates(kind, coder):
-        return None
-    return create_index(kind, dimension, coder=coder)
+    return coder, coder is not None and not least_templates(kind, coder)
 
 
-def empty_index(kind: str, dimension: int, training: Floats | None) -> VectorIndex:
-    """An index of `kind` without vectors; where it learns, it has learnt from templates (t, dimension), if given.
+def coder_for(kind: str, dimension: int, training: Floats | None) -> Coder | None:
+    """What a gallery of this kind stores templates with, where that is the kind's own codes; else None.
 
-    Raises `UsageError` where it needs more to learn from.
+    training: templates (t, dimension) to learn from, if any. Raises `UsageError` where there are too few.
     """
-    if not learns(kind) or training is None:
-        return create_index(kind, dimension)
-    path = paths.home() / "cache" / "codecs" / f"{kind}-{_key(training)}.index"
+    if plain_codec(kind, None) is not None:
+        return None
+    if training is None:
+        return learn_coder(kind, dimension, np.zeros((0, dimension), np.float32))
+    path = _folder() / f"{code_of(kind)}-{_key(training)}.coder"
     try:
-        return load_index(path)
-    except VectorIndexError:  # not there, or damaged
+        return load_coder(path.read_bytes())
+    except (OSError, VectorIndexError):  # not there, or damaged
         pass
-    index = create_index(kind, dimension)
     try:
-        index.train(training)
+        coder = learn_coder(kind, dimension, training)
     except VectorIndexError as error:
-        raise UsageError(f"{error}: give photos of other people with --codec-training") from error
+        raise _too_few(error) from error
     path.parent.mkdir(parents=True, exist_ok=True)
-    index.save(path)
+    write_atomically(path, lambda file: file.write(coder.to_bytes()))
+    return coder
+
+
+def filled_index(
+    kind: str, dimension: int, coder: Coder | None, training: Floats | None, vectors: Floats
+) -> VectorIndex:
+    """An index of `kind` that holds vectors (n, dimension) under the ids 0..n − 1.
+
+    coder: of its (last) stage, see `coder_for`; training: templates (t, dimension) for what else learns. An index that
+    took long to fill is kept, too: some codes are slow to find. Raises `UsageError` for too few templates.
+    """
+    by = "" if coder is None else f"-{coder.sha256[:16]}"
+    learnt = "" if training is None or not learns(kind) else f"-{_key(training)}"
+    path = _folder() / f"{kind}{by}{learnt}-{_key(vectors)}.index"
+    if path.exists():
+        with contextlib.suppress(VectorIndexError):
+            return load_index(path)
+    started = time.perf_counter()
+    index = create_index(kind, dimension, coder=coder)
+    if training is not None and learns(kind):
+        try:
+            index.train(training)
+        except VectorIndexError as error:
+            raise _too_few(error) from error
+    index.add(np.arange(len(vectors)), vectors)
+    if time.perf_counter() - started > _WORTH_KEEPING:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        index.save(path)
     return index
+
+
+def _too_few(error: VectorIndexError) -> UsageError:
+    return UsageError(f"{error}: give photos of other people with --codec-training")
+
+
+def _folder() -> Path:
+    return paths.home() / "cache" / "codecs"
 
 
 def _key(training: Floats) -> str:

@@ -78,9 +78,13 @@ class Filled:
 
 def fill(index: VectorIndex, vectors: Floats) -> Filled:
     """Put vectors (n, d) into an empty index under the ids 0..n − 1."""
-    ids = np.arange(len(vectors))
-    index.add(ids, vectors)
-    return Filled(index, index.reconstruct(ids))
+    index.add(np.arange(len(vectors)), vectors)
+    return as_filled(index)
+
+
+def as_filled(index: VectorIndex) -> Filled:
+    """An index whose ids are 0..n − 1, with its vectors."""
+    return Filled(index, index.reconstruct(index.ids))
 
 
 def search(filled: Filled, gallery: Gallery, probes: Probes) -> Searches:

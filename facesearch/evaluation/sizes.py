@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from facesearch.encoders import EncoderSpec
 from facesearch.store import EncoderKey, GallerySettings, NewTemplate, open_store
-from facesearch.template_codecs import CODES, TemplateCodecs, plain_codec
-from indexes import VectorIndex, code_of, create_index, load_index
-
-Floats = npt.NDArray[np.float32]
+from facesearch.store.codecs import find_codec
+from facesearch.template_codecs import TemplateCodecs, plain_codec
+from indexes import Coder, VectorIndex, create_index, load_index
 
 _BATCH = 1024
 
@@ -52,39 +50,44 @@ class GallerySizes:
         self._databases: dict[tuple[int, str, int], int] = {}
 
     def of(
-        self, spec: EncoderSpec, index: VectorIndex, vectors: Floats, people: Sequence[str], files: Sequence[str]
+        self, spec: EncoderSpec, index: VectorIndex, coder: Coder | None, people: Sequence[str], files: Sequence[str]
     ) -> GalleryBytes:
-        """A gallery with templates (n, d) of `people` (n,) from `files` (n,), as enrolment would have left it."""
-        key = (index.dimension, plain_codec(index.kind, None) or code_of(index.kind) or "", len(vectors))
+        """A gallery with templates of `people` (n,) from `files` (n,), as enrolment would have left it.
+
+        coder: whose codes the database holds, None for those of a plain codec.
+        """
+        codec = coder.name if coder else plain_codec(index.kind, None) or ""
+        key = (index.dimension, codec, len(files))
         if key not in self._databases:
-            self._databases[key] = _database_bytes(spec, index.kind, vectors, people, files)
+            self._databases[key] = _database_bytes(spec, index, coder, people, files)
         with tempfile.TemporaryDirectory() as scratch:
             return GalleryBytes(self._databases[key], index.save(Path(scratch) / "index").size_bytes)
 
 
-def _database_bytes(spec: EncoderSpec, kind: str, vectors: Floats, people: Sequence[str], files: Sequence[str]) -> int:
+def _database_bytes(
+    spec: EncoderSpec, index: VectorIndex, coder: Coder | None, people: Sequence[str], files: Sequence[str]
+) -> int:
     encoder = EncoderKey(spec.model, spec.precision, spec.backend, "0" * 64)
+    plain = plain_codec(index.kind, None)
     with tempfile.TemporaryDirectory() as scratch, open_store(Path(scratch), create=True) as store:
-        codecs = TemplateCodecs(store)
-        settings = GallerySettings(spec.model, vectors.shape[1], plain_codec(kind, None) or CODES, kind)
-        codec = codecs.started(settings)
-        if settings.codec == CODES and "@" not in codec:
-            codec = codecs.learnt(kind, settings.dimension, vectors[:_BATCH])
-        store.configure(replace(settings, codec=codec), encoder)
-        for start in range(0, len(vectors), _BATCH):
-            codes = codecs.find(codec).encode(vectors[start : start + _BATCH])
+        codec = TemplateCodecs(store).add(coder, "other people") if coder else plain or ""
+        store.configure(GallerySettings(spec.model, index.dimension, codec, index.kind), encoder)
+        # How many bytes there are does not hang on which.
+        anyone = np.full((1, index.dimension), index.dimension**-0.5, np.float32)
+        code = bytes(coder.code_size) if coder else find_codec(codec).encode(anyone)[0]
+        for start in range(0, len(files), _BATCH):
             rows = [
                 NewTemplate(
-                    identity=people[start + place],
-                    sha256=(start + place).to_bytes(32, "big"),
-                    path=files[start + place],
+                    identity=people[place],
+                    sha256=place.to_bytes(32, "big"),
+                    path=files[place],
                     width=250,
                     height=250,
                     code=code,
                     quality=0.999,
                     box=(100.0, 100.0, 100.0, 100.0),
                 )
-                for place, code in enumerate(codes)
+                for place in range(start, min(start + _BATCH, len(files)))
             ]
             store.add_templates(rows, encoder, codec)
         store.checkpoint()
