@@ -2,8 +2,8 @@
 
     python -m benchmarks.ready_templates
 
-Random templates of 512 components, ten per identity, are given to `Gallery.enroll_templates`, which stores 4,096 in a
-transaction (`synchronous=FULL`: on the disk when it is confirmed). Then single templates follow, each with transactions
+Random templates of 512 components, ten per identity, are given to `Gallery.enroll_templates`, which stores 16,384 in
+a transaction (`synchronous=FULL`: on the disk when it is confirmed). Then single templates follow, each with transactions
 of its own and the index brought up to date, and each is asked for once. Reported are the rate until the last template
 is stored, the rate until the index file is written too, the median and the best batch (what disturbs a shared machine
 for a while does not count there), and for single ones the time until the call returns. The time of a fixed loop in
@@ -29,6 +29,7 @@ from facesearch import Gallery
 from facesearch.encoders import EncoderSpec
 
 _DIMENSION = 512
+_BATCH = 16_384  # templates in a transaction
 _PER_IDENTITY = 10
 _SINGLES = 100
 _LOOP = 1_000_000
@@ -48,7 +49,7 @@ class _NoEncoder:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--templates", type=int, default=50_000)
+    parser.add_argument("--templates", type=int, default=100_000)
     arguments = parser.parse_args()
     rows = []
     for kind, codec in _SETTINGS:
@@ -85,8 +86,8 @@ def enrol(folder: Path, kind: str, codec: str, count: int) -> dict[str, object]:
         "index": kind,
         "codec": codec,
         "stored_per_second": round(count / report.seconds),
-        "stored_per_second_median_batch": round(4096 / statistics.median(batches)),
-        "stored_per_second_best_batch": round(4096 / min(batches)),
+        "stored_per_second_median_batch": round(_BATCH / statistics.median(batches)),
+        "stored_per_second_best_batch": round(_BATCH / min(batches)),
         "stored_and_indexed_per_second": round(count / indexed),
         "single_ms": {
             "p50": round(statistics.median(singles), 2),

@@ -15,7 +15,7 @@ from facesearch.store import EncoderKey, IdentityStore, NewTemplate
 from facesearch.store.codecs import TemplateCodec
 from facesearch.store.names import check_name
 
-_BATCH = 4096  # templates per transaction
+_BATCH = 16384  # templates per transaction
 _OFF = 0.01  # how far from 1 the length of a template may be
 _QUALITY = 1.0
 

@@ -33,7 +33,7 @@ from facesearch.store.models import (
 Row = tuple[Any, ...]
 
 COVERED: tuple[type[Base], ...] = (Gallery, Encoder, Identity, Image, Template, Codebook, RemovalLog, StoredIndex)
-_TOGETHER = 16  # rows in a statement: more than one take less time each
+_TOGETHER = 64  # rows in a statement: more than one take less time each; old builds of SQLite allow 999 values
 _NAMED = 5  # damaged rows that are named
 _ADVICE = "restore a backup"
 _REBUILT = {StoredIndex.__tablename__: "facesearch index build repairs it"}

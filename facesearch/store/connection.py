@@ -22,6 +22,7 @@ from facesearch.errors import StoreBusyError, StoreError, UsageError
 from facesearch.store.checksums import register
 
 BUSY_SECONDS = 30.0
+_CACHE_KIB = 65_536  # pages of a large transaction, which would otherwise be written to the log more than once
 
 _WRITE = "facesearch_write"
 # How Python's sqlite3 complains of text in the file that is not UTF-8, as a result and as what `row_checksum` is given.
@@ -126,6 +127,7 @@ def _connect(uri: str, busy_seconds: float) -> sqlite3.Connection:
 def _set_pragmas(connection: sqlite3.Connection) -> None:
     connection.execute("PRAGMA foreign_keys=ON").close()
     connection.execute("PRAGMA secure_delete=ON").close()
+    connection.execute(f"PRAGMA cache_size=-{_CACHE_KIB}").close()
 
 
 @contextmanager
