@@ -3,11 +3,11 @@
     python -m benchmarks.ready_templates
 
 Random templates of 512 components, ten per identity, are given to `Gallery.enroll_templates`, which stores 16,384 in
-a transaction (`synchronous=FULL`: on the disk when it is confirmed). Then single templates follow, each with transactions
-of its own and the index brought up to date, and each is asked for once. Reported are the rate until the last template
-is stored, the rate until the index file is written too, the median and the best batch (what disturbs a shared machine
-for a while does not count there), and for single ones the time until the call returns. The time of a fixed loop in
-Python says how fast the machine was at that moment: an idle core of 3 GHz takes about 25 ms.
+a transaction (`synchronous=FULL`: on the disk when it is confirmed). Then single templates follow, each with
+transactions of its own and the index brought up to date, and each is asked for once. Reported are the rate until the
+last template is stored, the rate until the index file is written too, the median and the best batch (what disturbs a
+shared machine for a while does not count there), and for single ones the time until the call returns. The time of a
+fixed loop in Python says how fast the machine was at that moment: an idle core of 3 GHz takes about 25 ms.
 Writes benchmarks/results/ready_templates.json.
 """
 

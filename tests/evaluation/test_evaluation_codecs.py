@@ -65,8 +65,10 @@ def test_an_index_that_is_kept_answers_as_the_one_that_was_filled(kind: str, mon
     assert len(kept(".index")) == 1
     monkeypatch.delattr(codecs, "create_index")
     again = codecs.filled_index(kind, DIMENSION, coder, training, vectors)
-    for found, expected in zip(again.search(unit(5, 2), 3), first.search(unit(5, 2), 3), strict=True):
-        assert np.array_equal(found, expected)
+    scores, ids = again.search(unit(5, 2), 3)
+    expected_scores, expected_ids = first.search(unit(5, 2), 3)
+    assert np.array_equal(scores, expected_scores)
+    assert np.array_equal(ids, expected_ids)
 
 
 def test_a_gallery_of_fewer_templates_than_its_codes_need_to_learn_is_measured() -> None:
