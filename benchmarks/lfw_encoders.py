@@ -111,15 +111,21 @@ def row(
 
 def leave_one_out(templates: Templates, people: Sequence[str]) -> tuple[int, int]:
     """How many photos have another of the same person, and of those, whose nearest other photo is of that person."""
+    probes, hits = nearest_is_mate(templates, people)
+    return len(probes), int(hits.sum())
+
+
+def nearest_is_mate(templates: Templates, people: Sequence[str]) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.bool_]]:
+    """Positions (m,) of the photos that have another of the same person, and whether their nearest one is of them."""
     names = np.unique(people, return_inverse=True)[1]
     probes = np.flatnonzero(np.bincount(names)[names] > 1)
-    hits = 0
+    hits = np.zeros(len(probes), np.bool_)
     for start in range(0, len(probes), 1000):
         some = probes[start : start + 1000]
         similarity = templates[some] @ templates.T  # (b, n)
         similarity[np.arange(len(some)), some] = -2
-        hits += int((names[similarity.argmax(axis=1)] == names[some]).sum())
-    return len(probes), hits
+        hits[start : start + 1000] = names[similarity.argmax(axis=1)] == names[some]
+    return probes, hits
 
 
 if __name__ == "__main__":

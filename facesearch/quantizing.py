@@ -55,7 +55,10 @@ class Calibration:
 
 @dataclass(frozen=True, slots=True)
 class QuantizedFile:
-    """One INT8 file that was made. kept_float: layers whose activations stay float. size ratio: to 4 bytes a weight."""
+    """One file that was made. kept_float: layers whose activations stay float. size ratio: to 4 bytes a weight.
+
+    bits: of weights and of activations on average, where they are below INT8's.
+    """
 
     encoder: str
     scheme: str
@@ -63,7 +66,8 @@ class QuantizedFile:
     size_bytes: int
     fp32_bytes: int
     fidelity: Fidelity
-    kept_float: tuple[str, ...]
+    kept_float: tuple[str, ...] = ()
+    bits: tuple[float, float] | None = None
 
     @property
     def size_ratio(self) -> float:
@@ -99,7 +103,7 @@ def quantize_encoder(
     `FacesearchError` where a package is missing; the model folder is as it was then.
     """
     if precision != "int8":
-        raise UsageError(f"precision {precision} is not available yet: there is int8")
+        raise UsageError(f"no precision '{precision}'; there are int8, and w3a3 to w8a8 (bits of weights, activations)")
     for backend in backends:
         if backend not in BACKENDS:
             raise UsageError(f"no backend '{backend}'; there are: {', '.join(BACKENDS)}")
@@ -121,15 +125,18 @@ def quantize_encoder(
     return QuantizationReport(model.name, files, count, found.skipped, found.sha256, tuple(warnings))
 
 
-def calibration_crops(model: Model, folder: Path | None, progress: Progress = lambda done, total: None) -> Calibration:
+def calibration_crops(
+    model: Model, folder: Path | None, progress: Progress = lambda done, total: None, most: int = _MOST
+) -> Calibration:
     """The crops of a model from photos in `folder` (None: of synthetic people), always the same ones.
 
-    Raises `UsageError` if the folder is missing or has too few photos of faces.
+    most: photos that are looked at, evenly over all. Raises `UsageError` if the folder is missing or has too few photos
+    of faces.
     """
     if folder is None:
         sample = sample_crops(model.crop, model.crop_size).crops
         return Calibration(*_parted(sample), sha256=None)
-    paths = _photos(folder)
+    paths = _photos(folder, most)
     crop = next(crop for crop in CROPS.values() if crop.name == model.crop)
     detector = FaceDetector(_MIN_FACE)
     crops, digests, skipped = [], [], 0
@@ -154,8 +161,8 @@ def calibration_crops(model: Model, folder: Path | None, progress: Progress = la
     return Calibration(*_parted(np.stack(crops)), sha256=sha256, skipped=skipped)
 
 
-def _photos(folder: Path) -> list[Path]:
-    """Up to `_MOST` photos in a folder and those in it, evenly over their names."""
+def _photos(folder: Path, most: int) -> list[Path]:
+    """Up to `most` photos in a folder and those in it, evenly over their names."""
     if not folder.is_dir():
         raise UsageError(f"{folder}: no such folder: give one of photos of faces with --calibration")
     found = sorted(
@@ -165,8 +172,8 @@ def _photos(folder: Path) -> list[Path]:
     )
     if not found:
         raise UsageError(f"{folder} has no photos: give a folder of photos of faces with --calibration")
-    stride = max(1.0, len(found) / _MOST)
-    return [found[int(number * stride)] for number in range(min(len(found), _MOST))]
+    stride = max(1.0, len(found) / most)
+    return [found[int(number * stride)] for number in range(min(len(found), most))]
 
 
 def _parted(crops: Pixels) -> tuple[Pixels, Pixels]:

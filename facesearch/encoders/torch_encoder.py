@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -13,14 +14,18 @@ from facesearch.encoders.catalog import Model, Variant
 from facesearch.encoders.crop_encoder import CropEncoder
 from facesearch.encoders.families import dlib_resnet, torch_int8
 from facesearch.encoders.families.preprocess import CropNetwork
+from facesearch.encoders.lowbit import file as lowbit_file
 from facesearch.encoders.registry import read_variant
 from facesearch.errors import UnknownEncoderError, UsageError, WeightsError
 
 _FP32, _INT8 = "fp32", "int8"
+_LOW_BIT = re.compile(r"w[3-8]a[3-8]")
 
 
 class TorchEncoder(CropEncoder):
-    """An `Encoder` from a state dict: FP32, or INT8 as `facesearch.encoders.families.torch_int8` has it.
+    """An `Encoder` from a state dict: FP32, INT8 as `facesearch.encoders.families.torch_int8` has it, or of few bits.
+
+    Few bits (w4a4) are stored as such, and computed with in float32 on rounded numbers: `facesearch.encoders.lowbit`.
 
     threads: what one call may use (0 = as torch is set). device: as torch calls it ("cpu", "cuda", "cuda:1", "mps").
     Raises `UsageError` for a device that is not there or that does not compute in INT8, `WeightsError` for weights that
@@ -29,8 +34,8 @@ class TorchEncoder(CropEncoder):
 
     def __init__(self, model: Model, variant: Variant, *, threads: int = 0, device: str = "cpu") -> None:
         super().__init__(model, variant)
-        if variant.precision not in (_FP32, _INT8):
-            raise UnknownEncoderError(f"torch runs {_FP32} and {_INT8}, not {self.spec}: use @onnx")
+        if variant.precision not in (_FP32, _INT8) and not _LOW_BIT.fullmatch(variant.precision):
+            raise UnknownEncoderError(f"torch runs {_FP32}, {_INT8} and w3a3 to w8a8, not {self.spec}: use @onnx")
         self._torch_device = _available(device)
         if variant.precision == _INT8 and self._torch_device.type != "cpu":
             raise UsageError(f"{self.spec} runs on the CPU only: use --device cpu")
@@ -55,6 +60,11 @@ class TorchEncoder(CropEncoder):
             if weights.family != self._model.family:
                 raise WeightsError(f"{name} is of {weights.family}, not of {self._model.family}: quantize it again")
             return torch_int8.int8_network(weights, name)
+        if self._variant.precision != _FP32:
+            made = lowbit_file.parse(data, name)
+            if (made.family, made.precision) != (self._model.family, self._variant.precision):
+                raise WeightsError(f"{name} is of {made.family}:{made.precision}: quantize the model again")
+            return made.network
         return torch_int8.fp32_network(self._model.family, read_state(self._model.family, data, name), name)
 
 

@@ -1,0 +1,79 @@
+"""The tables of docs/low-bit.md."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from benchmarks.common import RESULTS, read_results, table
+
+_MODELS = ("edgeface-xs", "edgeface-xxs", "dlib-resnet")
+_ABLATED = "edgeface-xs"
+_FULL = "w4a4"
+_MEBIBYTE = 2**20
+
+
+def accuracy() -> str:
+    """LFW at every precision, all ideas together."""
+    rows: list[tuple[str, ...]] = []
+    for model in _MODELS:
+        if (found := _results(model)) is None:
+            continue
+        plain = found["fp32"]
+        rows.append((f"`{model}`", "fp32", "32 / 32", _megabytes(plain["bytes"]), *_shares(plain), "", "", ""))
+        rows += [_accuracy_row(row) for row in found["rows"] if " " not in row["row"]]
+    columns = ("encoder", "precision", "bits: weights / activations", "file", "pairs", "top-1")
+    return table((*columns, "pairs, to FP32", "top-1, to FP32", "cosine to FP32"), rows)
+
+
+def ablation() -> str:
+    """Methods at four bits, and each part left out."""
+    rows = [_ablation_row(row) for row in _results(_ABLATED, needed=True)["rows"] if row["row"].startswith(_FULL)]
+    columns = ("method", "bits", "of FP32", "added operations", "cosine", "pairs", "top-1", "top-1, to FP32")
+    return table((*columns, "top-1, to quantface"), rows)
+
+
+def _accuracy_row(row: dict[str, Any]) -> tuple[str, ...]:
+    return (
+        "",
+        row["row"],
+        f"{row['weight_bits']:.2f} / {row['activation_bits']:.2f}",
+        f"{_megabytes(row['file_bytes'])}, {row['of_fp32']:.1%}",
+        *_shares(row),
+        _points(row["against_fp32"], "accuracy"),
+        _points(row["against_fp32"], "top1"),
+        f"{row['cosine_mean']:.4f}",
+    )
+
+
+def _ablation_row(row: dict[str, Any]) -> tuple[str, ...]:
+    name = row["row"].removeprefix(_FULL).strip() or "**quantface**"
+    other = row.get("against_w4a4")
+    return (
+        name,
+        f"{row['weight_bits']:.2f} / {row['activation_bits']:.2f}",
+        f"{row['of_fp32']:.1%}",
+        f"{row['added_operations']:.1%}",
+        f"{row['cosine_mean']:.4f}",
+        *_shares(row),
+        _points(row["against_fp32"], "top1"),
+        _points(other, "top1") if other else "",
+    )
+
+
+def _shares(row: dict[str, Any]) -> tuple[str, str]:
+    return f"{row['accuracy']:.2%}", f"{row['top1']:.2%}"
+
+
+def _points(difference: dict[str, Any], key: str) -> str:
+    """A difference in percentage points with its interval."""
+    low, high = difference[f"{key}_interval"]
+    return f"{100 * difference[key]:+.2f} [{100 * low:+.2f}, {100 * high:+.2f}]"
+
+
+def _megabytes(count: int) -> str:
+    return f"{count / _MEBIBYTE:.2f} MiB"
+
+
+def _results(model: str, needed: bool = False) -> Any:
+    name = f"low_bit_{model.replace('-', '_')}"
+    return read_results(name) if needed or (RESULTS / f"{name}.json").exists() else None
