@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from facesearch.answers import Calibration, Candidate, Compaction, FaceAnswer, GalleryInfo, Receipt, Verification
 from facesearch.backup import BackupReport, RestoreReport, back_up, restore
-from facesearch.encoders import DEFAULT_MODEL, Encoder, EncoderSpec, find_model, load_encoder
+from facesearch.encoders import Encoder, EncoderSpec, find_model, load_encoder
 from facesearch.enrolment import EnrolmentReport, Photo, Progress, composed, enrol_photos
 from facesearch.errors import (
     EncoderMismatchError,
@@ -29,6 +29,15 @@ from facesearch.errors import (
 )
 from facesearch.faces import DEFAULT_MIN_FACE
 from facesearch.fusing import FusedIndex
+from facesearch.gallery_settings import (
+    check_agreement,
+    check_kind,
+    encoder_asked,
+    in_force,
+    key_of,
+    new_settings,
+    outgrown,
+)
 from facesearch.projection import IndexInfo, IndexProjection
 from facesearch.ranking import nearest_identities
 from facesearch.ready_templates import enrol_templates
@@ -42,15 +51,11 @@ from facesearch.store import (
     TemplateInfo,
     open_store,
 )
-from facesearch.template_codecs import CODES, TemplateCodecs, originals_kept, plain_codec
+from facesearch.template_codecs import TemplateCodecs, originals_kept
 from facesearch.templating import FaceTemplate, Image, Stopwatch, Templater, templates_of, verify
-from indexes import VectorIndexError, parse_kind
 from indexes.threads import threads as search_threads
 
 _log = logging.getLogger("facesearch")
-
-DEFAULT_INDEX_KIND = "flat"
-_OUTGROWN = 1.5  # times the calibrated FPIR that a gallery may come to before it is worth a warning
 
 
 @dataclass(slots=True)
@@ -107,7 +112,7 @@ class Gallery:
         if not exists and not create:
             raise GalleryNotFoundError(f"there is no gallery in {folder}: start one with facesearch enroll")
         if not exists:
-            _new_settings(encoder, index, keep)  # a request that is wrong creates nothing
+            new_settings(encoder, index, keep)  # a request that is wrong creates nothing
         read_only = exists and not os.access(folder, os.W_OK)
         store = open_store(folder, read_only=read_only, create=create)
         try:
@@ -127,25 +132,12 @@ class Gallery:
             self._models.encoder, self._models.given = encoder, True
         kept = self._store.gallery_encoder()
         # The gallery's own encoder is looked up when it is needed: names can be seen and forgotten without it.
-        spec = EncoderSpec.parse(str(kept)) if kept and encoder is None else _encoder_asked(encoder)[0]
+        spec = EncoderSpec.parse(str(kept)) if kept and encoder is None else encoder_asked(encoder)[0]
         self.encoder_spec = spec
         if settings is not None:
-            if settings.model != spec.model:
-                raise EncoderMismatchError(
-                    f"this gallery holds templates of {settings.model}; those of {spec.model} cannot be compared with "
-                    "them: use another gallery (--gallery)"
-                )
-            if index is not None and index != settings.index_kind:
-                raise UsageError(
-                    f"this gallery has index {settings.index_kind}; to change it: facesearch index build --kind {index}"
-                )
-            if keep is not None and keep != originals_kept(settings.codec):
-                raise UsageError(
-                    f"this gallery keeps its templates as {settings.codec}; to change it: facesearch index build "
-                    f"--keep-originals {keep}"
-                )
-            return
-        self._new = _new_settings(encoder, index, keep)
+            check_agreement(settings, spec, index, keep)
+        else:
+            self._new = new_settings(encoder, index, keep)
 
     def _settings(self) -> GallerySettings:
         settings = self._store.settings()
@@ -170,14 +162,7 @@ class Gallery:
 
     def calibration(self) -> Calibration | None:
         """What the threshold in force was calibrated on; None where it was set otherwise."""
-        found = self._store.calibration()
-        if found is None:
-            return None
-        settings = self._store.settings()
-        in_force = settings is not None and settings.threshold is not None
-        return (
-            found if in_force and settings and np.float32(settings.threshold) == np.float32(found.threshold) else None
-        )
+        return in_force(self._store.calibration(), self._store.settings())
 
     def set_calibration(self, calibration: Calibration) -> None:
         """Keep a threshold together with what it was calibrated on."""
@@ -187,16 +172,7 @@ class Gallery:
     def outgrown(self) -> str | None:
         """Why the calibrated threshold no longer holds, in words; None while it does, or where there is none."""
         found = self.calibration()
-        if found is None:
-            return None
-        now = self.counts().templates
-        expected = found.expected_fpir(now)
-        if now <= found.templates or expected <= _OUTGROWN * found.fpir:
-            return None
-        return (
-            f"the threshold was calibrated for an FPIR of {found.fpir:g} with {found.templates} templates; "
-            f"with {now} now, {expected:.2g} is to be expected: facesearch calibrate"
-        )
+        return outgrown(found, self.counts().templates) if found else None
 
     def _templater(self, threads: int | None = None) -> Templater:
         threads = self._models.threads if threads is None else threads
@@ -247,7 +223,7 @@ class Gallery:
         templater = self._templater(threads=1)
         if aligned is not None:
             templater.check_aligned(aligned)
-        key = _key_of(templater.encoder)
+        key = key_of(templater.encoder)
         settings = self._configured(key)
         report = enrol_photos(
             self._store,
@@ -305,7 +281,7 @@ class Gallery:
     def _encoder_key(self) -> EncoderKey:
         """The gallery's encoder as templates remember it; raises `UnknownEncoderError`. Loads no weights."""
         if self._models.given and self._models.encoder is not None:
-            return _key_of(self._models.encoder)
+            return key_of(self._models.encoder)
         kept, spec = self._store.gallery_encoder(), self.encoder_spec
         if kept is not None and str(kept) == str(spec):
             return kept
@@ -481,7 +457,7 @@ class Gallery:
         """
         settings = self._settings()
         wanted = kind or settings.index_kind
-        _check_kind(wanted, settings.dimension)
+        check_kind(wanted, settings.dimension)
         codec = self._codecs.chosen(
             settings, wanted, keep, self._projection.training_sample, changed=kind is not None, relearn=relearn
         )
@@ -576,32 +552,3 @@ class Gallery:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-
-
-def _key_of(encoder: Encoder) -> EncoderKey:
-    return EncoderKey(encoder.spec.model, encoder.spec.precision, encoder.spec.backend, encoder.fingerprint)
-
-
-def _encoder_asked(encoder: str | Encoder | None) -> tuple[EncoderSpec, int]:
-    """Name and dimension; raises `UnknownEncoderError` for a name that is not in the catalog."""
-    if encoder is not None and not isinstance(encoder, str):
-        return encoder.spec, encoder.dimension
-    spec = EncoderSpec.parse(encoder or DEFAULT_MODEL)
-    model = find_model(spec.model)
-    model.variant(spec)
-    return spec, model.dimension
-
-
-def _new_settings(encoder: str | Encoder | None, index: str | None, keep: str | None) -> GallerySettings:
-    """What a new gallery is fixed to; raises `UsageError` for an encoder or a kind of index that there is not."""
-    spec, dimension = _encoder_asked(encoder)
-    kind = index or DEFAULT_INDEX_KIND
-    _check_kind(kind, dimension)
-    return GallerySettings(spec.model, dimension, plain_codec(kind, keep) or CODES, kind)
-
-
-def _check_kind(kind: str, dimension: int) -> None:
-    try:
-        parse_kind(kind).check_dimension(dimension)
-    except VectorIndexError as error:
-        raise UsageError(str(error)) from error
