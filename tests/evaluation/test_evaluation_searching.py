@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from facesearch import paths
 from facesearch.evaluation import searching
 from facesearch.evaluation.searching import Gallery, Probes, fill, search
 from indexes import create_index
@@ -82,3 +83,29 @@ def test_searches_in_an_empty_gallery_find_nobody() -> None:
     found = search(fill(create_index("flat", 4), empty), Gallery(empty, np.zeros(0, np.int64)), probes)
     assert (found.rank == 0).all()
     assert (found.score == -np.inf).all()
+
+
+def test_searches_that_took_long_are_kept_and_a_damaged_file_is_not_believed(monkeypatch: pytest.MonkeyPatch) -> None:
+    x, identity = sample()
+    filled, gallery = fill(create_index("flat", x.shape[1]), x), Gallery(x, identity)
+    probes = Probes(x, identity, np.arange(len(x)), np.ones(len(x), np.bool_))
+    folder = paths.home() / "cache" / "searches"
+    search(filled, gallery, probes)
+    assert not folder.exists()
+    monkeypatch.setattr(searching, "_WORTH_KEEPING", -1.0)
+    first = search(filled, gallery, probes)
+    (file,) = folder.iterdir()
+    compute = searching._by_product
+    monkeypatch.delattr(searching, "_by_product")
+    again = search(filled, gallery, probes)
+    for name in ("rank", "row", "score", "right"):
+        assert np.array_equal(getattr(again, name), getattr(first, name))
+    with pytest.raises(NameError):  # another probe is another search
+        search(filled, gallery, Probes(x[::-1].copy(), identity, probes.own, probes.found))
+    monkeypatch.setattr(searching, "_by_product", compute, raising=False)
+    content = bytearray(file.read_bytes())
+    content[-5] ^= 1
+    file.write_bytes(content)
+    assert np.array_equal(search(filled, gallery, probes).right, first.right)
+    file.write_bytes(b"not what it was")
+    assert np.array_equal(search(filled, gallery, probes).rank, first.rank)
