@@ -1,4 +1,4 @@
-"""Make INT8 files of an encoder: photos -> calibration crops -> quantizer -> model folder."""
+"""Make INT8 files of an encoder, or ones with 4-bit weights: photos -> crops -> quantizer -> model folder."""
 
 from __future__ import annotations
 
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from facesearch.quantization.fidelity import Fidelity, LayerFidelity
 
 BACKENDS = ("onnx", "openvino", "torch")
+WEIGHTS_ONLY = "w4"  # linear layers with weights of 4 bits, which ONNX Runtime computes with as they are
+PRECISIONS = ("int8", WEIGHTS_ONLY)
 
 _MOST = 250  # photos; more moves the ranges hardly at all
 _LEAST = 10
@@ -102,8 +104,7 @@ def quantize_encoder(
     progress: photos looked at, of how many. step: told what is done. Raises `UsageError` for what cannot be asked for,
     `FacesearchError` where a package is missing; the model folder is as it was then.
     """
-    if precision != "int8":
-        raise UsageError(f"no precision '{precision}'; there are int8, and w3a3 to w8a8 (bits of weights, activations)")
+    _check_precision(precision, backends, overrides)
     for backend in backends:
         if backend not in BACKENDS:
             raise UsageError(f"no backend '{backend}'; there are: {', '.join(BACKENDS)}")
@@ -120,9 +121,22 @@ def quantize_encoder(
         warnings.append(
             "calibrated with synthetic people: real photos make it more faithful, give a folder with --calibration"
         )
-    files = tuple(_quantize_for(backend, model, source, found, overrides, step) for backend in backends)
+    files = tuple(_quantize_for(precision, backend, model, source, found, overrides, step) for backend in backends)
     count = len(found.crops) + len(found.held_out)
     return QuantizationReport(model.name, files, count, found.skipped, found.sha256, tuple(warnings))
+
+
+def _check_precision(precision: str, backends: tuple[str, ...], overrides: Overrides | None) -> None:
+    if precision not in PRECISIONS:
+        raise UsageError(
+            f"no precision '{precision}'; there are {', '.join(PRECISIONS)}, and w3a3 to w8a8 (bits of weights, "
+            "activations)"
+        )
+    if precision == WEIGHTS_ONLY:
+        if backends != ("onnx",):
+            raise UsageError(f"precision {WEIGHTS_ONLY} is for --backend onnx only")
+        if overrides is not None and overrides != Overrides():
+            raise UsageError(f"recipes and their options do not go with precision {WEIGHTS_ONLY}")
 
 
 def calibration_crops(
@@ -182,31 +196,40 @@ def _parted(crops: Pixels) -> tuple[Pixels, Pixels]:
 
 
 def _quantize_for(
-    backend: str, model: Model, source: bytes, found: Calibration, overrides: Overrides | None, step: Step
+    precision: str,
+    backend: str,
+    model: Model,
+    source: bytes,
+    found: Calibration,
+    overrides: Overrides | None,
+    step: Step,
 ) -> QuantizedFile:
     """Quantize, try the file out, and only then put it into the model folder."""
     from facesearch.quantization.fidelity import summarise
 
-    encoder = EncoderSpec(model.name, "int8", backend)
+    encoder = EncoderSpec(model.name, precision, backend)
     with tempfile.TemporaryDirectory() as folder:
-        made = _make(backend, model, source, found, overrides, step, Path(folder))
+        if precision == WEIGHTS_ONLY:
+            made = _make_weights(source, found, step, Path(folder))
+        else:
+            made = _make(backend, model, source, found, overrides, step, Path(folder))
         step(f"trying out {encoder}")
         trial = describe_file(
             model,
             made.path,
-            precision="int8",
+            precision=precision,
             backends=(backend,),
             scheme=made.scheme,
             calibration_sha256=found.sha256,
         )
-        templates = load(model, Variant("int8", backend, file=trial)).encode(found.held_out)
+        templates = load(model, Variant(precision, backend, file=trial)).encode(found.held_out)
         if not np.isfinite(templates).all():
             raise WeightsError(f"{encoder} gives templates that are not finite: try another --recipe")
         original = load(model, model.variant(EncoderSpec(model.name))).encode(found.held_out)
         file = add_file(
             model,
             made.path,
-            precision="int8",
+            precision=precision,
             backends=(backend,),
             scheme=made.scheme,
             calibration_sha256=found.sha256,
@@ -230,6 +253,15 @@ class _Made:
     scheme: str
     layers: tuple[LayerFidelity, ...] = ()
     kept_float: tuple[str, ...] = ()
+
+
+def _make_weights(source: bytes, found: Calibration, step: Step, folder: Path) -> _Made:
+    from facesearch.quantization.onnx_weights import SCHEME, quantize_weights
+
+    made = quantize_weights(source, found.crops, found.held_out, step)
+    path = folder / f"{WEIGHTS_ONLY}.onnx"
+    path.write_bytes(made.data)
+    return _Made(path, SCHEME)
 
 
 def _make(

@@ -37,7 +37,9 @@ _WORST = 5  # layers shown
 
 def quantize(
     name: Annotated[str, typer.Argument(metavar="NAME", help="Name of a model on this machine.")],
-    precision: Annotated[str, typer.Option("--precision", help="int8, or w3a3 to w8a8.")] = "int8",
+    precision: Annotated[
+        str, typer.Option("--precision", help="int8, w4 (weights alone, for ONNX Runtime), or w3a3 to w8a8.")
+    ] = "int8",
     backend: Annotated[
         str | None,
         typer.Option(

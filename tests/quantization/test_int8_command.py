@@ -47,7 +47,7 @@ def test_without_photos_synthetic_people_do_and_it_says_so(facesearch: Command) 
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["dlib-resnet", "--precision", "w4a4"], "not available yet"),
+        (["dlib-resnet", "--precision", "w5"], "no precision 'w5'"),
         (["dlib-resnet", "--backend", "tensorrt"], "no backend 'tensorrt'"),
         (["dlib-resnet", "--recipe", "best"], "no recipe is named 'best'"),
         (["dlib-resnet", "--recipe", "nncf"], "--backend openvino"),
