@@ -12,12 +12,15 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import figures_evaluation, figures_indexes, figures_int8, figures_overview
+from benchmarks import figures_compact, figures_evaluation, figures_indexes, figures_int8, figures_overview
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
 TABLES: dict[str, Callable[[], str]] = {
     "overview": figures_overview.overview,
+    "compact-loss": figures_compact.loss,
+    "compact-others": figures_compact.others,
+    "compact-whole": figures_compact.whole,
     "index-kinds": figures_indexes.kinds,
     "index-million": figures_indexes.million,
     "index-growth": figures_indexes.growth,
@@ -28,6 +31,12 @@ TABLES: dict[str, Callable[[], str]] = {
     "int8-speed": figures_int8.speed,
     "int8-speed-without-vnni": figures_int8.speed_without_vnni,
     "template-codes": figures_evaluation.template_codes,
+    "lfw-data": figures_evaluation.data,
+    "lfw-leave-one-out": figures_evaluation.identification,
+    "lfw-gallery-probe": figures_evaluation.closed_set,
+    "lfw-open-set": figures_evaluation.open_set,
+    "lfw-pairs": figures_evaluation.pairs,
+    "lfw-cross-precision": figures_evaluation.cross_precision,
     "thresholds-edgeface-xs": figures_evaluation.edgeface_thresholds,
 }
 

@@ -38,12 +38,15 @@ def main() -> None:
     parser.add_argument("--encoder", action="append", required=True)
     parser.add_argument("--index", action="append", required=True)
     parser.add_argument("--few", action="append", help="kinds of index for all protocols but leave-one-out")
+    parser.add_argument("--few-encoder", action="append", help="encoders for all protocols but leave-one-out")
     parser.add_argument("--protocol", action="append", choices=PROTOCOLS)
     parser.add_argument("--name", default="lfw_matrix", help="of the results")
     arguments = parser.parse_args()
-    encoders, missing = there_are(arguments.encoder)
+    all_encoders, missing = there_are(arguments.encoder)
+    few_encoders = [name for name in all_encoders if name in (arguments.few_encoder or arguments.encoder)]
     runs = []
     for protocol in arguments.protocol or PROTOCOLS:
+        encoders = all_encoders if protocol == PROTOCOLS[0] else few_encoders
         if protocol == "cross-precision" and not _has_both(encoders):
             continue
         started = time.perf_counter()
@@ -63,6 +66,7 @@ def main() -> None:
         learnt = " utkface/unlabelled" if arguments.utkface else ""
         asked = [f"--encoder {name}" for name in arguments.encoder] + [f"--index {kind}" for kind in arguments.index]
         asked += [f"--few {kind}" for kind in arguments.few or ()]
+        asked += [f"--few-encoder {name}" for name in arguments.few_encoder or ()]
         measured(
             arguments.name,
             {"runs": runs, "encoders_not_here": missing},
