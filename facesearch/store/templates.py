@@ -94,7 +94,8 @@ def _image_ids(connection: Connection, sha256s: Sequence[bytes]) -> dict[bytes, 
 
 def _add_images(connection: Connection, news: Sequence[NewTemplate], ids: dict[bytes, int], now: int) -> None:
     """Add the images that have no id yet, and their ids to `ids`."""
-    unknown = [new for new in news if new.sha256 not in ids]
+    # In the order of their hashes, which are indexed: neighbours go into the same page.
+    unknown = sorted((new for new in news if new.sha256 not in ids), key=lambda new: new.sha256)
     first = next_id(connection, Image)
     rows = [
         (first + number, new.sha256, _storable(new.path), new.width, new.height, now)
