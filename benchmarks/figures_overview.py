@@ -59,5 +59,24 @@ def overview() -> str:
             f"{kills['damaged']} galleries damaged",
         ),
     ]
+    faults = read_results("fault_matrix")
+    operations, kinds = ({row[name] for row in faults["rows"]} for name in ("operation", "kind"))
+    rows.append(
+        (
+            f"writes, syncs, renames and deletions that fail, or where the process dies: {len(operations)} operations, "
+            f"{len(kinds)} kinds of index",
+            f"{faults['survived']:,} of {faults['cases']:,} cases survived",
+        )
+    )
     rows += figures_indexes.overview_rows()
+    compact = {row["kind"]: row for row in read_results("compact_templates")["edgeface-xs"]["rows"]}
+    rows.append(
+        (
+            f"templates of EdgeFace-XS on LFW, exact top-1 {compact['flat']['top1']:.4f}",
+            "; ".join(
+                f"`{kind}` {compact[kind]['bytes_per_template']} bytes: {compact[kind]['points']:+.2f} points"
+                for kind in ("tcq128", "tcq64", "tcq32", "tcq16")
+            ),
+        )
+    )
     return table(("what", "measured"), rows)
