@@ -6,20 +6,25 @@ Random templates of 512 components, ten per identity, are given to `Gallery.enro
 a transaction (`synchronous=FULL`: on the disk when it is confirmed). Then single templates follow, each with
 transactions of its own and the index brought up to date, and each is asked for once. Reported are the rate until the
 last template is stored, the rate until the index file is written too, the median and the best batch (what disturbs a
-shared machine for a while does not count there), and for single ones the time until the call returns. The time of a
-fixed loop in Python says how fast the machine was at that moment: an idle core of 3 GHz takes about 25 ms.
+shared machine for a while does not count there), what SQLite alone takes for the same rows once they are ready, and for
+single ones the time until the call returns. The time of a fixed loop in Python says how fast the machine was at that
+moment: an idle core of 3 GHz takes about 25 ms.
 Writes benchmarks/results/ready_templates.json.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import hashlib
+import sqlite3
 import statistics
 import tempfile
 import time
-from itertools import pairwise
+from collections.abc import Callable
+from itertools import chain, pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -27,9 +32,12 @@ import numpy.typing as npt
 from benchmarks.common import measured
 from facesearch import Gallery
 from facesearch.encoders import EncoderSpec
+from facesearch.store import DATABASE_NAME, open_store
 
 _DIMENSION = 512
 _BATCH = 16_384  # templates in a transaction
+_TOGETHER = 64  # rows in a statement
+_TABLES = ("encoders", "identities", "images", "templates")
 _PER_IDENTITY = 10
 _SINGLES = 100
 _LOOP = 1_000_000
@@ -82,10 +90,12 @@ def enrol(folder: Path, kind: str, codec: str, count: int) -> dict[str, object]:
         loop.append(_loop_ms())
         assert gallery.info().codec == codec
         assert report.templates == count
+    alone = count / database_alone_seconds(folder / DATABASE_NAME, folder.parent / "alone")
     return {
         "index": kind,
         "codec": codec,
         "stored_per_second": round(count / report.seconds),
+        "database_alone_per_second": round(alone),
         "stored_per_second_median_batch": round(_BATCH / statistics.median(batches)),
         "stored_per_second_best_batch": round(_BATCH / min(batches)),
         "stored_and_indexed_per_second": round(count / indexed),
@@ -96,6 +106,37 @@ def enrol(folder: Path, kind: str, codec: str, count: int) -> dict[str, object]:
         "singles_found_at_once": found,
         "python_loop_of_a_million_ms": {"best": round(min(loop), 1), "worst": round(max(loop), 1)},
     }
+
+
+def database_alone_seconds(filled: Path, folder: Path) -> float:
+    """What SQLite takes to store the same rows, ready as they are: nothing checked, hashed, coded or looked up."""
+    with contextlib.closing(sqlite3.connect(filled)) as source:
+        rows = {table: source.execute(f"SELECT * FROM {table} ORDER BY id").fetchall() for table in _TABLES}
+    with open_store(folder, create=True):
+        pass
+    with contextlib.closing(sqlite3.connect(folder / DATABASE_NAME, isolation_level=None)) as target:
+        for pragma in ("synchronous=FULL", "foreign_keys=ON", "secure_delete=ON", "cache_size=-65536"):
+            target.execute(f"PRAGMA {pragma}")
+        for table in ("encoders", "identities"):
+            marks = ", ".join("?" * len(rows[table][0]))
+            target.executemany(f"INSERT INTO {table} VALUES ({marks})", rows[table])
+        pairs = []
+        for first in range(0, len(rows["templates"]), _BATCH):
+            pairs.append([_grouped(table, rows[table][first : first + _BATCH]) for table in ("images", "templates")])
+        started = time.perf_counter()
+        for pair in pairs:
+            target.execute("BEGIN IMMEDIATE")
+            for statement, groups in pair:
+                for group in groups:
+                    target.execute(statement(len(group)), list(chain.from_iterable(group)))
+            target.execute("COMMIT")
+        return time.perf_counter() - started
+
+
+def _grouped(table: str, rows: list[Any]) -> tuple[Callable[[int], str], list[list[Any]]]:
+    marks = f"({', '.join('?' * len(rows[0]))})"
+    groups = [rows[first : first + _TOGETHER] for first in range(0, len(rows), _TOGETHER)]
+    return lambda count: f"INSERT INTO {table} VALUES {', '.join([marks] * count)}", groups
 
 
 def _templates(count: int, seed: int) -> npt.NDArray[np.float32]:
