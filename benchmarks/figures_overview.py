@@ -59,6 +59,7 @@ def overview() -> str:
             f"{kills['damaged']} galleries damaged",
         ),
     ]
+    rows.insert(2, _leave_one_out())
     faults = read_results("fault_matrix")
     operations, kinds = ({row[name] for row in faults["rows"]} for name in ("operation", "kind"))
     rows.append(
@@ -80,3 +81,18 @@ def overview() -> str:
         )
     )
     return table(("what", "measured"), rows)
+
+
+def _leave_one_out() -> tuple[str, str]:
+    run = next(run for run in read_results("lfw_matrix")["runs"] if run["protocol"] == "leave-one-out")
+    found = {(row["encoder"], row["index"]): row for row in run["rows"]}
+    parts = []
+    for model in ("edgeface-xs", "dlib-resnet"):
+        full, int8 = (found[f"{model}:{precision}@onnx", "flat"]["top1"] for precision in ("fp32", "int8"))
+        parts.append(f"{model} {full:.4f}, INT8 {int8:.4f}")
+    first = run["rows"][0]
+    return (
+        f"LFW leave-one-out, {first['probes']:,} searches among {first['gallery_size']:,} photos "
+        "([all encoders and kinds](docs/results.md))",
+        "top-1 " + "; ".join(parts),
+    )
