@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -214,13 +213,7 @@ def _common(matrix: Matrix, spec: EncoderSpec, kind: str, cell: _Cell, enrolled:
     samples = [matrix.dataset.samples[place] for place in enrolled.places]
     shared = codebook_bytes(index)
     per_template = index.bytes_per_vector + shared / n
-    disk = matrix.sizes.of(
-        spec,
-        index,
-        cell.coder,
-        [sample.identity or "unknown" for sample in samples],
-        [os.fspath((matrix.dataset.folder / sample.path).absolute()) for sample in samples],
-    )
+    disk = matrix.sizes.of(spec, index, cell.coder, matrix.dataset.folder, samples)
     codec = metrics.fidelity(enrolled.gallery.vectors, cell.filled.stored)
     encoder = _encoder_fidelity(matrix, spec)
     cost = matrix.costs[spec]

@@ -25,6 +25,7 @@ _BLOCK = 1024  # probes at once
 _AGREE = 1e-3  # cosine
 _DEPTH = 200  # candidates asked of a kind that does not look at every vector
 _WORTH_KEEPING = 0.5  # seconds
+_PATIENCE, _FEWEST_ROUNDS = 1.0, 15  # seconds of timing, but at least so many queries of each kind
 _QUERY_DEPTH = 20  # templates that `facesearch query` asks for to name five people
 
 
@@ -104,12 +105,18 @@ def search(filled: Filled, gallery: Gallery, probes: Probes) -> Searches:
 
 
 def search_times(indexes: Sequence[VectorIndex], probes: Floats, rounds: int) -> list[npt.NDArray[np.float64]]:
-    """Milliseconds per query of each index (rounds,), one query at a time, the indexes in turn; probes: (m, d)."""
+    """Milliseconds per query of each index (rounds,), one query at a time, the indexes in turn; probes: (m, d).
+
+    Where they are slow, a few rounds are enough.
+    """
     times: list[list[float]] = [[] for _ in indexes]
     with threads(1):
         for index in indexes:
             index.search(probes[:1], _QUERY_DEPTH)
+        began = time.perf_counter()
         for number in range(rounds):
+            if number >= _FEWEST_ROUNDS and time.perf_counter() - began > _PATIENCE:
+                break
             query = probes[number % len(probes)][None]
             for place, index in enumerate(indexes):
                 start = time.perf_counter()

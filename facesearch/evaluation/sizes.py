@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from facesearch.encoders import EncoderSpec
+from facesearch.evaluation.datasets import Sample
 from facesearch.store import EncoderKey, GallerySettings, NewTemplate, open_store
 from facesearch.store.codecs import find_codec
 from facesearch.template_codecs import TemplateCodecs, plain_codec
@@ -50,22 +51,22 @@ class GallerySizes:
         self._databases: dict[tuple[int, str, int], int] = {}
 
     def of(
-        self, spec: EncoderSpec, index: VectorIndex, coder: Coder | None, people: Sequence[str], files: Sequence[str]
+        self, spec: EncoderSpec, index: VectorIndex, coder: Coder | None, folder: Path, samples: Sequence[Sample]
     ) -> GalleryBytes:
-        """A gallery with templates of `people` (n,) from `files` (n,), as enrolment would have left it.
+        """A gallery with the templates of samples (n,) in a folder, as enrolment would have left it.
 
         coder: whose codes the database holds, None for those of a plain codec.
         """
         codec = coder.name if coder else plain_codec(index.kind, None) or ""
-        key = (index.dimension, codec, len(files))
+        key = (index.dimension, codec, len(samples))
         if key not in self._databases:
-            self._databases[key] = _database_bytes(spec, index, coder, people, files)
+            self._databases[key] = _database_bytes(spec, index, coder, folder, samples)
         with tempfile.TemporaryDirectory() as scratch:
             return GalleryBytes(self._databases[key], index.save(Path(scratch) / "index").size_bytes)
 
 
 def _database_bytes(
-    spec: EncoderSpec, index: VectorIndex, coder: Coder | None, people: Sequence[str], files: Sequence[str]
+    spec: EncoderSpec, index: VectorIndex, coder: Coder | None, folder: Path, samples: Sequence[Sample]
 ) -> int:
     encoder = EncoderKey(spec.model, spec.precision, spec.backend, "0" * 64)
     plain = plain_codec(index.kind, None)
@@ -75,19 +76,20 @@ def _database_bytes(
         # How many bytes there are does not hang on which.
         anyone = np.full((1, index.dimension), index.dimension**-0.5, np.float32)
         code = bytes(coder.code_size) if coder else find_codec(codec).encode(anyone)[0]
-        for start in range(0, len(files), _BATCH):
+        place_of_all = folder.absolute()
+        for start in range(0, len(samples), _BATCH):
             rows = [
                 NewTemplate(
-                    identity=people[place],
+                    identity=samples[place].identity or "unknown",
                     sha256=place.to_bytes(32, "big"),
-                    path=files[place],
+                    path=str(place_of_all / samples[place].path),
                     width=250,
                     height=250,
                     code=code,
                     quality=0.999,
                     box=(100.0, 100.0, 100.0, 100.0),
                 )
-                for place in range(start, min(start + _BATCH, len(files)))
+                for place in range(start, min(start + _BATCH, len(samples)))
             ]
             store.add_templates(rows, encoder, codec)
         store.checkpoint()

@@ -7,6 +7,7 @@ bootstrap: Bolle, Ratha, Pankanti 2004; ISO/IEC 19795-1 names it).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from math import comb
 
 import numpy as np
@@ -33,10 +34,7 @@ class Resamples:
     @staticmethod
     def draw(people: int, resamples: int = RESAMPLES, seed: int = SEED) -> Resamples:
         """As many people as there are, with replacement; the same for the same arguments."""
-        if people == 0:
-            return Resamples(np.zeros((resamples, 0), np.float32))
-        drawn = np.random.default_rng(seed).multinomial(people, np.full(people, 1 / people), size=resamples)
-        return Resamples(drawn.astype(np.float32))
+        return _drawn(people, resamples, seed)
 
     def means(self, values: Floats, owners: Ints) -> Doubles:
         """The mean of values (n,) in every resample, (resamples,); owners: (n,) whose search each is, 0..people − 1."""
@@ -46,6 +44,16 @@ class Resamples:
         totals = self.weights @ np.stack([sums, counts], axis=1)  # (resamples, 2)
         means: Doubles = totals[:, 0] / np.maximum(totals[:, 1], 1)
         return means
+
+
+@lru_cache(maxsize=4)
+def _drawn(people: int, resamples: int, seed: int) -> Resamples:
+    if people == 0:
+        return Resamples(np.zeros((resamples, 0), np.float32))
+    drawn = np.random.default_rng(seed).multinomial(people, np.full(people, 1 / people), size=resamples)
+    weights = drawn.astype(np.float32)
+    weights.setflags(write=False)
+    return Resamples(weights)
 
 
 def interval(figures: Doubles) -> Interval:

@@ -12,6 +12,7 @@ from facesearch import paths
 from facesearch.encoders import EncoderSpec
 from facesearch.errors import UsageError
 from facesearch.evaluation import codecs
+from facesearch.evaluation.datasets import Sample
 from facesearch.evaluation.sizes import GallerySizes
 
 KIND = "pca16,sq4"
@@ -76,8 +77,8 @@ def test_a_gallery_of_fewer_templates_than_its_codes_need_to_learn_is_measured()
     coder = codecs.coder_for(KIND, DIMENSION, training)
     index = codecs.filled_index(KIND, DIMENSION, coder, training, vectors)
     assert coder is not None
-    sizes, people = GallerySizes(), [f"person {number}" for number in range(7)]
+    samples = [Sample(f"person {number}.jpg", f"person {number}", bytes([number]) * 32) for number in range(7)]
     spec = EncoderSpec("dlib-resnet", "fp32", "onnx")
-    found = sizes.of(spec, index, coder, people, [f"/photos/{name}.jpg" for name in people])
+    found = GallerySizes().of(spec, index, coder, Path("photos"), samples)
     assert found.database > len(coder.to_bytes()) + 7 * coder.code_size
     assert found.index > 7 * coder.code_size
