@@ -37,6 +37,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "lfw-open-set": figures_evaluation.open_set,
     "lfw-pairs": figures_evaluation.pairs,
     "lfw-cross-precision": figures_evaluation.cross_precision,
+    "paper": figures_evaluation.paper,
     "thresholds-edgeface-xs": figures_evaluation.edgeface_thresholds,
 }
 

@@ -32,6 +32,19 @@ def template_codes() -> str:
     return table((*columns, "to float32, points", "McNemar p"), rows)
 
 
+def paper() -> str:
+    """The rows of the paper's matrix that could be run."""
+    by_probes = {run["min_images"]: run["rows"] for run in read_results("paper")["runs"]}
+    everybody = {(row["encoder"], row["index"]): row for row in by_probes[1]}
+    rows = []
+    for row in by_probes[2]:
+        other = everybody[row["encoder"], row["index"]]
+        cells = (f"{row['top1']:.4f}", _points(row["paired"]), f"{other['top1']:.4f} of {other['top1_ceiling']:.4f}")
+        rows.append((f"`{row['encoder']}`", f"`{row['index']}`", *cells))
+    columns = ("encoder", "embeddings", "top-1, people with another image", "to FP32 flat, points")
+    return table((*columns, "top-1, everybody"), rows)
+
+
 def edgeface_thresholds() -> str:
     """FMR of EdgeFace-XS per threshold, and what a stranger meets."""
     found = read_results("default_threshold_edgeface-xs")
