@@ -1,7 +1,7 @@
 """Writes docs/images/report.png: the report of an evaluation of people who do not exist, as the README shows it.
 
 `python -m scripts.report_picture` draws the people, quantizes the embedded encoder, evaluates both under three
-protocols, writes the page, and photographs it in Chromium. About ten minutes; the folder given keeps what was made, so
+protocols, writes the page, and photographs it in Chromium. Some minutes; the folder given keeps what was made, so
 that a second run only photographs.
 """
 
@@ -22,7 +22,7 @@ from scripts.chromium import find_chromium, open_page
 ROOT = Path(__file__).parents[1]
 PICTURE = ROOT / "docs" / "images" / "report.png"
 
-PEOPLE, PHOTOS = 600, 3
+PEOPLE, PHOTOS = 400, 3
 SIDE = 128  # px: small, blurred photos, so that there is something to get wrong
 PROTOCOLS = ("leave-one-out", "open-set", "gallery-probe")
 ENCODERS = ("dlib-resnet:fp32@onnx", "dlib-resnet:int8@onnx")
