@@ -45,9 +45,18 @@ def paper() -> str:
     return table((*columns, "top-1, everybody"), rows)
 
 
-def edgeface_thresholds() -> str:
+def edgeface_xs_thresholds() -> str:
     """FMR of EdgeFace-XS per threshold, and what a stranger meets."""
-    found = read_results("default_threshold_edgeface-xs")
+    return _thresholds("edgeface-xs")
+
+
+def edgeface_xxs_thresholds() -> str:
+    """The same of EdgeFace-XXS."""
+    return _thresholds("edgeface-xxs")
+
+
+def _thresholds(model: str) -> str:
+    found = read_results(f"default_threshold_{model}")
     default = found["default_threshold"]
     counted = next(row["counted"] for row in found["fpir"] if row["threshold"] == default)
     rows = []

@@ -256,7 +256,7 @@ CATALOG: tuple[Model, ...] = (
     _transface("S", 86_660_864),
     _transface("B", 124_471_040),
     _transface("L", 271_630_336),
-    _edgeface("edgeface-xxs", "edgeface_xxs.pt", "EdgeNeXt-XX-Small", 1_244_744),
+    _edgeface("edgeface-xxs", "edgeface_xxs.pt", "EdgeNeXt-XX-Small", 1_244_744, 0.31),
     _edgeface("edgeface-xs", "edgeface_xs_gamma_06.pt", "EdgeNeXt-X-Small of low rank (0.6)", 1_770_492, 0.28),
     _edgeface("edgeface-s", "edgeface_s_gamma_05.pt", "EdgeNeXt-Small of low rank (0.5)", 3_652_520),
     _edgeface("edgeface-base", "edgeface_base.pt", "EdgeNeXt-Base", 18_225_812),
