@@ -12,7 +12,14 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import figures_compact, figures_evaluation, figures_indexes, figures_int8, figures_overview
+from benchmarks import (
+    figures_compact,
+    figures_evaluation,
+    figures_indexes,
+    figures_int8,
+    figures_low_bit,
+    figures_overview,
+)
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
@@ -30,6 +37,8 @@ TABLES: dict[str, Callable[[], str]] = {
     "int8-lfw-without-vnni": figures_int8.accuracy_without_vnni,
     "int8-speed": figures_int8.speed,
     "int8-speed-without-vnni": figures_int8.speed_without_vnni,
+    "low-bit-accuracy": figures_low_bit.accuracy,
+    "low-bit-ablation": figures_low_bit.ablation,
     "template-codes": figures_evaluation.template_codes,
     "lfw-data": figures_evaluation.data,
     "lfw-leave-one-out": figures_evaluation.identification,
