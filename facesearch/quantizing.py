@@ -21,6 +21,7 @@ from facesearch.errors import FacesearchError, RejectedImageError, UsageError, W
 from facesearch.faces import CROPS, FaceDetector, most_prominent
 from facesearch.images import decode, read_bytes
 from facesearch.provisioning import sample_crops
+from facesearch.quantization.lowbit.config import unknown_precision
 from facesearch.quantization.recipe import Overrides, choose_recipe
 
 if TYPE_CHECKING:
@@ -113,25 +114,28 @@ def quantize_encoder(
     source = read_variant(model.variant(EncoderSpec(model.name)))
     for backend in backends:
         choose_recipe(model.family, backend, overrides=overrides)  # a wrong option is told before the work
-    if importlib.util.find_spec("onnx") is None:
-        raise FacesearchError(f"quantizing needs onnx, which is not installed: {_INSTALL}")
+    require_onnx()
     found = calibration_crops(model, calibration, progress)
     warnings = []
     if calibration is None:
         warnings.append(
             "calibrated with synthetic people: real photos make it more faithful, give a folder with --calibration"
         )
-    files = tuple(_quantize_for(precision, backend, model, source, found, overrides, step) for backend in backends)
+    encoders = [EncoderSpec(model.name, precision, backend) for backend in backends]
+    files = tuple(_quantize_for(encoder, model, source, found, overrides, step) for encoder in encoders)
     count = len(found.crops) + len(found.held_out)
     return QuantizationReport(model.name, files, count, found.skipped, found.sha256, tuple(warnings))
 
 
+def require_onnx() -> None:
+    """Raises `FacesearchError` where the package is missing without which no file is tried out: before the work."""
+    if importlib.util.find_spec("onnx") is None:
+        raise FacesearchError(f"quantizing needs onnx, which is not installed: {_INSTALL}")
+
+
 def _check_precision(precision: str, backends: tuple[str, ...], overrides: Overrides | None) -> None:
     if precision not in PRECISIONS:
-        raise UsageError(
-            f"no precision '{precision}'; there are {', '.join(PRECISIONS)}, and w3a3 to w8a8 (bits of weights, "
-            "activations)"
-        )
+        raise unknown_precision(precision)
     if precision == WEIGHTS_ONLY:
         if backends != ("onnx",):
             raise UsageError(f"precision {WEIGHTS_ONLY} is for --backend onnx only")
@@ -195,73 +199,76 @@ def _parted(crops: Pixels) -> tuple[Pixels, Pixels]:
     return crops[~is_held], crops[is_held]
 
 
-def _quantize_for(
-    precision: str,
-    backend: str,
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A file that is not in the model folder yet. layers, kept_float, bits: as `QuantizedFile` has them."""
+
+    path: Path
+    scheme: str
+    layers: tuple[LayerFidelity, ...] = ()
+    kept_float: tuple[str, ...] = ()
+    bits: tuple[float, float] | None = None
+
+
+def store_tried(
     model: Model,
-    source: bytes,
+    encoder: EncoderSpec,
+    made: Made,
     found: Calibration,
-    overrides: Overrides | None,
+    source: bytes,
+    *,
+    original: EncoderSpec,
+    advice: str,
     step: Step,
 ) -> QuantizedFile:
-    """Quantize, try the file out, and only then put it into the model folder."""
+    """Try a file out on crops that it was not calibrated with, and only then put it into the model folder.
+
+    source: the FP32 weights that it was made of; original: the encoder that it is compared with. Raises `WeightsError`
+    with the advice where its templates are not finite.
+    """
     from facesearch.quantization.fidelity import summarise
 
-    encoder = EncoderSpec(model.name, precision, backend)
-    with tempfile.TemporaryDirectory() as folder:
-        if precision == WEIGHTS_ONLY:
-            made = _make_weights(source, found, step, Path(folder))
-        else:
-            made = _make(backend, model, source, found, overrides, step, Path(folder))
-        step(f"trying out {encoder}")
-        trial = describe_file(
-            model,
-            made.path,
-            precision=precision,
-            backends=(backend,),
-            scheme=made.scheme,
-            calibration_sha256=found.sha256,
-        )
-        templates = load(model, Variant(precision, backend, file=trial)).encode(found.held_out)
-        if not np.isfinite(templates).all():
-            raise WeightsError(f"{encoder} gives templates that are not finite: try another --recipe")
-        original = load(model, model.variant(EncoderSpec(model.name))).encode(found.held_out)
-        file = add_file(
-            model,
-            made.path,
-            precision=precision,
-            backends=(backend,),
-            scheme=made.scheme,
-            calibration_sha256=found.sha256,
-        )
+    step(f"trying out {encoder}")
+    facts = {"precision": encoder.precision, "scheme": made.scheme}
+    backends = (encoder.backend,)
+    trial = describe_file(model, made.path, backends=backends, calibration_sha256=found.sha256, **facts)
+    templates = load(model, Variant(encoder.precision, encoder.backend, file=trial)).encode(found.held_out)
+    if not np.isfinite(templates).all():
+        raise WeightsError(f"{encoder} gives templates that are not finite: {advice}")
+    expected = load(model, model.variant(original)).encode(found.held_out)
+    file = add_file(model, made.path, backends=backends, calibration_sha256=found.sha256, **facts)
     return QuantizedFile(
         encoder=str(encoder),
         scheme=made.scheme,
         path=file.path,
         size_bytes=file.size_bytes,
         fp32_bytes=4 * model.parameters or len(source),
-        fidelity=summarise(original, templates, made.layers),
+        fidelity=summarise(expected, templates, made.layers),
         kept_float=made.kept_float,
+        bits=made.bits,
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Made:
-    """A file that is not in the model folder yet."""
+def _quantize_for(
+    encoder: EncoderSpec, model: Model, source: bytes, found: Calibration, overrides: Overrides | None, step: Step
+) -> QuantizedFile:
+    with tempfile.TemporaryDirectory() as folder:
+        if encoder.precision == WEIGHTS_ONLY:
+            made = _make_weights(source, found, step, Path(folder))
+        else:
+            made = _make(encoder.backend, model, source, found, overrides, step, Path(folder))
+        advice = "use int8" if encoder.precision == WEIGHTS_ONLY else "try another --recipe"
+        original = EncoderSpec(model.name)
+        return store_tried(model, encoder, made, found, source, original=original, advice=advice, step=step)
 
-    path: Path
-    scheme: str
-    layers: tuple[LayerFidelity, ...] = ()
-    kept_float: tuple[str, ...] = ()
 
-
-def _make_weights(source: bytes, found: Calibration, step: Step, folder: Path) -> _Made:
+def _make_weights(source: bytes, found: Calibration, step: Step, folder: Path) -> Made:
     from facesearch.quantization.onnx_weights import SCHEME, quantize_weights
 
     made = quantize_weights(source, found.crops, found.held_out, step)
     path = folder / f"{WEIGHTS_ONLY}.onnx"
     path.write_bytes(made.data)
-    return _Made(path, SCHEME)
+    return Made(path, SCHEME)
 
 
 def _make(
@@ -272,7 +279,7 @@ def _make(
     overrides: Overrides | None,
     step: Step,
     folder: Path,
-) -> _Made:
+) -> Made:
     if backend == "torch":
         from facesearch.quantization import torch_int8
 
@@ -280,7 +287,7 @@ def _make(
         path = folder / "int8.safetensors"
         stored = [each for each in model.variants if (each.precision, each.backend) == ("fp32", "torch")]
         weights = read_variant(stored[0]) if stored and stored[0].file else source  # of the embedded model, its ONNX
-        return _Made(path, torch_int8.quantize(model.family, weights, found.crops, path))
+        return Made(path, torch_int8.quantize(model.family, weights, found.crops, path))
     from facesearch.quantization.graph import has_attention
 
     attention = has_attention(source)
@@ -296,4 +303,4 @@ def _make(
         made = quantize_onnx(source, recipe, found.crops, found.held_out, step)
         path, scheme = folder / "int8.onnx", recipe.scheme
     path.write_bytes(made.data)
-    return _Made(path, scheme, made.fidelity.layers, made.kept_float)
+    return Made(path, scheme, made.fidelity.layers, made.kept_float)

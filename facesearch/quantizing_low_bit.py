@@ -6,20 +6,19 @@ import re
 import tempfile
 from pathlib import Path
 
-import numpy as np
-
-from facesearch.encoders import EncoderSpec, Model, Variant, find_model, read_variant
-from facesearch.encoders.backends import load
-from facesearch.encoders.storage import add_file, describe_file
-from facesearch.errors import FacesearchError, UsageError, WeightsError
+from facesearch.encoders import EncoderSpec, Model, find_model, read_variant
+from facesearch.errors import FacesearchError, UsageError
 from facesearch.quantization.lowbit.config import Config, choose_config
 from facesearch.quantizing import (
     Calibration,
+    Made,
     Progress,
     QuantizationReport,
     QuantizedFile,
     Step,
     calibration_crops,
+    require_onnx,
+    store_tried,
 )
 
 BACKEND = "torch"
@@ -83,39 +82,30 @@ def _source(model: Model) -> bytes:
 def _quantize(
     model: Model, source: bytes, config: Config, found: Calibration, progress: Progress, step: Step
 ) -> QuantizedFile:
-    """Quantize, try the file out, and only then put it into the model folder."""
     try:
         from facesearch.encoders.families.torch_int8 import fp32_network
         from facesearch.encoders.torch_encoder import read_state
-        from facesearch.quantization.fidelity import summarise
         from facesearch.quantization.lowbit.pipeline import quantize
     except ImportError as error:
         lacking = error.name or "torch"
         raise FacesearchError(
             f"quantizing needs {lacking}, which is not installed: pip install 'facesearch[torch]'"
         ) from error
-    encoder = EncoderSpec(model.name, config.precision, BACKEND)
+    require_onnx()
     title = f"{model.name}'s FP32 weights"
     network = fp32_network(model.family, read_state(model.family, source, title), title)
     done = quantize(network, model.family, config, found.crops, step=step, progress=progress)
-    report = done.report
+    bits = (done.report.weight_bits, done.report.activation_bits)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "lowbit.safetensors"
         path.write_bytes(done.data)
-        step(f"trying out {encoder}")
-        facts = {"precision": config.precision, "scheme": config.scheme}
-        trial = describe_file(model, path, backends=(BACKEND,), calibration_sha256=found.sha256, **facts)
-        templates = load(model, Variant(config.precision, BACKEND, file=trial)).encode(found.held_out)
-        if not np.isfinite(templates).all():
-            raise WeightsError(f"{encoder} gives templates that are not finite: try another --method")
-        original = load(model, model.variant(EncoderSpec(model.name, "fp32", BACKEND))).encode(found.held_out)
-        file = add_file(model, path, backends=(BACKEND,), calibration_sha256=found.sha256, **facts)
-    return QuantizedFile(
-        encoder=str(encoder),
-        scheme=config.scheme,
-        path=file.path,
-        size_bytes=file.size_bytes,
-        fp32_bytes=4 * model.parameters or len(source),
-        fidelity=summarise(original, templates),
-        bits=(report.weight_bits, report.activation_bits),
-    )
+        return store_tried(
+            model,
+            EncoderSpec(model.name, config.precision, BACKEND),
+            Made(path, config.scheme, bits=bits),
+            found,
+            source,
+            original=EncoderSpec(model.name, "fp32", BACKEND),
+            advice="try another --method",
+            step=step,
+        )

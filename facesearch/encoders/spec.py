@@ -11,6 +11,7 @@ DEFAULT_MODEL = "dlib-resnet"
 DEFAULT_PRECISION = "fp32"
 DEFAULT_BACKEND = "onnx"
 
+LOW_BIT = re.compile(r"w([3-8])a([3-8])")  # a precision below INT8: bits of weights, of activations
 _PATTERN = re.compile(r"(?P<model>[a-z0-9][a-z0-9._-]*)(?::(?P<precision>[a-z0-9]+))?(?:@(?P<backend>[a-z0-9]+))?")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -16,10 +15,10 @@ from facesearch.encoders.families import dlib_resnet, torch_int8
 from facesearch.encoders.families.preprocess import CropNetwork
 from facesearch.encoders.lowbit import file as lowbit_file
 from facesearch.encoders.registry import read_variant
+from facesearch.encoders.spec import LOW_BIT
 from facesearch.errors import UnknownEncoderError, UsageError, WeightsError
 
 _FP32, _INT8 = "fp32", "int8"
-_LOW_BIT = re.compile(r"w[3-8]a[3-8]")
 
 
 class TorchEncoder(CropEncoder):
@@ -34,7 +33,7 @@ class TorchEncoder(CropEncoder):
 
     def __init__(self, model: Model, variant: Variant, *, threads: int = 0, device: str = "cpu") -> None:
         super().__init__(model, variant)
-        if variant.precision not in (_FP32, _INT8) and not _LOW_BIT.fullmatch(variant.precision):
+        if variant.precision not in (_FP32, _INT8) and not LOW_BIT.fullmatch(variant.precision):
             raise UnknownEncoderError(f"torch runs {_FP32}, {_INT8} and w3a3 to w8a8, not {self.spec}: use @onnx")
         self._torch_device = _available(device)
         if variant.precision == _INT8 and self._torch_device.type != "cpu":

@@ -21,7 +21,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from facesearch.encoders.lowbit.rotation import random_signs, rotate
+from facesearch.encoders.lowbit.rotation import matrix, random_signs, rotate
 from facesearch.encoders.lowbit.uniform import Grid, Steps, decode, encode, rounded, rows_of_weight, steps_between
 
 Rows = Literal["tensor", "image", "channel", "token", "pixel"]
@@ -125,10 +125,10 @@ class LowBitLayer(nn.Module):
         if signs is not None and self.shape.groups > 1:
             raise ValueError("a convolution in groups cannot be rotated")
         self.register_buffer("signs", signs)
-        matrix = None
+        turn = None
         if signs is not None and len(signs) <= _LARGEST_MATRIX:
-            matrix = rotate(torch.eye(len(signs)), signs)
-        self.register_buffer("turn", matrix, persistent=False)
+            turn = matrix(signs)
+        self.register_buffer("turn", turn, persistent=False)
 
     def scale_channels(self, scale: torch.Tensor) -> None:
         """Bring in S (channels,): inputs are divided by it, weights multiplied. Before a rotation."""

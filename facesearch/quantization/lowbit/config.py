@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from facesearch.encoders.spec import LOW_BIT
 from facesearch.errors import UsageError
 
 Scaling = Literal["none", "fixed", "search"]
@@ -14,7 +14,6 @@ Activations = Literal["static", "dynamic"]
 RangeMethod = Literal["minmax", "percentile", "mse"]
 
 FEWEST, MOST = 3, 8
-_PRECISION = re.compile(r"w([3-8])a([3-8])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +116,13 @@ METHODS: dict[str, Config] = {
 distillation: Boutros' QuantFace, all weights trained to the float network's embeddings; quantface: everything."""
 
 
+def unknown_precision(precision: str) -> UsageError:
+    """The error for a precision that nothing is quantized to."""
+    return UsageError(
+        f"no precision '{precision}'; there are int8, w4, and w3a3 to w8a8 (bits of weights, activations)"
+    )
+
+
 def choose_config(
     precision: str, method: str = "quantface", budget_bits: float | None = None, steps: int | None = None
 ) -> Config:
@@ -125,9 +131,9 @@ def choose_config(
     budget_bits: the average of activations' and weights' widths instead of those in `precision`, of a method with
     allocation. steps: of training, 0 for none.
     """
-    match = _PRECISION.fullmatch(precision)
+    match = LOW_BIT.fullmatch(precision)
     if match is None:
-        raise UsageError(f"no precision '{precision}'; there are int8, and w3a3 to w8a8 (bits of weights, activations)")
+        raise unknown_precision(precision)
     if method not in METHODS:
         raise UsageError(f"no method '{method}'; there are: {', '.join(METHODS)}")
     config = replace(METHODS[method], weight_bits=int(match[1]), activation_bits=int(match[2]))
