@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import time
 from collections.abc import Sequence
 from importlib.metadata import version
@@ -14,6 +13,7 @@ import numpy.typing as npt
 
 from facesearch import paths
 from facesearch.errors import UsageError
+from facesearch.evaluation import remembered
 from facesearch.evaluation.datasets import Dataset, hashed
 from facesearch.evaluation.extraction import Progress
 from facesearch.files import write_atomically
@@ -34,7 +34,6 @@ from indexes import (
 Floats = npt.NDArray[np.float32]
 
 SELF_TRAINED = "the gallery itself"
-_WORTH_KEEPING = 0.5  # seconds
 SHIPPED = "templates of other people, by the package's own statistics"
 
 
@@ -121,7 +120,7 @@ def filled_index(
         except VectorIndexError as error:
             raise _too_few(error) from error
     index.add(np.arange(len(vectors)), vectors)
-    if time.perf_counter() - started > _WORTH_KEEPING:
+    if time.perf_counter() - started > remembered.WORTH_KEEPING:
         path.parent.mkdir(parents=True, exist_ok=True)
         index.save(path)
     return index
@@ -136,6 +135,4 @@ def _folder() -> Path:
 
 
 def _key(training: Floats) -> str:
-    digest = hashlib.sha256(f"{version('faiss-cpu')} {training.shape}".encode())
-    digest.update(np.ascontiguousarray(training).data)
-    return digest.hexdigest()[:32]
+    return remembered.key_of(f"faiss {version('faiss-cpu')}", training)

@@ -18,6 +18,8 @@ import numpy.typing as npt
 from facesearch import paths
 from facesearch.files import write_atomically
 
+WORTH_KEEPING = 0.5  # seconds that a computation takes, from which on its result is kept
+
 Arrays = dict[str, npt.NDArray[Any]]
 
 

@@ -24,7 +24,6 @@ Ints = npt.NDArray[np.int64]
 _BLOCK = 1024  # probes at once
 _AGREE = 1e-3  # cosine
 _DEPTH = 200  # candidates asked of a kind that does not look at every vector
-_WORTH_KEEPING = 0.5  # seconds
 _PATIENCE, _FEWEST_ROUNDS = 1.0, 15  # seconds of timing, but at least so many queries of each kind
 _QUERY_DEPTH = 20  # templates that `facesearch query` asks for to name five people
 
@@ -99,7 +98,7 @@ def search(filled: Filled, gallery: Gallery, probes: Probes) -> Searches:
         return Searches(known["rank"], known["row"], known["score"], known["right"])
     started = time.perf_counter()
     found = _by_product(filled.stored, gallery, probes)
-    if time.perf_counter() - started > _WORTH_KEEPING:
+    if time.perf_counter() - started > remembered.WORTH_KEEPING:
         remembered.write(key, {"rank": found.rank, "row": found.row, "score": found.score, "right": found.right})
     return found
 

@@ -11,7 +11,7 @@ import pytest
 from facesearch import paths
 from facesearch.encoders import EncoderSpec
 from facesearch.errors import UsageError
-from facesearch.evaluation import codecs
+from facesearch.evaluation import codecs, remembered
 from facesearch.evaluation.datasets import Sample
 from facesearch.evaluation.sizes import GallerySizes
 
@@ -61,7 +61,7 @@ def test_an_index_that_is_kept_answers_as_the_one_that_was_filled(kind: str, mon
     coder = codecs.coder_for(kind, DIMENSION, training)
     first = codecs.filled_index(kind, DIMENSION, coder, training, vectors)
     assert kept(".index") == []
-    monkeypatch.setattr(codecs, "_WORTH_KEEPING", -1.0)
+    monkeypatch.setattr(remembered, "WORTH_KEEPING", -1.0)
     codecs.filled_index(kind, DIMENSION, coder, training, vectors)
     assert len(kept(".index")) == 1
     monkeypatch.delattr(codecs, "create_index")

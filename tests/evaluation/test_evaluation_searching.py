@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from facesearch import paths
-from facesearch.evaluation import searching
+from facesearch.evaluation import remembered, searching
 from facesearch.evaluation.searching import Gallery, Probes, fill, search
 from indexes import create_index
 
@@ -92,7 +92,7 @@ def test_searches_that_took_long_are_kept_and_a_damaged_file_is_not_believed(mon
     folder = paths.home() / "cache" / "searches"
     search(filled, gallery, probes)
     assert not folder.exists()
-    monkeypatch.setattr(searching, "_WORTH_KEEPING", -1.0)
+    monkeypatch.setattr(remembered, "WORTH_KEEPING", -1.0)
     first = search(filled, gallery, probes)
     (file,) = folder.iterdir()
     compute = searching._by_product
