@@ -1,23 +1,23 @@
-"""docs/low-bit-budget.svg: what a budget of bits costs in identity similarity, shared out and uniform.
-
-python -m benchmarks.chart_low_bit
-"""
+"""The chart of docs/low-bit.md: what a budget of bits costs in identity similarity, shared out and uniform."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from benchmarks.common import read_results
-
-TARGET = Path(__file__).parents[1] / "docs" / "low-bit-budget.svg"
 
 _RESULTS, _ROW = "low_bit_edgeface_xs", "w4a4"
 _WIDTH, _HEIGHT = 640, 360
 _LEFT, _RIGHT, _TOP, _BOTTOM = 70, 620, 20, 310
 _COLOURS = {"weights": "#0b62a8", "activations": "#b3471d"}
+
+
+def chart() -> str:
+    """The chart of the results as SVG."""
+    row = next(row for row in read_results(_RESULTS)["rows"] if row["row"] == _ROW)
+    return drawn(row["pareto"])
 
 
 def drawn(curves: dict[str, list[list[Any]]]) -> str:
@@ -57,14 +57,5 @@ def drawn(curves: dict[str, list[list[Any]]]) -> str:
     return "\n".join([*parts, "</svg>", ""])
 
 
-def main() -> None:
-    row = next(row for row in read_results(_RESULTS)["rows"] if row["row"] == _ROW)
-    TARGET.write_text(drawn(row["pareto"]), encoding="utf-8")
-
-
 def _placed(at: Any, points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
     return [at(bits, value) for bits, value in points]
-
-
-if __name__ == "__main__":
-    main()

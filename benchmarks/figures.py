@@ -3,7 +3,7 @@
     python -m benchmarks.figures
 
 A table stands between `<!-- figures NAME: … -->` and `<!-- /figures -->`; NAME is one of `TABLES`. A test fails when a
-document and the results differ.
+document and the results differ. Charts of docs/ are drawn from the same results.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks import (
+    chart_low_bit,
     figures_compact,
     figures_evaluation,
     figures_indexes,
@@ -25,6 +26,7 @@ ROOT = Path(__file__).parents[1]
 DOCUMENTS = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
 TABLES: dict[str, Callable[[], str]] = {
     "overview": figures_overview.overview,
+    "ready-templates": figures_overview.ready_templates,
     "compact-loss": figures_compact.loss,
     "compact-others": figures_compact.others,
     "compact-whole": figures_compact.whole,
@@ -51,6 +53,11 @@ TABLES: dict[str, Callable[[], str]] = {
     "thresholds-edgeface-xxs": figures_evaluation.edgeface_xxs_thresholds,
 }
 
+CHARTS: dict[Path, Callable[[], str]] = {
+    ROOT / "docs" / "indexes-growth.svg": figures_indexes.chart,
+    ROOT / "docs" / "low-bit-budget.svg": chart_low_bit.chart,
+}
+
 _BLOCK = re.compile(r"(<!-- figures (\S+): [^>]*-->\n).*?(<!-- /figures -->)", re.DOTALL)
 
 
@@ -64,8 +71,8 @@ def main() -> None:
         text = path.read_text(encoding="utf-8")
         if (new := filled(text)) != text:
             path.write_text(new, encoding="utf-8")
-    if figures_indexes.has_sizes():
-        figures_indexes.CHART.write_text(figures_indexes.chart(), encoding="utf-8")
+    for path, chart in CHARTS.items():
+        path.write_text(chart(), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -70,7 +70,7 @@ def _thresholds(model: str) -> str:
 def identification() -> str:
     """Leave-one-out on LFW: the matrix."""
     rows = []
-    for row in _run("leave-one-out")["rows"]:
+    for row in run_of("leave-one-out")["rows"]:
         low, high = row["top1_ci"]
         change = row["paired"]
         rows.append(
@@ -106,7 +106,7 @@ def identification() -> str:
 def closed_set() -> str:
     """Gallery-probe on LFW: CMC."""
     rows = []
-    for row in _run("gallery-probe")["rows"]:
+    for row in run_of("gallery-probe")["rows"]:
         rates = row["identification_rate_at_rank"]
         cells = [f"{rates[rank]:.4f}" for rank in ("1", "5", "10", "20", "50")]
         rows.append((f"`{row['encoder']}`", f"`{row['index']}`", *cells))
@@ -116,7 +116,7 @@ def closed_set() -> str:
 def open_set() -> str:
     """Open set on LFW: FNIR at FPIR."""
     rows = []
-    for row in _run("open-set")["rows"]:
+    for row in run_of("open-set")["rows"]:
         cells = []
         for rate in ("0.1", "0.01", "0.003", "0.001"):
             fnir, span = row["fnir_at_fpir"][rate], row["fnir_ci_at_fpir"][rate]
@@ -128,7 +128,7 @@ def open_set() -> str:
 def pairs() -> str:
     """LFW's 6,000 pairs."""
     rows = []
-    for row in _run("pairs")["rows"]:
+    for row in run_of("pairs")["rows"]:
         tar = row["tar_at_far"]
         cells = ["–" if tar[rate] is None else f"{tar[rate]:.4f}" for rate in ("0.01", "0.001")]
         rows.append(
@@ -146,7 +146,7 @@ def pairs() -> str:
 def cross_precision() -> str:
     """Gallery and probes of different precision."""
     rows = []
-    for row in _run("cross-precision")["rows"]:
+    for row in run_of("cross-precision")["rows"]:
         low, high = row["top1_ci"]
         rows.append(
             (
@@ -190,7 +190,8 @@ def data() -> str:
     return table(columns, rows)
 
 
-def _run(protocol: str) -> dict[str, Any]:
+def run_of(protocol: str) -> dict[str, Any]:
+    """The LFW matrix under a protocol."""
     found: dict[str, Any] = next(r for r in read_results("lfw_matrix")["runs"] if r["protocol"] == protocol)
     return found
 

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import math
-from pathlib import Path
 from typing import Any
 
 from benchmarks.common import read_results, table
 from indexes.kinds import FAMILIES, parse_kind
 
-CHART = Path(__file__).parents[1] / "docs" / "indexes-growth.svg"
 MILLION = 1_000_000
 PROJECTED = 10_000_000
 _COLOURS = ("#4269d0", "#efb118", "#ff725c", "#3ca951", "#a463f2", "#97bbf5", "#9c6b4e", "#6cc5b0", "#9498a0")
@@ -101,11 +99,6 @@ def overview_rows() -> list[tuple[str, str]]:
             f"{compact['peak_rss_per_template']:.0f} (top-1 {compact['top1']:.4f})",
         )
     ]
-
-
-def has_sizes() -> bool:
-    """Whether more than one size was measured, so that there is something to draw."""
-    return len({row["templates"] for row in _rows()}) > 1
 
 
 def chart() -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from benchmarks import figures_indexes
+from benchmarks import figures_evaluation, figures_indexes
 from benchmarks.common import read_results, table
 
 
@@ -83,8 +83,20 @@ def overview() -> str:
     return table(("what", "measured"), rows)
 
 
+def ready_templates() -> str:
+    """How fast templates that exist already are stored."""
+    rows = []
+    for row in read_results("ready_templates")["rows"]:
+        rates = (row["stored_per_second"], row["database_alone_per_second"], row["stored_and_indexed_per_second"])
+        single = row["single_ms"]
+        cells = (*(f"{rate:,}" for rate in rates), f"{single['p50']:.0f} / {single['p95']:.0f} ms")
+        rows.append((f"`{row['index']}`", f"`{row['codec']}`", *cells))
+    columns = ("index", "stored as", "stored per second", "by SQLite alone", "stored and indexed per second")
+    return table((*columns, "a single one, p50 / p95"), rows)
+
+
 def _leave_one_out() -> tuple[str, str]:
-    run = next(run for run in read_results("lfw_matrix")["runs"] if run["protocol"] == "leave-one-out")
+    run = figures_evaluation.run_of("leave-one-out")
     found = {(row["encoder"], row["index"]): row for row in run["rows"]}
     parts = []
     for model in ("edgeface-xs", "dlib-resnet"):

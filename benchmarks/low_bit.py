@@ -36,6 +36,7 @@ from facesearch.encoders.families.preprocess import CropNetwork
 from facesearch.encoders.families.torch_int8 import fp32_network
 from facesearch.encoders.spec import EncoderSpec
 from facesearch.encoders.torch_encoder import read_state
+from facesearch.evaluation.statistics import Resamples, interval
 from facesearch.quantization.lowbit.allocate import Sensitivity, pareto
 from facesearch.quantization.lowbit.config import METHODS, Config, Training, choose_config
 from facesearch.quantization.lowbit.observe import embeddings
@@ -48,8 +49,6 @@ Flags = npt.NDArray[np.bool_]
 FULL = "w4a4"  # the row that the others of four bits are compared with
 _BATCH = 64
 _HELD_OUT = 5  # every fifth crop of UTKFace is not learnt from
-_RESAMPLES = 2000
-_SEED = 0
 
 
 def rows(steps: int) -> dict[str, Config]:
@@ -220,22 +219,17 @@ class _Bench:
 
 
 def difference(one: Outcome, other: Outcome) -> dict[str, object]:
-    """`one` less `other` on the same pairs and probes, with 95 % intervals."""
-    generator = np.random.default_rng(_SEED)
-    pairs = one.pairs.astype(int) - other.pairs.astype(int)
-    drawn = generator.integers(0, len(pairs), (_RESAMPLES, len(pairs)))
-    accuracy = np.quantile(pairs[drawn].mean(axis=1), [0.025, 0.975])
-    _, owner = np.unique(one.owners, return_inverse=True)
-    searches = np.bincount(owner)
-    gained = np.bincount(owner, weights=one.probes.astype(float) - other.probes)
-    drawn = generator.integers(0, len(searches), (_RESAMPLES, len(searches)))
-    top1 = np.quantile(gained[drawn].sum(axis=1) / searches[drawn].sum(axis=1), [0.025, 0.975])
-    return {
-        "accuracy": round(float(pairs.mean()), 5),
-        "accuracy_interval": [round(float(end), 5) for end in accuracy],
-        "top1": round(float(gained.sum() / searches.sum()), 5),
-        "top1_interval": [round(float(end), 5) for end in top1],
-    }
+    """`one` less `other` on the same pairs and probes, with 95 % intervals: by pair, and by person."""
+    owners = np.unique(one.owners, return_inverse=True)[1]
+    found: dict[str, object] = {}
+    for name, ours, theirs, drawn in (
+        ("accuracy", one.pairs, other.pairs, np.arange(len(one.pairs))),
+        ("top1", one.probes, other.probes, owners),
+    ):
+        gained = ours.astype(np.float64) - theirs
+        ends = interval(Resamples.draw(int(drawn.max()) + 1).means(gained, drawn))
+        found |= {name: round(float(gained.mean()), 5), f"{name}_interval": [round(end, 5) for end in ends]}
+    return found
 
 
 def _facts(done: Quantized, model: Model) -> dict[str, object]:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.figures import DOCUMENTS, TABLES, filled
+from benchmarks.figures import CHARTS, DOCUMENTS, TABLES, filled
 from facesearch.synthetic import draw_people, write_photos
 from scripts.write_commands import DOCUMENT, commands, document
 
@@ -84,3 +84,8 @@ def test_the_tables_of_figures_are_those_of_the_committed_results() -> None:
     assert sum(text.count("<!-- figures ") for text in texts.values()) == len(TABLES)
     for name, text in texts.items():
         assert filled(text) == text, f"{name}: run python -m benchmarks.figures"
+
+
+def test_the_charts_are_drawn_from_the_committed_results() -> None:
+    for path, chart in CHARTS.items():
+        assert path.read_text(encoding="utf-8") == chart(), f"{path.name}: run python -m benchmarks.figures"
