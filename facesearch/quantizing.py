@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 BACKENDS = ("onnx", "openvino", "torch")
 WEIGHTS_ONLY = "w4"  # linear layers with weights of 4 bits, which ONNX Runtime computes with as they are
+SYNTHETIC = "calibrated with synthetic people: real photos make it more faithful, give a folder with --calibration"
 PRECISIONS = ("int8", WEIGHTS_ONLY)
 
 _MOST = 250  # photos; more moves the ranges hardly at all
@@ -116,11 +117,7 @@ def quantize_encoder(
         choose_recipe(model.family, backend, overrides=overrides)  # a wrong option is told before the work
     require_onnx()
     found = calibration_crops(model, calibration, progress)
-    warnings = []
-    if calibration is None:
-        warnings.append(
-            "calibrated with synthetic people: real photos make it more faithful, give a folder with --calibration"
-        )
+    warnings = [SYNTHETIC] if calibration is None else []
     encoders = [EncoderSpec(model.name, precision, backend) for backend in backends]
     files = tuple(_quantize_for(encoder, model, source, found, overrides, step) for encoder in encoders)
     count = len(found.crops) + len(found.held_out)

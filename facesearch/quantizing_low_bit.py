@@ -10,6 +10,7 @@ from facesearch.encoders import EncoderSpec, Model, find_model, read_variant
 from facesearch.errors import FacesearchError, UsageError
 from facesearch.quantization.lowbit.config import Config, choose_config
 from facesearch.quantizing import (
+    SYNTHETIC,
     Calibration,
     Made,
     Progress,
@@ -58,13 +59,12 @@ def quantize_low_bit(
     model = find_model(EncoderSpec.parse(name).model)
     source = _source(model)
     found = calibration_crops(model, calibration, progress, _TRAINED if config.training else _MEASURED)
-    warnings = [_SIMULATED]
     if config.training and len(found.crops) < _LEAST:
-        raise UsageError(f"{len(found.crops)} crops are too few to train on, {_LEAST} are needed: give more photos")
-    if calibration is None:
-        warnings.append(
-            "trained on synthetic people: real photos make it far more faithful, give a folder with --calibration"
+        raise UsageError(
+            f"{len(found.crops)} crops are too few to train on, {_LEAST} are needed: give a folder of photos of faces "
+            "with --calibration"
         )
+    warnings = [_SIMULATED, SYNTHETIC] if calibration is None else [_SIMULATED]
     file = _quantize(model, source, config, found, progress, step)
     count = len(found.crops) + len(found.held_out)
     return QuantizationReport(model.name, (file,), count, found.skipped, found.sha256, tuple(warnings))
