@@ -1,4 +1,4 @@
-"""The tables of docs/low-bit.md."""
+"""The tables of docs/low-bit.md: few bits, and INT8 with the same balancing."""
 
 from __future__ import annotations
 
@@ -30,6 +30,27 @@ def ablation() -> str:
     rows = [_ablation_row(row) for row in _results(_ABLATED, needed=True)["rows"] if row["row"].startswith(_FULL)]
     columns = ("method", "bits", "of FP32", "added operations", "cosine", "pairs", "top-1", "top-1, to FP32")
     return table((*columns, "top-1, to quantface"), rows)
+
+
+def int8() -> str:
+    """INT8 that runs, with channels balanced before it."""
+    rows = []
+    for row in read_results("int8_balancing")["rows"]:
+        measured_on_lfw = "accuracy" in row
+        rows.append(
+            (
+                f"`{row['model']}`",
+                row["backend"],
+                row["recipe"],
+                row["balancing"],
+                f"{row['of_fp32']:.1%}",
+                f"{row['utkface_cosine_mean']:.4f}",
+                f"{row['utkface_cosine_p1']:.4f}",
+                *((_points(row["against_fp32"], key) for key in ("accuracy", "top1")) if measured_on_lfw else ("", "")),
+            )
+        )
+    columns = ("encoder", "runtime", "recipe", "balancing", "of FP32", "cosine to FP32", "p1")
+    return table((*columns, "pairs, to FP32", "top-1, to FP32"), rows)
 
 
 def _accuracy_row(row: dict[str, Any]) -> tuple[str, ...]:

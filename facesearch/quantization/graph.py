@@ -23,6 +23,7 @@ Values = npt.NDArray[np.float32]
 LINEAR = ("MatMul", "Gemm")
 
 _BATCH = 8
+_ORTHONORMAL = 1e-5  # how far products of rows may be from 0 and 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,9 +76,12 @@ def has_attention(data: bytes) -> bool:
 def layers(model: onnx.ModelProto) -> list[Layer]:
     """The convolutions and linear layers of the graph, in the order in which they run.
 
-    Products of two activations, as in attention, have no weights and are none.
+    Products of two activations, as in attention, have no weights and are none; nor is a product with a rotation, which
+    only balances channels for the layer after it.
     """
-    ranks = {tensor.name: len(tensor.dims) for tensor in model.graph.initializer}
+    rotations = {tensor.name for tensor in model.graph.initializer if _is_rotation(tensor)}
+    stored = [tensor for tensor in model.graph.initializer if tensor.name not in rotations]
+    ranks = {tensor.name: len(tensor.dims) for tensor in stored}
     found = []
     for node in model.graph.node:
         if node.op_type == "MatMul" and ranks.get(node.input[1]) == 2:
@@ -142,6 +146,16 @@ def linear_weights(layer: Layer, stored: dict[str, onnx.TensorProto]) -> Values:
     """The weights of a linear layer as (inputs, outputs)."""
     values = to_array(stored[layer.weight])
     return values if layer.inputs_first else values.T
+
+
+def _is_rotation(tensor: onnx.TensorProto) -> bool:
+    """Whether a stored tensor is an orthonormal matrix."""
+    if len(tensor.dims) != 2 or tensor.dims[0] != tensor.dims[1] or tensor.dims[0] < 2:
+        return False
+    matrix = to_array(tensor)
+    if np.abs(np.square(matrix).sum(axis=1) - 1).max() > _ORTHONORMAL:
+        return False
+    return bool(np.abs(matrix @ matrix.T - np.eye(len(matrix), dtype=matrix.dtype)).max() < _ORTHONORMAL)
 
 
 def _name_nodes(model: onnx.ModelProto) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from importlib.util import find_spec
+from pathlib import Path
 
 import pytest
 
@@ -17,13 +18,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
+from facesearch.encoders.families.export import export_onnx
 from facesearch.encoders.lowbit.file import low_bit_layers
 from facesearch.encoders.lowbit.layer import LowBitLayer, Precision, shape_of
 from facesearch.encoders.lowbit.uniform import Grid, Steps, encode, steps_between
+from facesearch.quantization.graph import LINEAR, layers, prepare
 from facesearch.quantization.lowbit.balance import Balance, apply, channel_scale, low_rank
 from facesearch.quantization.lowbit.config import METHODS, Config
 from facesearch.quantization.lowbit.pipeline import balanced
 from facesearch.quantization.lowbit.ranges import precision_for, set_ranges
+from facesearch.quantization.onnx_int8 import quantize_onnx
+from facesearch.quantization.recipe import STATIC
 
 from .small_networks import SMALL, small_crops, small_network
 
@@ -133,14 +138,33 @@ def test_a_balanced_network_of_any_family_equals_the_float_one(family: str, seed
     network, crops = small_network(family, seed), small_crops(family, seed=seed)
     config = Config("test", scaling="fixed", rotation="all", rank=2, seed=seed)
     made = balanced(network, config, crops)
-    layers = low_bit_layers(made)
-    assert layers
-    for layer in layers.values():
-        layer.rounds_activations = layer.rounds_weight = False
+    assert low_bit_layers(made)
     with torch.no_grad():
         expected, found = network(torch.from_numpy(crops)), made(torch.from_numpy(crops))
     expected, found = nn.functional.normalize(expected), nn.functional.normalize(found)
     assert float((expected - found).abs().max()) < 1e-5
+
+
+@pytest.mark.parametrize("factors", [False, True])
+@pytest.mark.parametrize("family", ["edgeface", "dlib-resnet"])
+def test_a_balanced_network_can_be_exported_and_its_rotations_are_not_quantized(
+    family: str, factors: bool, tmp_path: Path
+) -> None:
+    network, crops = small_network(family), small_crops(family)
+    made = balanced(network, Config("test", scaling="fixed", rotation="all"), crops)
+    turned = 0
+    for layer in low_bit_layers(made).values():
+        turned += layer.signs is not None
+        if factors:
+            layer.register_buffer("turn", None, persistent=False)
+    export_onnx(made, tmp_path / "balanced.onnx", crops.shape[1])
+    model = prepare((tmp_path / "balanced.onnx").read_bytes())
+    found, products = layers(model), [node for node in model.graph.node if node.op_type in ("Conv", *LINEAR)]
+    assert turned > 1
+    assert len(found) == len(low_bit_layers(made))
+    assert len(products) > len(found)
+    quantized = quantize_onnx((tmp_path / "balanced.onnx").read_bytes(), STATIC, crops, crops)
+    assert quantized.fidelity.mean > 0.98
 
 
 def test_scales_move_into_normalisations_and_rotations_into_linear_layers_before() -> None:

@@ -157,7 +157,7 @@ class LowBitLayer(nn.Module):
             return values
         if self.shape.kernel is None:
             return self._turned(values)
-        return self._turned(values.movedim(1, -1)).movedim(-1, 1)
+        return self._turned(values.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
 
     def rounded_input(self, values: torch.Tensor) -> torch.Tensor:
         """Balanced values -> what their codes stand for."""

@@ -31,7 +31,7 @@ def factors(width: int) -> tuple[int, int]:
 
 def rotate(rows: torch.Tensor, signs: torch.Tensor) -> torch.Tensor:
     """rows (…, n) times H, for signs (n,): lengths and inner products stay what they were."""
-    width = rows.shape[-1]
+    width = len(signs)  # a number, where the exporter's rows.shape[-1] is none
     power, rest = factors(width)
     turned = (rows * signs).reshape(*rows.shape[:-1], power, rest)
     if rest > 1:

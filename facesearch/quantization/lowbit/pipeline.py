@@ -99,9 +99,11 @@ def quantize(
 
 
 def balanced(network: CropNetwork, config: Config, crops: Pixels) -> CropNetwork:
-    """A copy whose layers are scaled, rotated and split as configured, with ranges, not settled; in floats the same."""
+    """A copy whose layers are scaled, rotated and split as configured; nothing is rounded: the same in floats."""
     student = clone(network)
     _balance(student, observe(student, crops[:_OBSERVED]), config, crops, lambda done, total: None)
+    for layer in low_bit_layers(student).values():
+        layer.rounds_activations = layer.rounds_weight = False
     return student
 
 
