@@ -7,7 +7,6 @@ from typing import Any
 from benchmarks.common import RESULTS, read_results, table
 
 _MODELS = ("edgeface-xs", "edgeface-xxs", "dlib-resnet")
-_ABLATED = "edgeface-xs"
 _FULL = "w4a4"
 _MEBIBYTE = 2**20
 
@@ -19,16 +18,31 @@ def accuracy() -> str:
         if (found := _results(model)) is None:
             continue
         plain = found["fp32"]
-        rows.append((f"`{model}`", "fp32", "32 / 32", _megabytes(plain["bytes"]), *_shares(plain), "", "", ""))
+        rows.append((f"`{model}`", "fp32", "", "32 / 32", _megabytes(plain["bytes"]), *_shares(plain), "", "", ""))
         rows += [_accuracy_row(row) for row in found["rows"] if " " not in row["row"]]
-    columns = ("encoder", "precision", "bits: weights / activations", "file", "pairs", "top-1")
+    columns = ("encoder", "precision", "steps", "bits: weights / activations", "file", "pairs", "top-1")
     return table((*columns, "pairs, to FP32", "top-1, to FP32", "cosine to FP32"), rows)
 
 
 def ablation() -> str:
     """Methods at four bits, and each part left out."""
-    rows = [_ablation_row(row) for row in _results(_ABLATED, needed=True)["rows"] if row["row"].startswith(_FULL)]
-    columns = ("method", "bits", "of FP32", "added operations", "cosine", "pairs", "top-1", "top-1, to FP32")
+    rows: list[tuple[str, ...]] = []
+    for model in _MODELS:
+        if (found := _results(model)) is not None:
+            some = [_ablation_row(row) for row in found["rows"] if row["row"].split(" ")[0] == _FULL]
+            rows += [(f"`{model}`" if not number else "", *row) for number, row in enumerate(some)]
+    columns = (
+        "encoder",
+        "method",
+        "steps",
+        "bits",
+        "of FP32",
+        "added operations",
+        "cosine",
+        "pairs",
+        "top-1",
+        "top-1, to FP32",
+    )
     return table((*columns, "top-1, to quantface"), rows)
 
 
@@ -57,6 +71,7 @@ def _accuracy_row(row: dict[str, Any]) -> tuple[str, ...]:
     return (
         "",
         row["row"],
+        str(row["steps"] or ""),
         f"{row['weight_bits']:.2f} / {row['activation_bits']:.2f}",
         f"{_megabytes(row['file_bytes'])}, {row['of_fp32']:.1%}",
         *_shares(row),
@@ -71,6 +86,7 @@ def _ablation_row(row: dict[str, Any]) -> tuple[str, ...]:
     other = row.get("against_w4a4")
     return (
         name,
+        str(row["steps"] or ""),
         f"{row['weight_bits']:.2f} / {row['activation_bits']:.2f}",
         f"{row['of_fp32']:.1%}",
         f"{row['added_operations']:.1%}",
@@ -95,6 +111,6 @@ def _megabytes(count: int) -> str:
     return f"{count / _MEBIBYTE:.2f} MiB"
 
 
-def _results(model: str, needed: bool = False) -> Any:
+def _results(model: str) -> Any:
     name = f"low_bit_{model.replace('-', '_')}"
-    return read_results(name) if needed or (RESULTS / f"{name}.json").exists() else None
+    return read_results(name) if (RESULTS / f"{name}.json").exists() else None

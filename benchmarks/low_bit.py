@@ -49,6 +49,7 @@ def rows(steps: int) -> dict[str, Config]:
         "w4a4 without low rank": replace(full, rank=0, adapter_rank=0),
         "w4a4 without allocation": replace(full, allocation=None),
         "w4a4 without training": replace(full, training=None),
+        "w4a4 trained twice as long": choose_config("w4a4", "quantface", None, 2 * steps),
         "w4a4 low rank alone trained": replace(full, training=replace(training, weights=False)),
         "w4a4 dynamic ranges trained alone": replace(
             full, scaling="none", rotation="none", rank=0, adapter_rank=0, allocation=None
