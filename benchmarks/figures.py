@@ -13,7 +13,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks import (
-    chart_low_bit,
     figures_compact,
     figures_evaluation,
     figures_indexes,
@@ -56,7 +55,7 @@ TABLES: dict[str, Callable[[], str]] = {
 
 CHARTS: dict[Path, Callable[[], str]] = {
     ROOT / "docs" / "indexes-growth.svg": figures_indexes.chart,
-    ROOT / "docs" / "low-bit-budget.svg": chart_low_bit.chart,
+    ROOT / "docs" / "low-bit-budget.svg": figures_low_bit.chart,
 }
 
 _BLOCK = re.compile(r"(<!-- figures (\S+): [^>]*-->\n).*?(<!-- /figures -->)", re.DOTALL)

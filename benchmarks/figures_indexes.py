@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from benchmarks.chart import COLOURS, Chart
 from benchmarks.common import read_results, table
 from indexes.kinds import FAMILIES, parse_kind
 
 MILLION = 1_000_000
 PROJECTED = 10_000_000
-_COLOURS = ("#4269d0", "#efb118", "#ff725c", "#3ca951", "#a463f2", "#97bbf5", "#9c6b4e", "#6cc5b0", "#9498a0")
 
 Row = dict[str, Any]
 
@@ -104,41 +104,21 @@ def overview_rows() -> list[tuple[str, str]]:
 def chart() -> str:
     """Milliseconds of one query against the size of the gallery, both on logarithmic scales, as SVG."""
     rows = _rows()
-    names = list(dict.fromkeys(row["kind"] for row in rows))
     sizes = sorted({row["templates"] for row in rows})
-    left, top, width, height = 60, 20, 520, 300
     times = [row["query_ms"] for row in rows]
-    low, high = math.floor(math.log10(min(times))), math.ceil(math.log10(max(times)))
-    first, last = math.log10(sizes[0]), math.log10(max(sizes[-1], sizes[0] * 10))
-
-    def x(size: float) -> float:
-        return left + width * (math.log10(size) - first) / (last - first)
-
-    def y(ms: float) -> float:
-        return top + height * (high - math.log10(ms)) / (high - low)
-
-    parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 800 {top + height + 50}" font-family="sans-serif" '
-        'font-size="12" role="img" aria-label="Milliseconds of one query by templates in the gallery">',
-        '<rect width="100%" height="100%" fill="#ffffff"/>',
-    ]
-    for power in range(low, high + 1):
-        at = y(10.0**power)
-        parts.append(f'<line x1="{left}" x2="{left + width}" y1="{at:.1f}" y2="{at:.1f}" stroke="#dddddd"/>')
-        parts.append(f'<text x="{left - 6}" y="{at + 4:.1f}" text-anchor="end">{10.0**power:g} ms</text>')
-    for size in sizes:
-        parts.append(f'<text x="{x(size):.1f}" y="{top + height + 18}" text-anchor="middle">10{_exponent(size)}</text>')
-    parts.append(f'<text x="{left + width / 2}" y="{top + height + 38}" text-anchor="middle">templates</text>')
-    for number, name in enumerate(names):
-        colour = _COLOURS[number % len(_COLOURS)]
-        points = sorted((row["templates"], row["query_ms"]) for row in rows if row["kind"] == name)
-        line = " ".join(f"{x(size):.1f},{y(ms):.1f}" for size, ms in points)
-        parts.append(f'<polyline points="{line}" fill="none" stroke="{colour}" stroke-width="2"/>')
-        parts += [f'<circle cx="{x(size):.1f}" cy="{y(ms):.1f}" r="3" fill="{colour}"/>' for size, ms in points]
-        at = top + 14 + 20 * number
-        parts.append(f'<rect x="{left + width + 14}" y="{at - 9}" width="10" height="10" fill="{colour}"/>')
-        parts.append(f'<text x="{left + width + 30}" y="{at}">{name}</text>')
-    return "\n".join([*parts, "</svg>", ""])
+    drawn = Chart(
+        "Milliseconds of one query by templates in the gallery",
+        (math.log10(sizes[0]), math.log10(max(sizes[-1], sizes[0] * 10))),
+        (min(times), max(times)),
+        " ms",
+    )
+    for number, name in enumerate(dict.fromkeys(row["kind"] for row in rows)):
+        colour = COLOURS[number % len(COLOURS)]
+        points = sorted((math.log10(row["templates"]), row["query_ms"]) for row in rows if row["kind"] == name)
+        drawn.line(points, colour)
+        drawn.dots(points, colour)
+        drawn.name(name, colour)
+    return drawn.svg([(math.log10(size), f"10{_exponent(size)}") for size in sizes], "templates")
 
 
 def _rows() -> list[Row]:

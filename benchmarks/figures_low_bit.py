@@ -1,13 +1,15 @@
-"""The tables of docs/low-bit.md: few bits, and INT8 with the same balancing."""
+"""The tables and the chart of docs/low-bit.md: few bits, and INT8 with the same balancing."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from benchmarks.chart import COLOURS, Chart
 from benchmarks.common import RESULTS, read_results, table
 
 _MODELS = ("edgeface-xs", "edgeface-xxs", "dlib-resnet")
 _FULL = "w4a4"
+_CHARTED = "edgeface-xs"
 _MEBIBYTE = 2**20
 
 
@@ -65,6 +67,21 @@ def int8() -> str:
         )
     columns = ("encoder", "runtime", "recipe", "balancing", "of FP32", "cosine to FP32", "p1")
     return table((*columns, "pairs, to FP32", "top-1, to FP32"), rows)
+
+
+def chart() -> str:
+    """What a budget of bits costs in identity similarity: lines with bits shared out, dots with the same everywhere."""
+    curves = next(row for row in _results(_CHARTED)["rows"] if row["row"] == _FULL)["pareto"]
+    values = [value for points in curves.values() for _, *both in points for value in both if value]
+    budgets = range(3, 9)
+    drawn = Chart(
+        "Fall of identity similarity over average bits", (budgets[0], budgets[-1]), (min(values), max(values))
+    )
+    for (side, points), colour in zip(curves.items(), COLOURS[::2], strict=False):
+        drawn.line([(bits, shared) for bits, shared, _ in points], colour)
+        drawn.dots([(bits, same) for bits, _, same in points if same is not None], colour)
+        drawn.name(side, colour)
+    return drawn.svg([(bits, str(bits)) for bits in budgets], "average bits")
 
 
 def _accuracy_row(row: dict[str, Any]) -> tuple[str, ...]:
