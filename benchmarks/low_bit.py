@@ -4,8 +4,9 @@
 
 What is learnt on, what is measured, and how differences are paired: `benchmarks.lfw_bench`.
 
-Rows that benchmarks/results/low_bit_<model>.json has already are kept; --again makes them anew. --cache keeps crops and
-templates. The model has to be in the model folder (`facesearch encoders import`).
+Training takes 400 steps; each row says how many it had. Rows that results/low_bit_<model>.json has are kept; --again
+makes them anew. --cache keeps crops and templates. The model has to be in the model folder (`facesearch encoders
+import`).
 """
 
 from __future__ import annotations
@@ -83,9 +84,7 @@ def main() -> None:
             file=sys.stderr,
         )
         ordered = [found[each] for each in configs if each in found]
-        command = (
-            f"python -m benchmarks.low_bit lfw_deepfunneled utkface --model {model.name} --steps {arguments.steps}"
-        )
+        command = f"python -m benchmarks.low_bit lfw_deepfunneled utkface --model {model.name} --only ROW --steps STEPS"
         measured(name, {"fp32": bench.fp32(), "rows": ordered}, command, (*PACKAGES, "timm", "scipy"))
 
 
