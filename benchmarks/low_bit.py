@@ -40,7 +40,7 @@ def rows(steps: int) -> dict[str, Config]:
     named = {f"w4a4 {name}": config for name, config in METHODS.items() if name != "quantface"}
     named["w4a4 distillation"] = choose_config("w4a4", "distillation", None, steps)
     return {
-        "w8a8": choose_config("w8a8", "quantface", None, 0),
+        "w8a8": choose_config("w8a8", "quantface", None, steps),
         "w6a6": choose_config("w6a6", "quantface", None, steps),
         "w4a8": choose_config("w4a8", "quantface", None, steps),
         FULL: full,
