@@ -81,7 +81,8 @@ class Bench:
             np.zeros((0, 0), np.float32),
             cache,
         )
-        return replace(bench, original=bench.templates("fp32", network))
+        kept = bench.kept("fp32")
+        return replace(bench, original=bench.templates("fp32", network) if kept is None else kept)
 
     def templates(self, row: str, network: CropNetwork) -> Templates:
         """Templates (n, d) of LFW."""
