@@ -56,6 +56,11 @@ def read_results(name: str) -> Any:
     return json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))["results"]
 
 
+def kept_results(name: str) -> Any:
+    """The same, None where there is no such file yet."""
+    return read_results(name) if (RESULTS / f"{name}.json").exists() else None
+
+
 def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """A table in Markdown."""
     head = f"| {' | '.join(columns)} |\n|{'---|' * len(columns)}\n"

@@ -27,7 +27,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks.common import RESULTS, measured, read_results
+from benchmarks.common import kept_results, measured
 from facesearch.encoders import EncoderSpec
 from facesearch.evaluation import extraction
 from facesearch.evaluation.codecs import read_training_photos
@@ -91,7 +91,7 @@ def main() -> None:
             if kept and right:
                 kept.write_text(json.dumps(found))
                 np.save(right, hits)
-        parts = read_results(NAME) if (RESULTS / f"{NAME}.json").exists() else {}
+        parts = kept_results(NAME) or {}
         probes = int((np.bincount(people)[people] > 1).sum())
         parts[model] = {"photos": len(gallery), "probes": probes, "learnt_from": len(others), "rows": rows}
         measured(NAME, parts, "python -m benchmarks.compact_templates lfw_deepfunneled utkface --encoder ENCODER")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from benchmarks.chart import COLOURS, Chart
-from benchmarks.common import RESULTS, read_results, table
+from benchmarks.common import kept_results, read_results, table
 
 _MODELS = ("edgeface-xs", "edgeface-xxs", "dlib-resnet")
 _FULL = "w4a4"
@@ -129,5 +129,4 @@ def _megabytes(count: int) -> str:
 
 
 def _results(model: str) -> Any:
-    name = f"low_bit_{model.replace('-', '_')}"
-    return read_results(name) if (RESULTS / f"{name}.json").exists() else None
+    return kept_results(f"low_bit_{model.replace('-', '_')}")

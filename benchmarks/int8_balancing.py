@@ -28,9 +28,10 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.common import PACKAGES, RESULTS, measured
-from benchmarks.lfw_bench import Bench, Crops, Templates, difference
-from facesearch.encoders import Model, Variant, find_model
+from benchmarks.common import PACKAGES, kept_results, measured
+from benchmarks.lfw_bench import Bench
+from benchmarks.lfw_encoders import encode_all
+from facesearch.encoders import Variant, find_model
 from facesearch.encoders.backends import load
 from facesearch.encoders.families.export import export_onnx
 from facesearch.encoders.lowbit.file import low_bit_layers
@@ -39,7 +40,7 @@ from facesearch.quantization.lowbit.config import Config, Rotation, Scaling
 from facesearch.quantization.lowbit.pipeline import balanced
 from facesearch.quantization.onnx_int8 import quantize_onnx
 from facesearch.quantization.openvino_int8 import quantize_openvino
-from facesearch.quantization.recipe import BALANCED, STATIC, Recipe, choose_recipe
+from facesearch.quantization.recipe import BALANCED, STATIC, choose_recipe
 
 NAME = "int8_balancing"
 BALANCING: dict[str, tuple[Scaling, Rotation]] = {
@@ -59,7 +60,6 @@ ON_LFW = [("static", "none"), ("static", "both"), ("linear", "both"), ("linear, 
 SUFFIXES = {"onnx": ".onnx", "openvino": ".ovir"}
 
 _CALIBRATION = 256  # crops
-_BATCH = 64
 
 
 def main() -> None:
@@ -72,12 +72,12 @@ def main() -> None:
     arguments = parser.parse_args()
     model = find_model(arguments.model)
     bench = Bench.prepare(arguments.lfw, arguments.utkface, model, arguments.cache)
-    found = {_key(row): row for row in _stored() if not (arguments.again and row["model"] == model.name)}
+    found = {_key(row): row for row in (kept_results(NAME) or {"rows": []})["rows"]}
     with tempfile.TemporaryDirectory() as folder:
         exported: dict[str, Path] = {}
         for backend in SUFFIXES:
             for recipe, balancing in ROWS if backend == "onnx" else ON_LFW:
-                if (model.name, backend, recipe, balancing) in found:
+                if (model.name, backend, recipe, balancing) in found and not arguments.again:
                     continue
                 if balancing not in exported:
                     exported[balancing] = _export(bench, balancing, Path(folder))
@@ -94,7 +94,7 @@ def _export(bench: Bench, balancing: str, folder: Path) -> Path:
     config = Config("int8", 8, 8, activation_ranges="minmax", activations="static", scaling=scaling, rotation=rotation)
     network = balanced(bench.network, config, bench.learnt)
     for layer in low_bit_layers(network).values():  # rotated by sums: matrices would make the file larger than FP32
-        layer.register_buffer("turn", None, persistent=False)
+        layer.turn_by_factors()
     path = folder / f"{balancing}.onnx"
     export_onnx(network, path, bench.crops.shape[1])
     return path
@@ -102,13 +102,13 @@ def _export(bench: Bench, balancing: str, folder: Path) -> Path:
 
 def _row(bench: Bench, path: Path, backend: str, recipe: str, balancing: str) -> dict[str, Any]:
     model, data = bench.model, path.read_bytes()
-    chosen = RECIPES[recipe] if recipe in RECIPES else choose_recipe(model.family, backend, attention=True)
+    chosen = RECIPES[recipe] if recipe in RECIPES else choose_recipe(model.family, backend)
     started = time.perf_counter()
     calibration = np.ascontiguousarray(bench.learnt[:: len(bench.learnt) // _CALIBRATION][:_CALIBRATION])
     if backend == "onnx":
         made = quantize_onnx(data, chosen, calibration, bench.held_out)
     else:
-        made = quantize_openvino(data, chosen, calibration, bench.held_out, transformer=True)
+        made = quantize_openvino(data, chosen, calibration, bench.held_out)
     row: dict[str, Any] = {
         "model": model.name,
         "backend": backend,
@@ -124,28 +124,12 @@ def _row(bench: Bench, path: Path, backend: str, recipe: str, balancing: str) ->
         return row
     file = path.with_name(f"quantized{SUFFIXES[backend]}")
     file.write_bytes(made.data)
-    templates = _encode(model, file, backend, chosen, bench.crops)
-    outcome, original = bench.outcome(templates), bench.outcome(bench.original)
+    described = describe_file(model, file, precision="int8", backends=(backend,), scheme=chosen.scheme)
+    templates = encode_all(load(model, Variant("int8", backend, file=described), 1), bench.crops)
     return row | {
         "lfw_cosine_mean": round(float((templates * bench.original).sum(axis=1).mean()), 5),
-        "accuracy": round(float(outcome.pairs.mean()), 5),
-        "top1": round(float(outcome.probes.mean()), 5),
-        "against_fp32": difference(outcome, original),
+        **bench.against_fp32(templates),
     }
-
-
-def _encode(model: Model, path: Path, backend: str, recipe: Recipe, crops: Crops) -> Templates:
-    file = describe_file(model, path, precision="int8", backends=(backend,), scheme=recipe.scheme)
-    encoder = load(model, Variant("int8", backend, file=file), 1)
-    return np.concatenate([encoder.encode(crops[at : at + _BATCH]) for at in range(0, len(crops), _BATCH)])
-
-
-def _stored() -> list[dict[str, Any]]:
-    path = RESULTS / f"{NAME}.json"
-    rows: list[dict[str, Any]] = (
-        json.loads(path.read_text(encoding="utf-8"))["results"]["rows"] if path.exists() else []
-    )
-    return rows
 
 
 def _key(row: dict[str, Any]) -> tuple[str, str, str, str]:

@@ -9,7 +9,8 @@ probes, with 95 % intervals from a bootstrap over pairs and over identities.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -35,19 +36,20 @@ _HELD_OUT = 5  # every fifth crop of UTKFace is not learnt from
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Outcome:
-    """What was right. pairs (6000,), probes (m,): whether each was decided rightly; owners (m,): identity numbers."""
+    """What was right. pairs (6000,), probes (m,): whether each was decided rightly; owners (m,): whose
+    probes they are, numbered from 0 without gaps."""
 
     pairs: Flags
     probes: Flags
     owners: npt.NDArray[np.intp]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Bench:
-    """The data, and the float network's templates.
+    """The data, and what templates get right.
 
     learnt, held_out (n, size, size, 3) uint8: of UTKFace; crops (m, size, size, 3) uint8: of LFW, one for each of
-    `paths`; original (m, d): what the float network makes of them. cache: a folder for crops and templates.
+    `paths`. cache: a folder for crops and templates.
     """
 
     model: Model
@@ -57,7 +59,6 @@ class Bench:
     crops: Crops
     paths: Sequence[Path]
     pairs: Sequence[Pair]
-    original: Templates
     cache: Path | None
 
     @staticmethod
@@ -70,19 +71,18 @@ class Bench:
         kept_away = np.arange(len(faces)) % _HELD_OUT == _HELD_OUT - 1
         data = read_variant(model.variant(EncoderSpec(model.name, "fp32", "torch")))
         network = fp32_network(model.family, read_state(model.family, data, model.name), model.name)
-        bench = Bench(
-            model,
-            network,
-            faces[~kept_away],
-            faces[kept_away],
-            crops,
-            paths,
-            pairs,
-            np.zeros((0, 0), np.float32),
-            cache,
-        )
-        kept = bench.kept("fp32")
-        return replace(bench, original=bench.templates("fp32", network) if kept is None else kept)
+        return Bench(model, network, faces[~kept_away], faces[kept_away], crops, paths, pairs, cache)
+
+    @cached_property
+    def original(self) -> Templates:
+        """What the float network makes of the crops (m, d)."""
+        kept = self.kept("fp32")
+        return self.templates("fp32", self.network) if kept is None else kept
+
+    @cached_property
+    def expected(self) -> Outcome:
+        """What the float network gets right."""
+        return self.outcome(self.original)
 
     def templates(self, row: str, network: CropNetwork) -> Templates:
         """Templates (n, d) of LFW."""
@@ -92,16 +92,20 @@ class Bench:
         return made
 
     def fp32(self) -> dict[str, object]:
-        outcome = self.outcome(self.original)
+        """What the float network gets right, and on how much."""
         return {
-            "accuracy": round(float(outcome.pairs.mean()), 5),
-            "top1": round(float(outcome.probes.mean()), 5),
-            "pairs": len(outcome.pairs),
-            "probes": len(outcome.probes),
+            **_rates(self.expected),
+            "pairs": len(self.pairs),
+            "probes": len(self.expected.probes),
             "photos": len(self.paths),
             "learnt_from": len(self.learnt),
             "bytes": 4 * self.model.parameters,
         }
+
+    def against_fp32(self, templates: Templates) -> dict[str, object]:
+        """What templates get right, and the difference to the float network's."""
+        outcome = self.outcome(templates)
+        return {**_rates(outcome), "against_fp32": difference(outcome, self.expected)}
 
     def outcome(self, templates: Templates) -> Outcome:
         position = {path: at for at, path in enumerate(self.paths)}
@@ -111,9 +115,9 @@ class Bench:
         for each in np.unique(fold):
             threshold = best_threshold(similarity[fold != each], mated[fold != each])
             right[fold == each] = correct(similarity[fold == each], mated[fold == each], threshold)
-        people = [path.parent.name for path in self.paths]
-        probes, hits = nearest_is_mate(templates, people)
-        return Outcome(right, hits, np.unique(people, return_inverse=True)[1][probes])
+        people = np.array([path.parent.name for path in self.paths])
+        probes, hits = nearest_is_mate(templates, people.tolist())
+        return Outcome(right, hits, np.unique(people[probes], return_inverse=True)[1])
 
     def _place(self, row: str) -> Path | None:
         return self.cache / f"{self.model.name}.{row.replace(' ', '_')}.npy" if self.cache else None
@@ -126,16 +130,19 @@ class Bench:
 
 def difference(one: Outcome, other: Outcome) -> dict[str, object]:
     """`one` less `other` on the same pairs and probes, with 95 % intervals: by pair, and by person."""
-    owners = np.unique(one.owners, return_inverse=True)[1]
     found: dict[str, object] = {}
     for name, ours, theirs, drawn in (
         ("accuracy", one.pairs, other.pairs, np.arange(len(one.pairs))),
-        ("top1", one.probes, other.probes, owners),
+        ("top1", one.probes, other.probes, one.owners),
     ):
         gained = ours.astype(np.float64) - theirs
         ends = interval(Resamples.draw(int(drawn.max()) + 1).means(gained, drawn))
         found |= {name: round(float(gained.mean()), 5), f"{name}_interval": [round(end, 5) for end in ends]}
     return found
+
+
+def _rates(outcome: Outcome) -> dict[str, object]:
+    return {"accuracy": round(float(outcome.pairs.mean()), 5), "top1": round(float(outcome.probes.mean()), 5)}
 
 
 def _crops(paths: Sequence[Path], kind: str, cache: Path | None, name: str) -> Crops:

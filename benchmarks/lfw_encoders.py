@@ -26,7 +26,7 @@ import numpy.typing as npt
 
 from benchmarks.common import PACKAGES, measured
 from benchmarks.lfw_default import Pair, pair_accuracy, read_pairs
-from facesearch.encoders import find_model, load_encoder
+from facesearch.encoders import Encoder, find_model, load_encoder
 from facesearch.encoders.spec import EncoderSpec
 from facesearch.faces import CROPS, FaceDetector, most_prominent
 from facesearch.images import load_image
@@ -83,7 +83,11 @@ def cut(paths: Sequence[Path], kinds: Sequence[str]) -> dict[str, Crops]:
 
 def encode(spec: EncoderSpec, crops: Crops) -> Templates:
     """Templates (n, d) of the crops (n, size, size, 3)."""
-    encoder = load_encoder(str(spec))
+    return encode_all(load_encoder(str(spec)), crops)
+
+
+def encode_all(encoder: Encoder, crops: Crops) -> Templates:
+    """The same of an encoder that is loaded already."""
     return np.concatenate([encoder.encode(crops[at : at + _BATCH]) for at in range(0, len(crops), _BATCH)])
 
 

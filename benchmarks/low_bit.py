@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from benchmarks.common import PACKAGES, RESULTS, measured
+from benchmarks.common import PACKAGES, kept_results, measured
 from benchmarks.lfw_bench import Bench, difference
 from facesearch.encoders import Model, find_model
 from facesearch.quantization.lowbit.allocate import Sensitivity, pareto
@@ -74,7 +74,7 @@ def main() -> None:
     configs = rows(arguments.steps)
     bench = Bench.prepare(arguments.lfw, arguments.utkface, model, arguments.cache)
     name = f"low_bit_{model.name.replace('-', '_')}"
-    found = {} if arguments.again else _stored(name)
+    found = {row["row"]: row for row in (kept_results(name) or {"rows": []})["rows"]}
     for row in arguments.only or list(configs):
         if row in found and not arguments.again:
             continue
@@ -88,19 +88,11 @@ def main() -> None:
         measured(name, {"fp32": bench.fp32(), "rows": ordered}, command, (*PACKAGES, "timm", "scipy"))
 
 
-def _stored(name: str) -> dict[str, dict[str, Any]]:
-    path = RESULTS / f"{name}.json"
-    if not path.exists():
-        return {}
-    return {row["row"]: row for row in json.loads(path.read_text(encoding="utf-8"))["results"]["rows"]}
-
-
 def _row(bench: Bench, name: str, config: Config) -> dict[str, Any]:
     started = time.perf_counter(), time.process_time()
     done = quantize(bench.network, bench.model.family, config, bench.learnt, step=_say, progress=_Progress())
     seconds = time.perf_counter() - started[0], time.process_time() - started[1]
     templates = bench.templates(name, done.made.network)
-    outcome, original = bench.outcome(templates), bench.outcome(bench.original)
     cosine = (templates * bench.original).sum(axis=1)
     found = {
         "row": name,
@@ -108,9 +100,7 @@ def _row(bench: Bench, name: str, config: Config) -> dict[str, Any]:
         "method": config.method,
         "steps": config.training.steps if config.training else 0,
         **_facts(done, bench.model),
-        "accuracy": round(float(outcome.pairs.mean()), 5),
-        "top1": round(float(outcome.probes.mean()), 5),
-        "against_fp32": difference(outcome, original),
+        **bench.against_fp32(templates),
         "cosine_mean": round(float(cosine.mean()), 5),
         "cosine_p1": round(float(np.percentile(cosine, 1)), 5),
         "wall_seconds": round(seconds[0]),
@@ -120,7 +110,7 @@ def _row(bench: Bench, name: str, config: Config) -> dict[str, Any]:
     if config.allocation is not None and done.report.sensitivity is not None:
         found["pareto"] = _pareto(done.report.sensitivity, config.allocation.identity)
     if name != FULL and config.precision == "w4a4" and (full := bench.kept(FULL)) is not None:
-        found["against_w4a4"] = difference(outcome, bench.outcome(full))
+        found["against_w4a4"] = difference(bench.outcome(templates), bench.outcome(full))
     return found
 
 

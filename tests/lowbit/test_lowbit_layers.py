@@ -156,7 +156,7 @@ def test_a_balanced_network_can_be_exported_and_its_rotations_are_not_quantized(
     for layer in low_bit_layers(made).values():
         turned += layer.signs is not None
         if factors:
-            layer.register_buffer("turn", None, persistent=False)
+            layer.turn_by_factors()
     export_onnx(made, tmp_path / "balanced.onnx", crops.shape[1])
     model = prepare((tmp_path / "balanced.onnx").read_bytes())
     found, products = layers(model), [node for node in model.graph.node if node.op_type in ("Conv", *LINEAR)]

@@ -130,6 +130,10 @@ class LowBitLayer(nn.Module):
             turn = matrix(signs)
         self.register_buffer("turn", turn, persistent=False)
 
+    def turn_by_factors(self) -> None:
+        """Rotate by sums and differences from now on, without the whole matrix: more passes, nothing to store."""
+        self.register_buffer("turn", None, persistent=False)
+
     def scale_channels(self, scale: torch.Tensor) -> None:
         """Bring in S (channels,): inputs are divided by it, weights multiplied. Before a rotation."""
         if self.signs is not None:
