@@ -41,6 +41,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "low-bit-accuracy": figures_low_bit.accuracy,
     "low-bit-ablation": figures_low_bit.ablation,
     "low-bit-int8": figures_low_bit.int8,
+    "low-bit-weights": figures_low_bit.weights,
     "template-codes": figures_evaluation.template_codes,
     "lfw-data": figures_evaluation.data,
     "lfw-leave-one-out": figures_evaluation.identification,

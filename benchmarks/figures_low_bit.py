@@ -69,6 +69,28 @@ def int8() -> str:
     return table((*columns, "pairs, to FP32", "top-1, to FP32"), rows)
 
 
+def weights() -> str:
+    """Four-bit weights that run as they are, float activations."""
+    rows = read_results("lfw_w4")["rows"]
+    plain = rows[0]
+    return table(
+        ("encoder", "file", "pairs", "to FP32, points", "top-1", "to FP32, points", "cosine to FP32", "p1"),
+        [
+            (
+                f"`{row['encoder']}`",
+                f"{_megabytes(row['file_bytes'])}, {row['file_bytes'] / plain['file_bytes']:.1%}",
+                f"{row['accuracy']:.2%}",
+                f"{100 * (row['accuracy'] - plain['accuracy']):+.2f}",
+                f"{row['top1']:.2%}",
+                f"{100 * (row['top1'] - plain['top1']):+.2f}",
+                f"{row['cosine_to_fp32_mean']:.4f}",
+                f"{row['cosine_to_fp32_p1']:.4f}",
+            )
+            for row in rows
+        ],
+    )
+
+
 def chart() -> str:
     """What a budget of bits costs in identity similarity: lines with bits shared out, dots with the same everywhere."""
     curves = next(row for row in _results(_CHARTED)["rows"] if row["row"] == _FULL)["pareto"]

@@ -100,9 +100,11 @@ def row(
     mean, deviation = pair_accuracy(similarity, np.array([p.mated for p in pairs]), np.array([p.fold for p in pairs]))
     cosine = np.sum(templates * reference, axis=1)
     probes, hits = leave_one_out(templates, [path.parent.name for path in paths])
+    file = find_model(spec.model).variant(spec).file
     return {
         "encoder": str(spec),
-        "file": file.path.name if (file := find_model(spec.model).variant(spec).file) else "embedded",
+        "file": file.path.name if file else "embedded",
+        **({"file_bytes": file.path.stat().st_size} if file else {}),
         "accuracy": round(mean, 5),
         "accuracy_std": round(deviation, 5),
         "top1": round(hits / probes, 5),
