@@ -38,6 +38,7 @@ def main() -> None:
     parser.add_argument("--name", default="int8_speed", help="of the results")
     arguments = parser.parse_args()
     models = []
+    named = "".join(f" --model {name}" for name in arguments.model or ())
     for name in arguments.model or MODELS:
         with tempfile.TemporaryDirectory() as home:
             os.environ["FACESEARCH_HOME"] = home
@@ -49,7 +50,7 @@ def main() -> None:
         measured(
             arguments.name,
             {"calibration_photos": made.calibration_images, "runs": arguments.runs, "models": models},
-            f"python -m benchmarks.int8_speed utkface --runs {arguments.runs} --name {arguments.name}",
+            f"python -m benchmarks.int8_speed utkface{named} --runs {arguments.runs} --name {arguments.name}",
             (*PACKAGES, "timm", "openvino", "nncf"),
         )
 
