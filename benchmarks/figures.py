@@ -37,6 +37,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "int8-layers": figures_int8.layers,
     "int8-lfw-without-vnni": figures_int8.accuracy_without_vnni,
     "int8-speed": figures_int8.speed,
+    "int8-speed-transface": figures_int8.speed_of_transface,
     "int8-speed-without-vnni": figures_int8.speed_without_vnni,
     "low-bit-accuracy": figures_low_bit.accuracy,
     "low-bit-ablation": figures_low_bit.ablation,

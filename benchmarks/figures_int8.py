@@ -25,10 +25,27 @@ def _accuracy(ours: list[dict[str, Any]], plain: list[dict[str, Any]]) -> str:
     for model in models:
         mine = [row for row in ours if _model(row) == model]
         theirs = [row for row in plain if _model(row) == model and ":int8" in row["encoder"]]
-        rows += [_lfw_row(row, mine[0], "paper" if row in theirs else _recipe(row)) for row in mine + theirs]
-    return table(
-        ("encoder", "recipe", "pairs, 6,000", "to FP32, points", "top-1", "to FP32, points", "cosine to FP32", "p1"),
-        rows,
+        rows += [lfw_row(row, mine[0], "paper" if row in theirs else _recipe(row)) for row in mine + theirs]
+    return lfw_table("recipe", rows)
+
+
+def lfw_table(about: str, rows: list[tuple[str, ...]]) -> str:
+    """A table of `lfw_row`s; about: the name of their second column."""
+    columns = ("pairs, 6,000", "to FP32, points", "top-1", "to FP32, points", "cosine to FP32", "p1")
+    return table(("encoder", about, *columns), rows)
+
+
+def lfw_row(row: dict[str, Any], reference: dict[str, Any], about: str) -> tuple[str, ...]:
+    """What `benchmarks.lfw_encoders` found of an encoder, beside a reference, which should be its FP32."""
+    return (
+        f"`{row['encoder']}`",
+        about,
+        f"{row['accuracy']:.4f}",
+        f"{100 * (row['accuracy'] - reference['accuracy']):+.2f}",
+        f"{row['top1']:.4f}",
+        f"{100 * (row['top1'] - reference['top1']):+.2f}",
+        f"{row['cosine_to_fp32_mean']:.4f}",
+        f"{row['cosine_to_fp32_p1']:.4f}",
     )
 
 
@@ -63,6 +80,11 @@ def layers() -> str:
 def speed() -> str:
     """INT8 of large encoders on a CPU with VNNI."""
     return _speed("int8_speed")
+
+
+def speed_of_transface() -> str:
+    """TransFace-S again, with layers kept float only where that is worth something."""
+    return _speed("int8_speed_transface")
 
 
 def speed_without_vnni() -> str:
@@ -100,16 +122,3 @@ def _recipe(row: dict[str, Any]) -> str:
     if ":int8" not in row["encoder"]:
         return "–"
     return "clipped" if "clipped" in row.get("file", "") else "ours"
-
-
-def _lfw_row(row: dict[str, Any], reference: dict[str, Any], recipe: str) -> tuple[str, ...]:
-    return (
-        f"`{row['encoder']}`",
-        recipe,
-        f"{row['accuracy']:.4f}",
-        f"{100 * (row['accuracy'] - reference['accuracy']):+.2f}",
-        f"{row['top1']:.4f}",
-        f"{100 * (row['top1'] - reference['top1']):+.2f}",
-        f"{row['cosine_to_fp32_mean']:.4f}",
-        f"{row['cosine_to_fp32_p1']:.4f}",
-    )

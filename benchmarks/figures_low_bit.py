@@ -6,6 +6,7 @@ from typing import Any
 
 from benchmarks.chart import COLOURS, Chart
 from benchmarks.common import kept_results, read_results, table
+from benchmarks.figures_int8 import lfw_row, lfw_table
 
 _MODELS = ("edgeface-xs", "edgeface-xxs", "dlib-resnet")
 _FULL = "w4a4"
@@ -73,22 +74,8 @@ def weights() -> str:
     """Four-bit weights that run as they are, float activations."""
     rows = read_results("lfw_w4")["rows"]
     plain = rows[0]
-    return table(
-        ("encoder", "file", "pairs", "to FP32, points", "top-1", "to FP32, points", "cosine to FP32", "p1"),
-        [
-            (
-                f"`{row['encoder']}`",
-                f"{_megabytes(row['file_bytes'])}, {row['file_bytes'] / plain['file_bytes']:.1%}",
-                f"{row['accuracy']:.2%}",
-                f"{100 * (row['accuracy'] - plain['accuracy']):+.2f}",
-                f"{row['top1']:.2%}",
-                f"{100 * (row['top1'] - plain['top1']):+.2f}",
-                f"{row['cosine_to_fp32_mean']:.4f}",
-                f"{row['cosine_to_fp32_p1']:.4f}",
-            )
-            for row in rows
-        ],
-    )
+    files = [f"{_megabytes(row['file_bytes'])}, {row['file_bytes'] / plain['file_bytes']:.1%}" for row in rows]
+    return lfw_table("file", [lfw_row(row, plain, file) for row, file in zip(rows, files, strict=True)])
 
 
 def chart() -> str:

@@ -26,7 +26,7 @@ import numpy.typing as npt
 
 from benchmarks.common import PACKAGES, measured
 from benchmarks.lfw_default import Pair, pair_accuracy, read_pairs
-from facesearch.encoders import Encoder, find_model, load_encoder
+from facesearch.encoders import Encoder, find_model, load_encoder, variants
 from facesearch.encoders.spec import EncoderSpec
 from facesearch.faces import CROPS, FaceDetector, most_prominent
 from facesearch.images import load_image
@@ -100,11 +100,12 @@ def row(
     mean, deviation = pair_accuracy(similarity, np.array([p.mated for p in pairs]), np.array([p.fold for p in pairs]))
     cosine = np.sum(templates * reference, axis=1)
     probes, hits = leave_one_out(templates, [path.parent.name for path in paths])
-    file = find_model(spec.model).variant(spec).file
+    model = find_model(spec.model)
+    file = model.variant(spec).file
     return {
         "encoder": str(spec),
         "file": file.path.name if file else "embedded",
-        **({"file_bytes": file.path.stat().st_size} if file else {}),
+        "file_bytes": next(each.size_bytes for each in variants(model) if each.spec == spec),
         "accuracy": round(mean, 5),
         "accuracy_std": round(deviation, 5),
         "top1": round(hits / probes, 5),
