@@ -61,8 +61,8 @@ def quantize_low_bit(
     found = calibration_crops(model, calibration, progress, _TRAINED if config.training else _MEASURED)
     if config.training and len(found.crops) < _LEAST:
         raise UsageError(
-            f"{len(found.crops)} crops are too few to train on, {_LEAST} are needed: give a folder of photos of faces "
-            "with --calibration"
+            f"{len(found.crops)} faces are too few to train on, {_LEAST} are needed, besides those that judge the "
+            "result: give a folder of more photos with --calibration"
         )
     warnings = [_SIMULATED, SYNTHETIC] if calibration is None else [_SIMULATED]
     file = _quantize(model, source, config, found, progress, step)
