@@ -31,9 +31,9 @@ from benchmarks.common import measured
 from benchmarks.photos import PRODUCT
 from benchmarks.quiet import Timing, quietly, timed, wait_for_quiet
 from facesearch import Gallery, Photo, load_encoder
+from facesearch.codecs.plain import find_codec
 from facesearch.store import EncoderKey, NewTemplate, open_store
-from facesearch.store.codecs import find_codec
-from facesearch.synthetic import draw_people, write_photos
+from facesearch.workshop.sample_people import draw_people, write_photos
 
 _KINDS = ("flat", "sq8")
 _PEOPLE, _PHOTOS = 20, 3  # enrolled; one more photo of the first person is the probe

@@ -27,8 +27,8 @@ def main() -> None:
     for name in _IMPORTS:
         import_module(name)
         clock.lap(f"import {name.partition('.')[0]}")
-    gallery_module = import_module("facesearch.gallery")
-    templating = import_module("facesearch.templating")
+    gallery_module = import_module("facesearch.gallery.gallery")
+    templating = import_module("facesearch.pipeline.templater")
     clock.lap("import facesearch")
     watch = templating.Stopwatch()
     with gallery_module.Gallery.open(gallery_folder, create=False) as gallery:

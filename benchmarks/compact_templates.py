@@ -28,15 +28,15 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.common import kept_results, measured
+from facesearch.codecs.plain import find_codec
+from facesearch.codecs.template_codecs import CODES, plain_codec, shipped_coder
 from facesearch.encoders import EncoderSpec
 from facesearch.evaluation import extraction
-from facesearch.evaluation.codecs import read_training_photos
+from facesearch.evaluation.codec_training import read_training_photos
 from facesearch.evaluation.datasets import Dataset, read_dataset
 from facesearch.evaluation.statistics import Resamples, interval
-from facesearch.gallery import Gallery
+from facesearch.gallery.gallery import Gallery
 from facesearch.store import EncoderKey, GallerySettings, NewTemplate, open_store
-from facesearch.store.codecs import find_codec
-from facesearch.template_codecs import CODES, plain_codec, shipped_coder
 from indexes import Coder, learn_coder, parse_kind
 
 Floats = npt.NDArray[np.float32]

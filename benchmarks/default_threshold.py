@@ -25,7 +25,7 @@ from benchmarks.common import measured
 from benchmarks.photos import PRODUCT, Encoded, Vector, counted, reason
 from facesearch import load_encoder
 from facesearch.encoders import DEFAULT_MODEL
-from facesearch.evaluation.codecs import read_training_photos
+from facesearch.evaluation.codec_training import read_training_photos
 from facesearch.evaluation.extraction import templates
 
 _ADULT = 18  # years

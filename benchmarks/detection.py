@@ -27,7 +27,7 @@ from benchmarks.common import alternating, measured
 from facesearch.encoders.families.torchvision_ops import ensure_torchvision
 from facesearch.faces import FaceDetector
 from facesearch.faces.mtcnn import Mtcnn
-from facesearch.images import load_image
+from facesearch.photos.decoding import load_image
 
 LEAST_PIXELS = 1_000_000
 NEAR = 2.0  # pixels

@@ -25,8 +25,8 @@ from onnxruntime.quantization.shape_inference import quant_pre_process
 
 from benchmarks.common import alternating, measured
 from facesearch.faces import CROPS, FaceDetector
-from facesearch.images import load_image
-from facesearch.onnx_session import open_session
+from facesearch.inference.onnx_session import open_session
+from facesearch.photos.decoding import load_image
 from scripts.dlib_dat import MODEL_FILE, models_folder
 from scripts.dlib_graph import build_dlib_resnet
 

@@ -43,12 +43,12 @@ from benchmarks.common import measured
 from benchmarks.photos import PRODUCT
 from benchmarks.quiet import Timing, quietly, timed
 from facesearch import Encoder, Gallery, Photo, load_encoder
+from facesearch.codecs.plain import find_codec
 from facesearch.encoders import EncoderSpec
 from facesearch.errors import SeveralFacesError
 from facesearch.faces import CROPS, Face, FaceDetector, clear_subject
-from facesearch.images import decode, read_bytes, sha256
+from facesearch.photos.decoding import decode, read_bytes, sha256
 from facesearch.store import EncoderKey, GallerySettings, NewTemplate, SqlStore, open_store
-from facesearch.store.codecs import find_codec
 
 _CORES = os.cpu_count() or 1
 _BATCH = 64  # templates per transaction, as enrolment

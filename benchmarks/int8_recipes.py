@@ -24,9 +24,8 @@ from benchmarks.common import PACKAGES, alternating, measured
 from facesearch.encoders import EncoderSpec, Variant, find_model, read_variant
 from facesearch.encoders.backends import load
 from facesearch.encoders.storage import describe_file
-from facesearch.provisioning import Request, import_model
-from facesearch.quantization.graph import has_attention
 from facesearch.quantization.onnx_int8 import QuantizedModel, quantize_onnx
+from facesearch.quantization.onnx_layers import has_attention
 from facesearch.quantization.openvino_int8 import quantize_openvino
 from facesearch.quantization.recipe import (
     BALANCED,
@@ -38,7 +37,8 @@ from facesearch.quantization.recipe import (
     Recipe,
     choose_recipe,
 )
-from facesearch.quantizing import Calibration, calibration_crops
+from facesearch.workshop.provisioning import Request, import_model
+from facesearch.workshop.quantize import Calibration, calibration_crops
 
 MODELS = ("edgeface-xs", "edgeface-xxs", "dlib-resnet")
 RUNS = 40

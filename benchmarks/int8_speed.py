@@ -4,9 +4,9 @@
 
 The architectures have their true shapes and drawn weights: speed and size do not depend on what a model has learnt
 (the cosines, which do, are given to show that the files work). FACES is a folder of photos of faces (UTKFace), which
-calibrates. Each model is imported, quantized with what facesearch chooses, and timed by `facesearch.benching`: FP32 and
-INT8 of all backends in turns, medians. Writes benchmarks/results/<--name>.json; the speed of INT8 hangs on whether the
-CPU has VNNI, which is in the results.
+calibrates. Each model is imported, quantized with what facesearch chooses, and timed by
+`facesearch.workshop.encoder_benchmark`: FP32 and INT8 of all backends in turns, medians. Writes
+benchmarks/results/<--name>.json; the speed of INT8 depends on whether the CPU has VNNI, which is in the results.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from typing import Any
 
 from benchmarks.common import PACKAGES, measured
 from benchmarks.drawn_weights import drawn_checkpoint
-from facesearch.benching import BenchRow, bench
 from facesearch.encoders import EncoderSpec
-from facesearch.provisioning import Request, import_model
-from facesearch.quantizing import BACKENDS, QuantizationReport, quantize_encoder
+from facesearch.workshop.encoder_benchmark import BenchRow, bench
+from facesearch.workshop.provisioning import Request, import_model
+from facesearch.workshop.quantize import BACKENDS, QuantizationReport, quantize_encoder
 
 MODELS = ("facenet-vggface2", "transface-s")
 REFERENCE = "fp32@onnx"

@@ -31,7 +31,7 @@ import numpy as np
 from benchmarks.common import measured
 from benchmarks.photos import PRODUCT
 from facesearch.store import DATABASE_NAME
-from facesearch.synthetic import draw_people, write_photos
+from facesearch.workshop.sample_people import draw_people, write_photos
 
 _LONGEST = 5.0  # seconds until a kill at any moment
 _SHORTLY = 0.05  # seconds until a kill after a confirmation

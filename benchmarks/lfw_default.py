@@ -22,7 +22,7 @@ import numpy.typing as npt
 from benchmarks.common import measured
 from benchmarks.photos import PRODUCT, Encoded, counted, encode_photos, reason
 from facesearch import Gallery, Photo, load_encoder
-from facesearch.answers import Candidate
+from facesearch.gallery.answers import Candidate
 
 _RANKS = (1, 5, 10)
 _FALSE_MATCH_RATES = (0.001, 0.01)

@@ -29,7 +29,7 @@ from benchmarks.lfw_default import Pair, pair_accuracy, read_pairs
 from facesearch.encoders import Encoder, find_model, load_encoder, variants
 from facesearch.encoders.spec import EncoderSpec
 from facesearch.faces import CROPS, FaceDetector, most_prominent
-from facesearch.images import load_image
+from facesearch.photos.decoding import load_image
 
 Crops = npt.NDArray[np.uint8]
 Templates = npt.NDArray[np.float32]

@@ -28,7 +28,7 @@ from benchmarks.lfw_bench import Bench, difference
 from facesearch.encoders import Model, find_model
 from facesearch.quantization.lowbit.allocate import Sensitivity, pareto
 from facesearch.quantization.lowbit.config import METHODS, Config, Training, choose_config
-from facesearch.quantization.lowbit.pipeline import Quantized, quantize
+from facesearch.quantization.lowbit.quantize_network import Quantized, quantize
 
 FULL = "w4a4"  # the row that the others of four bits are compared with
 

@@ -16,8 +16,8 @@ import numpy.typing as npt
 
 from facesearch.encoders import load_encoder
 from facesearch.errors import RejectedImageError, SeveralFacesError
-from facesearch.images import load_image
-from facesearch.templating import Templater
+from facesearch.photos.decoding import load_image
+from facesearch.pipeline.templater import Templater
 
 PRODUCT = ("facesearch", "numpy", "pillow", "onnxruntime", "faiss-cpu", "sqlalchemy")  # what shapes the results
 

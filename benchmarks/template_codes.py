@@ -21,12 +21,12 @@ import numpy.typing as npt
 
 from benchmarks.common import measured
 from benchmarks.photos import PRODUCT
+from facesearch.codecs.plain import find_codec
 from facesearch.evaluation import metrics, statistics
 from facesearch.evaluation.datasets import read_dataset
 from facesearch.evaluation.extraction import check_encoders, templates
 from facesearch.evaluation.protocols import plan
 from facesearch.evaluation.statistics import Resamples
-from facesearch.store.codecs import find_codec
 from indexes import create_index
 
 Floats = npt.NDArray[np.float32]

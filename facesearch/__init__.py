@@ -15,12 +15,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from facesearch.answers import Candidate, Compaction, FaceAnswer, GalleryInfo, Receipt, Verification
-    from facesearch.backup import BackupReport, RestoreReport
     from facesearch.encoders import Encoder, load_encoder
-    from facesearch.enrolment import EnrolmentReport, Photo, Rejection
     from facesearch.errors import FacesearchError
-    from facesearch.gallery import Gallery
+    from facesearch.gallery.answers import Candidate, Compaction, FaceAnswer, GalleryInfo, Receipt, Verification
+    from facesearch.gallery.backup import BackupReport, RestoreReport
+    from facesearch.gallery.enrolment import EnrolmentReport
+    from facesearch.gallery.gallery import Gallery
+    from facesearch.photos.photo import Photo, Rejection
 
 __version__ = "0.1.0"
 
@@ -44,20 +45,20 @@ __all__ = [
 ]
 
 _LOADED_ON_USE = {
-    "BackupReport": "facesearch.backup",
-    "Candidate": "facesearch.answers",
-    "Compaction": "facesearch.answers",
+    "BackupReport": "facesearch.gallery.backup",
+    "Candidate": "facesearch.gallery.answers",
+    "Compaction": "facesearch.gallery.answers",
     "Encoder": "facesearch.encoders",
-    "EnrolmentReport": "facesearch.enrolment",
-    "FaceAnswer": "facesearch.answers",
+    "EnrolmentReport": "facesearch.gallery.enrolment",
+    "FaceAnswer": "facesearch.gallery.answers",
     "FacesearchError": "facesearch.errors",
-    "Gallery": "facesearch.gallery",
-    "GalleryInfo": "facesearch.answers",
-    "Photo": "facesearch.enrolment",
-    "Receipt": "facesearch.answers",
-    "Rejection": "facesearch.enrolment",
-    "RestoreReport": "facesearch.backup",
-    "Verification": "facesearch.answers",
+    "Gallery": "facesearch.gallery.gallery",
+    "GalleryInfo": "facesearch.gallery.answers",
+    "Photo": "facesearch.photos.photo",
+    "Receipt": "facesearch.gallery.answers",
+    "Rejection": "facesearch.photos.photo",
+    "RestoreReport": "facesearch.gallery.backup",
+    "Verification": "facesearch.gallery.answers",
     "load_encoder": "facesearch.encoders",
 }
 

@@ -27,8 +27,8 @@ from typing import BinaryIO, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from facesearch.files.durable import write_atomically
 from indexes.errors import DamagedIndexError, MissingIndexError, VectorIndexError
-from indexes.files import write_atomically
 from indexes.protocol import StrPath
 
 MAGIC = b"FSINDEX\x01"

@@ -22,7 +22,7 @@ import numpy.typing as npt
 
 from facesearch.encoders import find_model, load_encoder
 from facesearch.faces import CROPS, FaceDetector, most_prominent
-from facesearch.images import load_image
+from facesearch.photos.decoding import load_image
 from indexes.karhunen import learn_transform
 from scripts.build_assets import ASSETS
 

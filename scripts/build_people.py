@@ -20,7 +20,13 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from facesearch.encoders.families.torchvision_ops import ensure_torchvision
-from facesearch.synthetic.people import CHROMA_STEP, TEMPLATE, TEXTURE_SIZE, displacement_basis, face_weight
+from facesearch.workshop.sample_people.people import (
+    CHROMA_STEP,
+    TEMPLATE,
+    TEXTURE_SIZE,
+    displacement_basis,
+    face_weight,
+)
 
 Floats = NDArray[np.float64]
 Pixels = NDArray[np.uint8]
@@ -176,7 +182,7 @@ def mirror(textures: NDArray[np.float32], offsets: Floats) -> tuple[NDArray[np.f
 
 
 def principal_components(textures: NDArray[np.float32], offsets: Floats) -> dict[str, NDArray[Any]]:
-    """The arrays of the asset; see `facesearch.synthetic.people` for their meaning."""
+    """The arrays of the asset; see `facesearch.workshop.sample_people.people` for their meaning."""
     mirrored, mirrored_offsets = mirror(textures, offsets)
     mean: NDArray[np.float32] = (textures.mean(axis=0) + mirrored.mean(axis=0)) / np.float32(2)
     # With its mirror images a set of faces has components that are symmetric or antisymmetric, so each half is found

@@ -17,7 +17,7 @@ import numpy as np
 
 from facesearch.errors import UnreadableImageError
 from facesearch.faces.detect import FaceDetector
-from facesearch.images import load_image
+from facesearch.photos.decoding import load_image
 from scripts.dlib_dat import models_folder
 
 SIZE, PADDING = 150, 0.25

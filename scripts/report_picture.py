@@ -16,7 +16,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from facesearch.synthetic import draw_people, write_photos
+from facesearch.workshop.sample_people import draw_people, write_photos
 from scripts.chromium import find_chromium, open_page
 
 ROOT = Path(__file__).parents[1]

@@ -14,7 +14,7 @@ import pytest
 from command_line import Command, Outcome
 
 from facesearch.commands.app import run
-from facesearch.synthetic import draw_people, write_photos
+from facesearch.workshop.sample_people import draw_people, write_photos
 
 PEOPLE = 12
 PHOTOS_PER_PERSON = 3

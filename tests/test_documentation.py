@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.figures import CHARTS, DOCUMENTS, TABLES, filled
-from facesearch.synthetic import draw_people, write_photos
+from facesearch.workshop.sample_people import draw_people, write_photos
 from scripts.write_commands import DOCUMENT, commands, document
 
 ROOT = Path(__file__).parents[1]

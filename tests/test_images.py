@@ -21,8 +21,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from facesearch import images
 from facesearch.errors import UnreadableImageError
+from facesearch.photos import decoding as images
 
 RGB = npt.NDArray[np.uint8]
 

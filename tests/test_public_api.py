@@ -12,7 +12,7 @@ import pytest
 
 import facesearch
 from facesearch import FacesearchError, Gallery, load_encoder
-from facesearch.images import load_image
+from facesearch.photos.decoding import load_image
 from indexes import LARGE_GALLERY_KIND, create_index, load_index
 
 ROOT = Path(__file__).parents[1]

@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from facesearch.errors import UsageError, WeightsError
-from facesearch.synthetic import FaceModel, draw_people, group_photo, take_photo, write_photos
-from facesearch.synthetic.names import names
-from facesearch.synthetic.people import TEXTURE_SIZE
-from facesearch.synthetic.photos import _face, _generator
+from facesearch.workshop.sample_people import FaceModel, draw_people, group_photo, take_photo, write_photos
+from facesearch.workshop.sample_people.drawing import _face, _generator
+from facesearch.workshop.sample_people.name_list import names
+from facesearch.workshop.sample_people.people import TEXTURE_SIZE
 
 
 @pytest.fixture

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from facesearch.notices import NOTICE
-from facesearch.paths import default_gallery
-from facesearch.words import bytes_in_words as bytes_in_words
+from facesearch.files.locations import default_gallery
+from facesearch.text.announcements import NOTICE
+from facesearch.text.figures import bytes_in_words as bytes_in_words
 
 if TYPE_CHECKING:
-    from facesearch.gallery import Gallery
+    from facesearch.gallery.gallery import Gallery
 
 EXIT_REJECTED = 3  # a batch finished with rejected inputs
 
@@ -91,7 +91,7 @@ class _Formatter(logging.Formatter):
 
 def open_gallery(path: Path | None, **options: Any) -> Gallery:
     """The gallery in the folder given, or the default one."""
-    from facesearch.gallery import Gallery
+    from facesearch.gallery.gallery import Gallery
 
     return Gallery.open(path or default_gallery(), **options)
 

@@ -36,7 +36,7 @@ def demo(
 ) -> None:
     """See the main job from nothing, offline: people who do not exist are enrolled, searched, measured and reported."""
     set_up(verbose)
-    from facesearch.demo import run_demo
+    from facesearch.demo.main_job import run_demo
 
     def step(text: str) -> None:
         if not json or verbose:

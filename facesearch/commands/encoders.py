@@ -27,7 +27,7 @@ from facesearch.commands.encoders_quantize import quantize
 
 if TYPE_CHECKING:
     from facesearch.encoders import Model, VariantInfo
-    from facesearch.encoders.provisioning import Provisioned, Request
+    from facesearch.workshop.model_import import Provisioned, Request
 
 app = typer.Typer(help="The models that turn faces into templates.", no_args_is_help=True)
 
@@ -128,8 +128,8 @@ def pull(
 ) -> None:
     """Fetch the weights of a model from its authors, check and convert them. Needs the extra [torch]."""
     set_up(verbose)
-    from facesearch.provisioning import Request
-    from facesearch.provisioning import pull as pull_model
+    from facesearch.workshop.provisioning import Request
+    from facesearch.workshop.provisioning import pull as pull_model
 
     with _told(Request(family=name, force=force), quiet=json) as request:
         made = pull_model(name, request, source=source)
@@ -201,7 +201,7 @@ def import_(
     them is said by the options, else by FILE.json beside it.
     """
     set_up(verbose)
-    from facesearch.provisioning import Request, import_model, onnx_input
+    from facesearch.workshop.provisioning import Request, import_model, onnx_input
 
     options = onnx_input(crop=crop, layout=layout, size=size, colour=colour, mean=mean, scale=scale)
     asked = Request(family=family, name=name, options=options, force=force)
@@ -218,7 +218,7 @@ app.command(epilog=encoders_bench.EXAMPLES)(encoders_bench.bench)
 def remove(name: NameArgument, json: JsonOption = False, verbose: VerboseOption = False) -> None:
     """Delete a model from this machine. Galleries stay, but cannot be asked until it is there again."""
     set_up(verbose)
-    from facesearch.provisioning import remove as remove_model
+    from facesearch.workshop.provisioning import remove as remove_model
 
     freed = remove_model(name)
     if json:

@@ -43,7 +43,7 @@ def bench(
     The crops are of people who do not exist. Times are medians; memory is measured in a process of its own for each.
     """
     set_up(verbose)
-    from facesearch.benching import bench as bench_encoders
+    from facesearch.workshop.encoder_benchmark import bench as bench_encoders
 
     with progress_bar("timing", quiet=json) as bar:
         rows = bench_encoders(names, runs=runs, threads=threads, device=device, progress=bar)

@@ -21,7 +21,7 @@ from facesearch.commands.common import (
 from facesearch.errors import UsageError
 
 if TYPE_CHECKING:
-    from facesearch.quantizing import QuantizationReport, QuantizedFile
+    from facesearch.workshop.quantize import QuantizationReport, QuantizedFile
 
 EXAMPLES = """**Examples**
 
@@ -109,8 +109,8 @@ def quantize(
     """
     set_up(verbose)
     from facesearch.quantization.recipe import Overrides
-    from facesearch.quantizing import BACKENDS, quantize_encoder
-    from facesearch.quantizing_low_bit import is_low_bit, quantize_low_bit
+    from facesearch.workshop.quantize import BACKENDS, quantize_encoder
+    from facesearch.workshop.quantize_low_bit import is_low_bit, quantize_low_bit
 
     log = logging.getLogger("facesearch")
     _check_together(

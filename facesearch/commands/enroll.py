@@ -93,7 +93,7 @@ def enroll(
         raise UsageError("nothing to enrol: name a folder, photos with --identity, or a --manifest")
     if manifest is not None and (paths or identity):
         raise UsageError("--manifest goes without paths and without --identity")
-    from facesearch.sources import from_manifest, from_paths
+    from facesearch.photos.sources import from_manifest, from_paths
 
     sources = from_manifest(manifest) if manifest is not None else from_paths(paths or [], identity)
     log = logging.getLogger("facesearch")

@@ -132,7 +132,7 @@ def evaluate(
 
 def document(run: Run, path: Path | None) -> dict[str, object]:
     """A run for `--json`."""
-    from facesearch.evaluation.records import to_document
+    from facesearch.evaluation.json_documents import to_document
 
     return {
         "run": run.id,

@@ -19,7 +19,7 @@ from facesearch.commands.common import (
     say,
     set_up,
 )
-from facesearch.paths import default_gallery
+from facesearch.files.locations import default_gallery
 
 app = typer.Typer(help="The gallery as a whole.", no_args_is_help=True)
 
@@ -109,7 +109,7 @@ def restore(
     who were forgotten after the backup was made come back with it: they are named.
     """
     set_up(verbose)
-    from facesearch.gallery import Gallery
+    from facesearch.gallery.gallery import Gallery
 
     with progress_bar("restoring") as progress:
         report = Gallery.restore(file, gallery or default_gallery(), replace=replace, progress=progress)

@@ -27,10 +27,10 @@ from facesearch.commands.common import (
     set_up,
 )
 from facesearch.errors import RejectedImageError
-from facesearch.paths import default_gallery
+from facesearch.files.locations import default_gallery
 
 if TYPE_CHECKING:
-    from facesearch.answers import FaceAnswer
+    from facesearch.gallery.answers import FaceAnswer
 
 QUERY_EXAMPLES = """
 **Examples**
@@ -75,7 +75,7 @@ def query(
 ) -> None:
     """Who is this? The most similar identities for each photo, or "unknown"."""
     set_up(verbose)
-    from facesearch.templating import Stopwatch
+    from facesearch.pipeline.templater import Stopwatch
 
     watch = Stopwatch()
     probes: list[dict[str, object]] = []
@@ -171,8 +171,8 @@ def verify(
             answer = opened.verify(a, b, threshold=threshold, aligned=aligned)
     else:
         from facesearch.encoders import DEFAULT_MODEL, load_encoder
-        from facesearch.templating import Templater
-        from facesearch.templating import verify as verify_images
+        from facesearch.gallery.verification import verify as verify_images
+        from facesearch.pipeline.templater import Templater
 
         loaded = load_encoder(encoder or DEFAULT_MODEL, device=device)
         limit = loaded.threshold if threshold is None else threshold

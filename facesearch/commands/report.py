@@ -10,7 +10,7 @@ import typer
 from facesearch.commands.output import Output, output_options
 from facesearch.errors import UsageError
 from facesearch.report.printable import Printable, TextTable
-from facesearch.words import bytes_in_words, counted
+from facesearch.text.figures import bytes_in_words, counted
 
 if TYPE_CHECKING:
     from facesearch.evaluation.results import Run
@@ -104,7 +104,7 @@ def _show_runs(runs: list[Run], html: Path | None, output: Output, *, pictures: 
     from facesearch.report.texts import printable
 
     if html is not None:
-        from facesearch.files import write_atomically
+        from facesearch.files.durable import write_atomically
         from facesearch.report.page import html_page
         from facesearch.report.pictures import picture
 

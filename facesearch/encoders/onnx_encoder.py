@@ -8,13 +8,13 @@ import numpy.typing as npt
 from facesearch.encoders.catalog import Model, Variant
 from facesearch.encoders.crop_encoder import CropEncoder
 from facesearch.encoders.registry import read_variant
-from facesearch.onnx_session import open_session, session_device
+from facesearch.inference.onnx_session import open_session, session_device
 
 
 class OnnxEncoder(CropEncoder):
     """An `Encoder` from an ONNX file; `threads` is what one call may use (0 = all cores).
 
-    device: a key of `facesearch.onnx_session.PROVIDERS`. Raises `UsageError` for one that is not there.
+    device: a key of `facesearch.inference.onnx_session.PROVIDERS`. Raises `UsageError` for one that is not there.
     """
 
     def __init__(self, model: Model, variant: Variant, *, threads: int = 0, device: str = "cpu") -> None:

@@ -17,12 +17,12 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from facesearch import paths
 from facesearch.encoders import manifest as manifests
 from facesearch.encoders.catalog import Model, ModelFile
 from facesearch.encoders.manifest import Manifest, is_model_name
 from facesearch.errors import FacesearchError, UsageError, WeightsError
-from facesearch.files import put_folder, staged_file, sync, write_atomically
+from facesearch.files import locations
+from facesearch.files.durable import put_folder, staged_file, sync, write_atomically
 
 _LOCK = ".lock"
 _BLOCK = 2**20
@@ -31,7 +31,7 @@ _STAGED = re.compile(r"\.(?P<name>[a-z0-9._-]+)\.[0-9a-f]{16}\.(?P<state>new|old
 
 def models_folder() -> Path:
     """Where models are kept."""
-    return paths.home() / "models"
+    return locations.home() / "models"
 
 
 def model_folder(name: str) -> Path:

@@ -11,7 +11,7 @@ import torch
 
 from facesearch.encoders.catalog import Model, Variant
 from facesearch.encoders.crop_encoder import CropEncoder
-from facesearch.encoders.families import dlib_resnet, torch_int8
+from facesearch.encoders.families import dlib_resnet, int8_network
 from facesearch.encoders.families.preprocess import CropNetwork
 from facesearch.encoders.lowbit import file as lowbit_file
 from facesearch.encoders.registry import read_variant
@@ -22,7 +22,7 @@ _FP32, _INT8 = "fp32", "int8"
 
 
 class TorchEncoder(CropEncoder):
-    """An `Encoder` from a state dict: FP32, INT8 as `facesearch.encoders.families.torch_int8` has it, or of few bits.
+    """An `Encoder` from a state dict: FP32, INT8 as `facesearch.encoders.families.int8_network` has it, or of few bits.
 
     Few bits (w4a4) are stored as such, and computed with in float32 on rounded numbers: `facesearch.encoders.lowbit`.
 
@@ -55,16 +55,16 @@ class TorchEncoder(CropEncoder):
     def _load(self, data: bytes) -> CropNetwork:
         name = f"the file of {self.spec}"
         if self._variant.precision == _INT8:
-            weights = torch_int8.parse(data, name)
+            weights = int8_network.parse(data, name)
             if weights.family != self._model.family:
                 raise WeightsError(f"{name} is of {weights.family}, not of {self._model.family}: quantize it again")
-            return torch_int8.int8_network(weights, name)
+            return int8_network.int8_network(weights, name)
         if self._variant.precision != _FP32:
             made = lowbit_file.parse(data, name)
             if (made.family, made.precision) != (self._model.family, self._variant.precision):
                 raise WeightsError(f"{name} is of {made.family}:{made.precision}: quantize the model again")
             return made.network
-        return torch_int8.fp32_network(self._model.family, read_state(self._model.family, data, name), name)
+        return int8_network.fp32_network(self._model.family, read_state(self._model.family, data, name), name)
 
 
 def read_state(family: str, data: bytes, name: str) -> dict[str, torch.Tensor]:

@@ -17,16 +17,16 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from facesearch.answers import Calibration
-from facesearch.enrolment import composed
 from facesearch.errors import UsageError
 from facesearch.evaluation import metrics, statistics
-from facesearch.evaluation.codecs import read_training_photos
+from facesearch.evaluation.codec_training import read_training_photos
 from facesearch.evaluation.datasets import Dataset, read_dataset
 from facesearch.evaluation.extraction import Progress, Stage, no_stage, templates
 from facesearch.evaluation.identification import owners_of
 from facesearch.faces import DEFAULT_MIN_FACE
-from facesearch.gallery import Gallery
+from facesearch.gallery.gallery import Gallery
+from facesearch.photos.photo import composed
+from facesearch.store.records import Calibration
 
 Doubles = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]

@@ -17,11 +17,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from facesearch.enrolment import composed
 from facesearch.errors import UnreadableImageError, UsageError
 from facesearch.evaluation.results import DatasetFacts
-from facesearch.images import read_bytes, sha256
-from facesearch.sources import from_paths
+from facesearch.photos.decoding import read_bytes, sha256
+from facesearch.photos.photo import composed
+from facesearch.photos.sources import from_paths
 
 LAYOUTS = ("folders", "celeba")
 CELEBA_LIST = "identity_CelebA.txt"

@@ -24,16 +24,16 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from facesearch import paths
 from facesearch.assets import manifest
 from facesearch.encoders import Encoder, EncoderSpec, Model, find_model, load_encoder
 from facesearch.errors import EncoderMismatchError, RejectedImageError, UnreadableImageError, UsageError
 from facesearch.evaluation.datasets import Dataset, Sample
-from facesearch.evaluation.shards import Entry, Shards
+from facesearch.evaluation.template_cache import Entry, Shards
 from facesearch.faces import CROPS, DEFAULT_MIN_FACE, Crop, Face, FaceDetector
-from facesearch.images import load_image
-from facesearch.templating import aligned_crop, prominent_face
-from facesearch.worker_pool import DetectorPool
+from facesearch.files import locations
+from facesearch.photos.decoding import load_image
+from facesearch.pipeline.templater import aligned_crop, prominent_face
+from facesearch.pipeline.worker_pool import DetectorPool
 
 RGB = npt.NDArray[np.uint8]
 Progress = Callable[[int, int], None]
@@ -276,7 +276,7 @@ def _detector_key(min_face: int) -> str:
 
 def _cache(what: str, key: str, dataset: Dataset) -> Path:
     name = re.sub(r"[^A-Za-z0-9._-]", "_", dataset.name)[:40]
-    return paths.home() / "cache" / what / key / f"{name}-{_short(os.fspath(dataset.folder.resolve()))}"
+    return locations.home() / "cache" / what / key / f"{name}-{_short(os.fspath(dataset.folder.resolve()))}"
 
 
 def _short(*facts: str) -> str:

@@ -10,10 +10,10 @@ from pathlib import Path
 
 from facesearch.encoders import EncoderSpec, find_model
 from facesearch.errors import UsageError
-from facesearch.evaluation import codecs
-from facesearch.evaluation.cells import Matrix, Training, identification_rows, pair_rows
+from facesearch.evaluation import codec_training
 from facesearch.evaluation.datasets import Dataset, read_dataset
 from facesearch.evaluation.extraction import Stage, Templates, check_encoders, no_stage, templates
+from facesearch.evaluation.matrix_rows import Matrix, Training, identification_rows, pair_rows
 from facesearch.evaluation.pairs import read_pairs
 from facesearch.evaluation.protocols import PROTOCOLS, plan
 from facesearch.evaluation.results import Failure, Row, Run, new_run_id
@@ -119,7 +119,7 @@ def _checked(request: Request) -> list[EncoderSpec]:
     if request.limit is not None and request.limit < 1:
         raise UsageError(f"--limit is {request.limit}: at least 1 is needed")
     specs = check_encoders(request.encoders, request.aligned)
-    codecs.check_kinds(request.kinds, [find_model(spec.model).dimension for spec in specs])
+    codec_training.check_kinds(request.kinds, [find_model(spec.model).dimension for spec in specs])
     if request.protocol == "cross-precision" and not _combined(request.protocol, specs):
         raise UsageError(
             "cross-precision needs FP32 and another precision of one model: "
@@ -157,10 +157,10 @@ def _training(
     """Templates of other people, per model by its FP32 encoder, for the kinds that learn."""
     if request.codec_training is None:
         return {}
-    if not any(codecs.learns(kind) for kind in request.kinds):
+    if not any(codec_training.learns(kind) for kind in request.kinds):
         return {}
     with stage("reading photos of other people") as progress:
-        photos = codecs.read_training_photos(request.codec_training, progress)
+        photos = codec_training.read_training_photos(request.codec_training, progress)
     teachers = {spec.model: baselines.get(spec.model, spec) for spec in specs}
     held = templates(photos, list(teachers.values()), aligned=request.aligned, min_face=request.min_face, stage=stage)
     return {

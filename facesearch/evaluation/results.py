@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from facesearch import paths
 from facesearch.errors import FacesearchError, UsageError
-from facesearch.evaluation.records import from_document, to_document
-from facesearch.files import write_atomically
+from facesearch.evaluation.json_documents import from_document, to_document
+from facesearch.files import locations
+from facesearch.files.durable import write_atomically
 
 _log = logging.getLogger("facesearch")
 
@@ -273,7 +273,7 @@ class Run:
 
 def runs_folder() -> Path:
     """Where runs are stored."""
-    return paths.home() / "runs"
+    return locations.home() / "runs"
 
 
 def new_run_id(created_at: str) -> str:

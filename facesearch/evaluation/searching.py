@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from facesearch.evaluation import remembered
+from facesearch.evaluation import result_cache
 from indexes import VectorIndex, parse_kind
 from indexes.threads import threads
 
@@ -94,12 +94,12 @@ def search(filled: Filled, gallery: Gallery, probes: Probes) -> Searches:
     if not (parse_kind(filled.index.kind).exhaustive and _agrees(filled, probes.vectors[probes.found][:8])):
         return _by_search(filled.index, gallery, probes)
     key = _key(filled.stored, gallery, probes)
-    if known := remembered.read(key):
+    if known := result_cache.read(key):
         return Searches(known["rank"], known["row"], known["score"], known["right"])
     started = time.perf_counter()
     found = _by_product(filled.stored, gallery, probes)
-    if time.perf_counter() - started > remembered.WORTH_KEEPING:
-        remembered.write(key, {"rank": found.rank, "row": found.row, "score": found.score, "right": found.right})
+    if time.perf_counter() - started > result_cache.WORTH_KEEPING:
+        result_cache.write(key, {"rank": found.rank, "row": found.row, "score": found.score, "right": found.right})
     return found
 
 
@@ -127,7 +127,7 @@ def search_times(indexes: Sequence[VectorIndex], probes: Floats, rounds: int) ->
 def _key(stored: Floats, gallery: Gallery, probes: Probes) -> str:
     """What the answers of an exhaustive search depend on."""
     parts = (stored, gallery.identity, probes.vectors, probes.identity, probes.own, probes.found)
-    return remembered.key_of(f"searches 1, numpy {np.__version__}", *parts)
+    return result_cache.key_of(f"searches 1, numpy {np.__version__}", *parts)
 
 
 def _agrees(filled: Filled, queries: Floats) -> bool:

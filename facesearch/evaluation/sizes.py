@@ -10,11 +10,11 @@ from pathlib import Path
 
 import numpy as np
 
+from facesearch.codecs.plain import find_codec
+from facesearch.codecs.template_codecs import TemplateCodecs, plain_codec
 from facesearch.encoders import EncoderSpec
 from facesearch.evaluation.datasets import Sample
 from facesearch.store import EncoderKey, GallerySettings, NewTemplate, open_store
-from facesearch.store.codecs import find_codec
-from facesearch.template_codecs import TemplateCodecs, plain_codec
 from indexes import Coder, VectorIndex, create_index, load_index
 
 _BATCH = 1024

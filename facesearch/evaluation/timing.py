@@ -15,13 +15,13 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from facesearch import paths
-from facesearch.benching import bench
 from facesearch.encoders import EncoderSpec, find_model
 from facesearch.evaluation.extraction import Stage
-from facesearch.evaluation.records import from_document, to_document
+from facesearch.evaluation.json_documents import from_document, to_document
 from facesearch.evaluation.results import Machine, Version
-from facesearch.files import write_atomically
+from facesearch.files import locations
+from facesearch.files.durable import write_atomically
+from facesearch.workshop.encoder_benchmark import bench
 
 PACKAGES = ("facesearch", "numpy", "pillow", "onnxruntime", "openvino", "torch", "faiss-cpu")
 _RUNS = 7
@@ -44,7 +44,7 @@ class _Kept:
 
 def encoder_costs(specs: Sequence[EncoderSpec], *, again: bool = False, stage: Stage) -> dict[EncoderSpec, EncoderCost]:
     """The costs of encoders measured side by side; `again`: measure even where they were measured before."""
-    path = paths.home() / "cache" / "timings" / f"{_key(specs)}.json"
+    path = locations.home() / "cache" / "timings" / f"{_key(specs)}.json"
     kept = None if again else _read(path)
     if kept is None:
         with stage(f"timing {len(specs)} encoders") as progress:

@@ -1,9 +1,9 @@
 """Faces: pixels -> detections -> aligned crops."""
 
 from facesearch.faces.align import CROPS, Crop, CropName
+from facesearch.faces.choice import clear_subject, most_prominent
 from facesearch.faces.detect import DEFAULT_MIN_FACE, FaceDetector
 from facesearch.faces.face import Face
-from facesearch.faces.subject import clear_subject, most_prominent
 
 __all__ = [
     "CROPS",

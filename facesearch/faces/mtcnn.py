@@ -20,7 +20,7 @@ import numpy.typing as npt
 from facesearch.assets import read_asset
 from facesearch.faces.area import AreaSampler
 from facesearch.faces.boxes import Boxes, refine, square, suppress
-from facesearch.onnx_session import open_session
+from facesearch.inference.onnx_session import open_session
 
 LEAST_FACE = 12  # pixels: what the first network looks at
 LAST_CROP = 48  # pixels: what the last network looks at

@@ -18,7 +18,7 @@ import numpy.typing as npt
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from facesearch.quantization.graph import (
+from facesearch.quantization.onnx_layers import (
     Layer,
     Pixels,
     Values,

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import onnx
 
-from facesearch.quantization.graph import Layer, Pixels, Values, embed, observe
+from facesearch.quantization.onnx_layers import Layer, Pixels, Values, embed, observe
 
 _BEST = 120.0  # dB; what is as good as equal, and not infinite in JSON
 

@@ -14,7 +14,7 @@ import onnx
 
 from facesearch.quantization.balanced import input_ranges, noisiest, quantize_layers
 from facesearch.quantization.fidelity import Fidelity, layer_fidelity, lost_alone, summarise
-from facesearch.quantization.graph import LINEAR, Layer, Pixels, embed, layers, prepare
+from facesearch.quantization.onnx_layers import LINEAR, Layer, Pixels, embed, layers, prepare
 from facesearch.quantization.recipe import Recipe
 from facesearch.quantization.smooth import smooth
 

@@ -23,8 +23,8 @@ from onnx import helper, numpy_helper
 from facesearch.errors import UsageError
 from facesearch.quantization.balanced import quantize_layers
 from facesearch.quantization.fidelity import summarise
-from facesearch.quantization.graph import Layer, Pixels, embed, layers, linear_weights, observe, prepare, weights
 from facesearch.quantization.onnx_int8 import QuantizedModel
+from facesearch.quantization.onnx_layers import Layer, Pixels, embed, layers, linear_weights, observe, prepare, weights
 
 SCHEME = "w4-gptq"
 

@@ -17,8 +17,8 @@ from facesearch.encoders.openvino_file import pack
 from facesearch.encoders.openvino_runtime import INSTALL, import_openvino, precision_settings, without_telemetry
 from facesearch.errors import FacesearchError
 from facesearch.quantization.fidelity import Fidelity, summarise
-from facesearch.quantization.graph import Pixels, Values, embed
 from facesearch.quantization.onnx_int8 import Progress, QuantizedModel, quantize_onnx
+from facesearch.quantization.onnx_layers import Pixels, Values, embed
 from facesearch.quantization.recipe import Recipe
 
 

@@ -14,7 +14,7 @@ import numpy.typing as npt
 import onnx
 from onnx import helper, numpy_helper
 
-from facesearch.quantization.graph import (
+from facesearch.quantization.onnx_layers import (
     Layer,
     Pixels,
     consumers,

@@ -27,7 +27,7 @@ def quantize(family: str, source: Path | bytes, crops: npt.NDArray[np.uint8], ta
     try:
         import torch
 
-        from facesearch.encoders.families import torch_int8
+        from facesearch.encoders.families import int8_network
         from facesearch.encoders.torch_encoder import read_state
     except ImportError as error:
         raise FacesearchError(
@@ -36,17 +36,17 @@ def quantize(family: str, source: Path | bytes, crops: npt.NDArray[np.uint8], ta
     if crops.ndim != 4 or crops.shape[3] != 3 or crops.dtype != np.uint8 or not len(crops):
         raise UsageError(f"calibration takes crops (n, h, w, 3) uint8, got {crops.shape} {crops.dtype}")
     name = f"{family}'s FP32 weights"
-    state = torch_int8.rounded(read_state(family, source if isinstance(source, bytes) else source.read_bytes(), name))
-    network = torch_int8.fp32_network(family, state, name)  # also tells whether they fit
-    scheme, ranges = torch_int8.DYNAMIC, {}
+    state = int8_network.rounded(read_state(family, source if isinstance(source, bytes) else source.read_bytes(), name))
+    network = int8_network.fp32_network(family, state, name)  # also tells whether they fit
+    scheme, ranges = int8_network.DYNAMIC, {}
     if family in _CONVOLUTIONAL:
-        scheme = torch_int8.STATIC
+        scheme = int8_network.STATIC
         with warnings.catch_warnings(), torch.inference_mode():
             warnings.simplefilter("ignore")
             inner = network.network
-            network.network = torch_int8.prepare(inner, torch.zeros(1, 3, *crops.shape[1:3]))
+            network.network = int8_network.prepare(inner, torch.zeros(1, 3, *crops.shape[1:3]))
             for start in range(0, len(crops), _BATCH):
                 network(torch.from_numpy(np.ascontiguousarray(crops[start : start + _BATCH])))
-            ranges = torch_int8.measured_ranges(network.network)
-    target.write_bytes(torch_int8.dump(torch_int8.Int8Weights(family, scheme, state, ranges)))
+            ranges = int8_network.measured_ranges(network.network)
+    target.write_bytes(int8_network.dump(int8_network.Int8Weights(family, scheme, state, ranges)))
     return scheme

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from facesearch import words
 from facesearch.errors import UsageError
 from facesearch.evaluation.results import Interval, Row, Run
-from facesearch.report.matrix import probe_ms
+from facesearch.report.matrix_cells import probe_ms
 from facesearch.report.measures import Measure, difference_interval, encoders_of, measure_of
 from facesearch.report.printable import Printable, TextTable
 from facesearch.report.texts import csv_text, tables_markdown
+from facesearch.text import figures
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,8 +108,8 @@ def _tables(comparison: Comparison, *, wide: bool) -> Sequence[TextTable]:
 
 def _cells(change: Change, measure: Measure, *, wide: bool) -> list[str]:
     before, after = change.before, change.after
-    difference = "–" if change.difference is None else words.signed(100 * change.difference, 2)
-    interval = "–" if change.interval is None else words.interval(*change.interval)
+    difference = "–" if change.difference is None else figures.signed(100 * change.difference, 2)
+    interval = "–" if change.interval is None else figures.interval(*change.interval)
     cells = [
         encoders_of(before),
         before.index,
@@ -119,13 +119,13 @@ def _cells(change: Change, measure: Measure, *, wide: bool) -> list[str]:
         interval,
     ]
     if wide:
-        cells += [words.size(before.bytes_per_template), words.size(after.bytes_per_template)]
-        cells += [words.milliseconds(probe_ms(before)), words.milliseconds(probe_ms(after))]
+        cells += [figures.size(before.bytes_per_template), figures.size(after.bytes_per_template)]
+        cells += [figures.milliseconds(probe_ms(before)), figures.milliseconds(probe_ms(after))]
     return cells
 
 
 def _percent(share: float | None) -> str:
-    return "–" if share is None else words.percent(share)
+    return "–" if share is None else figures.percent(share)
 
 
 def _document(comparison: Comparison) -> dict[str, Any]:

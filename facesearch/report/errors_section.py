@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from facesearch import words
 from facesearch.evaluation.results import HardError
 from facesearch.report.markup import Markup, name_text, tag
-from facesearch.report.matrix import Matrix
+from facesearch.report.matrix_cells import Matrix
+from facesearch.text import figures
 
 SHOWN = 12
 
@@ -53,9 +53,9 @@ def errors_section(matrices: Sequence[Matrix], picture: Picture | None) -> Marku
 
 def _item(each: Hardest, rows: int, folder: str, picture: Picture | None) -> Markup:
     error = each.error
-    told = [f"similarity {words.fixed(error.similarity, 3)}"]
+    told = [f"similarity {figures.fixed(error.similarity, 3)}"]
     if error.right_similarity is not None:
-        told.append(f"to the right person {words.fixed(error.right_similarity, 3)}")
+        told.append(f"to the right person {figures.fixed(error.right_similarity, 3)}")
     told.append(f"{each.rows} of {rows} rows")
     return tag(
         "li",

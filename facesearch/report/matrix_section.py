@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from facesearch import words
 from facesearch.evaluation.results import Row
 from facesearch.report.axes import Axis, linear_axis, log_axis
 from facesearch.report.curves import Curve, Stop, curves
 from facesearch.report.frame import DESK, PHONE, Size
 from facesearch.report.looks import Looks, key_mark
 from facesearch.report.markup import Markup, escaped, joined, tag, unbroken
-from facesearch.report.matrix import Column, Matrix, probe_ms
+from facesearch.report.matrix_cells import Column, Matrix, probe_ms
 from facesearch.report.measures import Measure, encoders_of, measure_of
 from facesearch.report.scatter import Point, scatter
 from facesearch.report.texts import counts
+from facesearch.text import figures
 
 MEANINGS = {
     "leave-one-out": "Every image is searched among all others. The answer is right if its first person is.",
@@ -135,9 +135,9 @@ def _scatter(
 
 def _tells(row: Row, measure: Measure) -> str:
     interval = measure.interval(row)
-    told = f" (95 % {words.interval(*interval)})" if interval else ""
-    costs = f"{words.size(row.bytes_per_template)} bytes, {words.milliseconds(probe_ms(row))} ms"
-    return f"{_who(row)}: {measure.name} {words.percent(measure.value(row) or 0.0)} %{told}, {costs}"
+    told = f" (95 % {figures.interval(*interval)})" if interval else ""
+    costs = f"{figures.size(row.bytes_per_template)} bytes, {figures.milliseconds(probe_ms(row))} ms"
+    return f"{_who(row)}: {measure.name} {figures.percent(measure.value(row) or 0.0)} %{told}, {costs}"
 
 
 def _cmc_figure(matrix: Matrix, looks: Looks, number: int) -> Markup | None:
@@ -148,7 +148,7 @@ def _cmc_figure(matrix: Matrix, looks: Looks, number: int) -> Markup | None:
         points = tuple((float(point.rank), 100 * point.rate) for point in row.cmc)
         marked = [point for point in row.cmc if point.rank in (1, 5, 10, 20, 50)]
         stops = tuple(
-            Stop(point.rank, 100 * point.rate, None, f"{_who(row)}: top-{point.rank} {words.percent(point.rate)} %")
+            Stop(point.rank, 100 * point.rate, None, f"{_who(row)}: top-{point.rank} {figures.percent(point.rate)} %")
             for point in marked
         )
         lines.append(Curve(points, stops, looks.of_row(row), _who(row), row_name(number, place)))
@@ -173,7 +173,7 @@ def _det_figure(matrix: Matrix, looks: Looks, number: int) -> Markup | None:
                 100 * point.observed_fpir,
                 100 * point.fnir,
                 None if point.fnir_ci is None else (100 * point.fnir_ci[0], 100 * point.fnir_ci[1]),
-                f"{_who(row)}: FNIR {words.percent(point.fnir)} % at FPIR {point.fpir:g}",
+                f"{_who(row)}: FNIR {figures.percent(point.fnir)} % at FPIR {point.fpir:g}",
             )
             for point in row.operating_points
             if point.fnir is not None and point.observed_fpir

@@ -7,14 +7,15 @@ import hashlib
 from collections.abc import Sequence
 from importlib import resources
 
-from facesearch import __version__, words
+from facesearch import __version__
 from facesearch.evaluation.results import Run
 from facesearch.report.errors_section import Picture, errors_section
 from facesearch.report.markup import Markup, joined, name_text, tag, unbroken
-from facesearch.report.matrix import Matrix, matrices
+from facesearch.report.matrix_cells import Matrix, matrices
 from facesearch.report.matrix_section import matrix_section
 from facesearch.report.storage_section import fidelity_section, storage_section
 from facesearch.report.summary import summary
+from facesearch.text import figures
 
 
 def html_page(runs: Sequence[Run], *, picture: Picture | None = None) -> str:
@@ -120,5 +121,5 @@ def _failures(run: Run) -> Markup:
         return Markup("")
     items = (tag("li", tag("span", name_text(each.path), class_="path"), f" {each.reason}") for each in run.failures)
     return tag(
-        "details", tag("summary", f"{words.counted(len(run.failures), 'photo')} gave no template"), tag("ul", *items)
+        "details", tag("summary", f"{figures.counted(len(run.failures), 'photo')} gave no template"), tag("ul", *items)
     )

@@ -16,7 +16,7 @@ def picture(folder: str, path: str) -> str | None:
     """A data URI of the photo `path` within `folder`; None where there is none, or where it leads out of the folder."""
     from PIL import Image
 
-    from facesearch.images import load_image
+    from facesearch.photos.decoding import load_image
 
     try:
         root = Path(folder).resolve()

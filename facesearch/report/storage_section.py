@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from facesearch import words
 from facesearch.encoders.spec import EncoderSpec
 from facesearch.evaluation.results import Fidelity, Row
 from facesearch.report.axes import linear_axis
 from facesearch.report.bars import Bar, Line, histogram, stacked_bars
 from facesearch.report.frame import DESK, PHONE, Size
 from facesearch.report.markup import Markup, joined, tag
+from facesearch.text import figures
 
 _SMALL = Size("panel", 328, 220)
 _PANELS = 24
@@ -41,7 +41,7 @@ def _panels(rows: Sequence[Row]) -> Iterable[Markup]:
         edges = fidelity.histogram.edges[shown[0] : shown[-1] + 2]
         counts = fidelity.histogram.counts[shown[0] : shown[-1] + 1]
         x = linear_axis(edges, title="cosine", wanted=3, least=1e-6, bounds=(-1.0, 1.0))
-        told = f"mean {words.fixed(fidelity.mean, 4)}, 99 of 100 above {words.fixed(fidelity.p1, 4)}"
+        told = f"mean {figures.fixed(fidelity.mean, 4)}, 99 of 100 above {figures.fixed(fidelity.p1, 4)}"
         drawn = histogram(edges, counts, x, [Line(fidelity.mean, "mean")], _SMALL, f"Histogram of {name}: {told}.")
         yield tag("figure", tag("figcaption", tag("h3", name), tag("p", told)), drawn)
 
@@ -111,9 +111,9 @@ def _bar(row: Row) -> Bar:
     pieces.append((row.encoder_bytes, 2))
     total = sum(amount for amount, _ in pieces)
     told = tuple(
-        (float(amount), colour, f"{_PIECES[colour]}: {words.bytes_in_words(amount)}")
+        (float(amount), colour, f"{_PIECES[colour]}: {figures.bytes_in_words(amount)}")
         for amount, colour in pieces
         if amount
     )
     name = row.encoder.partition(":")[2]
-    return Bar(f"{row.index}, {name}", told, words.bytes_in_words(total))
+    return Bar(f"{row.index}, {name}", told, figures.bytes_in_words(total))

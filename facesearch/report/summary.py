@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from facesearch import words
 from facesearch.encoders.spec import EncoderSpec
 from facesearch.evaluation.results import Interval, Row
-from facesearch.report.matrix import Matrix
+from facesearch.report.matrix_cells import Matrix
 from facesearch.report.measures import Measure, difference_interval, encoders_of, measure_of
+from facesearch.text import figures
 
 BEARABLE = 0.005  # the loss, as a share, that a small kind may have at the worse end of its interval
 _SAID = 4  # encoders below FP32 that get a sentence
@@ -33,13 +33,13 @@ def summary(matrix: Matrix) -> list[str]:
 
 
 def _best(row: Row, measure: Measure) -> str:
-    rate = f"{words.percent(measure.value(row) or 0.0, 1)} %"
+    rate = f"{figures.percent(measure.value(row) or 0.0, 1)} %"
     with_interval = f"{rate}{_in_brackets(measure.interval(row))}"
     who = f"{encoders_of(row)} with {row.index}"
     if measure.protocol == "pairs":
         return f"{who} tells {with_interval} of {row.probes:,} pairs right."
     if measure.fpir is not None:
-        alarms = f"{words.percent(measure.fpir, 1).removesuffix('.0')} % of strangers are taken for somebody"
+        alarms = f"{figures.percent(measure.fpir, 1).removesuffix('.0')} % of strangers are taken for somebody"
         return f"{who} finds {with_interval} of {row.probes:,} enrolled people's probes where at most {alarms}."
     return f"{who} puts the right person first in {with_interval} of {row.probes:,} searches."
 
@@ -92,12 +92,13 @@ def _kinds(rows: Sequence[Row], best: Row, measure: Measure) -> Iterable[str]:
             yield f"The smallest, {_stores(smallest, exact)}, {_costs(exact, smallest, measure)}."
     else:
         least = max(smaller, key=lambda row: measure.value(row) or 0.0)
-        bound = f"No small kind is surely within {words.percent(BEARABLE, 1)} points of exact search"
+        bound = f"No small kind is surely within {figures.percent(BEARABLE, 1)} points of exact search"
         yield f"{bound}: {_stores(least, exact)} and {_costs(exact, least, measure)}."
 
 
 def _stores(row: Row, exact: Row) -> str:
-    sizes = f"{words.size(row.bytes_per_template)} bytes per template instead of {words.size(exact.bytes_per_template)}"
+    size, instead = figures.size(row.bytes_per_template), figures.size(exact.bytes_per_template)
+    sizes = f"{size} bytes per template instead of {instead}"
     return f"{row.index} stores {sizes} (saves {_share(row.storage_saving)})"
 
 
@@ -109,7 +110,7 @@ def _loss_at_most(exact: Row, row: Row, measure: Measure) -> bool:
 def _costs(before: Row, after: Row, measure: Measure) -> str:
     """ "costs 0.1 points (95 % −0.2…0.0)"; points are hundredths of the measure."""
     delta, interval = _difference(before, after, measure)
-    points = words.fixed(abs(100 * delta), 1)
+    points = figures.fixed(abs(100 * delta), 1)
     told = _in_brackets(interval)
     if points == "0.0":
         return f"costs nothing measurable{told}"
@@ -132,7 +133,7 @@ def _difference(before: Row, after: Row, measure: Measure) -> tuple[float, Inter
 
 
 def _in_brackets(interval: Interval | None) -> str:
-    return f" (95 % {words.interval(*interval, 1)})" if interval else ""
+    return f" (95 % {figures.interval(*interval, 1)})" if interval else ""
 
 
 def _share(share: float) -> str:
@@ -143,9 +144,10 @@ def _share(share: float) -> str:
 def _doubts(row: Row) -> Iterable[str]:
     """Failures, ceilings and floors that a reader has to know."""
     if row.failed_to_enrol:
-        yield f"{words.counted(row.failed_to_enrol, 'photo')} failed to enrol; among the probes, these count as misses."
+        failed = figures.counted(row.failed_to_enrol, "photo")
+        yield f"{failed} failed to enrol; among the probes, these count as misses."
     if row.top1_ceiling is not None and row.top1_ceiling < 1:
-        yield f"No encoder could exceed {words.percent(row.top1_ceiling, 1)} %: some people have a single photo."
+        yield f"No encoder could exceed {figures.percent(row.top1_ceiling, 1)} %: some people have a single photo."
     if row.non_mated and row.fpir_floor is not None:
         hidden = [point.fpir for point in row.operating_points if point.fnir is None]
         if hidden:

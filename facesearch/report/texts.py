@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from facesearch.evaluation.results import Run
-from facesearch.report.matrix import Matrix, matrices
+from facesearch.report.matrix_cells import Matrix, matrices
 from facesearch.report.printable import Printable, TextTable
 
 # A spreadsheet runs a cell that begins so as a formula (OWASP, CSV injection).

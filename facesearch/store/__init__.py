@@ -1,9 +1,8 @@
 """The identity store: identities, images and templates in SQL, and what the index and the evaluations keep."""
 
-from facesearch.store.protocol import IdentityStore
+from facesearch.photos.geometry import Box
 from facesearch.store.records import (
     AuditEvent,
-    Box,
     Counts,
     EncoderKey,
     EvaluationRun,
@@ -19,7 +18,8 @@ from facesearch.store.records import (
     Templates,
     Watermark,
 )
-from facesearch.store.sql import DATABASE_NAME, SqlStore, open_store
+from facesearch.store.roles import IdentityStore
+from facesearch.store.sqlite.store import DATABASE_NAME, SqlStore, open_store
 
 __all__ = [
     "DATABASE_NAME",

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-Box = tuple[float, float, float, float]  # x, y, width, height in pixels of the upright image
+from facesearch.photos.geometry import Box
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,3 +169,33 @@ class Removal(NamedTuple):
 
     id: int
     template_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """What a gallery's threshold was set from.
+
+    fpir: the rate that was asked for, observed_fpir what the threshold has over `searches` with photos of `people` who
+    were not enrolled; threshold_low, threshold_high: 95 % interval of the threshold. fnir: over `mated` searches of
+    people enrolled, None without any. identities, templates: what the gallery held then. created_at: epoch seconds.
+    """
+
+    threshold: float
+    fpir: float
+    observed_fpir: float
+    threshold_low: float
+    threshold_high: float
+    searches: int
+    people: int
+    fnir: float | None
+    mated: int
+    dataset: str
+    dataset_sha256: str
+    encoder: str
+    identities: int
+    templates: int
+    created_at: int
+
+    def expected_fpir(self, templates: int) -> float:
+        """FPIR with so many templates, if comparisons are independent: 1 − (1 − FPIR)^(templates / templates then)."""
+        return float(1 - (1 - self.observed_fpir) ** (templates / max(self.templates, 1)))

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from facesearch.encoders.provisioning import Request, import_model
 from facesearch.encoders.storage import model_folder, models_folder
+from facesearch.workshop.model_import import Request, import_model
 
 from .backend_samples import Pixels, sample
 

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from facesearch.encoders import BACKENDS, load_encoder
-from facesearch.encoders.provisioning import Request, import_model
 from facesearch.errors import EncoderMismatchError, UsageError
+from facesearch.workshop.model_import import Request, import_model
 
 from .backend_samples import Pixels, cosines, sample
 

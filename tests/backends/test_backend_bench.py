@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from facesearch import benching
 from facesearch.errors import FacesearchError, UnknownEncoderError, UsageError
+from facesearch.workshop import encoder_benchmark
 
 ROOT = Path(__file__).parents[2]
 KEYS = {
@@ -73,12 +73,12 @@ def test_one_bad_name_is_one_line_before_anything_runs(words: list[str], answer:
 
 def test_a_bad_request_is_refused_by_the_library_too() -> None:
     with pytest.raises(UsageError, match="--runs is 0"):
-        benching.bench(["dlib-resnet"], runs=0)
+        encoder_benchmark.bench(["dlib-resnet"], runs=0)
     with pytest.raises(UnknownEncoderError):
-        benching.bench(["dlib-resnet", "nobody"])
+        encoder_benchmark.bench(["dlib-resnet", "nobody"])
 
 
 def test_a_process_that_fails_is_told_in_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(benching, "_IN_PROCESS", "raise SystemExit(1)")
+    monkeypatch.setattr(encoder_benchmark, "_IN_PROCESS", "raise SystemExit(1)")
     with pytest.raises(FacesearchError, match="the memory of dlib-resnet:fp32@onnx could not be measured"):
-        benching.bench(["dlib-resnet"], runs=1, threads=1)
+        encoder_benchmark.bench(["dlib-resnet"], runs=1, threads=1)

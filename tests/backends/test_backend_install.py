@@ -10,11 +10,11 @@ from typing import Any
 import onnxruntime
 import pytest
 
-from facesearch import onnx_session
 from facesearch.assets import read_asset
 from facesearch.encoders import load_encoder
 from facesearch.encoders.openvino_file import is_openvino_file, pack, unpack
 from facesearch.errors import FacesearchError, UsageError, WeightsError
+from facesearch.inference import onnx_session
 
 ROOT = Path(__file__).parents[2]
 

@@ -11,7 +11,7 @@ torch = pytest.importorskip("torch")
 
 from facesearch.assets import read_asset  # noqa: E402
 from facesearch.encoders import find_model, load_encoder, storage  # noqa: E402
-from facesearch.encoders.families import torch_int8  # noqa: E402
+from facesearch.encoders.families import int8_network  # noqa: E402
 from facesearch.encoders.torch_encoder import read_state  # noqa: E402
 from facesearch.errors import UsageError, WeightsError  # noqa: E402
 from facesearch.quantization.torch_int8 import quantize  # noqa: E402
@@ -22,7 +22,7 @@ from .backend_samples import Pixels, cosines  # noqa: E402
 @pytest.fixture(scope="module")
 def int8_dlib(tmp_path_factory: pytest.TempPathFactory, chips: Pixels) -> Path:
     path = tmp_path_factory.mktemp("int8") / "dlib.safetensors"
-    assert quantize("dlib-resnet", read_asset("dlib-resnet"), chips, path) == torch_int8.STATIC
+    assert quantize("dlib-resnet", read_asset("dlib-resnet"), chips, path) == int8_network.STATIC
     return path
 
 
@@ -31,7 +31,7 @@ def add(model: str, path: Path, scheme: str) -> None:
 
 
 def test_a_convolutional_model_at_int8_is_small_and_close_to_fp32(int8_dlib: Path, chips: Pixels) -> None:
-    add("dlib-resnet", int8_dlib, torch_int8.STATIC)
+    add("dlib-resnet", int8_dlib, int8_network.STATIC)
     encoder = load_encoder("dlib-resnet:int8@torch")
     assert cosines(encoder, load_encoder(), chips).min() > 0.998
     assert int8_dlib.stat().st_size <= 0.27 * 4 * find_model("dlib-resnet").parameters
@@ -46,57 +46,57 @@ def test_a_transformer_at_int8_is_small_close_and_independent_of_its_batch(
 ) -> None:
     source = storage.model_folder(edgeface) / f"{edgeface}.fp32.safetensors"
     path = tmp_path / "int8.safetensors"
-    assert quantize(edgeface, source, aligned, path) == torch_int8.DYNAMIC
+    assert quantize(edgeface, source, aligned, path) == int8_network.DYNAMIC
     assert path.stat().st_size <= 0.27 * source.stat().st_size
-    add(edgeface, path, torch_int8.DYNAMIC)
+    add(edgeface, path, int8_network.DYNAMIC)
     encoder = load_encoder(f"{edgeface}:int8@torch")
     assert cosines(encoder, load_encoder(edgeface), aligned).mean() > 0.98
     alone = np.concatenate([encoder.encode(crop[None]) for crop in aligned[:4]])
     assert (encoder.encode(aligned)[:4] * alone).sum(axis=1).min() > 0.9999
 
-    state = torch_int8.rounded(read_state(edgeface, source.read_bytes(), "it"))
-    network = torch_int8.fp32_network(edgeface, state, "it")
-    torch_int8.replace_linear_layers(network)
+    state = int8_network.rounded(read_state(edgeface, source.read_bytes(), "it"))
+    network = int8_network.fp32_network(edgeface, state, "it")
+    int8_network.replace_linear_layers(network)
     with torch.inference_mode():
         expected = torch.nn.functional.normalize(network(torch.from_numpy(aligned))).numpy()
     assert (expected * encoder.encode(aligned)).sum(axis=1).min() > 0.99999
 
 
 def test_the_file_gives_the_network_that_was_quantized(int8_dlib: Path, chips: Pixels) -> None:
-    weights = torch_int8.parse(int8_dlib.read_bytes(), "it")
-    network = torch_int8.fp32_network("dlib-resnet", weights.state, "it")
+    weights = int8_network.parse(int8_dlib.read_bytes(), "it")
+    network = int8_network.fp32_network("dlib-resnet", weights.state, "it")
     with torch.inference_mode():
-        network.network = torch_int8.prepare(network.network, torch.zeros(1, 3, 150, 150))
+        network.network = int8_network.prepare(network.network, torch.zeros(1, 3, 150, 150))
         for start in range(0, len(chips), 8):
             network(torch.from_numpy(chips[start : start + 8]))
-        assert torch_int8.measured_ranges(network.network) == weights.ranges
-        network.network = torch_int8.convert_measured(network.network)
+        assert int8_network.measured_ranges(network.network) == weights.ranges
+        network.network = int8_network.convert_measured(network.network)
         expected = torch.nn.functional.normalize(network(torch.from_numpy(chips))).numpy()
-    add("dlib-resnet", int8_dlib, torch_int8.STATIC)
+    add("dlib-resnet", int8_dlib, int8_network.STATIC)
     assert (expected * load_encoder("dlib-resnet:int8@torch").encode(chips)).sum(axis=1).min() > 0.99999
 
 
 def test_codes_of_rounded_weights_are_the_same_codes() -> None:
     weight = torch.from_numpy(np.random.default_rng(0).normal(size=(7, 5, 3, 3)).astype(np.float32))
     weight[2] = 0
-    codes, scale = torch_int8.encode_weight(weight)
+    codes, scale = int8_network.encode_weight(weight)
     assert codes.abs().amax() == 127
-    again, other = torch_int8.encode_weight(torch_int8.decode_weight(codes, scale))
+    again, other = int8_network.encode_weight(int8_network.decode_weight(codes, scale))
     assert torch.equal(codes, again)
     torch.testing.assert_close(scale[scale < 1], other[scale < 1])
-    assert (torch_int8.decode_weight(codes, scale) - weight).abs().max() <= scale[scale < 1].max() / 2 + 1e-7
+    assert (int8_network.decode_weight(codes, scale) - weight).abs().max() <= scale[scale < 1].max() / 2 + 1e-7
 
 
 def test_damaged_and_foreign_files_are_refused(int8_dlib: Path, tmp_path: Path) -> None:
     data = int8_dlib.read_bytes()
     for damaged in (b"", data[:7], data[:5000], data[:-10], b"\xff" * 64, read_asset("dlib-resnet")):
         with pytest.raises(WeightsError, match="quantize the model again"):
-            torch_int8.parse(damaged, "it")
-    weights = torch_int8.parse(data, "it")
+            int8_network.parse(damaged, "it")
+    weights = int8_network.parse(data, "it")
     ranges = dict(list(weights.ranges.items())[1:])
     with pytest.raises(WeightsError, match="quantize the model again"):
-        torch_int8.int8_network(torch_int8.Int8Weights(weights.family, weights.scheme, weights.state, ranges), "it")
-    add("dlib-resnet", int8_dlib, torch_int8.STATIC)
+        int8_network.int8_network(int8_network.Int8Weights(weights.family, weights.scheme, weights.state, ranges), "it")
+    add("dlib-resnet", int8_dlib, int8_network.STATIC)
     with pytest.raises(UsageError, match=r"no device|CPU only"):
         load_encoder("dlib-resnet:int8@torch", device="cuda")
 

@@ -18,11 +18,12 @@ import pytest
 from gallery.doubles import add_templates, index_files, store_templates, unit_vectors
 
 from facesearch import Gallery
-from facesearch.archive import write_archive
 from facesearch.errors import BackupError, StoreBusyError, UsageError
-from facesearch.store import SqlStore, open_store, schema
-from facesearch.store.connection import file_engine, writing
-from indexes import files
+from facesearch.files import durable
+from facesearch.gallery.archive import write_archive
+from facesearch.store import SqlStore, open_store
+from facesearch.store.sqlite import schema
+from facesearch.store.sqlite.connection import file_engine, writing
 
 from .conftest import PEOPLE, Answers
 
@@ -199,10 +200,10 @@ def test_a_restore_that_fails_leaves_the_gallery_as_it_was(
     def fail(*_: object) -> bool:
         raise OSError(28, "No space left on device")
 
-    for where, what in ((files, "sync"), (Path, "rename"), (files, "_exchange")):
+    for where, what in ((durable, "sync"), (Path, "rename"), (durable, "_exchange")):
         with monkeypatch.context() as patch:
             if not exchange:
-                patch.setattr(files, "_exchange", lambda one, other: False)
+                patch.setattr(durable, "_exchange", lambda one, other: False)
             if (what == "_exchange") != exchange and what != "sync":
                 continue
             patch.setattr(where, what, fail)

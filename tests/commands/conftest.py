@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from facesearch import Gallery
-from facesearch.sources import from_paths
+from facesearch.photos.sources import from_paths
 
 
 @pytest.fixture(scope="session")

@@ -120,7 +120,7 @@ def test_a_reader_of_the_output_that_leaves_early_is_no_error(options: list[str]
 def test_an_interrupted_enrolment_says_that_what_was_confirmed_is_kept(people_photos: Path, tmp_path: Path) -> None:
     slow = (
         "import sys, time\n"
-        "from facesearch.templating import Templater\n"
+        "from facesearch.pipeline.templater import Templater\n"
         "subject = Templater.subject\n"
         "def slowly(self, image):\n"
         "    time.sleep(0.2)\n"

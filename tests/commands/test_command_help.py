@@ -16,7 +16,7 @@ from command_line import Command
 from facesearch import __version__
 from facesearch.commands.app import app
 from facesearch.commands.common import bytes_in_words, progress_bar
-from facesearch.paths import default_gallery, home
+from facesearch.files.locations import default_gallery, home
 
 ROOT = Path(__file__).parents[2]
 HEAVY = ("PIL", "alembic", "faiss", "numpy", "onnx", "onnxruntime", "sqlalchemy", "torch", "rich.progress")

@@ -11,7 +11,7 @@ from command_line import Command
 from evaluation.run_samples import full_row, full_run
 from PIL import Image
 
-from facesearch.demo import DemoResult, KindRow, run_demo
+from facesearch.demo.main_job import DemoResult, KindRow, run_demo
 from facesearch.errors import UsageError
 
 LEAST = 86
@@ -74,7 +74,7 @@ def test_the_demo_tells_people_what_it_saw_and_what_to_try_next(
         options["step"]("drawing")  # type: ignore[operator]
         return result
 
-    monkeypatch.setattr("facesearch.demo.run_demo", instead)
+    monkeypatch.setattr("facesearch.demo.main_job.run_demo", instead)
     outcome = facesearch("demo", "--folder", tmp_path)
     assert (outcome.status, outcome.err) == (0, "drawing …\n")
     for part in ("269 photos of 90 people, 55 per second", "87 have the right person first", "threshold 0.951"):

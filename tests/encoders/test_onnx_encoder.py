@@ -14,7 +14,7 @@ import pytest
 from facesearch.encoders import Encoder, load_encoder
 from facesearch.errors import EncoderMismatchError
 from facesearch.faces import CROPS, FaceDetector
-from facesearch.images import load_image
+from facesearch.photos.decoding import load_image
 
 Chips = npt.NDArray[np.uint8]
 

@@ -11,7 +11,7 @@ import pytest
 from facesearch import Gallery
 from facesearch.errors import UsageError
 from facesearch.evaluation.calibration import calibrate
-from facesearch.sources import from_paths
+from facesearch.photos.sources import from_paths
 
 
 @pytest.fixture

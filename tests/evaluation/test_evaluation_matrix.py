@@ -17,8 +17,8 @@ from facesearch.evaluation.matrix import Request, evaluate
 from facesearch.evaluation.results import Row, Run
 from facesearch.evaluation.timing import EncoderCost
 from facesearch.faces import Face, FaceDetector
-from facesearch.images import load_image
-from facesearch.templating import Templater, prominent_face
+from facesearch.photos.decoding import load_image
+from facesearch.pipeline.templater import Templater, prominent_face
 from indexes import create_index
 
 PEOPLE, PHOTOS_PER_PERSON = 12, 3  # of people_photos

@@ -3,9 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from facesearch import paths
-from facesearch.evaluation import remembered, searching
+from facesearch.evaluation import result_cache, searching
 from facesearch.evaluation.searching import Gallery, Probes, fill, search
+from facesearch.files import locations
 from indexes import create_index
 
 
@@ -89,10 +89,10 @@ def test_searches_that_took_long_are_kept_and_a_damaged_file_is_not_believed(mon
     x, identity = sample()
     filled, gallery = fill(create_index("flat", x.shape[1]), x), Gallery(x, identity)
     probes = Probes(x, identity, np.arange(len(x)), np.ones(len(x), np.bool_))
-    folder = paths.home() / "cache" / "searches"
+    folder = locations.home() / "cache" / "searches"
     search(filled, gallery, probes)
     assert not folder.exists()
-    monkeypatch.setattr(remembered, "WORTH_KEEPING", -1.0)
+    monkeypatch.setattr(result_cache, "WORTH_KEEPING", -1.0)
     first = search(filled, gallery, probes)
     (file,) = folder.iterdir()
     compute = searching._by_product

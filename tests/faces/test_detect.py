@@ -13,8 +13,8 @@ from PIL import Image
 from facesearch.faces import Face, FaceDetector
 from facesearch.faces.area import AreaSampler
 from facesearch.faces.mtcnn import Detections, Mtcnn
-from facesearch.images import load_image
-from facesearch.synthetic import draw_people, group_photo
+from facesearch.photos.decoding import load_image
+from facesearch.workshop.sample_people import draw_people, group_photo
 
 RGB = npt.NDArray[np.uint8]
 

@@ -12,7 +12,7 @@ import pytest
 
 from facesearch.faces import FaceDetector
 from facesearch.faces.mtcnn import Mtcnn
-from facesearch.images import load_image
+from facesearch.photos.decoding import load_image
 
 torch = pytest.importorskip("torch")
 

@@ -17,11 +17,11 @@ from safetensors.torch import save_file  # noqa: E402
 
 from benchmarks.drawn_weights import drawn_crops, synthetic_state  # noqa: E402
 from facesearch.encoders.families import family_of, load_network  # noqa: E402
-from facesearch.encoders.families.export import check_agreement, export_onnx  # noqa: E402
-from facesearch.encoders.families.onnx_graph import fold_constants  # noqa: E402
 from facesearch.encoders.families.preprocess import CropNetwork  # noqa: E402
 from facesearch.errors import WeightsError  # noqa: E402
-from facesearch.onnx_session import open_session  # noqa: E402
+from facesearch.inference.onnx_graph import fold_constants  # noqa: E402
+from facesearch.inference.onnx_session import open_session  # noqa: E402
+from facesearch.workshop.onnx_export import check_agreement, export_onnx  # noqa: E402
 
 SHAPES_AT_RUN_TIME = {"Shape", "Expand", "Range", "Loop", "If", "Where", "ConstantOfShape", "Gather", "Slice"}
 

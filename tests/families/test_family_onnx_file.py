@@ -14,10 +14,10 @@ onnx = pytest.importorskip("onnx")
 
 from onnx import TensorProto, helper, numpy_helper  # noqa: E402
 
-from facesearch.encoders.families.onnx_file import wrap_onnx  # noqa: E402
-from facesearch.encoders.families.onnx_options import OnnxOptions, parse_options, read_options  # noqa: E402
 from facesearch.errors import WeightsError  # noqa: E402
-from facesearch.onnx_session import open_session  # noqa: E402
+from facesearch.inference.onnx_session import open_session  # noqa: E402
+from facesearch.workshop.onnx_options import OnnxOptions, parse_options, read_options  # noqa: E402
+from facesearch.workshop.onnx_wrapping import wrap_onnx  # noqa: E402
 
 SIZE = 16
 DIMENSION = 24

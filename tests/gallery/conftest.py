@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from facesearch import Gallery
-from facesearch.enrolment import Photo
-from facesearch.sources import from_paths
+from facesearch.photos.photo import Photo
+from facesearch.photos.sources import from_paths
 
 ENROLLED = 2  # of a person's three photos; the last one is the probe
 

@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from facesearch.codecs.plain import find_codec
 from facesearch.encoders import Encoder, EncoderSpec
 from facesearch.store import EncoderKey, GallerySettings, NewTemplate, SqlStore, open_store
-from facesearch.store.codecs import find_codec
 
 DIMENSION = 128
 KEY = EncoderKey("dlib-resnet", "fp32", "onnx", "f" * 64)

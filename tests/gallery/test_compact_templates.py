@@ -11,12 +11,12 @@ import numpy.typing as npt
 import pytest
 
 from facesearch.assets import read_asset
-from facesearch.enrolment import Photo
+from facesearch.codecs.plain import find_codec
+from facesearch.codecs.template_codecs import TemplateCodecs
 from facesearch.errors import IndexStateError, StoreError, UsageError
-from facesearch.gallery import Gallery
+from facesearch.gallery.gallery import Gallery
+from facesearch.photos.photo import Photo
 from facesearch.store import open_store
-from facesearch.store.codecs import find_codec
-from facesearch.template_codecs import TemplateCodecs
 from indexes import learn_coder
 from indexes.karhunen import KarhunenLoeve
 

@@ -17,11 +17,11 @@ import pytest
 from PIL import Image
 
 from facesearch import Gallery
-from facesearch.enrolment import Photo
 from facesearch.errors import IdentityExistsError, UnknownIdentityError, UsageError
-from facesearch.images import load_image
-from facesearch.sources import from_paths
-from facesearch.synthetic import draw_people, group_photo
+from facesearch.photos.decoding import load_image
+from facesearch.photos.photo import Photo
+from facesearch.photos.sources import from_paths
+from facesearch.workshop.sample_people import draw_people, group_photo
 
 from .doubles import ProjectionEncoder
 
@@ -201,9 +201,9 @@ def test_a_photo_without_permission_is_rejected_and_a_folder_without_it_too(know
     script = """
 import os, sys
 from pathlib import Path
-from facesearch.images import read_bytes
+from facesearch.photos.decoding import read_bytes
 from facesearch.errors import RejectedImageError
-from facesearch.sources import from_paths
+from facesearch.photos.sources import from_paths
 if os.geteuid() == 0:
     os.setuid(65534)
 found = from_paths([Path(sys.argv[1])])

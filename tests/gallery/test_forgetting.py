@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from facesearch import Gallery
-from facesearch.enrolment import Photo
+from facesearch.codecs.plain import find_codec
 from facesearch.errors import StoreBusyError, UnknownIdentityError
+from facesearch.photos.photo import Photo
 from facesearch.store import SqlStore, open_store
-from facesearch.store.codecs import find_codec
 
 from .doubles import index_files, store_templates, unit_vectors
 

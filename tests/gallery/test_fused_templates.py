@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from facesearch import Gallery
-from facesearch.fusing import fused_template
+from facesearch.gallery.fused_index import fused_template
 from facesearch.store import open_store
 
 from .doubles import add_templates, store_templates

@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 
 from facesearch import Gallery
-from facesearch.enrolment import Photo
 from facesearch.errors import EncoderMismatchError, GalleryNotFoundError, UnknownEncoderError, UsageError
+from facesearch.photos.photo import Photo
 
 from .doubles import ProjectionEncoder, as_encoder
 

@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from facesearch import Gallery
-from facesearch.enrolment import Photo
-from facesearch.sources import from_paths
-from facesearch.synthetic import draw_people, write_photos
+from facesearch.photos.photo import Photo
+from facesearch.photos.sources import from_paths
+from facesearch.workshop.sample_people import draw_people, write_photos
 
 from .doubles import ProjectionEncoder, store_templates, unit_vectors
 

@@ -9,11 +9,11 @@ import pytest
 from PIL import Image
 
 from facesearch import Gallery
-from facesearch.enrolment import Photo
 from facesearch.errors import NoFaceError, RejectedImageError, TinyFaceError, UnreadableImageError
-from facesearch.images import load_image
-from facesearch.synthetic import draw_people, group_photo, take_photo
-from facesearch.templating import Stopwatch
+from facesearch.photos.decoding import load_image
+from facesearch.photos.photo import Photo
+from facesearch.pipeline.templater import Stopwatch
+from facesearch.workshop.sample_people import draw_people, group_photo, take_photo
 
 
 @pytest.fixture(scope="module")

@@ -15,9 +15,9 @@ import numpy as np
 import pytest
 
 from facesearch import Gallery
-from facesearch.enrolment import Photo
 from facesearch.errors import IndexStateError, UsageError
-from facesearch.projection import IndexProjection
+from facesearch.gallery.template_index import IndexProjection
+from facesearch.photos.photo import Photo
 from facesearch.store import IndexState, SqlStore, open_store
 from indexes import Footer, read_footer
 
@@ -247,13 +247,13 @@ def test_an_index_replaced_while_it_is_being_opened_is_read_again(
     large: Path, vectors: np.ndarray, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def replaced_first(path: Path) -> Footer:
-        monkeypatch.setattr("facesearch.projection.read_footer", read_footer)
+        monkeypatch.setattr("facesearch.gallery.template_index.read_footer", read_footer)
         with Gallery.open(large) as other:
             other.forget("person 5")
         return read_footer(path)
 
     with Gallery.open(large) as gallery:
-        monkeypatch.setattr("facesearch.projection.read_footer", replaced_first)
+        monkeypatch.setattr("facesearch.gallery.template_index.read_footer", replaced_first)
         assert "person 5" not in _first(gallery, vectors[5:6])
     assert caplog.records == []
 

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from facesearch.errors import UsageError
-from facesearch.sources import Sources, from_manifest, from_paths
+from facesearch.photos.sources import Sources, from_manifest, from_paths
 
 
 def _touch(folder: Path, *names: str) -> None:

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from facesearch.codecs.plain import CODECS, find_codec
 from facesearch.errors import StoreError
-from facesearch.store.codecs import CODECS, find_codec
 
 LEAST_COSINE = {"fp32": 1 - 1e-6, "fp16": 1 - 1e-6, "int8": 0.9999}
 DIMENSIONS = st.sampled_from([64, 128, 256, 512])

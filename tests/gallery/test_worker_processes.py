@@ -12,9 +12,9 @@ import pytest
 from facesearch import Gallery, Photo
 from facesearch.encoders import load_encoder
 from facesearch.errors import RejectedImageError, UnreadableImageError
-from facesearch.synthetic import draw_people, write_photos
-from facesearch.templating import Templater
-from facesearch.worker_pool import WorkerPool
+from facesearch.pipeline.templater import Templater
+from facesearch.pipeline.worker_pool import WorkerPool
+from facesearch.workshop.sample_people import draw_people, write_photos
 
 ENCODER = "dlib-resnet:fp32@onnx"
 
@@ -66,13 +66,13 @@ def test_many_photos_are_enrolled_by_processes_as_they_are_by_threads(
             started.append(count)
             super().__init__(count, encoder, min_face, aligned)
 
-    monkeypatch.setattr("facesearch.enrolment.WorkerPool", Counted)
+    monkeypatch.setattr("facesearch.gallery.enrolment.WorkerPool", Counted)
     wanted = [Photo(path.parent.name, path) for path in photos]
     with Gallery.open(tmp_path / "threads") as gallery:
         gallery.enroll_photos(wanted, workers=2)
         by_threads = [gallery.identify(path).candidates for path in photos]
     assert not started
-    monkeypatch.setattr("facesearch.enrolment._WORTH_PROCESSES", len(photos))
+    monkeypatch.setattr("facesearch.gallery.enrolment._WORTH_PROCESSES", len(photos))
     with Gallery.open(tmp_path / "processes") as gallery:
         report = gallery.enroll_photos(wanted, workers=2)
         assert started == [2]

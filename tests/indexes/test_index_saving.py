@@ -8,7 +8,7 @@ import faiss
 import pytest
 from index_samples import filled_index
 
-from indexes import files
+from facesearch.files import durable
 
 
 @pytest.mark.parametrize("call", ["fsync", "write", "replace"])
@@ -40,7 +40,7 @@ def test_a_disk_that_fills_up_in_the_middle_is_reported_as_it_is(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "index").write_bytes(b"old")
-    real = files.write_atomically
+    real = durable.write_atomically
 
     def on_a_small_disk(path: Path, writer: object) -> object:
         class Small:
@@ -73,5 +73,5 @@ def test_leftovers_of_a_killed_writer_are_removed_and_other_files_stay(tmp_path:
     kept = ["a", "b", ".a.tmp", ".a.b.0123456789abcdef.tmp", ".a.0123456789abcdef"]
     for name in [*kept, ".a.0123456789abcdef.tmp"]:
         (tmp_path / name).touch()
-    assert files.remove_leftovers(tmp_path / "a") == 1
+    assert durable.remove_leftovers(tmp_path / "a") == 1
     assert sorted(file.name for file in tmp_path.iterdir()) == sorted(kept)

@@ -18,17 +18,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from facesearch.encoders.families.export import export_onnx
 from facesearch.encoders.lowbit.file import low_bit_layers
 from facesearch.encoders.lowbit.layer import LowBitLayer, Precision, shape_of
 from facesearch.encoders.lowbit.uniform import Grid, Steps, encode, steps_between
-from facesearch.quantization.graph import LINEAR, layers, prepare
 from facesearch.quantization.lowbit.balance import Balance, apply, channel_scale, low_rank
 from facesearch.quantization.lowbit.config import METHODS, Config
-from facesearch.quantization.lowbit.pipeline import balanced
+from facesearch.quantization.lowbit.quantize_network import balanced
 from facesearch.quantization.lowbit.ranges import precision_for, set_ranges
 from facesearch.quantization.onnx_int8 import quantize_onnx
+from facesearch.quantization.onnx_layers import LINEAR, layers, prepare
 from facesearch.quantization.recipe import STATIC
+from facesearch.workshop.onnx_export import export_onnx
 
 from .small_networks import SMALL, small_crops, small_network
 

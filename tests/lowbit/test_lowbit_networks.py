@@ -30,7 +30,7 @@ from facesearch.quantization.lowbit.config import (
     choose_config,
 )
 from facesearch.quantization.lowbit.observe import embeddings, identity_loss, observe
-from facesearch.quantization.lowbit.pipeline import Quantized, quantize
+from facesearch.quantization.lowbit.quantize_network import Quantized, quantize
 
 from .small_networks import small_crops, small_network
 

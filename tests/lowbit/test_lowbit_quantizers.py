@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 pytest.importorskip("torch")
 import torch
 
-from facesearch.encoders.lowbit import packing, rotation, uniform
+from facesearch.encoders.lowbit import packing, uniform
+from facesearch.encoders.lowbit import signed_rotation as rotation
 from facesearch.encoders.lowbit.uniform import Grid, Steps
 
 bits = st.integers(2, 8)

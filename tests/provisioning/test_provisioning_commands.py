@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from facesearch.encoders import catalog, load_encoder, provisioning, registry
+from facesearch.encoders import catalog, load_encoder, registry
 from facesearch.encoders.storage import models_folder, read_manifest
+from facesearch.workshop import model_import
 
 from . import web_server as web
 from .small_models import user_onnx
@@ -37,13 +38,13 @@ def published(monkeypatch: pytest.MonkeyPatch, url: str, sha256: str | None) -> 
         return replace(model, checkpoint=replace(model.checkpoint, url=url, sha256=sha256))
 
     entries = tuple(changed(model) for model in catalog.CATALOG)
-    monkeypatch.setattr(provisioning, "CATALOG", entries)
+    monkeypatch.setattr(model_import, "CATALOG", entries)
     monkeypatch.setattr(registry, "CATALOG", entries)
-    monkeypatch.setattr(provisioning, "download", _at_once)
+    monkeypatch.setattr(model_import, "download", _at_once)
 
 
 def _at_once(*words: Any, **options: Any) -> Any:
-    from facesearch.encoders.download import download
+    from facesearch.workshop.download import download
 
     return download(*words, waits=(0.0, 0.0), **options)
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from facesearch.encoders import download as downloads
-from facesearch.encoders.download import download, resolve_source
 from facesearch.errors import UsageError, WeightsError
+from facesearch.workshop import download as downloads
+from facesearch.workshop.download import download, resolve_source
 
 from . import web_server as web
 

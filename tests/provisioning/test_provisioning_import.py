@@ -16,12 +16,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from facesearch.encoders import CATALOG, conversion, find_model, load_encoder, provisioning, storage, variants
+from facesearch.encoders import CATALOG, find_model, load_encoder, storage, variants
 from facesearch.encoders.families import FAMILIES
-from facesearch.encoders.families.onnx_options import OnnxOptions
-from facesearch.encoders.provisioning import Request, import_model, pull, remove
 from facesearch.encoders.storage import models_folder, read_manifest
 from facesearch.errors import FacesearchError, UnknownEncoderError, UsageError, WeightsError
+from facesearch.workshop import conversion, model_import
+from facesearch.workshop.model_import import Request, import_model, pull, remove
+from facesearch.workshop.onnx_options import OnnxOptions
 
 from .small_models import user_onnx
 
@@ -283,13 +284,13 @@ def test_a_name_that_is_taken_is_kept_unless_forced(onnx_file: Path) -> None:
 @pytest.mark.parametrize(
     ("module", "step"),
     [
-        (provisioning, "file_sha256"),
-        (provisioning, "convert_onnx"),
+        (model_import, "file_sha256"),
+        (model_import, "convert_onnx"),
         (conversion, "describe_file"),
-        (provisioning, "runner"),
-        (provisioning, "self_test"),
-        (provisioning, "now"),
-        (provisioning, "write_manifest"),
+        (model_import, "runner"),
+        (model_import, "self_test"),
+        (model_import, "now"),
+        (model_import, "write_manifest"),
         (storage, "put_folder"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
@@ -320,7 +321,7 @@ def test_a_failure_at_any_step_leaves_no_half_model(
 
 
 def _noise(kind: str, size: int) -> Any:
-    from facesearch.encoders.selftest import LabelledCrops
+    from facesearch.workshop.selftest import LabelledCrops
 
     crops = np.random.default_rng(0).integers(0, 256, (4, size, size, 3), np.uint8)
     return LabelledCrops(crops, np.array([0, 0, 1, 1]))
@@ -330,7 +331,7 @@ def test_a_process_that_is_killed_leaves_no_half_model(onnx_file: Path) -> None:
     code = (
         "import os, sys\n"
         "from pathlib import Path\n"
-        "from facesearch.encoders.provisioning import Request, import_model\n"
+        "from facesearch.workshop.model_import import Request, import_model\n"
         "import_model(Path(sys.argv[1]), Request('onnx', name='mine', sampler=lambda kind, size: os._exit(9)))\n"
     )
     done = subprocess.run([sys.executable, "-c", code, str(onnx_file)], cwd=ROOT, env=os.environ, check=False)

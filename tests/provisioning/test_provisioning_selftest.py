@@ -9,11 +9,11 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from facesearch.encoders.provisioning import Request
-from facesearch.encoders.selftest import ENOUGH, Alternative, LabelledCrops, self_test, separation
 from facesearch.errors import UsageError
 from facesearch.faces import CROPS
-from facesearch.provisioning import import_model, onnx_input, sample_crops
+from facesearch.workshop.model_import import Request
+from facesearch.workshop.provisioning import import_model, onnx_input, sample_crops
+from facesearch.workshop.selftest import ENOUGH, Alternative, LabelledCrops, self_test, separation
 
 from .small_models import user_onnx
 

@@ -17,7 +17,7 @@ from facesearch.encoders import find_model, load_encoder, models, storage, varia
 from facesearch.encoders.manifest import FILE_NAME, LARGEST
 from facesearch.encoders.storage import add_file, models_folder, read_manifest, remove_model, staged_model, stored_names
 from facesearch.errors import FacesearchError, UnknownEncoderError, UsageError, WeightsError
-from indexes import files
+from facesearch.files import durable
 
 from .small_models import CROP_SIZE, DIMENSION, small_onnx, store_small_model
 
@@ -196,10 +196,10 @@ def test_a_model_is_replaced_whole_or_stays_as_it_was(exchange: bool, monkeypatc
         return rename(path, target)
 
     if not exchange:
-        monkeypatch.setattr(files, "_exchange", lambda one, other: False)
+        monkeypatch.setattr(durable, "_exchange", lambda one, other: False)
     with monkeypatch.context() as patch:
         if exchange:
-            patch.setattr(files, "_exchange", fail)
+            patch.setattr(durable, "_exchange", fail)
         else:
             patch.setattr(Path, "rename", fail)
         with pytest.raises(OSError, match="no"):
@@ -290,7 +290,7 @@ def test_adding_a_file_that_fails_leaves_the_model_as_it_was(
         raise OSError("no")
 
     with monkeypatch.context() as patch:
-        patch.setattr({"copyfile": shutil, "sync": files}.get(step, storage), step, fail)
+        patch.setattr({"copyfile": shutil, "sync": durable}.get(step, storage), step, fail)
         with pytest.raises(OSError, match="no"):
             add_file(find_model("small"), path, precision="int8", backends=("onnx",), scheme="int8")
     assert (models_folder() / "small" / FILE_NAME).read_bytes() == before

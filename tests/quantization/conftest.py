@@ -47,7 +47,7 @@ def edgeface_onnx(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     folder = tmp_path_factory.mktemp("edgeface")
     weights = _edgeface_weights(folder)
     from facesearch.encoders.families import load_network
-    from facesearch.encoders.families.export import export_onnx
+    from facesearch.workshop.onnx_export import export_onnx
 
     export_onnx(load_network("edgeface-xxs", weights), folder / "model.onnx", 112)
     return (folder / "model.onnx").read_bytes()
@@ -56,7 +56,7 @@ def edgeface_onnx(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 @pytest.fixture(scope="session")
 def edgeface(edgeface_onnx: bytes) -> Sample:
     """EdgeFace-XXS with crops of synthetic people."""
-    from facesearch.provisioning import sample_crops
+    from facesearch.workshop.provisioning import sample_crops
 
     crops = sample_crops("arcface", 112).crops
     return Sample(edgeface_onnx, crops[::2], crops[1::2])

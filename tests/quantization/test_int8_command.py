@@ -81,7 +81,7 @@ def test_a_folder_without_faces_is_refused(facesearch: Command, tmp_path: Path) 
 
 
 def test_a_model_that_fails_its_trial_is_not_stored(monkeypatch: pytest.MonkeyPatch, people_photos: Path) -> None:
-    from facesearch import quantizing
+    from facesearch.workshop import quantize as quantizing
 
     store_small_model("small")
     before = sorted(path.name for path in (models_folder() / "small").iterdir())
@@ -97,7 +97,7 @@ def test_a_model_that_fails_its_trial_is_not_stored(monkeypatch: pytest.MonkeyPa
 
 
 def test_the_order_of_files_and_their_names_do_not_change_the_result(people_photos: Path, tmp_path: Path) -> None:
-    from facesearch.quantizing import calibration_crops
+    from facesearch.workshop.quantize import calibration_crops
 
     model = find_model("dlib-resnet")
     shutil.copytree(people_photos, tmp_path / "copy")

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from facesearch.errors import UsageError
-from facesearch.onnx_session import open_session
+from facesearch.inference.onnx_session import open_session
 from facesearch.quantization import onnx_int8
 from facesearch.quantization.fidelity import layer_fidelity, summarise
-from facesearch.quantization.graph import embed, has_attention, layers, prepare
 from facesearch.quantization.onnx_int8 import quantize_onnx
+from facesearch.quantization.onnx_layers import embed, has_attention, layers, prepare
 from facesearch.quantization.recipe import BALANCED, DYNAMIC, PAPER, STATIC, Overrides, Recipe, choose_recipe
 
 from .conftest import Sample

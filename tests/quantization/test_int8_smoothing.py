@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
 from facesearch.quantization.balanced import rounded_weights
-from facesearch.quantization.graph import embed, layers, prepare
+from facesearch.quantization.onnx_layers import embed, layers, prepare
 from facesearch.quantization.smooth import smooth
 
 from .conftest import Sample

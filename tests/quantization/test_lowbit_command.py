@@ -16,10 +16,10 @@ from command_line import Command
 
 from benchmarks.drawn_weights import drawn_checkpoint
 from facesearch.encoders import load_encoder
-from facesearch.encoders.provisioning import Request, import_model
 from facesearch.encoders.storage import model_folder
 from facesearch.errors import UnknownEncoderError, WeightsError
-from facesearch.provisioning import sample_crops
+from facesearch.workshop.model_import import Request, import_model
+from facesearch.workshop.provisioning import sample_crops
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import onnx
 from command_line import Command
 from onnx import numpy_helper
 
-from facesearch.quantization.graph import embed, layers, linear_weights, prepare, weights
+from facesearch.quantization.onnx_layers import embed, layers, linear_weights, prepare, weights
 from facesearch.quantization.onnx_weights import _BLOCK, _second_moments, quantize_weights, round_matrix
 
 from .conftest import Sample

@@ -15,7 +15,7 @@ from PIL import Image
 from facesearch.evaluation.results import Run
 from facesearch.report.errors_section import hardest
 from facesearch.report.markup import escaped
-from facesearch.report.matrix import matrices
+from facesearch.report.matrix_cells import matrices
 from facesearch.report.page import html_page
 from facesearch.report.pictures import picture
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from facesearch.evaluation.results import Run
-from facesearch.report.matrix import matrices
+from facesearch.report.matrix_cells import matrices
 from facesearch.report.measures import difference_interval, measure_of
 from facesearch.report.summary import summary
 

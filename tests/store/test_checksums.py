@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from facesearch.errors import StoreError
 from facesearch.store import IndexState, SqlStore, open_store
-from facesearch.store.checksums import COVERED, row_checksum
+from facesearch.store.sqlite.checksums import COVERED, row_checksum
 
 from .samples import ENCODER, SETTINGS, add, content
 

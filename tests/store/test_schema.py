@@ -17,9 +17,10 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 from facesearch.errors import GalleryNotFoundError, NewerSchemaError, StoreError, UsageError
-from facesearch.store import open_store, schema
-from facesearch.store.connection import file_engine, writing
-from facesearch.store.models import REVISIONS, Base
+from facesearch.store import open_store
+from facesearch.store.sqlite import schema
+from facesearch.store.sqlite.connection import file_engine, writing
+from facesearch.store.sqlite.models import REVISIONS, Base
 
 from .samples import add
 

@@ -27,8 +27,8 @@ import numpy as np
 import torch
 from torch import nn
 
+from facesearch.encoders.families.int8_network import fp32_network
 from facesearch.encoders.families.preprocess import CropNetwork
-from facesearch.encoders.families.torch_int8 import fp32_network
 from facesearch.encoders.lowbit.layer import LowBitLayer, Precision, Rows, fits, shape_of
 from facesearch.encoders.lowbit.packing import pack, packed_size, unpack
 from facesearch.encoders.lowbit.uniform import FEWEST, MOST, Grid, Steps, decode

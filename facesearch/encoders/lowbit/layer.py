@@ -21,7 +21,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from facesearch.encoders.lowbit.rotation import matrix, random_signs, rotate
+from facesearch.encoders.lowbit.signed_rotation import matrix, random_signs, rotate
 from facesearch.encoders.lowbit.uniform import Grid, Steps, decode, encode, rounded, rows_of_weight, steps_between
 
 Rows = Literal["tensor", "image", "channel", "token", "pixel"]

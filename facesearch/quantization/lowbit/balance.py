@@ -17,7 +17,7 @@ from torch import nn
 
 from facesearch.encoders.families.preprocess import CropNetwork
 from facesearch.encoders.lowbit.layer import LowBitLayer, shape_of
-from facesearch.encoders.lowbit.rotation import random_signs, rotate
+from facesearch.encoders.lowbit.signed_rotation import random_signs, rotate
 from facesearch.quantization.lowbit.config import Config
 from facesearch.quantization.lowbit.observe import Observed, Pixels, tensor_of
 from facesearch.quantization.lowbit.ranges import precision_for, set_ranges

@@ -1,0 +1,1 @@
+"""Codecs: template <-> stored code."""

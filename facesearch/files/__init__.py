@@ -1,0 +1,1 @@
+"""Durable changes of files, and where the program keeps its own."""

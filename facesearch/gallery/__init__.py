@@ -1,0 +1,1 @@
+"""The gallery: the façade, and what serves it."""

@@ -1,0 +1,255 @@
+"""Back a gallery up into one file while it is in use, and put it back.
+
+A backup is one moment of the database, copied by SQLite while others go on reading and writing, and the index file that
+belongs to that moment, so that the restored gallery answers as this one does. Both are put together in a temporary
+folder beside their place and are there whole or not at all.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from facesearch import __version__
+from facesearch.errors import BackupError, FacesearchError, IndexStateError, StoreError, UsageError
+from facesearch.files.durable import TEMPORARY, put_file, put_folder, temporary_name
+from facesearch.gallery.archive import DATABASE, INDEX_NAME, About, Progress, open_archive, write_archive
+from facesearch.store import IndexState, SqlStore, open_store
+from facesearch.store.sqlite.snapshot import is_plain, sole_user
+from indexes import VectorIndexError, load_index, read_footer
+
+_log = logging.getLogger("facesearch")
+
+_ATTEMPTS = 3  # to find database and index file of the same moment
+# What a gallery's folder holds, finished or left by a process that was killed.
+_OWN = re.compile(r"gallery\.db(-wal|-shm|-journal)?|\.?index-[0-9a-f]{16}\.faiss.*")
+
+
+@dataclass(frozen=True, slots=True)
+class BackupReport:
+    """What was backed up. has_index: else restoring builds the index anew."""
+
+    path: Path
+    bytes: int
+    identities: int
+    templates: int
+    has_index: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RestoreReport:
+    """What was restored. made_at: when the backup was made, epoch seconds.
+
+    returned: people who had been forgotten in the gallery replaced, after the backup was made, and are back.
+    """
+
+    folder: Path
+    identities: int
+    templates: int
+    has_index: bool
+    made_at: int
+    returned: tuple[str, ...]
+
+
+def back_up(
+    store: SqlStore, folder: Path, target: Path, *, overwrite: bool = False, progress: Progress | None = None
+) -> BackupReport:
+    """Write the gallery in `folder`, open as `store`, into the file `target`; others may go on using it.
+
+    Raises `UsageError` for a target that is there (unless `overwrite`) or lies in the gallery's folder, `BackupError`
+    for a gallery that is damaged or a target that cannot be written.
+    """
+    progress = progress or _silent
+    if target.is_dir():
+        raise UsageError(f"{target} is a folder: name a file for the backup")
+    if target.exists() and not overwrite:
+        raise UsageError(f"there is a file {target}: choose another name, or --force to take its place")
+    if target.absolute().parent.resolve() == folder.resolve():
+        raise UsageError(f"{target} lies in the gallery's own folder: choose another place")
+    try:
+        with _scratch(target) as scratch, ExitStack() as files:
+            snapshot, index, state = _same_moment(store, folder, scratch, files, progress)
+            with snapshot:
+                if problems := snapshot.integrity_check():
+                    raise BackupError(f"the gallery is damaged and was not backed up: {problems[0]}")
+                if index is None:
+                    snapshot.clear_index_state()
+                counts, encoder = snapshot.counts(), snapshot.gallery_encoder()
+                now = int(time.time())
+            members: list[tuple[str, BinaryIO]] = [(DATABASE, files.enter_context((scratch / DATABASE).open("rb")))]
+            if index is not None and state is not None:
+                members.append((state.file_name, index))
+            about: About = {
+                "made_at": now,
+                "facesearch": __version__,
+                "encoder": str(encoder) if encoder else None,
+                "index": state.kind if state else None,
+                "identities": counts.identities,
+                "templates": counts.templates,
+            }
+            with (scratch / "archive").open("xb") as file:
+                os.fchmod(file.fileno(), 0o600)  # biometric data
+                write_archive(file, members, about, progress)
+            size = (scratch / "archive").stat().st_size
+            put_file(scratch / "archive", target)
+    except OSError as error:
+        raise BackupError(f"{target} cannot be written ({(error.strerror or str(error)).lower()})") from error
+    try:
+        store.audit("backup", detail={"templates": counts.templates, "identities": counts.identities})
+    except StoreError as error:
+        _log.warning("%s; the gallery does not know that this backup was made", error)
+    return BackupReport(target, size, counts.identities, counts.templates, index is not None)
+
+
+def restore(archive: Path, folder: Path, *, replace: bool = False, progress: Progress | None = None) -> RestoreReport:
+    """Put the gallery in `archive` into `folder`, which is not there, empty, or a gallery to be replaced as a whole.
+
+    Raises `UsageError` for a folder with anything else in it, `BackupError` for an archive that is none or is damaged;
+    `StoreBusyError` where the gallery to be replaced is in use. The folder is then as it was.
+    """
+    progress, folder = progress or _silent, folder.resolve()
+    _check_folder(folder, replace)
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with _scratch(folder) as staged, open_archive(archive) as opened:
+            needed = sum(member.bytes for member in opened.members)
+            if needed > shutil.disk_usage(staged).free:
+                raise BackupError(f"there is no room for {needed} bytes in {folder.parent}")
+            if folder.exists():
+                shutil.copymode(folder, staged)
+            opened.extract(staged, progress)
+            made_at = opened.about.get("made_at")
+            report = _looked_over(staged, folder, made_at if isinstance(made_at, int) else 0)
+            with ExitStack() as holding:
+                if (folder / DATABASE).exists():
+                    holding.enter_context(sole_user(folder / DATABASE))
+                put_folder(staged, folder)
+            return report
+    except OSError as error:
+        raise BackupError(f"{folder} cannot be written ({(error.strerror or str(error)).lower()})") from error
+
+
+# inside
+
+
+def _silent(done: int, total: int) -> None:
+    pass
+
+
+def _same_moment(
+    store: SqlStore, folder: Path, scratch: Path, files: ExitStack, progress: Progress
+) -> tuple[SqlStore, BinaryIO | None, IndexState | None]:
+    """A copy of the database and the open index file that it names; None where that is damaged or keeps changing."""
+    path = scratch / DATABASE
+    for attempt in range(_ATTEMPTS):
+        before = store.index_state()
+        index = _opened_index(folder, before, files)
+        path.unlink(missing_ok=True)
+        store.snapshot(path, progress)
+        snapshot = open_store(scratch)
+        state = snapshot.index_state()
+        if state == before or attempt == _ATTEMPTS - 1:
+            return snapshot, index if state == before else None, state
+        snapshot.close()
+    raise AssertionError
+
+
+def _opened_index(folder: Path, state: IndexState | None, files: ExitStack) -> BinaryIO | None:
+    """The index file, open, so that it stays even if another process replaces it; None unless it is sound."""
+    if state is None:
+        return None
+    path = folder / state.file_name
+    try:
+        file = files.enter_context(path.open("rb"))
+        if read_footer(path).sha256 != state.sha256:
+            raise VectorIndexError(f"index file {state.file_name} is not the one recorded in the store")
+        load_index(path)
+    except (OSError, VectorIndexError) as error:
+        _log.warning("%s; the backup is made without it, restoring builds a new one", error)
+        return None
+    return file
+
+
+def _check_folder(folder: Path, replace: bool) -> None:
+    if not folder.exists():
+        return
+    if not folder.is_dir():
+        raise UsageError(f"{folder} is not a folder")
+    names = sorted(entry.name for entry in folder.iterdir())
+    strange = [name for name in names if not _OWN.fullmatch(name)]
+    if names and not replace:
+        raise UsageError(f"{folder} is not empty: choose another folder, or --replace to take the gallery's place")
+    if strange:
+        raise UsageError(f"{folder} also holds {strange[0]!a}, which is no part of a gallery: nothing was replaced")
+
+
+def _looked_over(staged: Path, replaced: Path, made_at: int) -> RestoreReport:
+    """Open what was unpacked, see that it is a sound gallery, and count."""
+    try:
+        if not is_plain(staged / DATABASE):
+            raise BackupError("its database is empty, or has views or triggers, which no gallery has")
+        with open_store(staged, create=False) as store:
+            if problems := store.integrity_check():
+                raise BackupError(f"the gallery in it is damaged: {problems[0]}")
+            state = store.index_state()
+            index = staged / state.file_name if state else None
+            for path in staged.iterdir():
+                if INDEX_NAME.fullmatch(path.name) and path != index:
+                    path.unlink()
+            if index is not None and not index.exists():
+                store.clear_index_state()
+                index = None
+            counts = store.counts()
+            returned = _returned(store, replaced)
+    except (StoreError, IndexStateError) as error:
+        raise BackupError(str(error).replace(str(staged), "the archive")) from error
+    return RestoreReport(replaced, counts.identities, counts.templates, index is not None, made_at, returned)
+
+
+def _returned(restored: SqlStore, replaced: Path) -> tuple[str, ...]:
+    """The people in `restored` whom the gallery in the folder `replaced` has forgotten."""
+    if not (replaced / DATABASE).exists():
+        return ()
+    with suppress(FacesearchError), open_store(replaced, read_only=True) as old:  # a damaged one says nothing
+        forgotten = {event.identity_id for event in old.audit_events() if event.action == "forget"}
+        if old.started_at() == restored.started_at():  # ids of another gallery mean other people
+            return tuple(person.name for person in restored.identities() if person.id in forgotten)
+    return ()
+
+
+@contextmanager
+def _scratch(path: Path) -> Iterator[Path]:
+    """A temporary folder beside path, gone afterwards; those of killed processes are removed first."""
+    left = re.compile(rf"\.{re.escape(path.name)}{TEMPORARY}")
+    for entry in path.absolute().parent.iterdir():
+        if left.fullmatch(entry.name) and entry.is_dir():
+            with suppress(OSError), _held(entry):
+                shutil.rmtree(entry)
+    folder = temporary_name(path.absolute())
+    folder.mkdir()
+    try:
+        with _held(folder):
+            yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _held(folder: Path) -> Iterator[None]:
+    """Show that a process is at work on a folder; raises BlockingIOError where another one is."""
+    import fcntl  # only where there is POSIX
+
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    finally:
+        os.close(descriptor)

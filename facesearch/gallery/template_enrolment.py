@@ -1,0 +1,104 @@
+"""Enrolment of templates that exist already: from another gallery, a vendor's export, an encoder run elsewhere."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from facesearch.codecs.plain import TemplateCodec
+from facesearch.errors import UsageError
+from facesearch.gallery.enrolment import EnrolmentReport, Progress
+from facesearch.photos.photo import Rejection, composed
+from facesearch.store import EncoderKey, IdentityStore, NewTemplate
+from facesearch.store.identity_names import check_name
+
+_BATCH = 16384  # templates per transaction
+_OFF = 0.01  # how far from 1 the length of a template may be
+_QUALITY = 1.0
+
+Templates = npt.NDArray[np.float32]
+
+
+def enrol_templates(
+    store: IdentityStore,
+    encoder: EncoderKey,
+    codec: TemplateCodec,
+    dimension: int,
+    identities: Sequence[str],
+    templates: npt.ArrayLike,
+    *,
+    sources: Sequence[str] | None = None,
+    progress: Progress | None = None,
+    committed: Callable[[int], None] | None = None,
+) -> EnrolmentReport:
+    """Add templates to a store; the index is the caller's. See `Gallery.enroll_templates` for the arguments."""
+    start = time.perf_counter()
+    given = np.asanyarray(templates)  # may be mapped from a file: only a batch at a time is read
+    if given.ndim != 2 or given.shape[1] != dimension or given.dtype.kind != "f":
+        raise UsageError(f"templates are (n, {dimension}) floats, not {given.shape} {given.dtype}")
+    n, _ = given.shape
+    if len(identities) != n or (sources is not None and len(sources) != n):
+        raise UsageError(f"there are {n} templates and {len(identities)} identities: one is needed for each")
+    report, people = EnrolmentReport(), set[str]()
+    for first in range(0, n, _BATCH):
+        last = min(first + _BATCH, n)
+        names = [composed(name) for name in identities[first:last]]
+        places = sources[first:last] if sources is not None else [f"template {row + 1}" for row in range(first, last)]
+        vectors = np.ascontiguousarray(given[first:last], dtype="<f4")  # (b, d)
+        reasons = _reasons(names, vectors)
+        sound = [row for row, reason in enumerate(reasons) if reason is None]
+        report.rejected += [Rejection(places[row], reason) for row, reason in enumerate(reasons) if reason]
+        added = _add(store, encoder, codec, [names[row] for row in sound], vectors[sound], [places[r] for r in sound])
+        for row, template_id in zip(sound, added, strict=True):
+            if template_id is None:
+                report.skipped += 1
+                continue
+            report.templates += 1
+            people.add(names[row])
+            if committed:
+                committed(first + row)
+        if progress:
+            progress(last, n)
+    report.identities, report.seconds = len(people), time.perf_counter() - start
+    return report
+
+
+def _add(
+    store: IdentityStore,
+    encoder: EncoderKey,
+    codec: TemplateCodec,
+    names: Sequence[str],
+    vectors: Templates,
+    places: Sequence[str],
+) -> list[int | None]:
+    """Add sound templates in one transaction; None for each that is enrolled already, known by its content."""
+    if not names:
+        return []
+    codes, size = codec.encode(vectors), vectors.shape[1] * vectors.itemsize
+    content = vectors.tobytes()
+    rows = [
+        NewTemplate(name, hashlib.sha256(content[at : at + size]).digest(), place, 0, 0, code, _QUALITY, None)
+        for name, code, place, at in zip(names, codes, places, range(0, len(content), size), strict=True)
+    ]
+    return store.add_templates(rows, encoder, codec.name, logged=True)
+
+
+def _reasons(names: Sequence[str], vectors: Templates) -> list[str | None]:
+    """Why each of the templates cannot be enrolled; None for those that can."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        lengths = np.sqrt(np.vecdot(vectors, vectors))
+    reasons: list[str | None] = [None] * len(names)
+    for row in np.flatnonzero(~(np.abs(lengths - 1) <= _OFF)).tolist():
+        reasons[row] = f"its length is {lengths[row]:.3g}: templates have unit length"
+    for name in dict.fromkeys(names):
+        try:
+            check_name(name)
+        except UsageError as error:
+            for row, other in enumerate(names):
+                if other == name:
+                    reasons[row] = str(error)
+    return reasons

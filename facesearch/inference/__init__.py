@@ -1,0 +1,1 @@
+"""ONNX: sessions that run a model, and what its graph holds."""

@@ -1,0 +1,42 @@
+"""A photo of somebody: where it is, whose it is, and why it could not be used."""
+
+from __future__ import annotations
+
+import unicodedata
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from facesearch.photos.decoding import read_bytes, sha256
+
+RGB = npt.NDArray[np.uint8]
+
+
+def composed(name: str) -> str:
+    """A name in Unicode's composed form (NFC): the same person has the same name on every system."""
+    return unicodedata.normalize("NFC", name)
+
+
+@dataclass(frozen=True, slots=True)
+class Photo:
+    """A file, or pixels (h, w, 3) uint8 RGB under the name `path`, and whose photo it is."""
+
+    identity: str
+    path: Path
+    pixels: RGB | None = field(default=None, compare=False)
+
+    def hash(self) -> bytes:
+        """SHA-256 of the file, or of shape and pixels; raises `UnreadableImageError`."""
+        if self.pixels is None:
+            return sha256(read_bytes(self.path))
+        return sha256(repr(self.pixels.shape).encode() + self.pixels.tobytes())
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """A photo that could not be enrolled, and why."""
+
+    path: str
+    reason: str

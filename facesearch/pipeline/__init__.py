@@ -1,0 +1,1 @@
+"""The pipeline: photo -> faces -> crop -> template."""

@@ -1,0 +1,68 @@
+"""One process that looks at photos: `facesearch.pipeline.worker templates ENCODER MIN_FACE ALIGNED`, or `faces …`.
+
+Reads a JSON line per photo, `{"path": …}`, from standard input, and answers each with one on standard output: the
+fields of a `PhotoTemplate`, or those of the most prominent `Face`, or `{"rejected": reason}`. It ends when its input
+does: it never outlives who started it.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from facesearch.encoders import load_encoder
+from facesearch.errors import RejectedImageError
+from facesearch.faces import Face, FaceDetector
+from facesearch.pipeline.templater import PhotoTemplate, Templater, prominent_face
+
+Answer = Callable[[Path], dict[str, Any]]
+
+
+def main() -> None:
+    task, *arguments = sys.argv[1:]
+    answer = _templates(*arguments) if task == "templates" else _faces(*arguments)
+    for line in sys.stdin:
+        try:
+            found = answer(Path(json.loads(line)["path"]))
+        except RejectedImageError as error:
+            found = {"rejected": str(error)}
+        sys.stdout.write(json.dumps(found) + "\n")
+        sys.stdout.flush()
+
+
+def _templates(encoder: str, min_face: str, aligned: str) -> Answer:
+    templater = Templater(load_encoder(encoder, threads=1), min_face=int(min_face), threads=1)
+    return lambda path: _template_fields(templater.file(path, aligned or None))
+
+
+def _faces(min_face: str) -> Answer:
+    detector = FaceDetector(int(min_face), threads=1)
+    return lambda path: _face_fields(*prominent_face(detector, path))
+
+
+def _face_fields(face: Face, content: bytes) -> dict[str, Any]:
+    return {
+        "sha256": content.hex(),
+        "box": face.box,
+        "score": face.score,
+        "landmarks": base64.b64encode(face.landmarks.tobytes()).decode("ascii"),
+    }
+
+
+def _template_fields(found: PhotoTemplate) -> dict[str, Any]:
+    return {
+        "sha256": found.sha256.hex(),
+        "width": found.width,
+        "height": found.height,
+        "template": base64.b64encode(found.face.template.tobytes()).decode("ascii"),
+        "box": found.face.box,
+        "quality": found.face.quality,
+    }
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,127 @@
+"""Several processes that turn photos into templates or find the faces in them.
+
+Threads of one process share its interpreter lock, which costs a tenth of two cores. Processes share nothing. They are
+plain programs spoken to in JSON lines (facesearch.pipeline.worker): nothing is unpickled, and a script that enrols
+needs no main guard. What kills a worker, a hostile image for example, costs that one photo.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import subprocess
+import sys
+from contextlib import suppress
+from pathlib import Path
+from queue import SimpleQueue
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+
+from facesearch.errors import RejectedImageError, UnreadableImageError
+from facesearch.faces import Face
+from facesearch.pipeline.templater import FaceTemplate, PhotoTemplate
+
+
+class _Processes:
+    """`count` processes of facesearch.pipeline.worker with the same task; `ask` may be called from as many threads."""
+
+    def __init__(self, count: int, *task: str) -> None:
+        package = str(Path(__file__).parents[2])
+        paths = [package, *filter(None, [os.environ.get("PYTHONPATH")])]
+        self._environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
+        self._command = [sys.executable, "-m", "facesearch.pipeline.worker", *task]
+        self._all: list[subprocess.Popen[str]] = []
+        self._idle: SimpleQueue[subprocess.Popen[str]] = SimpleQueue()
+        for _ in range(count):
+            self._idle.put(self._start())
+
+    def _start(self) -> subprocess.Popen[str]:
+        process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
+            self._command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            encoding="ascii",
+            env=self._environment,
+        )
+        self._all.append(process)
+        return process
+
+    def ask(self, path: Path) -> dict[str, Any]:
+        """What a process says of a photo; raises `RejectedImageError`."""
+        process = self._idle.get()
+        try:
+            answer = _ask(process, path)
+        except (OSError, ValueError) as error:
+            _end(process)
+            process = self._start()
+            raise UnreadableImageError("the process that read this image failed") from error
+        finally:
+            self._idle.put(process)
+        if "rejected" in answer:
+            raise RejectedImageError(answer["rejected"])
+        return answer
+
+    def close(self) -> None:
+        """End all processes."""
+        for process in self._all:
+            _end(process)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class WorkerPool(_Processes):
+    """`count` processes with the same encoder (its name); `template` may be called from as many threads."""
+
+    def __init__(self, count: int, encoder: str, min_face: int, aligned: str | None) -> None:
+        super().__init__(count, "templates", encoder, str(min_face), aligned or "")
+
+    def template(self, path: Path) -> PhotoTemplate:
+        """The template of a photo's subject; raises `RejectedImageError`."""
+        answer = self.ask(path)
+        template = np.frombuffer(base64.b64decode(answer["template"]), dtype=np.float32)  # (dimension,)
+        box = None if answer["box"] is None else tuple(answer["box"])
+        face = FaceTemplate(template, box, answer["quality"])
+        return PhotoTemplate(face, bytes.fromhex(answer["sha256"]), answer["width"], answer["height"])
+
+
+class DetectorPool(_Processes):
+    """`count` processes that find faces; `face` may be called from as many threads."""
+
+    def __init__(self, count: int, min_face: int) -> None:
+        super().__init__(count, "faces", str(min_face))
+
+    def face(self, path: Path) -> tuple[Face, bytes]:
+        """The most prominent face of a photo and the SHA-256 of its content; raises `RejectedImageError`."""
+        answer = self.ask(path)
+        landmarks = np.frombuffer(base64.b64decode(answer["landmarks"]), dtype=np.float32).reshape(5, 2)
+        left, top, width, height = answer["box"]
+        return Face((left, top, width, height), answer["score"], landmarks), bytes.fromhex(answer["sha256"])
+
+
+def _ask(process: subprocess.Popen[str], path: Path) -> dict[str, Any]:
+    """One line there and one back; raises OSError or ValueError where the process is gone."""
+    assert process.stdin is not None  # noqa: S101 - for the type checker
+    assert process.stdout is not None  # noqa: S101
+    process.stdin.write(json.dumps({"path": os.fspath(path.absolute())}) + "\n")
+    process.stdin.flush()
+    answer: dict[str, Any] = json.loads(process.stdout.readline())
+    return answer
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    process.kill()
+    for pipe in (process.stdin, process.stdout):
+        if pipe is not None:
+            with suppress(OSError):  # what was not sent is not wanted any more
+                pipe.close()
+    process.wait()

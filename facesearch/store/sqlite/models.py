@@ -1,0 +1,219 @@
+"""The tables of the identity store.
+
+The migrations in `migrations/` lead to these tables; a test compares both. `REVISIONS` is kept here, so that opening an
+up-to-date gallery does not have to import Alembic.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    REAL,
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    LargeBinary,
+    MetaData,
+    PrimaryKeyConstraint,
+    String,
+    Table,
+    Text,
+    text,
+)
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+REVISIONS = ("0001", "0002", "0003", "0004", "0005")  # of migrations/versions, oldest first
+
+# The table that Alembic keeps; an empty database is created with it at the newest revision.
+version_table = Table(
+    "alembic_version",
+    MetaData(),
+    Column("version_num", String(32), nullable=False),
+    PrimaryKeyConstraint("version_num", name="alembic_version_pkc"),
+)
+
+# AUTOINCREMENT: SQLite would otherwise hand out the id of a deleted last row again, and an id in an index file, a log
+# or a receipt must never come to mean somebody else.
+_NEVER_REUSED = {"sqlite_autoincrement": True}
+
+
+class Base(DeclarativeBase):
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map = {str: Text, float: REAL, bytes: LargeBinary}  # noqa: RUF012 - read by SQLAlchemy
+
+
+class Checked:
+    """A table whose rows carry a checksum over their other columns; see `facesearch.store.sqlite.checksums`."""
+
+    checksum: Mapped[int] = mapped_column(server_default=text("0"), sort_order=1)
+
+
+class Identity(Checked, Base):
+    """A person enrolled. Names are compared exactly."""
+
+    __tablename__ = "identities"
+    __table_args__ = _NEVER_REUSED
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(unique=True)
+    created_at: Mapped[int]
+
+
+class Image(Checked, Base):
+    """A photo, known by the SHA-256 of its content. Pixels are never stored."""
+
+    __tablename__ = "images"
+    __table_args__ = (CheckConstraint("length(sha256) = 32", name="sha256"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    sha256: Mapped[bytes] = mapped_column(unique=True)
+    path: Mapped[str]
+    width: Mapped[int]
+    height: Mapped[int]
+    created_at: Mapped[int]
+
+
+class Encoder(Checked, Base):
+    """An encoder that made templates; told apart by its fingerprint."""
+
+    __tablename__ = "encoders"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    model: Mapped[str]
+    precision: Mapped[str]
+    backend: Mapped[str]
+    fingerprint: Mapped[str] = mapped_column(unique=True)
+
+
+class Template(Checked, Base):
+    """The stored vector of one face, in the codec that the row names."""
+
+    __tablename__ = "templates"
+    __table_args__ = _NEVER_REUSED
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    identity_id: Mapped[int] = mapped_column(ForeignKey("identities.id", ondelete="CASCADE"), index=True)
+    image_id: Mapped[int] = mapped_column(ForeignKey("images.id"), index=True)
+    encoder_id: Mapped[int] = mapped_column(ForeignKey("encoders.id"))
+    codec: Mapped[str]
+    code: Mapped[bytes]
+    quality: Mapped[float]
+    box_x: Mapped[float | None]
+    box_y: Mapped[float | None]
+    box_w: Mapped[float | None]
+    box_h: Mapped[float | None]
+    created_at: Mapped[int]
+
+
+class Codebook(Checked, Base):
+    """What codes of an index kind are read with. A template's codec names kind and id, as in `tcq64@1`."""
+
+    __tablename__ = "codebooks"
+    __table_args__ = _NEVER_REUSED
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    kind: Mapped[str]
+    origin: Mapped[str]
+    content: Mapped[bytes]
+    created_at: Mapped[int]
+
+
+class RemovalLog(Checked, Base):
+    """Templates taken out, so that an index that is behind can be brought up to date."""
+
+    __tablename__ = "removals"
+    __table_args__ = _NEVER_REUSED
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    template_id: Mapped[int]
+
+
+class Gallery(Checked, Base):
+    """The settings of the gallery; one row."""
+
+    __tablename__ = "gallery"
+    __table_args__ = (CheckConstraint("id = 1", name="single"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    model: Mapped[str]
+    dimension: Mapped[int]
+    codec: Mapped[str]
+    index_kind: Mapped[str]
+    threshold: Mapped[float | None]
+    encoder_id: Mapped[int] = mapped_column(ForeignKey("encoders.id"))
+    created_at: Mapped[int]
+
+
+class StoredIndex(Checked, Base):
+    """The index file that is valid; at most one row."""
+
+    __tablename__ = "index_state"
+    __table_args__ = (CheckConstraint("id = 1", name="single"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    kind: Mapped[str]
+    codec: Mapped[str]
+    file_name: Mapped[str]
+    sha256: Mapped[str]
+    rows: Mapped[int]
+    last_template_id: Mapped[int]
+    last_removal_id: Mapped[int]
+    size_bytes: Mapped[int]
+    built_at: Mapped[int]
+
+
+class Run(Base):
+    """An evaluation and what it was run with; versions and rows are JSON."""
+
+    __tablename__ = "evaluation_runs"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    created_at: Mapped[int]
+    command: Mapped[str]
+    dataset: Mapped[str]
+    dataset_sha256: Mapped[str]
+    versions: Mapped[str]
+    rows: Mapped[str]
+
+
+class StoredCalibration(Base):
+    """What the threshold was set from; at most one row, which outlives the threshold that was set by it."""
+
+    __tablename__ = "calibration"
+    __table_args__ = (CheckConstraint("id = 1", name="single"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    threshold: Mapped[float]
+    fpir: Mapped[float]
+    observed_fpir: Mapped[float]
+    threshold_low: Mapped[float]
+    threshold_high: Mapped[float]
+    searches: Mapped[int]
+    people: Mapped[int]
+    fnir: Mapped[float | None]
+    mated: Mapped[int]
+    dataset: Mapped[str]
+    dataset_sha256: Mapped[str]
+    encoder: Mapped[str]
+    identities: Mapped[int]
+    templates: Mapped[int]
+    created_at: Mapped[int]
+
+
+class Audit(Base):
+    """What was done to the gallery, without names and vectors. No foreign key: it outlives the identity."""
+
+    __tablename__ = "audit_events"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    at: Mapped[int]
+    action: Mapped[str]
+    identity_id: Mapped[int | None]
+    detail: Mapped[str]

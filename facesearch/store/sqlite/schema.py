@@ -1,0 +1,115 @@
+"""Bring a database to the schema that `models` describes.
+
+An up-to-date database costs one SELECT. An empty one gets the tables of `models` directly; an older one is migrated by
+Alembic, which is imported only then. A test proves that both ways end at the same schema.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from pathlib import Path
+
+from sqlalchemy import Connection, Engine, insert, select, text
+
+from facesearch.errors import NewerSchemaError, StoreError
+from facesearch.store.sqlite.connection import writing
+from facesearch.store.sqlite.models import REVISIONS, Base, version_table
+
+# Alembic hands the running migration around in module globals.
+_one_migration_at_a_time = threading.Lock()
+
+
+def prepare(engine: Engine, where: str) -> None:
+    """Create or migrate the tables; `where` names the gallery in errors.
+
+    Raises:
+        NewerSchemaError: a newer version of facesearch has written the database.
+        StoreError: it is another program's database, or the migration failed; it is left as it was.
+    """
+    with engine.connect() as connection, connection.begin():
+        revision = _revision(connection, where)
+    if revision == REVISIONS[-1]:
+        return
+    with writing(engine).connect() as connection:
+        # A migration that rebuilds a table drops the old one, which must not take the rows that refer to it along.
+        _enforce_foreign_keys(connection, False)
+        try:
+            with connection.begin():
+                # Another process may have done the work while this one waited for the lock.
+                revision = _revision(connection, where)
+                if revision is None:
+                    _create(connection)
+                elif revision != REVISIONS[-1]:
+                    _migrate(connection, where)
+        finally:
+            _enforce_foreign_keys(connection, True)
+
+
+def check(engine: Engine, where: str) -> None:
+    """For a database that may not be written: raise unless its schema is the one of this version."""
+    with engine.connect() as connection, connection.begin():
+        revision = _revision(connection, where)
+    if revision is None:
+        raise StoreError(f"{where} is empty; enrol somebody first")
+    if revision != REVISIONS[-1]:
+        raise StoreError(f"{where} was written by an older facesearch; open it once with write permission to update it")
+
+
+def migrations_folder() -> Path:
+    """Where the migrations are: inside an installed package, or at the root of a checkout."""
+    here = Path(__file__)
+    installed = here.parents[2] / "migrations"
+    return installed if installed.is_dir() else here.parents[3] / "migrations"
+
+
+def _revision(connection: Connection, where: str) -> str | None:
+    """The known revision that the database is at, None for an empty database."""
+    tables = connection.scalars(text("SELECT name FROM sqlite_master WHERE type = 'table'")).all()
+    if not tables:
+        return None
+    if not {version_table.name, "identities"} <= set(tables):
+        raise StoreError(f"{where} is not a facesearch gallery (it holds the tables of another program)")
+    found = connection.scalars(select(version_table.c.version_num)).all()
+    if len(found) != 1 or found[0] not in REVISIONS:
+        raise NewerSchemaError(
+            f"{where} was written by a newer facesearch (schema {', '.join(found) or 'unknown'}, this version knows "
+            f"{REVISIONS[-1]}); upgrade facesearch"
+        )
+    return str(found[0])
+
+
+def _enforce_foreign_keys(connection: Connection, on: bool) -> None:
+    # Past SQLAlchemy, which would begin a transaction, inside which SQLite ignores this.
+    driver = connection.connection.driver_connection
+    assert isinstance(driver, sqlite3.Connection)  # noqa: S101 - for the type checker
+    driver.execute(f"PRAGMA foreign_keys={'ON' if on else 'OFF'}").close()
+
+
+def _create(connection: Connection) -> None:
+    Base.metadata.create_all(connection, checkfirst=False)
+    version_table.create(connection, checkfirst=False)
+    connection.execute(insert(version_table).values(version_num=REVISIONS[-1]))
+
+
+def _migrate(connection: Connection, where: str) -> None:
+    try:
+        upgrade(connection, "head")
+        broken = connection.exec_driver_sql("PRAGMA foreign_key_check").all()
+        if broken:
+            raise StoreError(f"{len(broken)} rows refer to rows that are missing")
+    except Exception as error:
+        reason = str(error).split("\n")[0]
+        raise StoreError(f"{where} could not be updated to this version and is left as it was ({reason})") from error
+
+
+def upgrade(connection: Connection, revision: str) -> None:
+    """Run the migrations up to `revision` inside the transaction of `connection`."""
+    from alembic import command
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(migrations_folder()).replace("%", "%%"))
+    config.attributes["connection"] = connection
+    with _one_migration_at_a_time:
+        command.upgrade(config, revision)

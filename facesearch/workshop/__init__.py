@@ -1,0 +1,1 @@
+"""What makes an encoder: download, import, conversion, quantizing, self-test, bench, sample people."""

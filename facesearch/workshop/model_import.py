@@ -1,0 +1,235 @@
+"""Make a model from the weights that its authors, or the user, have in a file; `pull` fetches that file first.
+
+Strict loading -> FP32 safetensors -> FP32 ONNX -> self-test -> manifest, all in a temporary folder: a model is there
+whole or not at all. Needs the extra `[torch]`; what it makes does not.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import shutil
+import urllib.parse
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from facesearch.encoders.catalog import CATALOG, ONNX_FAMILY, Checkpoint, Model
+from facesearch.encoders.manifest import Manifest, Source
+from facesearch.encoders.registry import find_model
+from facesearch.encoders.storage import (
+    file_sha256,
+    model_folder,
+    now,
+    read_manifest,
+    remove_model,
+    staged_model,
+    write_manifest,
+)
+from facesearch.errors import FacesearchError, UsageError, WeightsError
+from facesearch.workshop.conversion import Sampler, convert_checkpoint, convert_onnx, printable, runner
+from facesearch.workshop.download import Progress, download, resolve_source
+from facesearch.workshop.selftest import SelfTest, self_test
+
+if TYPE_CHECKING:
+    from facesearch.workshop.onnx_options import OnnxOptions
+
+Step = Callable[[str], None]
+
+_INSTALL = "pip install 'facesearch[torch]'"
+_NEEDED = ("torch", "onnx", "safetensors")
+_RECORDED = ("facesearch", "torch", "onnx", "onnxruntime", "timm", "facenet-pytorch", "numpy")
+
+
+@dataclass(frozen=True, slots=True)
+class Provisioned:
+    """A model that was imported. warnings: what its user should know, a line each."""
+
+    model: Model
+    source: Source | None
+    self_test: SelfTest | None
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """How a model is imported.
+
+    name: default the family's. options: how a user's ONNX file takes its input, None: as the sidecar beside it says.
+    force: take the place of a model of that name.
+    sampler: (kind of crop, its side) -> crops of a few people for the self-test, which is left out without it.
+    step, progress: told what is done, and how many bytes of how many are there.
+    """
+
+    family: str
+    name: str | None = None
+    options: OnnxOptions | None = None
+    force: bool = False
+    sampler: Sampler | None = None
+    step: Step = field(default=lambda text: None)
+    progress: Progress = field(default=lambda done, total: None)
+
+
+def import_model(path: Path, request: Request) -> Provisioned:
+    """Make a model from a file: a checkpoint of a family of the catalog, or any ONNX file (family `onnx`).
+
+    Raises `UsageError` for a family or name that is not possible, `WeightsError` for a file that is not such a model.
+    """
+    name, entry = _checked(request)
+    if not path.is_file():
+        raise UsageError(f"there is no file {path}" if not path.exists() else f"{path} is not a file")
+    _check_extra(request.family)
+    with staged_model(name, overwrite=request.force) as folder:
+        source = Source(printable(path.name), file_sha256(path), "file")
+        warnings = []
+        known = entry and entry.checkpoint and entry.checkpoint.sha256
+        if known and name == request.family and source.sha256 != known:
+            warnings.append(f"{path.name} is not the file that the authors of {name} publish (its SHA-256 differs)")
+        made = _make(folder, path, source, name, entry, request)
+    return replace(made, model=find_model(name), warnings=(*warnings, *made.warnings))
+
+
+def pull(name: str, request: Request, *, source: str | None = None) -> Provisioned:
+    """Fetch the weights of a model of the catalog and import them.
+
+    source: instead of the authors' address a mirror (base URL or full URL), or a file or folder on this machine. The
+    SHA-256 of the catalog holds for all of them. Raises `UsageError`, `WeightsError`.
+    """
+    entry = next((model for model in CATALOG if model.name == name), None)
+    if entry is None:
+        raise UsageError(f"{find_model(name).name} was imported from a file and has no address to pull it from")
+    checkpoint = entry.checkpoint
+    if checkpoint is None:
+        return Provisioned(entry, None, None, (f"{name} comes with facesearch: there is nothing to pull",))
+    if read_manifest(name) is not None and not request.force:
+        return Provisioned(find_model(name), None, None, (f"{name} is here already; --force pulls it again",))
+    place = _place(entry, checkpoint, source)
+    _check_extra(name)
+    with staged_model(name, overwrite=request.force) as folder:
+        if isinstance(place, Path):
+            path, sha256 = place, file_sha256(place, request.progress)
+        else:
+            path = folder / "download" / _name_of(place)
+            path.parent.mkdir()
+            request.step(f"downloading {place}")
+            sha256 = _download(entry, place, path, request.progress)
+        if checkpoint.sha256 is not None and sha256 != checkpoint.sha256:
+            raise WeightsError(
+                f"{place} is not the file that the authors of {name} publish: SHA-256 is {sha256}, not "
+                f"{checkpoint.sha256}; if it is yours: facesearch encoders import FILE --family {name} --name NAME"
+            )
+        url = "file" if isinstance(place, Path) else _public(place)
+        made = _make(folder, path, Source(_name_of(place), sha256, url), name, entry, request)
+        if not isinstance(place, Path):
+            shutil.rmtree(folder / "download")
+    warnings = made.warnings
+    if checkpoint.sha256 is None:
+        warnings = (f"no SHA-256 of {name} is known to compare with; what came has {sha256}", *warnings)
+    return replace(made, model=find_model(name), warnings=warnings)
+
+
+def remove(name: str) -> int:
+    """Delete a model from this machine; returns the bytes that it took. Of the embedded one, what was added to it.
+
+    Raises `UsageError` for one that is not there.
+    """
+    if not model_folder(name).is_dir():
+        model = find_model(name)
+        reason = "comes with facesearch and cannot be removed" if model.embedded else "is not on this machine"
+        raise UsageError(f"{name} {reason}")
+    return remove_model(name)
+
+
+def _checked(request: Request) -> tuple[str, Model | None]:
+    """The name of the model to be, and the entry of its family (None: ONNX)."""
+    entry = next((model for model in CATALOG if model.name == request.family), None)
+    if request.family != ONNX_FAMILY and (entry is None or entry.checkpoint is None):
+        families = ", ".join([*(model.name for model in CATALOG if model.checkpoint), ONNX_FAMILY])
+        raise UsageError(f"no family '{request.family}' to import; there are: {families}")
+    if entry is not None and request.options is not None:
+        raise UsageError(f"the input of {request.family} is known: leave out the options that are for ONNX files")
+    if entry is None and request.name is None:
+        raise UsageError("give the model a name: --name")
+    name = request.name or request.family
+    model_folder(name)  # whether it can be a name
+    if name == ONNX_FAMILY or (name != request.family and any(model.name == name for model in CATALOG)):
+        raise UsageError(f"the name {name} is taken by facesearch itself: choose another --name")
+    return name, entry
+
+
+def _place(entry: Model, checkpoint: Checkpoint, source: str | None) -> str | Path:
+    if source is not None:
+        return resolve_source(source, checkpoint.file_name)
+    if checkpoint.url is None:
+        raise UsageError(
+            f"there is no direct link to {entry.name}: fetch {checkpoint.file_name} by hand from the folder linked at "
+            f"{checkpoint.page}, then: facesearch encoders pull {entry.name} --from {checkpoint.file_name}"
+        )
+    return checkpoint.url
+
+
+def _download(entry: Model, url: str, path: Path, progress: Progress) -> str:
+    expected = entry.checkpoint.sha256 if entry.checkpoint else None
+    try:
+        return download(url, path, sha256=expected, progress=progress).sha256
+    except WeightsError as error:
+        file_name = _name_of(url)
+        raise WeightsError(
+            f"{error}; or fetch {file_name} elsewhere, then: facesearch encoders pull {entry.name} --from {file_name}"
+        ) from error
+
+
+def _check_extra(family: str) -> None:
+    for package in _NEEDED if family != ONNX_FAMILY else ("onnx",):
+        try:
+            there = importlib.util.find_spec(package) is not None
+        except (ImportError, ValueError):
+            there = False
+        if not there:
+            raise FacesearchError(f"importing {family} needs {package}, which is not installed: {_INSTALL}")
+
+
+def _make(folder: Path, path: Path, source: Source, name: str, entry: Model | None, request: Request) -> Provisioned:
+    """Put the files of a model and its manifest into `folder`."""
+    request.step(f"converting {source.file_name}")
+    try:
+        if entry is None:
+            built = convert_onnx(folder, path, name, request.options)
+        else:
+            built = convert_checkpoint(folder, path, entry, name, source.file_name)
+    except ImportError as error:
+        missing = error.name or str(error)
+        raise FacesearchError(f"importing {request.family} needs {missing}, which does not load: {_INSTALL}") from error
+    model, tested, warnings = replace(built.model, variants=()), None, list(built.notes)
+    if request.sampler is not None:
+        request.step("testing")
+        graph = next(file for file in built.files if "onnx" in file.backends)
+        sample = request.sampler(model.crop, model.crop_size)
+        tested = self_test(runner(graph.path.read_bytes()), sample, built.alternatives(request.sampler))
+        if tested.warning:
+            warnings.append(f"{name} {tested.warning}")
+    placed = tuple(replace(file, path=model_folder(name) / file.path.name) for file in built.files)
+    write_manifest(folder, Manifest(model, source, built.options, now(), _versions(), placed))
+    return Provisioned(model, source, tested, tuple(warnings))
+
+
+def _versions() -> tuple[tuple[str, str], ...]:
+    found = []
+    for package in _RECORDED:
+        with contextlib.suppress(PackageNotFoundError):
+            found.append((package, version(package)))
+    return tuple(found)
+
+
+def _name_of(place: str | Path) -> str:
+    if isinstance(place, Path):
+        return printable(place.name)
+    return printable(urllib.parse.unquote(urllib.parse.urlsplit(place).path.rsplit("/", 1)[-1])) or "download"
+
+
+def _public(url: str) -> str:
+    """A URL without what may be secret in it: user, password, query."""
+    parts = urllib.parse.urlsplit(url)
+    return urllib.parse.urlunsplit(parts._replace(netloc=parts.netloc.rsplit("@", 1)[-1], query="", fragment=""))
