@@ -110,7 +110,7 @@ def fill(folder: Path, count: int) -> None:
     ]
     with open_store(folder) as store:
         for start in range(0, count, 1000):
-            store.add_templates(rows[start : start + 1000], key, "fp32")
+            store.templates.add(rows[start : start + 1000], key, "fp32")
 
 
 def _run(arguments: Sequence[str]) -> str:

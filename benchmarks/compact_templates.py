@@ -28,8 +28,9 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.common import kept_results, measured
+from facesearch.codecs.gallery_codecs import plain_codec
 from facesearch.codecs.plain import find_codec
-from facesearch.codecs.template_codecs import CODES, plain_codec, shipped_coder
+from facesearch.codecs.training import shipped_coder
 from facesearch.encoders import EncoderSpec
 from facesearch.evaluation import extraction
 from facesearch.evaluation.codec_training import read_training_photos
@@ -154,13 +155,12 @@ def whole_gallery(model: str, coder: Coder, codes: Bytes, people: Ints) -> dict[
     """Bytes on disk of a gallery of all templates, stored as the kind's codes (n, bytes) and nothing else."""
     kind, key = coder.name, EncoderKey(model, "fp32", "onnx", "0" * 64)
     codec = plain_codec(kind, None)
-    stored = codec or CODES
-    rows = [code.tobytes() for code in codes] if codec is None else find_codec(codec).encode(coder.decode(codes))
+    plain = None if codec is None else find_codec(str(codec))
+    rows = [code.tobytes() for code in codes] if plain is None else plain.encode(coder.decode(codes))
     with tempfile.TemporaryDirectory() as folder:
         with open_store(folder) as store:
-            if stored == CODES:
-                stored = store.add_codebook(kind, coder.to_bytes(), "UTKFace")
-            store.configure(GallerySettings(model, coder.dimension, stored, kind), key)
+            stored = plain.name if plain else store.codebooks.add(kind, coder.to_bytes(), "UTKFace")
+            store.settings.configure(GallerySettings(model, coder.dimension, stored, kind), key)
             for start in range(0, len(rows), _BATCH):
                 batch = [
                     NewTemplate(
@@ -175,7 +175,7 @@ def whole_gallery(model: str, coder: Coder, codes: Bytes, people: Ints) -> dict[
                     )
                     for at, code in enumerate(rows[start : start + _BATCH], start=start)
                 ]
-                store.add_templates(batch, key, stored)
+                store.templates.add(batch, key, stored)
         with Gallery.open(folder) as opened:
             opened.build_index()
             opened.compact()

@@ -48,7 +48,7 @@ from facesearch.encoders import EncoderSpec
 from facesearch.errors import SeveralFacesError
 from facesearch.faces import CROPS, Face, FaceDetector, clear_subject
 from facesearch.photos.decoding import decode, read_bytes, sha256
-from facesearch.store import EncoderKey, GallerySettings, NewTemplate, SqlStore, open_store
+from facesearch.store import EncoderKey, GallerySettings, NewTemplate, SqliteStore, open_store
 
 _CORES = os.cpu_count() or 1
 _BATCH = 64  # templates per transaction, as enrolment
@@ -184,7 +184,7 @@ class Parts:
             self.store(store, rows)
         return seconds
 
-    def together(self, photos: Sequence[Photo], store: SqlStore) -> None:
+    def together(self, photos: Sequence[Photo], store: SqliteStore) -> None:
         """One photo after the other, a transaction for every batch."""
         rows = []
         for photo in photos:
@@ -214,9 +214,9 @@ class Parts:
         height, width = image.shape[:2]
         return NewTemplate(photo.identity, digest, str(photo.path), width, height, code, 1.0, (0.0, 0.0, 1.0, 1.0))
 
-    def store(self, store: SqlStore, rows: Sequence[NewTemplate]) -> None:
+    def store(self, store: SqliteStore, rows: Sequence[NewTemplate]) -> None:
         for start in range(0, len(rows), _BATCH):
-            store.add_templates(rows[start : start + _BATCH], _key(self.encoder), self._codec.name)
+            store.templates.add(rows[start : start + _BATCH], _key(self.encoder), self._codec.name)
 
 
 @contextmanager
@@ -232,10 +232,10 @@ def _key(encoder: Encoder) -> EncoderKey:
 
 
 @contextmanager
-def _fresh_store(encoder: Encoder) -> Iterator[SqlStore]:
+def _fresh_store(encoder: Encoder) -> Iterator[SqliteStore]:
     """The store of an empty gallery, gone afterwards."""
     with tempfile.TemporaryDirectory() as folder, open_store(folder) as store:
-        store.configure(GallerySettings(encoder.spec.model, encoder.dimension, "fp32", "flat"), _key(encoder))
+        store.settings.configure(GallerySettings(encoder.spec.model, encoder.dimension, "fp32", "flat"), _key(encoder))
         yield store
 
 

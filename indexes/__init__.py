@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from indexes.coder import Coder, learn_coder, load_coder, ready_coder
     from indexes.container import Footer, SavedIndex, read_footer
     from indexes.factory import create_index, load_index
+    from indexes.joined import JoinedIndex, join_indexes
     from indexes.protocol import VectorIndex
 
 __all__ = [
@@ -42,6 +43,7 @@ __all__ = [
     "DuplicateIdError",
     "Footer",
     "InvalidInputError",
+    "JoinedIndex",
     "Kind",
     "MissingIndexError",
     "SavedIndex",
@@ -54,6 +56,7 @@ __all__ = [
     "allowed_kinds",
     "code_of",
     "create_index",
+    "join_indexes",
     "learn_coder",
     "load_coder",
     "load_index",
@@ -65,9 +68,11 @@ __all__ = [
 _LOADED_ON_USE = {
     "Coder": "indexes.coder",
     "Footer": "indexes.container",
+    "JoinedIndex": "indexes.joined",
     "SavedIndex": "indexes.container",
     "VectorIndex": "indexes.protocol",
     "create_index": "indexes.factory",
+    "join_indexes": "indexes.joined",
     "learn_coder": "indexes.coder",
     "load_coder": "indexes.coder",
     "ready_coder": "indexes.coder",

@@ -93,6 +93,18 @@ def train_sq(base: Any, x: NDArray[Any], progress: Progress | None = None) -> No
     _set_ranges(base, np.maximum(mean - half, -1.0), np.minimum(mean + half, 1.0))
 
 
+def copy_ranges(source: Any, target: Any) -> None:
+    """Give a scalar quantizer the ranges of another one."""
+    target.sq = source.sq
+    target.is_trained = source.is_trained
+
+
+def copy_codebook(source: Any, target: Any) -> None:
+    """Give a product quantizer the codebook of another one."""
+    target.pq = source.pq
+    target.is_trained = source.is_trained
+
+
 def is_sq(base: Any, dimension: int, bits: int) -> bool:
     library = faiss()
     if not isinstance(base, library.IndexScalarQuantizer) or not _holds(base, dimension, (dimension * bits + 7) // 8):

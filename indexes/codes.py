@@ -7,7 +7,8 @@ Kinds are composed of these: a rotation in front of codes (`indexes.rotation`), 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Protocol, runtime_checkable
+from dataclasses import dataclass
+from typing import Any, Protocol, Self, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,12 +22,11 @@ Rows = NDArray[np.int64]
 Bytes = NDArray[np.uint8]
 Progress = Callable[[int, int], None]  # (steps done, steps in all)
 
+_FEW = 64  # rows; so many are found and dropped sooner than they are left out
 
-class Codes(Protocol):
-    """n vectors of a dimension, coded, in rows 0 to n − 1."""
 
-    @property
-    def is_trained(self) -> bool: ...
+class SearchedCodes(Protocol):
+    """n vectors of a dimension, coded, in rows 0 to n − 1. Any number of threads may ask at once."""
 
     @property
     def is_precise(self) -> bool:
@@ -35,20 +35,11 @@ class Codes(Protocol):
 
     def __len__(self) -> int: ...
 
-    def train(self, x: Floats, progress: Progress | None = None) -> None:
-        """Learn from x (t, dimension), while there are no rows."""
-        ...
+    def candidates(self, q: Floats, count: int, passed: Rows | None = None) -> tuple[Floats, Rows]:
+        """For q (m, dimension): rough scores, best first, and rows, both (m, count); row −1 where there are no more.
 
-    def add(self, x: Floats) -> None:
-        """Append rows for x (a, dimension)."""
-        ...
-
-    def remove(self, rows: Rows) -> None:
-        """Take out rows (ascending, none twice); those behind move up, and no byte of what was taken is kept."""
-        ...
-
-    def candidates(self, q: Floats, count: int) -> tuple[Floats, Rows]:
-        """For q (m, dimension): rough scores, best first, and rows, both (m, count); row −1 where there are no more."""
+        passed: rows (p,), ascending, that count as not there.
+        """
         ...
 
     def coded_queries(self, q: Floats) -> Floats:
@@ -61,6 +52,33 @@ class Codes(Protocol):
 
     def reconstruct(self, rows: Rows) -> Floats:
         """The vectors of rows (r,) as stored, (r, dimension)."""
+        ...
+
+
+class Codes(SearchedCodes, Protocol):
+    """The same, which can be taught and changed; by one thread, and while no other asks."""
+
+    @property
+    def is_trained(self) -> bool: ...
+
+    def emptied(self) -> Codes:
+        """The same codes with the same training and no rows, in memory of their own; codes are not copied."""
+        ...
+
+    def copy(self) -> Codes:
+        """The same codes with the same rows, in memory of their own."""
+        ...
+
+    def train(self, x: Floats, progress: Progress | None = None) -> None:
+        """Learn from x (t, dimension), while there are no rows."""
+        ...
+
+    def add(self, x: Floats) -> None:
+        """Append rows for x (a, dimension)."""
+        ...
+
+    def remove(self, rows: Rows) -> None:
+        """Take out rows (ascending, none twice); those behind move up, and no byte of what was taken is kept."""
         ...
 
     def save(self, writer: SectionWriter, name: str) -> None:
@@ -85,22 +103,27 @@ class PortableCodes(Codes, Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class FaissFamily:
+    """How the FAISS indexes of a family are made and changed. make: an empty one. remove: where FAISS's own is wrong.
+
+    selects: whether FAISS can leave rows out of a search. copy_training(source, target): give one what another learnt.
+    """
+
+    make: Callable[[], Any]
+    train: Callable[[Any, Floats, Progress | None], None] | None = None
+    precise: bool = True
+    remove: Callable[[Any, Rows], None] | None = None
+    copy_training: Callable[[Any, Any], None] | None = None
+    selects: bool = False
+
+
 class FaissCodes:
     """Codes in a FAISS index of numbered rows that decodes and removes by itself."""
 
-    def __init__(
-        self,
-        base: Any,
-        train: Callable[[Any, Floats, Progress | None], None] | None,
-        *,
-        precise: bool = True,
-        remove: Callable[[Any, Rows], None] | None = None,
-        mapped: NDArray[np.uint8] | None = None,
-    ) -> None:
+    def __init__(self, base: Any, family: FaissFamily, mapped: NDArray[np.uint8] | None = None) -> None:
         self._base = base
-        self._train = train
-        self._precise = precise
-        self._remove = remove
+        self._family = family
         self._mapped = mapped  # the bytes of a file that the base looks into; None where it owns its memory
 
     @classmethod
@@ -109,17 +132,14 @@ class FaissCodes:
         reader: SectionReader,
         name: str,
         is_base: Callable[[Any], bool],
-        train: Callable[[Any, Floats, Progress | None], None] | None,
-        *,
-        precise: bool = True,
-        remove: Callable[[Any, Rows], None] | None = None,
-    ) -> FaissCodes:
+        family: FaissFamily,
+    ) -> Self:
         """Look into the section name of a file, in place; raises VectorIndexError where it holds something else."""
         content = reader.section(name)
         base = read_faiss(content)
         if not is_base(base):
             raise VectorIndexError("its contents are not what its kind and dimension say")
-        return cls(base, train, precise=precise, remove=remove, mapped=content)
+        return cls(base, family, content)
 
     @property
     def is_trained(self) -> bool:
@@ -127,15 +147,24 @@ class FaissCodes:
 
     @property
     def is_precise(self) -> bool:
-        return self._precise
+        return self._family.precise
 
     def __len__(self) -> int:
         return int(self._base.ntotal)
 
     def train(self, x: Floats, progress: Progress | None = None) -> None:
-        if self._train is not None:
+        if self._family.train is not None:
             self._own()
-            self._train(self._base, x, progress)
+            self._family.train(self._base, x, progress)
+
+    def emptied(self) -> Self:
+        empty = self._family.make()
+        if self._family.copy_training is not None:
+            self._family.copy_training(self._base, empty)
+        return type(self)(empty, self._family)
+
+    def copy(self) -> Self:
+        return type(self)(owned_copy(self._base, self._mapped), self._family)
 
     def add(self, x: Floats) -> None:
         self._own()
@@ -143,13 +172,31 @@ class FaissCodes:
 
     def remove(self, rows: Rows) -> None:
         self._own()
-        if self._remove is not None:
-            self._remove(self._base, rows)
+        if self._family.remove is not None:
+            self._family.remove(self._base, rows)
         else:
             self._base.remove_ids(rows)
 
-    def candidates(self, q: Floats, count: int) -> tuple[Floats, Rows]:
-        scores, rows = self._base.search(q, count)
+    def candidates(self, q: Floats, count: int, passed: Rows | None = None) -> tuple[Floats, Rows]:
+        if passed is None:
+            scores, rows = self._base.search(q, count)
+            return scores, rows
+        if self._family.selects and len(passed) > _FEW:
+            return self._selected(q, count, passed)
+        return without(self._base.search(q, min(len(self), count + len(passed))), passed, count)
+
+    def _selected(self, q: Floats, count: int, passed: Rows) -> tuple[Floats, Rows]:
+        library = faiss()
+        bits = np.zeros(len(self), np.uint8)
+        bits[passed] = 1
+        packed = np.packbits(bits, bitorder="little")
+        if isinstance(self._base, library.IndexRaBitQ):
+            chosen = library.RaBitQSearchParameters()
+            chosen.qb = self._base.qb
+        else:
+            chosen = library.SearchParameters()
+        chosen.sel = library.IDSelectorNot(library.IDSelectorBitmap(len(bits), library.swig_ptr(packed)))
+        scores, rows = self._base.search(q, count, params=chosen)
         return scores, rows
 
     def encode(self, x: Floats) -> Bytes:
@@ -184,6 +231,21 @@ class FaissCodes:
             self._mapped = None
 
 
+def without(found: tuple[Floats, Rows], passed: Rows, count: int) -> tuple[Floats, Rows]:
+    """Scores and rows (m, f), best first, less the rows passed (p,): both (m, count), row −1 where there are none."""
+    scores, rows = found
+    dropped = np.isin(rows, passed) | (rows < 0)  # (m, f)
+    kept = np.argsort(dropped, axis=1, kind="stable")[:, :count]
+    gone = np.take_along_axis(dropped, kept, 1)
+    scores = np.where(gone, np.float32(-np.inf), np.take_along_axis(scores, kept, 1))
+    rows = np.where(gone, -1, np.take_along_axis(rows, kept, 1))
+    missing = count - rows.shape[1]
+    if missing > 0:
+        scores = np.pad(scores, ((0, 0), (0, missing)), constant_values=-np.inf)
+        rows = np.pad(rows, ((0, 0), (0, missing)), constant_values=-1)
+    return scores, rows
+
+
 def read_faiss(content: NDArray[np.uint8]) -> Any:
     """A FAISS index over content (bytes,), which has to live as long as the index: codes are not copied."""
     library = faiss()
@@ -195,6 +257,11 @@ def read_faiss(content: NDArray[np.uint8]) -> Any:
     if reader.rp_ != content.size:
         raise VectorIndexError(f"{content.size - reader.rp_} bytes of its contents belong to nothing")
     return base
+
+
+def owned_copy(base: Any, mapped: NDArray[np.uint8] | None) -> Any:
+    """A copy of a FAISS index that owns its memory; mapped: the bytes that the index looks into, if it does."""
+    return faiss().clone_index(base) if mapped is None else copy_of_faiss(mapped)
 
 
 def copy_of_faiss(content: NDArray[np.uint8]) -> Any:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from indexes.codes import Floats, Progress, Rows, copy_of_faiss, read_faiss, write_faiss
+from indexes.codes import Floats, Progress, Rows, copy_of_faiss, owned_copy, read_faiss, write_faiss
 from indexes.container import SectionReader, SectionWriter
 from indexes.errors import VectorIndexError
 from indexes.faiss_library import faiss
@@ -86,22 +86,29 @@ class GraphCodes:
         nothing = storage.sa_encode(np.zeros((1, storage.d), np.float32))
         codes[dead] = nothing
 
-    def candidates(self, q: Floats, count: int) -> tuple[Floats, Rows]:
+    def emptied(self) -> GraphCodes:
+        return GraphCodes(self._make, self._make())
+
+    def copy(self) -> GraphCodes:
+        return GraphCodes(self._make, owned_copy(self._base, self._mapped), self._alive.copy())
+
+    def candidates(self, q: Floats, count: int, passed: Rows | None = None) -> tuple[Floats, Rows]:
         library = faiss()
         walk = library.SearchParametersHNSW(efSearch=max(EF_SEARCH, 2 * count))
-        if self._base.ntotal > len(self):
-            dead = np.setdiff1d(np.arange(self._base.ntotal), self._alive, assume_unique=True)
+        alive = self._alive if passed is None else np.delete(self._alive, passed)
+        if self._base.ntotal > len(alive):
+            dead = np.setdiff1d(np.arange(self._base.ntotal), alive, assume_unique=True)
             walk.sel = library.IDSelectorNot(library.IDSelectorBatch(dead))
         scores, nodes = self._base.search(q, count, params=walk)  # (m, count) twice
-        wanted = min(count, len(self))
+        wanted = min(count, len(alive))
         rows = np.where(nodes < 0, -1, np.searchsorted(self._alive, nodes))
         short = np.flatnonzero(rows[:, wanted - 1] < 0) if wanted else np.empty(0, np.int64)
         if short.size:  # the walk did not reach enough of them: compare with all
-            every = np.arange(len(self))
+            every = np.searchsorted(self._alive, alive)
             for row in short.tolist():
                 products = np.vecdot(self.decode(every), q[row])
                 best = np.argsort(-products, kind="stable")[:wanted]
-                scores[row, :wanted], rows[row, :wanted] = products[best], best
+                scores[row, :wanted], rows[row, :wanted] = products[best], every[best]
         return scores, rows
 
     def coded_queries(self, q: Floats) -> Floats:

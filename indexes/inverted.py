@@ -12,7 +12,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from indexes.codes import Floats, Progress, Rows, copy_of_faiss, read_faiss, write_faiss
+from indexes.codes import (
+    FaissFamily,
+    Floats,
+    Progress,
+    Rows,
+    copy_of_faiss,
+    owned_copy,
+    read_faiss,
+    without,
+    write_faiss,
+)
 from indexes.container import SectionReader, SectionWriter
 from indexes.errors import VectorIndexError
 from indexes.faiss_library import faiss
@@ -36,17 +46,14 @@ class InvertedCodes:
         make: Callable[[int], Any],
         lists: int,
         base: Any,
-        train: Callable[[Any, Floats, Progress | None], None] | None,
-        *,
-        precise: bool,
+        family: FaissFamily,
         serials: Rows | None = None,
         mapped: NDArray[np.uint8] | None = None,
     ) -> None:
         self._make = make
         self._lists = lists
         self._base = base
-        self._train = train
-        self._precise = precise
+        self._family = family
         self._serials = np.empty(0, np.int64) if serials is None else serials  # (n,), ascending: of row r
         self._mapped = mapped
         self._places: NDArray[np.int64] | None = None  # (n, 2): list and place in it; found when first needed
@@ -59,9 +66,7 @@ class InvertedCodes:
         make: Callable[[int], Any],
         lists: int,
         is_base: Callable[[Any, int], bool],
-        train: Callable[[Any, Floats, Progress | None], None] | None,
-        *,
-        precise: bool,
+        family: FaissFamily,
     ) -> InvertedCodes:
         content = reader.section(name)
         base = read_faiss(content)
@@ -71,7 +76,7 @@ class InvertedCodes:
         serials = np.asarray(reader.array(f"{name}.serials", "<i8", (base.ntotal,)), np.int64)
         if not (np.diff(serials, prepend=-1) > 0).all():
             raise VectorIndexError("its serial numbers do not ascend")
-        return cls(make, lists, _completed(base), train, precise=precise, serials=serials, mapped=content)
+        return cls(make, lists, _completed(base), family, serials, content)
 
     @property
     def is_trained(self) -> bool:
@@ -79,7 +84,7 @@ class InvertedCodes:
 
     @property
     def is_precise(self) -> bool:
-        return self._precise
+        return self._family.precise
 
     def __len__(self) -> int:
         return len(self._serials)
@@ -96,9 +101,25 @@ class InvertedCodes:
         centroids = library.vector_to_array(clustering.centroids).reshape(lists, x.shape[1])
         quantizer = library.downcast_index(self._base.quantizer)
         quantizer.add(centroids)
-        if self._train is not None:
-            self._train(self._base, x, progress)
+        if self._family.train is not None:
+            self._family.train(self._base, x, progress)
         self._base.is_trained = True
+
+    def emptied(self) -> InvertedCodes:
+        if not self.is_trained:
+            return InvertedCodes(self._make, self._lists, self._make(self._lists), self._family)
+        library = faiss()
+        base = self._make(self._base.nlist)
+        centroids = library.downcast_index(self._base.quantizer).reconstruct_n(0, self._base.nlist)
+        library.downcast_index(base.quantizer).add(centroids)
+        if self._family.copy_training is not None:
+            self._family.copy_training(self._base, base)
+        base.is_trained = True
+        return InvertedCodes(self._make, self._lists, _completed(base), self._family)
+
+    def copy(self) -> InvertedCodes:
+        base = _completed(owned_copy(self._base, self._mapped))
+        return InvertedCodes(self._make, self._lists, base, self._family, self._serials.copy())
 
     def add(self, x: Floats) -> None:
         self._own()
@@ -115,7 +136,9 @@ class InvertedCodes:
         self._places = None
         self._wipe_tails()
 
-    def candidates(self, q: Floats, count: int) -> tuple[Floats, Rows]:
+    def candidates(self, q: Floats, count: int, passed: Rows | None = None) -> tuple[Floats, Rows]:
+        if passed is not None:
+            return without(self.candidates(q, min(len(self), count + len(passed))), passed, count)
         wanted = min(count, len(self))
         scores, serials = self._base.search(q, count)
         short = np.flatnonzero(serials[:, wanted - 1] < 0) if wanted else np.empty(0, np.int64)

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any, Protocol
 
 from indexes import codecs, graph_bases, inverted_bases, rotation
-from indexes.codes import Codes, FaissCodes, Floats, Progress
+from indexes.codes import Codes, FaissCodes, FaissFamily, Floats, Progress
 from indexes.container import SectionReader
 from indexes.graph import GraphCodes
 from indexes.inverted import InvertedCodes
@@ -35,17 +35,19 @@ class FaissMaker:
     train: Callable[[Any, Any, Progress | None], None] | None = None
     precise: bool = True
     remove: Callable[[Any, Any], None] | None = None
+    copy_training: Callable[[Any, Any], None] | None = None
+    selects: bool = False
     codes: type[FaissCodes] = FaissCodes
     inverted: Callable[[int, int, int], Any] | None = None
     is_inverted: Callable[[Any, int, int, int], bool] | None = None
 
     def make(self, dimension: int, parameter: int, lists: int) -> Codes:
+        family = self._family(dimension, parameter)
         if lists:
             assert self.inverted is not None  # noqa: S101 - the grammar allows lists only where they can be
             make = partial(self.inverted, dimension, parameter)
-            return InvertedCodes(make, lists, make(lists), self.train, precise=self.precise)
-        base = self.base(dimension, parameter)
-        return self.codes(base, self.train, precise=self.precise, remove=self.remove)
+            return InvertedCodes(make, lists, make(lists), family)
+        return self.codes(family.make(), family)
 
     def restore(self, reader: SectionReader, name: str, dimension: int, parameter: int, lists: int) -> Codes:
         def is_base(base: Any) -> bool:
@@ -54,11 +56,16 @@ class FaissMaker:
         def is_inverted(base: Any, lists: int) -> bool:
             return self.is_inverted is not None and self.is_inverted(base, dimension, parameter, lists)
 
+        family = self._family(dimension, parameter)
         if lists:
             assert self.inverted is not None  # noqa: S101 - as above
             make = partial(self.inverted, dimension, parameter)
-            return InvertedCodes.restored(reader, name, make, lists, is_inverted, self.train, precise=self.precise)
-        return self.codes.restored(reader, name, is_base, self.train, precise=self.precise, remove=self.remove)
+            return InvertedCodes.restored(reader, name, make, lists, is_inverted, family)
+        return self.codes.restored(reader, name, is_base, family)
+
+    def _family(self, dimension: int, parameter: int) -> FaissFamily:
+        make = partial(self.base, dimension, parameter)
+        return FaissFamily(make, self.train, self.precise, self.remove, self.copy_training, self.selects)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,12 +117,14 @@ FLAT = FaissMaker(
     codecs.is_flat,
     inverted=inverted_bases.flat_lists,
     is_inverted=inverted_bases.are_flat_lists,
+    selects=True,
 )
 FP16 = FaissMaker(
     codecs.fp16_base,
     codecs.is_fp16,
     inverted=inverted_bases.fp16_lists,
     is_inverted=inverted_bases.are_fp16_lists,
+    selects=True,
 )
 SQ = FaissMaker(
     codecs.sq_base,
@@ -123,6 +132,8 @@ SQ = FaissMaker(
     codecs.train_sq,
     inverted=inverted_bases.sq_lists,
     is_inverted=inverted_bases.are_sq_lists,
+    copy_training=codecs.copy_ranges,
+    selects=True,
 )
 PQ = FaissMaker(
     codecs.pq_base,
@@ -130,6 +141,7 @@ PQ = FaissMaker(
     codecs.train_pq,
     inverted=inverted_bases.pq_lists,
     is_inverted=inverted_bases.are_pq_lists,
+    copy_training=codecs.copy_codebook,
 )
 OPQ = RotatedMaker(PQ, rotation.balanced_rotation)
 FASTSCAN = FaissMaker(
@@ -141,8 +153,9 @@ FASTSCAN = FaissMaker(
     codes=ScannedCodes,
     inverted=inverted_bases.fastscan_lists,
     is_inverted=inverted_bases.are_fastscan_lists,
+    copy_training=codecs.copy_codebook,
 )
-RABITQ = RotatedMaker(FaissMaker(codecs.rabitq_base, codecs.is_rabitq))
+RABITQ = RotatedMaker(FaissMaker(codecs.rabitq_base, codecs.is_rabitq, selects=True))
 TRELLIS = TrellisMaker()
 HNSW_FLAT = GraphMaker(graph_bases.flat_graph, graph_bases.is_flat_graph)
 HNSW_SQ8 = GraphMaker(graph_bases.sq8_graph, graph_bases.is_sq8_graph)

@@ -23,7 +23,8 @@ class VectorIndex(Protocol):
     is the cosine. Longer ones are refused (they would win by length, and INT8 would clip them). Methods raise
     `InvalidInputError` on arrays of the wrong shape, type or content and then change nothing.
 
-    Searches may run in several threads at once; `train`, `add` and `remove` must not run beside anything else.
+    Any number of threads may search and reconstruct at once; `train`, `add` and `remove` must not run beside anything
+    else.
     """
 
     @property
@@ -81,12 +82,26 @@ class VectorIndex(Protocol):
         """
         ...
 
-    def search(self, q: ArrayLike, k: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    def emptied(self) -> VectorIndex:
+        """An index of the same kind and the same training, without vectors, in memory of its own.
+
+        The vectors of this index are not copied. What is added to either is stored alike and scored alike.
+        """
+        ...
+
+    def copy(self) -> VectorIndex:
+        """An index with the same vectors, in memory of its own."""
+        ...
+
+    def search(
+        self, q: ArrayLike, k: int, *, excluded: ArrayLike | None = None
+    ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         """Return the k best of every row of q (m, dimension): scores (m, k) float32 and ids (m, k) int64.
 
         Best score first, equal scores by lowest id, also at the k-th place. A score is the inner product of the query
         with the vector as the index stores it; it depends on nothing else in the index or the call. Kinds that
-        do not look at every vector may find better ones with a larger k. Where the index has fewer than k vectors the
+        do not look at every vector may find better ones with a larger k. excluded: ids (e,) that are passed over as if
+        they were not in the index. Where the index has fewer than k vectors the
         rest is id -1 with score -inf. Raises UntrainedIndexError before training.
         """
         ...

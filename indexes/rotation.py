@@ -80,8 +80,14 @@ class RotatedCodes:
     def remove(self, rows: Rows) -> None:
         self._codes.remove(rows)
 
-    def candidates(self, q: Floats, count: int) -> tuple[Floats, Rows]:
-        return self._codes.candidates(self._rotated(q), count)
+    def emptied(self) -> RotatedCodes:
+        return RotatedCodes(self._codes.emptied(), self._rotation, self._learn)
+
+    def copy(self) -> RotatedCodes:
+        return RotatedCodes(self._codes.copy(), self._rotation, self._learn)
+
+    def candidates(self, q: Floats, count: int, passed: Rows | None = None) -> tuple[Floats, Rows]:
+        return self._codes.candidates(self._rotated(q), count, passed)
 
     def coded_queries(self, q: Floats) -> Floats:
         return self._codes.coded_queries(self._rotated(q))

@@ -1,34 +1,24 @@
 """The index: ids beside the rows of codes, one stage or two. `RowsIndex` is the `VectorIndex` of every kind.
 
-Codes propose rows; this class closes what FAISS leaves open: it accepts the same id twice without a word, breaks ties
-as it likes, and computes scores that differ in the last digits with the size of the query batch.
+Codes propose rows, `indexes.row_search` ranks them. FAISS accepts the same id twice without a word; here it is refused.
 """
 
 from __future__ import annotations
-
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from indexes.building import empty_codes, restored_codes
-from indexes.codes import Codes, PortableCodes, Progress
+from indexes.codes import Codes, PortableCodes, Progress, Rows
 from indexes.container import SavedIndex, SectionReader, SectionWriter, write_container
 from indexes.errors import InvalidInputError, TrainingError, UntrainedIndexError, VectorIndexError
 from indexes.inputs import are_members, as_codes, as_ids, as_k, as_new_ids, as_vectors
 from indexes.kinds import Kind
 from indexes.protocol import StrPath
-from indexes.threads import thread_count, threads
+from indexes.row_search import RowSearch
+from indexes.threads import ThreadChoice
 
 _LARGEST_SAMPLE = 65_536  # codebooks gain nothing from more
-_SPARE = 16  # rows fetched beyond k, so that one pass usually shows where a tie ends
-# FAISS's scores and ours were seen to differ by up to 3e-7 (512-d). Rows this close to the k-th place might belong
-# before it.
-_UNCERTAIN = 1e-5
-# Rows scored anew where the first scores are rough: at least so many, and so many times k.
-_RERANKED = 256
-_RERANKED_TIMES = 4
-_BLOCK = 1 << 22  # numbers per temporary array, whatever the caller asks for
 
 
 class RowsIndex:
@@ -69,6 +59,7 @@ class RowsIndex:
         self._first = stages[0]  # proposes rows
         self._last = stages[-1]  # scores them; the same codes where there is one stage
         self._stages = stages
+        self._choice = ThreadChoice()
         self._set_ids(by_row, ordered)
 
     def _set_ids(self, by_row: NDArray[np.int64], ordered: NDArray[np.int64]) -> None:
@@ -152,6 +143,18 @@ class RowsIndex:
             ordered.sort(kind="stable")  # two runs, as a rule both ascending: close to linear
         self._set_ids(by_row, ordered)
 
+    def emptied(self) -> RowsIndex:
+        return self._with([codes.emptied() for codes in self._stages], np.empty(0, np.int64), np.empty(0, np.int64))
+
+    def copy(self) -> RowsIndex:
+        return self._with([codes.copy() for codes in self._stages], self._ids_by_row, self._ids)
+
+    def _with(self, stages: list[Codes], by_row: NDArray[np.int64], ordered: NDArray[np.int64]) -> RowsIndex:
+        index = type(self).__new__(type(self))
+        index._given = None
+        index._take(self._kind, self._dimension, stages, by_row, ordered)
+        return index
+
     def reconstruct(self, ids: ArrayLike) -> NDArray[np.float32]:
         wanted = as_ids(ids)  # (n,)
         if not (held := are_members(wanted, self._ids)).all():
@@ -181,84 +184,38 @@ class RowsIndex:
 
         return write_container(path, self.kind, self._dimension, len(self), write)
 
-    def search(self, q: ArrayLike, k: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    def search(
+        self, q: ArrayLike, k: int, *, excluded: ArrayLike | None = None
+    ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         self._require_training()
-        queries, k = as_vectors(q, self._dimension), as_k(k)  # (m, dimension)
-        m, count = len(queries), thread_count()
-        if self._kind.name == "flat" or m < 2 * count or count == 1:  # FAISS's matrix products take all cores as it is
-            with threads(count):
-                return self._found(queries, k)
-        parts = np.array_split(queries, min(count, m // 2))
+        queries, k = as_vectors(q, self._dimension), as_k(k)
+        passed = None if excluded is None else self.rows_of(as_ids(excluded))
+        if passed is not None and not passed.size:
+            passed = None
+        products = self._kind.name == "flat"
+        return RowSearch(self._first, self._last, self.ids_of, products, self._choice, passed).search(queries, k)
 
-        def found(part: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-            with threads(1):
-                return self._found(part, k)
+    @property
+    def first_codes(self) -> Codes:
+        """The codes that propose rows, for those who join indexes."""
+        return self._first
 
-        with ThreadPoolExecutor(len(parts)) as pool:
-            answers = list(pool.map(found, parts))
-        return np.concatenate([scores for scores, _ in answers]), np.concatenate([ids for _, ids in answers])
+    @property
+    def last_codes(self) -> Codes:
+        """The codes that score rows; the same ones where there is one stage."""
+        return self._last
 
-    def _found(self, queries: NDArray[np.float32], k: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-        """Search in one thread (or in FAISS's): queries (m, dimension), scores and ids (m, k)."""
-        m, rows = len(queries), len(self)
-        scores = np.full((m, k), -np.inf, np.float32)
-        ids = np.full((m, k), -1, np.int64)
-        precise = self._first is self._last and self._first.is_precise
-        unsettled = np.arange(m if rows else 0)
-        fetch = min(rows, k + _SPARE if precise else max(_RERANKED, _RERANKED_TIMES * k))
-        coded = self._last.coded_queries(queries) if unsettled.size else queries  # (m, c)
-        while unsettled.size:
-            tied = []
-            step = max(1, _BLOCK // fetch)
-            for start in range(0, unsettled.size, step):
-                block = unsettled[start : start + step]
-                rough, found = self._first.candidates(queries[block], fetch)  # (b, fetch) twice
-                for place, query in enumerate(block.tolist()):
-                    ranked = self._ranked(coded[query], rough[place], found[place], k, precise)
-                    if ranked is None:
-                        tied.append(query)
-                    else:
-                        count = ranked[0].size
-                        scores[query, :count], ids[query, :count] = ranked
-            # Whoever still has candidates as good as the k-th at the far end looks further.
-            unsettled, fetch = np.array(tied, np.int64), min(rows, 4 * fetch)
-        return scores, ids
+    def ids_of(self, rows: Rows) -> NDArray[np.int64]:
+        """The ids (r,) of rows (r,)."""
+        return self._ids_by_row[rows]
 
-    def _ranked(
-        self,
-        query: NDArray[np.float32],
-        rough: NDArray[np.float32],
-        found: NDArray[np.int64],
-        k: int,
-        precise: bool,
-    ) -> tuple[NDArray[np.float32], NDArray[np.int64]] | None:
-        """The k best of the rows found (f,): scores and ids; None where rows beyond them may tie with the last."""
-        if found[-1] < 0:
-            complete = True
-            rough, found = rough[found >= 0], found[found >= 0]
-        else:
-            complete = found.size == len(self)
-        if precise and not complete and rough[-1] >= rough[min(k, found.size) - 1] - _UNCERTAIN:
-            return None
-        if not precise and not complete:
-            # Which of the rows with the last rough score were found is chance, and equal vectors may be among them.
-            found = found[rough > rough[-1]]
-            if found.size < min(k, len(self)):
-                return None
-        scores = self._scores(query, found)
-        ids = self._ids_by_row[found]
-        order = np.lexsort((ids, -scores))[:k]  # best score first, then lowest id
-        return scores[order], ids[order]
-
-    def _scores(self, query: NDArray[np.float32], rows: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Products of a coded query (c,) with rows (f,) as stored: (f,)."""
-        scores = np.empty(rows.size, np.float32)
-        step = max(1, _BLOCK // query.size)
-        for start in range(0, rows.size, step):
-            part = slice(start, start + step)
-            # One product per row: unlike a matrix product, its last digit does not hang on its neighbours.
-            scores[part] = np.vecdot(self._last.decode(rows[part]), query)
-        return scores
+    def rows_of(self, ids: NDArray[np.int64]) -> Rows:
+        """The rows, ascending, of those of ids (n,) that are in the index."""
+        named = np.unique(ids)
+        places = np.searchsorted(self._ids, named[are_members(named, self._ids)])
+        if self._ids is not self._ids_by_row:
+            places = np.sort(np.argsort(self._ids_by_row, kind="stable")[places])
+        return places
 
     def _require_training(self) -> None:
         if not self.is_trained:

@@ -7,19 +7,16 @@ being coded again, and what their searches find is merged.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from functools import cache
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
-from indexes.codes import FaissCodes, Floats, Rows
+from indexes.codes import FaissCodes, Floats, Rows, without
 from indexes.container import SectionReader, SectionWriter
 from indexes.faiss_library import faiss
-from indexes.threads import thread_count, threads
+from indexes.threads import MOST_PARTS, parts_pool, thread_count, threads
 
 _LEAST_ROWS = 100_000  # per part: below, waking a thread takes longer than it saves
-_MOST_PARTS = 8
 
 
 class ScannedCodes(FaissCodes):
@@ -28,9 +25,8 @@ class ScannedCodes(FaissCodes):
     _parts: tuple[Any, ...] = ()
 
     @classmethod
-    def restored(cls, reader: SectionReader, name: str, *rest: Any, **options: Any) -> ScannedCodes:
+    def restored(cls, reader: SectionReader, name: str, *rest: Any, **options: Any) -> Self:
         codes = super().restored(reader, name, *rest, **options)
-        assert isinstance(codes, ScannedCodes)  # noqa: S101 - cls is
         parts = parts_of(codes._base, thread_count())
         if len(parts) > 1:
             codes._parts, codes._base = parts, parts[0]  # any of them encodes; the whole is not needed twice
@@ -39,8 +35,12 @@ class ScannedCodes(FaissCodes):
     def __len__(self) -> int:
         return sum(int(part.ntotal) for part in self._parts) if self._parts else super().__len__()
 
-    def candidates(self, q: Floats, count: int) -> tuple[Floats, Rows]:
-        return search_parts(self._parts, q, count) if self._parts else super().candidates(q, count)
+    def candidates(self, q: Floats, count: int, passed: Rows | None = None) -> tuple[Floats, Rows]:
+        if not self._parts:
+            return super().candidates(q, count, passed)
+        if passed is None:
+            return search_parts(self._parts, q, count)
+        return without(search_parts(self._parts, q, min(len(self), count + len(passed))), passed, count)
 
     def decode(self, rows: Rows) -> Floats:
         if not self._parts:
@@ -69,7 +69,7 @@ def parts_of(base: Any, count: int) -> tuple[Any, ...]:
     """Split an IndexPQFastScan into at most count parts of whole blocks, in the order of rows; at least one."""
     library = faiss()
     blocks = -(-base.ntotal // base.bbs)
-    count = max(1, min(count, _MOST_PARTS, base.ntotal // _LEAST_ROWS))
+    count = max(1, min(count, MOST_PARTS, base.ntotal // _LEAST_ROWS))
     if count == 1:
         return (base,)
     size = base.bbs * base.M2 // 2  # bytes of a block
@@ -98,15 +98,10 @@ def search_parts(parts: Sequence[Any], q: Floats, count: int) -> tuple[Floats, R
         return scores, np.where(rows < 0, -1, rows + starts[number])
 
     if thread_count() > 1:
-        found = list(_pool().map(search, range(len(parts))))
+        found = list(parts_pool().map(search, range(len(parts))))
     else:
         found = [search(number) for number in range(len(parts))]
     scores = np.concatenate([scores for scores, _ in found], axis=1)  # (m, parts * count)
     rows = np.concatenate([rows for _, rows in found], axis=1)
     order = np.argsort(-scores, axis=1, kind="stable")[:, :count]  # rows that are missing have the score -inf
     return np.take_along_axis(scores, order, 1), np.take_along_axis(rows, order, 1)
-
-
-@cache
-def _pool() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(_MOST_PARTS)

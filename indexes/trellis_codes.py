@@ -82,17 +82,31 @@ class TrellisCodes:
     def remove(self, rows: Rows) -> None:
         self._codes = np.delete(self._codes, rows, axis=0)
 
-    def candidates(self, q: Floats, count: int) -> tuple[Floats, Rows]:
+    def emptied(self) -> TrellisCodes:
+        return self._with(self._codes[:0].copy())
+
+    def copy(self) -> TrellisCodes:
+        return self._with(self._codes.copy())
+
+    def _with(self, codes: Bytes) -> TrellisCodes:
+        other = TrellisCodes(self._dimension, self._size, codes)
+        other._codebook, other._transform, other._quantizer = self._codebook, self._transform, self._quantizer
+        return other
+
+    def candidates(self, q: Floats, count: int, passed: Rows | None = None) -> tuple[Floats, Rows]:
         queries = self.coded_queries(q)  # (m, c)
         best = np.full((len(q), count), -np.inf, np.float32)
         rows = np.full((len(q), count), -1, np.int64)
         for start in range(0, len(self), _BLOCK):
             here = np.arange(start, min(start + _BLOCK, len(self)))
             scores = queries @ self.decode(here).T  # (m, b)
+            if passed is not None:
+                scores[:, np.isin(here, passed)] = -np.inf
             scores = np.concatenate([best, scores], axis=1)  # (m, count + b)
             places = np.argpartition(scores, -count, axis=1)[:, -count:]
             best = np.take_along_axis(scores, places, 1)
             rows = np.take_along_axis(np.concatenate([rows, np.broadcast_to(here, (len(q), here.size))], 1), places, 1)
+        rows[np.isneginf(best)] = -1
         order = np.argsort(-best, axis=1, kind="stable")
         return np.take_along_axis(best, order, 1), np.take_along_axis(rows, order, 1)
 

@@ -138,7 +138,7 @@ def test_heic_without_the_extra_says_what_to_install(monkeypatch: pytest.MonkeyP
 
 def test_pillow_heif_is_not_imported_for_other_formats() -> None:
     program = (
-        "import io, sys; from PIL import Image; from facesearch import images; s = io.BytesIO();"
+        "import io, sys; from PIL import Image; from facesearch.photos import decoding; s = io.BytesIO();"
         "Image.new('RGB', (20, 20)).save(s, 'PNG'); images.decode(s.getvalue());"
         "assert 'pillow_heif' not in sys.modules"
     )

@@ -73,8 +73,8 @@ def prepare(folder: Path, kind: str) -> None:
         gallery.backup(folder / ARCHIVE)
         gallery.enroll_templates([OTHER], templates(1, 2))
     with open_store(folder / "gallery") as store:
-        ids = [info.id for info in store.template_infos(FORGOTTEN)]
-        (folder / CODES).write_bytes(b"".join(store.codes(ids).codes))
+        ids = [info.id for info in store.identities.templates(FORGOTTEN)]
+        (folder / CODES).write_bytes(b"".join(store.templates.codes(ids).codes))
 
 
 # what can be asked

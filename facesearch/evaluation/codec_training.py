@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from facesearch.codecs.template_codecs import least_templates, plain_codec, shipped_coder
+from facesearch.codecs.gallery_codecs import plain_codec
+from facesearch.codecs.training import least_templates, shipped_coder
 from facesearch.errors import UsageError
 from facesearch.evaluation import result_cache
 from facesearch.evaluation.datasets import Dataset, hashed

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
+from facesearch.codecs.gallery_codecs import GalleryCodecs, plain_codec
 from facesearch.codecs.plain import find_codec
-from facesearch.codecs.template_codecs import TemplateCodecs, plain_codec
 from facesearch.encoders import EncoderSpec
 from facesearch.evaluation.datasets import Sample
 from facesearch.store import EncoderKey, GallerySettings, NewTemplate, open_store
@@ -57,7 +57,7 @@ class GallerySizes:
 
         coder: whose codes the database holds, None for those of a plain codec.
         """
-        codec = coder.name if coder else plain_codec(index.kind, None) or ""
+        codec = coder.name if coder else str(plain_codec(index.kind, None))
         key = (index.dimension, codec, len(samples))
         if key not in self._databases:
             self._databases[key] = _database_bytes(spec, index, coder, folder, samples)
@@ -71,9 +71,9 @@ def _database_bytes(
     encoder = EncoderKey(spec.model, spec.precision, spec.backend, "0" * 64)
     plain = plain_codec(index.kind, None)
     with tempfile.TemporaryDirectory() as scratch, open_store(Path(scratch), create=True) as store:
-        codec = TemplateCodecs(store).add(coder, "other people") if coder else plain or ""
-        store.configure(GallerySettings(spec.model, index.dimension, codec, index.kind), encoder)
-        # How many bytes there are does not hang on which.
+        codec = GalleryCodecs(store.codebooks).add(coder, "other people") if coder else str(plain)
+        store.settings.configure(GallerySettings(spec.model, index.dimension, codec, index.kind), encoder)
+        # How many bytes there are does not depend on which.
         anyone = np.full((1, index.dimension), index.dimension**-0.5, np.float32)
         code = bytes(coder.code_size) if coder else find_codec(codec).encode(anyone)[0]
         place_of_all = folder.absolute()
@@ -91,6 +91,6 @@ def _database_bytes(
                 )
                 for place in range(start, min(start + _BATCH, len(samples)))
             ]
-            store.add_templates(rows, encoder, codec)
+            store.templates.add(rows, encoder, codec)
         store.checkpoint()
         return store.database_bytes()

@@ -64,14 +64,15 @@ class GalleryInfo:
     """Sizes and state. Bytes are those on disk.
 
     codec: how templates are stored, with the number of the codebook for the codes of an index kind, as in `tcq64@1`.
-    originals: what is kept of templates beside those codes: fp32, fp16, int8 or none.
+    originals: what is kept of templates beside those codes: fp32, fp16, int8 or none. threshold: None where it is the
+    default of an encoder that is not installed here.
     """
 
     encoder: str
     index: str
     codec: str
     originals: str
-    threshold: float
+    threshold: float | None
     identities: int
     templates: int
     database_bytes: int

@@ -1,8 +1,8 @@
 """The backup archive: a ZIP file, uncompressed, of the files of a gallery and a manifest with their SHA-256.
 
     gallery.db                     the database, whole: nothing is left in a write-ahead log
-    index-<16 hex digits>.faiss    the index file that is valid, if there is one
-    manifest.json                  {"format": 1, "files": [{"name", "bytes", "sha256"}, …], "about": {…}}, ≤ 64 KiB
+    index-<16 hex digits>.faiss    the index files that are valid, if there are any (one at most in format 1)
+    manifest.json                  {"format": 2, "files": [{"name", "bytes", "sha256"}, …], "about": {…}}, ≤ 64 KiB
 
 Any program that reads ZIP shows and unpacks it. What is read here is exactly what is written here: these names in this
 order, each once, stored and not compressed, one after the other from the first byte to the directory and nothing behind
@@ -28,7 +28,7 @@ from facesearch.errors import BackupError
 
 DATABASE = "gallery.db"
 MANIFEST = "manifest.json"
-FORMAT = 1
+FORMAT = 2
 LARGEST_MANIFEST = 64 * 1024
 INDEX_NAME = re.compile(r"index-[0-9a-f]{16}\.faiss")
 
@@ -122,8 +122,8 @@ def _entry(name: str) -> zipfile.ZipInfo:
 def _checked(file: BinaryIO, archive: zipfile.ZipFile) -> Archive:
     entries = archive.infolist()
     names = [entry.filename for entry in entries]
-    allowed = names[:1] == [DATABASE] and names[-1:] == [MANIFEST] and len(names) in (2, 3)
-    if not allowed or (len(names) == 3 and not INDEX_NAME.fullmatch(names[1])):
+    allowed = names[:1] == [DATABASE] and names[-1:] == [MANIFEST] and len(names) == len(set(names)) > 1
+    if not allowed or not all(INDEX_NAME.fullmatch(name) for name in names[1:-1]):
         shown = ", ".join(ascii(name) for name in names[:3])
         raise BackupError(f"it does not hold what a backup holds, but {shown or 'nothing'}")
     _check_layout(file, archive, entries)

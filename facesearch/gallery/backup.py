@@ -1,7 +1,7 @@
 """Back a gallery up into one file while it is in use, and put it back.
 
-A backup is one moment of the database, copied by SQLite while others go on reading and writing, and the index file that
-belongs to that moment, so that the restored gallery answers as this one does. Both are put together in a temporary
+A backup is one moment of the database, copied by SQLite while others go on reading and writing, and the index files
+that belong to that moment, so that the restored gallery answers as this one does. Both are put together in a temporary
 folder beside their place and are there whole or not at all.
 """
 
@@ -22,9 +22,10 @@ from facesearch import __version__
 from facesearch.errors import BackupError, FacesearchError, IndexStateError, StoreError, UsageError
 from facesearch.files.durable import TEMPORARY, put_file, put_folder, temporary_name
 from facesearch.gallery.archive import DATABASE, INDEX_NAME, About, Progress, open_archive, write_archive
-from facesearch.store import IndexState, SqlStore, open_store
+from facesearch.gallery.index_files import IndexFiles
+from facesearch.store import IndexState, SqliteStore, open_store
 from facesearch.store.sqlite.snapshot import is_plain, sole_user
-from indexes import VectorIndexError, load_index, read_footer
+from indexes import VectorIndexError
 
 _log = logging.getLogger("facesearch")
 
@@ -60,7 +61,7 @@ class RestoreReport:
 
 
 def back_up(
-    store: SqlStore, folder: Path, target: Path, *, overwrite: bool = False, progress: Progress | None = None
+    store: SqliteStore, folder: Path, target: Path, *, overwrite: bool = False, progress: Progress | None = None
 ) -> BackupReport:
     """Write the gallery in `folder`, open as `store`, into the file `target`; others may go on using it.
 
@@ -76,17 +77,16 @@ def back_up(
         raise UsageError(f"{target} lies in the gallery's own folder: choose another place")
     try:
         with _scratch(target) as scratch, ExitStack() as files:
-            snapshot, index, state = _same_moment(store, folder, scratch, files, progress)
+            snapshot, indexes, state = _same_moment(store, folder, scratch, files, progress)
             with snapshot:
                 if problems := snapshot.integrity_check():
                     raise BackupError(f"the gallery is damaged and was not backed up: {problems[0]}")
-                if index is None:
-                    snapshot.clear_index_state()
-                counts, encoder = snapshot.counts(), snapshot.gallery_encoder()
+                if not indexes:
+                    snapshot.index_state.clear()
+                counts, encoder = snapshot.templates.counts(), snapshot.settings.encoder()
                 now = int(time.time())
             members: list[tuple[str, BinaryIO]] = [(DATABASE, files.enter_context((scratch / DATABASE).open("rb")))]
-            if index is not None and state is not None:
-                members.append((state.file_name, index))
+            members += indexes
             about: About = {
                 "made_at": now,
                 "facesearch": __version__,
@@ -103,10 +103,10 @@ def back_up(
     except OSError as error:
         raise BackupError(f"{target} cannot be written ({(error.strerror or str(error)).lower()})") from error
     try:
-        store.audit("backup", detail={"templates": counts.templates, "identities": counts.identities})
+        store.audit.add("backup", detail={"templates": counts.templates, "identities": counts.identities})
     except StoreError as error:
         _log.warning("%s; the gallery does not know that this backup was made", error)
-    return BackupReport(target, size, counts.identities, counts.templates, index is not None)
+    return BackupReport(target, size, counts.identities, counts.templates, bool(indexes))
 
 
 def restore(archive: Path, folder: Path, *, replace: bool = False, progress: Progress | None = None) -> RestoreReport:
@@ -145,37 +145,38 @@ def _silent(done: int, total: int) -> None:
 
 
 def _same_moment(
-    store: SqlStore, folder: Path, scratch: Path, files: ExitStack, progress: Progress
-) -> tuple[SqlStore, BinaryIO | None, IndexState | None]:
-    """A copy of the database and the open index file that it names; None where that is damaged or keeps changing."""
+    store: SqliteStore, folder: Path, scratch: Path, files: ExitStack, progress: Progress
+) -> tuple[SqliteStore, list[tuple[str, BinaryIO]], IndexState | None]:
+    """A copy of the database and the open index files it names; none where one is damaged or they keep changing."""
     path = scratch / DATABASE
     for attempt in range(_ATTEMPTS):
-        before = store.index_state()
-        index = _opened_index(folder, before, files)
+        before = store.index_state.read()
+        indexes = _opened_indexes(folder, before, files)
         path.unlink(missing_ok=True)
         store.snapshot(path, progress)
         snapshot = open_store(scratch)
-        state = snapshot.index_state()
+        state = snapshot.index_state.read()
         if state == before or attempt == _ATTEMPTS - 1:
-            return snapshot, index if state == before else None, state
+            return snapshot, indexes if state == before else [], state
         snapshot.close()
     raise AssertionError
 
 
-def _opened_index(folder: Path, state: IndexState | None, files: ExitStack) -> BinaryIO | None:
-    """The index file, open, so that it stays even if another process replaces it; None unless it is sound."""
+def _opened_indexes(folder: Path, state: IndexState | None, files: ExitStack) -> list[tuple[str, BinaryIO]]:
+    """The index files, open, so that they stay even if another process replaces them; none unless all are sound."""
     if state is None:
-        return None
-    path = folder / state.file_name
+        return []
+    opened: list[tuple[str, BinaryIO]] = []
     try:
-        file = files.enter_context(path.open("rb"))
-        if read_footer(path).sha256 != state.sha256:
-            raise VectorIndexError(f"index file {state.file_name} is not the one recorded in the store")
-        load_index(path)
+        for segment in state.segments:
+            if not segment.file_name:
+                return []
+            opened.append((segment.file_name, files.enter_context((folder / segment.file_name).open("rb"))))
+            IndexFiles(folder).open(segment)
     except (OSError, VectorIndexError) as error:
         _log.warning("%s; the backup is made without it, restoring builds a new one", error)
-        return None
-    return file
+        return []
+    return opened
 
 
 def _check_folder(folder: Path, replace: bool) -> None:
@@ -199,29 +200,29 @@ def _looked_over(staged: Path, replaced: Path, made_at: int) -> RestoreReport:
         with open_store(staged, create=False) as store:
             if problems := store.integrity_check():
                 raise BackupError(f"the gallery in it is damaged: {problems[0]}")
-            state = store.index_state()
-            index = staged / state.file_name if state else None
-            for path in staged.iterdir():
-                if INDEX_NAME.fullmatch(path.name) and path != index:
-                    path.unlink()
-            if index is not None and not index.exists():
-                store.clear_index_state()
-                index = None
-            counts = store.counts()
+            state = store.index_state.read()
+            named = state.file_names if state else set()
+            there = {path.name for path in staged.iterdir() if INDEX_NAME.fullmatch(path.name)}
+            whole = bool(named) and named <= there
+            for name in there if not whole else there - named:
+                (staged / name).unlink()
+            if not whole:
+                store.index_state.clear()
+            counts = store.templates.counts()
             returned = _returned(store, replaced)
     except (StoreError, IndexStateError) as error:
         raise BackupError(str(error).replace(str(staged), "the archive")) from error
-    return RestoreReport(replaced, counts.identities, counts.templates, index is not None, made_at, returned)
+    return RestoreReport(replaced, counts.identities, counts.templates, whole, made_at, returned)
 
 
-def _returned(restored: SqlStore, replaced: Path) -> tuple[str, ...]:
+def _returned(restored: SqliteStore, replaced: Path) -> tuple[str, ...]:
     """The people in `restored` whom the gallery in the folder `replaced` has forgotten."""
     if not (replaced / DATABASE).exists():
         return ()
     with suppress(FacesearchError), open_store(replaced, read_only=True) as old:  # a damaged one says nothing
-        forgotten = {event.identity_id for event in old.audit_events() if event.action == "forget"}
-        if old.started_at() == restored.started_at():  # ids of another gallery mean other people
-            return tuple(person.name for person in restored.identities() if person.id in forgotten)
+        forgotten = {event.identity_id for event in old.audit.events() if event.action == "forget"}
+        if old.settings.started_at() == restored.settings.started_at():  # ids of another gallery mean other people
+            return tuple(person.name for person in restored.identities.all() if person.id in forgotten)
     return ()
 
 

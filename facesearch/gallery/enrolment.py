@@ -23,7 +23,7 @@ from facesearch.photos.geometry import Box
 from facesearch.photos.photo import Photo, Rejection
 from facesearch.pipeline.templater import PhotoTemplate, Templater
 from facesearch.pipeline.worker_pool import WorkerPool
-from facesearch.store import EncoderKey, IdentityStore, NewTemplate
+from facesearch.store import EncoderKey, GalleryStore, NewTemplate
 from facesearch.store.identity_names import check_name
 
 Progress = Callable[[int, int], None]  # (photos done, photos in all)
@@ -52,7 +52,7 @@ class EnrolmentReport:
 
 
 def enrol_photos(
-    store: IdentityStore,
+    store: GalleryStore,
     templater: Templater,
     encoder: EncoderKey,
     codec: TemplateCodec,
@@ -119,7 +119,7 @@ _Outcome = PhotoTemplate | Rejection | None  # None: enrolled already
 
 
 def _outcomes(
-    pool: ThreadPoolExecutor, store: IdentityStore, photos: Sequence[Photo], extractor: _Extractor
+    pool: ThreadPoolExecutor, store: GalleryStore, photos: Sequence[Photo], extractor: _Extractor
 ) -> Iterator[tuple[Photo, _Outcome]]:
     """The photos in their order with what became of them; photos enrolled already are only read and hashed."""
     running: deque[tuple[Photo, Future[_Outcome] | _Outcome]] = deque()
@@ -129,7 +129,7 @@ def _outcomes(
             some = photos[position : position + _LOOKUP]
             position += len(some)
             hashes = list(pool.map(_hash, some))
-            known = store.enrolled([hashed for hashed in hashes if isinstance(hashed, bytes)])
+            known = store.templates.enrolled([hashed for hashed in hashes if isinstance(hashed, bytes)])
             if new := sum(isinstance(hashed, bytes) and hashed not in known for hashed in hashes):
                 extractor.expect(new + len(photos) - position)
             for photo, hashed in zip(some, hashes, strict=True):
@@ -166,7 +166,7 @@ class _Run:
 
     def __init__(
         self,
-        store: IdentityStore,
+        store: GalleryStore,
         encoder: EncoderKey,
         codec: TemplateCodec,
         total: int,
@@ -212,9 +212,9 @@ class _Run:
             )
             for (photo, template), code in zip(batch, codes, strict=True)
         ]
-        added = self._store.add_templates(rows, self._encoder, self._codec.name)
+        added = self._store.templates.add(rows, self._encoder, self._codec.name)
         twice = [template.sha256 for (_, template), new in zip(batch, added, strict=True) if new is None]
-        owners = self._store.enrolled(twice) if twice else {}
+        owners = self._store.templates.enrolled(twice) if twice else {}
         for (photo, template), new in zip(batch, added, strict=True):
             if new is None:  # the same content twice in this run, or enrolled by another process meanwhile
                 self._count(photo, _already(photo, owners.get(template.sha256, photo.identity)))

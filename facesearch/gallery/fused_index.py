@@ -6,18 +6,21 @@ the stored templates. It lives in memory; names are looked up when it answers.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import threading
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
+from facesearch.codecs.gallery_codecs import GalleryCodecs
 from facesearch.errors import IndexStateError
 from facesearch.gallery.answers import Candidate
-from facesearch.store import IdentityStore, Templates, Watermark
+from facesearch.gallery.index_filling import IndexFiller
+from facesearch.store import GalleryState, LogPosition, Moment
 from indexes import VectorIndex, VectorIndexError, create_index
 
 Vectors = npt.NDArray[np.float32]
+Doubles = npt.NDArray[np.float64]
 
 # A template counts as an outlier where its cosine to the mean of the others lies further below the median of these
 # cosines than this many median deviations; and never where it is nearly as alike as all are.
@@ -25,106 +28,118 @@ _DEVIATIONS = 4.0
 _ALIKE = 0.1
 _FEWEST = 3  # of two templates, nobody can say which one is wrong
 _LEAST_WEIGHT = 1e-3
+_BLOCK = 8192  # templates fused at once: bounds memory
 
 
-def fused_template(templates: Vectors, qualities: npt.NDArray[np.float64]) -> Vectors:
-    """The mean (d,) of one person's templates (n, d), weighted by quality, of unit length, without outliers.
+def fused_templates(templates: Vectors, counts: npt.NDArray[np.int64], qualities: Doubles) -> Vectors:
+    """For p persons with `counts` (p,) of the templates (n, d) each, one after the other: the mean of each one's
+    templates, weighted by quality, of unit length, without outliers: (p, d).
 
-    qualities (n,): any scale, not negative; where all are 0 they count the same. The order of templates is of no
-    consequence but for rounding.
+    qualities (n,): any scale, not negative; where all of a person's are 0 they count the same. The order of a person's
+    templates is of no consequence but for rounding.
     """
+    starts = np.cumsum(counts) - counts
+    person = np.repeat(np.arange(len(counts)), counts)  # (n,)
     weights = np.maximum(np.asarray(qualities, np.float64), 0.0)
-    if not weights.any():
-        weights = np.ones(len(templates))
-    weights = np.maximum(weights / weights.max(), _LEAST_WEIGHT)
+    largest = np.maximum.reduceat(weights, starts)
+    weights = np.where(largest[person] > 0, weights / np.where(largest > 0, largest, 1.0)[person], 1.0)
+    weights = np.maximum(weights, _LEAST_WEIGHT)
     x = templates.astype(np.float64)
-    if len(x) >= _FEWEST:
-        total = weights @ x
-        others = total - weights[:, None] * x  # (n, d): for each template the sum of all others
-        cosines = np.vecdot(others, x) / np.maximum(np.linalg.norm(others, axis=1), 1e-12)
-        middle = np.median(cosines)
-        deviation = max(np.median(np.abs(cosines - middle)) * _DEVIATIONS, _ALIKE)
-        kept = cosines >= middle - deviation
-        x, weights = x[kept], weights[kept]
-    mean = weights @ x
-    length = np.linalg.norm(mean)
-    if length < 1e-6:  # templates that point away from each other have no mean: the best one stands for all
-        mean, length = x[weights.argmax()], np.linalg.norm(x[weights.argmax()])
-    return np.asarray(mean / length, np.float32)
+    weighted = weights[:, None] * x
+    total = np.add.reduceat(weighted, starts)  # (p, d)
+    others = total[person] - weighted  # for each template the sum of all others of its person
+    cosines = np.vecdot(others, x) / np.maximum(np.linalg.norm(others, axis=1), 1e-12)
+    middle = _medians(cosines, person, starts, counts)
+    deviation = np.maximum(_medians(np.abs(cosines - middle[person]), person, starts, counts) * _DEVIATIONS, _ALIKE)
+    kept = (counts[person] < _FEWEST) | (cosines >= (middle - deviation)[person])
+    mean = np.add.reduceat(np.where(kept[:, None], weighted, 0.0), starts)
+    length = np.linalg.norm(mean, axis=1)
+    for lost in np.flatnonzero(length < 1e-6).tolist():  # they point away from each other: the best one stands for all
+        rows = np.flatnonzero(kept & (person == lost))
+        mean[lost] = x[rows[weights[rows].argmax()]]
+        length[lost] = np.linalg.norm(mean[lost])
+    return np.asarray(mean / length[:, None], np.float32)
+
+
+def _medians(
+    values: Doubles, person: npt.NDArray[np.int64], starts: npt.NDArray[np.int64], counts: npt.NDArray[np.int64]
+) -> Doubles:
+    """The median (p,) of each person's values (n,)."""
+    ordered = values[np.lexsort((values, person))]
+    middle: Doubles = (ordered[starts + (counts - 1) // 2] + ordered[starts + counts // 2]) / 2
+    return middle
 
 
 @dataclass(frozen=True, slots=True)
 class _Fused:
-    index: VectorIndex  # ids are those of identities
+    index: VectorIndex  # ids are those of identities; never changed
     first_template: dict[int, int]  # of each identity
-    state: tuple[Watermark, int]
+    state: tuple[LogPosition, int | None]
 
 
 class FusedIndex:
-    """An exact index of one fused template per person, in step with the store."""
+    """An exact index of one fused template per person, in step with the store. Safe to share between threads."""
 
-    def __init__(self, store: IdentityStore, decode: Callable[[Templates], Vectors]) -> None:
-        """decode: stored templates -> vectors (n, d)."""
-        self._store = store
-        self._decode = decode
+    def __init__(self, codecs: GalleryCodecs) -> None:
+        self._codecs = codecs
         self._fused: _Fused | None = None
+        self._fusing = threading.Lock()
 
-    def search(self, probes: Vectors, k: int) -> list[list[Candidate]]:
+    def nearest(self, moment: Moment, state: GalleryState, probes: Vectors, k: int) -> list[list[Candidate]]:
         """For probes (m, d): the k persons whose fused template is most similar, ties by who was enrolled first.
 
         A candidate's template_id is that of the person's first template.
         """
-        for _ in range(2):
-            fused = self._current()
-            scores, ids = fused.index.search(probes, min(k, max(len(fused.index), 1)))
-            shown = {identity: fused.first_template[identity] for identity in np.unique(ids[ids >= 0]).tolist()}
-            owners = self._store.owners(list(shown.values()))
-            if all(template in owners and owners[template].identity_id == who for who, template in shown.items()):
-                break  # otherwise somebody was forgotten or merged in between
+        fused = self._current(moment, state)
+        scores, ids = fused.index.search(probes, min(k, max(len(fused.index), 1)))
+        shown = {identity: fused.first_template[identity] for identity in np.unique(ids[ids >= 0]).tolist()}
+        owners = moment.owners(list(shown.values()))
         answers = []
         for row in range(len(probes)):
             found: list[Candidate] = []
             for score, identity in zip(scores[row].tolist(), ids[row].tolist(), strict=True):
-                owner = owners.get(shown.get(identity, -1))
-                if owner is not None and owner.identity_id == identity:
+                if identity >= 0:
                     similarity = max(-1.0, min(score, 1.0))
-                    found.append(Candidate(len(found) + 1, owner.identity, similarity, shown[identity]))
+                    template_id = shown[identity]
+                    found.append(Candidate(len(found) + 1, owners[template_id].identity, similarity, template_id))
             answers.append(found)
         return answers
 
-    def _current(self) -> _Fused:
-        # Enrolling and forgetting move the watermark, for ever on; merging takes an identity away. Renaming changes
-        # nothing here.
-        state = (self._store.watermark(), self._store.counts().identities)
-        if self._fused is None or self._fused.state != state:
-            self._fused = self._made(state)
-        return self._fused
+    def _current(self, moment: Moment, gallery: GalleryState) -> _Fused:
+        # Enrolling and forgetting move the position, merging adds an event.
+        state = (gallery.position, gallery.last_event)
+        fused = self._fused
+        if fused is None or fused.state != state:
+            with self._fusing:
+                fused = self._fused
+                if fused is None or fused.state != state:
+                    fused = self._fused = self._made(moment, gallery, state)
+        return fused
 
-    def _made(self, state: tuple[Watermark, int]) -> _Fused:
-        settings = self._store.settings()
-        if settings is None:
-            raise IndexStateError("the gallery is empty: enrol somebody first")
-        held = self._store.template_owners()  # by template id
+    def _made(self, moment: Moment, gallery: GalleryState, state: tuple[LogPosition, int | None]) -> _Fused:
+        filler = IndexFiller(self._codecs, gallery.settings)
+        held = moment.template_owners()  # by template id
+        vectors = np.zeros((len(held.ids), gallery.settings.dimension), np.float32)
+        done = 0
+        for batch in moment.templates():
+            vectors[done : done + len(batch)] = filler.decode(batch)
+            done += len(batch)
         order = np.lexsort((held.ids, held.identity_ids))
-        vectors = np.zeros((len(order), settings.dimension), np.float32)
-        place = {int(held.ids[row]): number for number, row in enumerate(order.tolist())}
-        known = np.zeros(len(order), bool)
-        for batch in self._store.templates():
-            rows = [place.get(int(template), -1) for template in batch.ids]
-            inside = np.array(rows) >= 0
-            vectors[np.array(rows)[inside]] = self._decode(batch)[inside]
-            known[np.array(rows)[inside]] = True
-        order, vectors = order[known], vectors[known]
-        identities, starts = np.unique(held.identity_ids[order], return_index=True)
-        ends = np.append(starts[1:], len(order))
-        qualities = held.qualities[order]
-        parts = list(zip(starts.tolist(), ends.tolist(), strict=True))
-        fused = [fused_template(vectors[first:last], qualities[first:last]) for first, last in parts]
+        identities, starts, counts = np.unique(held.identity_ids[order], return_index=True, return_counts=True)
         try:
-            index = create_index("flat", settings.dimension)
-            if fused:
-                index.add(identities, np.stack(fused))
+            index = create_index("flat", gallery.settings.dimension)
+            for first, last in _blocks(counts):
+                rows = order[starts[first] : starts[last - 1] + counts[last - 1]]
+                fused = fused_templates(vectors[rows], counts[first:last], held.qualities[rows])
+                index.add(identities[first:last], fused)
         except VectorIndexError as error:
             raise IndexStateError(str(error)) from error
         first_template = dict(zip(identities.tolist(), held.ids[order[starts]].tolist(), strict=True))
         return _Fused(index, first_template, state)
+
+
+def _blocks(counts: npt.NDArray[np.int64]) -> list[tuple[int, int]]:
+    """Persons first to last (not included) with about `_BLOCK` templates together."""
+    edges = np.flatnonzero(np.diff(np.cumsum(counts) // _BLOCK)) + 1
+    ends = [*edges.tolist(), len(counts)] if len(counts) else []
+    return list(zip([0, *ends[:-1]], ends, strict=True)) if ends else []

@@ -1,13 +1,10 @@
-"""The gallery: enrol, identify, verify, forget. The one place where faces, encoders, store and index meet."""
+"""The gallery: enrol, identify, verify, forget. A façade; the modules beside it do the work."""
 
 from __future__ import annotations
 
-import logging
 import os
-import time
+import threading
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
-from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -15,74 +12,35 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
-from facesearch.codecs.template_codecs import TemplateCodecs, originals_kept
-from facesearch.encoders import Encoder, EncoderSpec, find_model, load_encoder
-from facesearch.errors import (
-    EncoderMismatchError,
-    GalleryNotFoundError,
-    IndexStateError,
-    RejectedImageError,
-    StoreError,
-    UsageError,
-)
+from facesearch.encoders import Encoder, EncoderSpec
+from facesearch.errors import RejectedImageError
 from facesearch.faces import DEFAULT_MIN_FACE
+from facesearch.gallery import changes, questions
+from facesearch.gallery.agreement import in_force, outgrown
 from facesearch.gallery.answers import Candidate, Compaction, FaceAnswer, GalleryInfo, Receipt, Verification
 from facesearch.gallery.backup import BackupReport, RestoreReport, back_up, restore
-from facesearch.gallery.enrolment import EnrolmentReport, Progress, enrol_photos
-from facesearch.gallery.fused_index import FusedIndex
-from facesearch.gallery.ranking import nearest_identities
-from facesearch.gallery.settings import (
-    check_agreement,
-    check_kind,
-    encoder_asked,
-    in_force,
-    key_of,
-    new_settings,
-    outgrown,
-)
-from facesearch.gallery.template_enrolment import enrol_templates
-from facesearch.gallery.template_index import IndexInfo, IndexProjection
+from facesearch.gallery.enrolment import EnrolmentReport, Progress
+from facesearch.gallery.index_checking import index_problems
+from facesearch.gallery.parts import Opening, Parts
+from facesearch.gallery.template_index import IndexInfo
 from facesearch.gallery.verification import verify
 from facesearch.photos.photo import Photo, composed
-from facesearch.pipeline.templater import FaceTemplate, Image, Stopwatch, Templater, templates_of
-from facesearch.store import (
-    DATABASE_NAME,
-    Counts,
-    EncoderKey,
-    GallerySettings,
-    IdentitySummary,
-    SqlStore,
-    TemplateInfo,
-    open_store,
-)
-from facesearch.store.records import Calibration
-from indexes.threads import threads as search_threads
+from facesearch.pipeline.templater import Image, Stopwatch, templates_of
+from facesearch.store import Calibration, Counts, IdentitySummary, TemplateInfo
 
-_log = logging.getLogger("facesearch")
-
-
-@dataclass(slots=True)
-class _Models:
-    """Encoders and detectors, loaded when first needed."""
-
-    encoder: Encoder | None = None
-    given: bool = False
-    templaters: dict[int, Templater] = field(default_factory=dict)
-    device: str = "cpu"
-    threads: int = 0
+_of_parents: list[Parts] = []  # taking down what belongs to the parent of a fork would wait for its threads
 
 
 class Gallery:
-    """A folder with the templates of known persons. Made by `Gallery.open`; use it in a with-statement."""
+    """A folder with the templates of known persons. Made by `Gallery.open`; use it in a with-statement.
 
-    def __init__(self, store: SqlStore, folder: Path, models: _Models, min_face: int) -> None:
-        self._store = store
-        self._folder = folder
-        self._models = models
-        self._min_face = min_face
-        self._projection = IndexProjection(store, folder)
-        self._fused = FusedIndex(store, self._projection.decoded)
-        self._codecs = TemplateCodecs(store)
+    Safe to share between threads, and the folder between processes: an answer is from one moment, the state before or
+    after a change and never in between. In a process that was forked it opens itself anew when it is first used.
+    """
+
+    def __init__(self, opening: Opening) -> None:
+        self._opened = Parts(opening)
+        self._reopening = threading.Lock()
 
     @staticmethod
     def open(
@@ -103,6 +61,7 @@ class Gallery:
                 one accepts another precision or backend of the same model only. Default: the gallery's own, else
                 dlib-resnet.
             index: kind of index for a new gallery (`flat`, `sq8`, `pq<m>`); default flat.
+            keep: what a new gallery keeps of templates beside the codes of its index (`fp32`, `fp16`, `int8`, `none`).
             create: whether a gallery that is not there yet is started.
             min_face: side in pixels of the smallest face to look for.
             device: what runs the encoder ("cpu", "cuda", …), when it is first needed; never another one silently.
@@ -110,83 +69,48 @@ class Gallery:
 
         Raises `GalleryNotFoundError`, `EncoderMismatchError`, `UnknownEncoderError`, `StoreError`.
         """
-        folder = Path(path)
-        exists = (folder / DATABASE_NAME).exists()
-        if not exists and not create:
-            raise GalleryNotFoundError(f"there is no gallery in {folder}: start one with facesearch enroll")
-        if not exists:
-            new_settings(encoder, index, keep)  # a request that is wrong creates nothing
-        read_only = exists and not os.access(folder, os.W_OK)
-        store = open_store(folder, read_only=read_only, create=create)
-        try:
-            gallery = Gallery(store, folder, _Models(device=device, threads=threads), min_face)
-            gallery._settle(encoder, index, keep)
-        except BaseException:
-            store.close()
-            raise
-        return gallery
+        return Gallery(Opening(Path(path), encoder, index, keep, create, min_face, device, threads))
 
-    # settings
+    @property
+    def _parts(self) -> Parts:
+        if self._opened.process != os.getpid():
+            with self._reopening:
+                if self._opened.process != os.getpid():
+                    _of_parents.append(self._opened)
+                    self._opened = self._opened.reopened()
+        return self._opened
 
-    def _settle(self, encoder: str | Encoder | None, index: str | None, keep: str | None) -> None:
-        """Fix encoder and index of a new gallery, or see that what is asked agrees with an existing one."""
-        settings = self._store.settings()
-        if encoder is not None and not isinstance(encoder, str):
-            self._models.encoder, self._models.given = encoder, True
-        kept = self._store.gallery_encoder()
-        # The gallery's own encoder is looked up when it is needed: names can be seen and forgotten without it.
-        spec = EncoderSpec.parse(str(kept)) if kept and encoder is None else encoder_asked(encoder)[0]
-        self.encoder_spec = spec
-        if settings is not None:
-            check_agreement(settings, spec, index, keep)
-        else:
-            self._new = new_settings(encoder, index, keep)
+    @property
+    def encoder_spec(self) -> EncoderSpec:
+        """The encoder in use."""
+        return self._parts.encoder_spec
 
-    def _settings(self) -> GallerySettings:
-        settings = self._store.settings()
-        if settings is None:
-            raise GalleryNotFoundError(f"the gallery in {self._folder} is empty: enrol somebody first")
-        return settings
+    # threshold
 
     @property
     def threshold(self) -> float:
         """Similarity from which on a candidate is a match: the gallery's own, else the encoder's default."""
-        settings = self._store.settings()
-        if settings is not None and settings.threshold is not None:
-            return settings.threshold
-        if self._models.given and self._models.encoder is not None:
-            return self._models.encoder.threshold
-        return find_model(self.encoder_spec.model).threshold
+        return self._parts.threshold(self._parts.store.settings.read())
 
     def set_threshold(self, threshold: float | None) -> None:
         """Keep another threshold with the gallery; None returns to the encoder's default."""
-        self._settings()
-        self._store.set_threshold(threshold)
+        self._parts.settings()
+        self._parts.store.settings.set_threshold(threshold)
 
     def calibration(self) -> Calibration | None:
         """What the threshold in force was calibrated on; None where it was set otherwise."""
-        return in_force(self._store.calibration(), self._store.settings())
+        kept = self._parts.store.settings
+        return in_force(kept.calibration(), kept.read())
 
     def set_calibration(self, calibration: Calibration) -> None:
         """Keep a threshold together with what it was calibrated on."""
-        self._settings()
-        self._store.set_calibration(calibration)
+        self._parts.settings()
+        self._parts.store.settings.set_calibration(calibration)
 
     def outgrown(self) -> str | None:
         """Why the calibrated threshold no longer holds, in words; None while it does, or where there is none."""
         found = self.calibration()
         return outgrown(found, self.counts().templates) if found else None
-
-    def _templater(self, threads: int | None = None) -> Templater:
-        threads = self._models.threads if threads is None else threads
-        if threads not in self._models.templaters:
-            encoder = self._models.encoder
-            if not self._models.given or encoder is None:
-                encoder = load_encoder(str(self.encoder_spec), threads=threads, device=self._models.device)
-                if self._models.device != "cpu":
-                    _log.info("%s runs on %s", encoder.spec, encoder.device)
-            self._models.templaters[threads] = Templater(encoder, min_face=self._min_face, threads=threads)
-        return self._models.templaters[threads]
 
     # enrolment
 
@@ -195,15 +119,8 @@ class Gallery:
 
         Photos enrolled already (by content) are skipped, unusable ones rejected with the reason.
         """
-        if isinstance(images, str | os.PathLike):
-            images = [images]
-        identity, photos = composed(identity), []
-        for number, image in enumerate(images, start=1):
-            if isinstance(image, np.ndarray):
-                photos.append(Photo(identity, Path(f"pixels {number}"), image))
-            else:
-                photos.append(Photo(identity, Path(image)))
-        return self.enroll_photos(photos)
+        given = [images] if isinstance(images, str | os.PathLike) else images
+        return self.enroll_photos([Photo.of(identity, image, number) for number, image in enumerate(given, start=1)])
 
     def enroll_photos(
         self,
@@ -221,29 +138,9 @@ class Gallery:
             progress: called with (photos done, photos in all).
             committed: called for each photo once its template is safely stored.
         """
-        if not photos:
-            return EnrolmentReport()
-        templater = self._templater(threads=1)
-        if aligned is not None:
-            templater.check_aligned(aligned)
-        key = key_of(templater.encoder)
-        settings = self._configured(key)
-        report = enrol_photos(
-            self._store,
-            templater,
-            key,
-            self._codecs.find(settings.codec),
-            photos,
-            aligned=aligned,
-            progress=progress,
-            committed=committed,
-            workers=workers,
-            worker_encoder=str(self.encoder_spec) if self._has_workers() else None,
+        return changes.enroll_photos(
+            self._parts, photos, aligned=aligned, progress=progress, committed=committed, workers=workers
         )
-        if report.templates:
-            self._store.audit("enroll", detail={"templates": report.templates, "rejected": len(report.rejected)})
-        self._enrolled(report)
-        return report
 
     def enroll_templates(
         self,
@@ -265,49 +162,9 @@ class Gallery:
         Templates enrolled already (by content) are skipped; those of another length, and names that nobody can have,
         are rejected. Raises `UsageError` for arrays of the wrong shape.
         """
-        key = self._encoder_key()
-        settings = self._configured(key)
-        report = enrol_templates(
-            self._store,
-            key,
-            self._codecs.find(settings.codec),
-            settings.dimension,
-            identities,
-            templates,
-            sources=sources,
-            progress=progress,
-            committed=committed,
+        return changes.enroll_templates(
+            self._parts, identities, templates, sources=sources, progress=progress, committed=committed
         )
-        self._enrolled(report)
-        return report
-
-    def _encoder_key(self) -> EncoderKey:
-        """The gallery's encoder as templates remember it; raises `UnknownEncoderError`. Loads no weights."""
-        if self._models.given and self._models.encoder is not None:
-            return key_of(self._models.encoder)
-        kept, spec = self._store.gallery_encoder(), self.encoder_spec
-        if kept is not None and str(kept) == str(spec):
-            return kept
-        model = find_model(spec.model)
-        return EncoderKey(spec.model, spec.precision, spec.backend, model.fingerprint(model.variant(spec)))
-
-    def _configured(self, key: EncoderKey) -> GallerySettings:
-        settings = self._store.settings() or self._started(key)
-        if settings.model != key.model:  # another process started this gallery with another model meanwhile
-            raise EncoderMismatchError(f"this gallery holds templates of {settings.model}, not of {key.model}")
-        return settings
-
-    def _enrolled(self, report: EnrolmentReport) -> None:
-        if report.templates or self._store.index_state() is None:  # None also after an interrupted enrolment
-            self._projection.save()
-
-    def _started(self, key: EncoderKey) -> GallerySettings:
-        """Fix the settings of a new gallery; codes that need none of its templates are stored from the first one on."""
-        return self._store.configure(replace(self._new, codec=self._codecs.started(self._new)), key)
-
-    def _has_workers(self) -> bool:
-        """Whether processes may share the work: each loads the encoder by name, and an accelerator is for one."""
-        return not self._models.given and self._models.device == "cpu"
 
     # questions
 
@@ -333,9 +190,9 @@ class Gallery:
 
         fused: compare with one fused template per person instead of all templates.
         """
-        answer = self.identify_photos(
+        (answer,) = self.identify_photos(
             [image], k, threshold=threshold, everyone=everyone, aligned=aligned, fused=fused, watch=watch
-        )[0]
+        )
         if isinstance(answer, RejectedImageError):
             raise answer
         return answer
@@ -353,91 +210,61 @@ class Gallery:
         progress: Progress | None = None,
     ) -> list[list[FaceAnswer] | RejectedImageError]:
         """The same of many photos, whose faces are searched for as one batch; for a photo that cannot be used, why."""
-        if k < 1:
-            raise UsageError(f"k is {k}, at least one candidate has to be asked for")
-        self._settings()
-        faces: list[list[FaceTemplate] | RejectedImageError] = []
-        for done, image in enumerate(images, start=1):
-            try:
-                faces.append(templates_of(self._templater(), image, everyone=everyone, aligned=aligned, watch=watch))
-            except RejectedImageError as error:
-                faces.append(error)
-            if progress:
-                progress(done, len(images))
-        probes = [face for found in faces if not isinstance(found, RejectedImageError) for face in found]
-        start = time.perf_counter()
-        ranked = iter(self.search(np.stack([face.template for face in probes]), k, fused=fused) if probes else [])
-        if watch:
-            watch.add("search", start)
-        limit = self.threshold if threshold is None else threshold
-        return [
-            found
-            if isinstance(found, RejectedImageError)
-            else [FaceAnswer(face.box, limit, tuple(next(ranked))) for face in found]
-            for found in faces
-        ]
+        return questions.identify_photos(
+            self._parts,
+            images,
+            k,
+            threshold=threshold,
+            everyone=everyone,
+            aligned=aligned,
+            fused=fused,
+            watch=watch,
+            progress=progress,
+        )
 
     def verify(self, a: Image, b: Image, *, threshold: float | None = None, aligned: str | None = None) -> Verification:
-        """Do two photos show the same person? Nothing has to be enrolled.
-
-        Raises `RejectedImageError` naming the photo that cannot be used.
-        """
+        """Do two photos show the same person? Raises `RejectedImageError` naming the photo that cannot be used."""
         limit = self.threshold if threshold is None else threshold
-        return verify(self._templater(), a, b, limit, aligned=aligned)
+        return verify(self._parts.templater(), a, b, limit, aligned=aligned)
 
     def template(self, image: Image) -> npt.NDArray[np.float32]:
         """The template (dimension,) float32 of the most prominent person in a photo, which is not enrolled."""
-        return templates_of(self._templater(), image, everyone=False)[0].template
+        return templates_of(self._parts.templater(), image, everyone=False)[0].template
 
     def search(self, templates: npt.NDArray[np.float32], k: int = 5, *, fused: bool = False) -> list[list[Candidate]]:
         """Up to k candidates per template of `templates` (m, dimension) float32, best first; all as one batch."""
-        self._settings()
-        with search_threads(self._models.threads):
-            if fused:
-                return self._fused.search(templates, k)
-            return nearest_identities(self._store, self._projection, templates, k)
+        return questions.ranked(self._parts, templates, k, fused=fused)[1]
 
     # identities
 
     def identities(self) -> list[IdentitySummary]:
         """Everybody enrolled, by name."""
-        return self._store.identities()
+        return self._parts.store.identities.all()
 
     def identity(self, name: str) -> tuple[IdentitySummary, list[TemplateInfo]]:
         """One identity and what is stored of it; raises `UnknownIdentityError`."""
-        name = composed(name)
-        return self._store.identity(name), self._store.template_infos(name)
+        people = self._parts.store.identities
+        return people.find(composed(name)), people.templates(composed(name))
 
     def rename(self, old: str, new: str) -> None:
         """Raises `UnknownIdentityError`, and `IdentityExistsError` if `new` is taken."""
-        self._store.rename(composed(old), composed(new))
+        self._parts.store.identities.rename(composed(old), composed(new))
 
-    def merge(self, source: str, target: str) -> int:
-        """Give all templates of `source` to `target`; returns how many."""
-        return self._store.merge(composed(source), composed(target))
+    def merge(self, *sources: str, into: str | None = None) -> int:
+        """Give all templates of the sources to `into` (default: the last one named); returns how many."""
+        *given, target = [*sources, into] if into is not None else sources
+        return self._parts.store.identities.merge([composed(name) for name in given], composed(target))
 
     def forget(self, identity: str) -> Receipt:
-        """Take a person out: of the answers at once, of database and index file durably.
+        """Take a person out: of the answers at once, of database and index files durably.
 
         Raises `UnknownIdentityError`.
         """
-        identity = composed(identity)
-        person = self._store.identity(identity)  # raises before anything is touched
-        backups = tuple(self._store.backups_with(person.id))
-        self._projection.discard_file()
-        removed = self._store.forget(identity)
-        rewritten = False
-        try:
-            rewritten = self._projection.save(force=True)
-        except (IndexStateError, StoreError) as error:  # the person is gone all the same
-            _log.warning("%s; the old one is deleted, facesearch index build writes a new one", error)
-        self._projection.remove_strays()
-        try:
-            wiped = self._store.checkpoint()
-        except StoreError as error:  # as on a full disk
-            _log.warning("%s; old pages stay in the log until facesearch gallery compact", error)
-            wiped = False
-        return Receipt(identity, len(removed.template_ids), removed.images, rewritten, wiped, int(time.time()), backups)
+        return self.forget_all([identity])[0]
+
+    def forget_all(self, identities: Sequence[str]) -> list[Receipt]:
+        """The same of several people, all or none: what has to be written anew is written once."""
+        return changes.forget(self._parts, [composed(name) for name in identities])
 
     # index and state
 
@@ -458,30 +285,13 @@ class Gallery:
 
         Raises `UsageError` for an unknown kind or codec, `IndexStateError` where there are too few templates to train.
         """
-        settings = self._settings()
-        wanted = kind or settings.index_kind
-        check_kind(wanted, settings.dimension)
-        codec = self._codecs.chosen(
-            settings, wanted, keep, self._projection.training_sample, changed=kind is not None, relearn=relearn
-        )
-        recoded = codec != settings.codec or self._store.codecs() - {codec} != set()
-        if recoded:
-            self._store.recode(partial(self._codecs.recoded, codec, settings.dimension), codec)
-        if (wanted, codec) != (settings.index_kind, settings.codec):
-            self._store.set_index_kind(wanted, codec)
-        self._projection.rebuild(progress)
-        self._projection.remove_strays()
-        self._store.remove_unused_codebooks()
-        if recoded:
-            self._store.vacuum()  # the freed bytes go back to the disk
-        else:
-            self._store.checkpoint()  # nor does the log keep what a forgotten person left in it
+        changes.build_index(self._parts, kind, keep=keep, relearn=relearn, progress=progress)
 
     def check(self) -> list[str]:
-        """What is wrong with database, index file and their agreement, in words; empty if all is well."""
-        return self._store.integrity_check() or self._projection.problems()
-
-    # upkeep
+        """What is wrong with database, index files and their agreement, in words; empty if all is well."""
+        parts = self._parts
+        parts.settings()
+        return parts.store.integrity_check() or index_problems(parts.store, parts.codecs, parts.index)
 
     def backup(
         self, path: str | os.PathLike[str], *, overwrite: bool = False, progress: Progress | None = None
@@ -491,7 +301,8 @@ class Gallery:
         progress: called with (bytes done, bytes in all), once for the copy and once for the file.
         Raises `UsageError` for a file that is there (unless `overwrite`), `BackupError`.
         """
-        return back_up(self._store, self._folder, Path(path), overwrite=overwrite, progress=progress)
+        parts = self._parts
+        return back_up(parts.store, parts.opening.folder, Path(path), overwrite=overwrite, progress=progress)
 
     @staticmethod
     def restore(
@@ -509,44 +320,31 @@ class Gallery:
         return restore(Path(path), Path(folder), replace=replace, progress=progress)
 
     def compact(self) -> Compaction:
-        """Give free space back to the disk: database and index file are written anew, nothing deleted is left."""
-        self._settings()
-        before = self._bytes_on_disk()
-        self._projection.save(force=True)
-        self._projection.remove_strays()
-        wiped = self._store.vacuum()
-        return Compaction(before, self._bytes_on_disk(), wiped)
+        """Give free space back to the disk: the database is written anew, nothing deleted is left in any file."""
+        return changes.compact(self._parts)
 
-    def _bytes_on_disk(self) -> int:
-        return self._store.database_bytes() + self._projection.bytes_on_disk(strays=True)
+    def remove_strays(self) -> int:
+        """Delete index files that interrupted writers have left; returns how many."""
+        return self._parts.writer.remove_strays()
 
     def counts(self) -> Counts:
         """Numbers of identities, templates and images."""
-        return self._store.counts()
+        return self._parts.store.templates.counts()
 
     def index_info(self) -> IndexInfo:
         """State of the index."""
-        self._settings()
-        return self._projection.info()
+        self._parts.settings()
+        return self._parts.index.info()
 
     def info(self) -> GalleryInfo:
         """Sizes and state."""
-        settings = self._settings()
-        counts = self._store.counts()
-        return GalleryInfo(
-            encoder=str(self._store.gallery_encoder()),
-            index=settings.index_kind,
-            codec=settings.codec,
-            originals=originals_kept(settings.codec),
-            threshold=self.threshold,
-            identities=counts.identities,
-            templates=counts.templates,
-            database_bytes=self._store.database_bytes(),
-            index_bytes=self._projection.bytes_on_disk(),
-        )
+        return changes.info(self._parts)
 
     def close(self) -> None:
-        self._store.close()
+        """Let go of the database and of what was opened for searching."""
+        if self._opened.process == os.getpid():
+            self._opened.store.close()
+            self._opened.index.forget_view()
 
     def __enter__(self) -> Self:
         return self

@@ -5,50 +5,83 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from facesearch.errors import StoreError
 from facesearch.gallery.answers import Candidate
-from facesearch.gallery.template_index import IndexProjection
-from facesearch.store import IdentityStore, Owner
+from facesearch.gallery.view import Ids, View
+from facesearch.store import Moment, Owner
 
-_SPARE = 4  # templates asked of the index per identity wanted, to begin with
+_LEAST_SPARE, _MOST_SPARE = 4, 32  # templates asked of the index per identity wanted, to begin with
+_CROWD = 64  # templates per identity found, from which on asking for more at once does not help
 
 
-def nearest_identities(
-    store: IdentityStore, projection: IndexProjection, probes: npt.NDArray[np.float32], k: int
-) -> list[list[Candidate]]:
-    """For probes (m, d) float32, searched as one batch: the k identities with the most similar template each.
+class Ranking:
+    """Finds the k nearest identities in views of one gallery; learns how many templates it has to ask for at once.
 
-    Best first; equal similarities by lowest template id. Fewer than k only where there are fewer identities.
+    Safe to share between threads: what it learns changes how long an answer takes, never the answer.
     """
-    index = projection.current()
-    wanted, fetch = min(k, store.counts().identities), _SPARE * k
-    answers: list[list[Candidate]] = [[] for _ in probes]
-    open_probes = list(range(len(probes)))
-    while open_probes:
-        fetch = min(fetch, max(len(index), 1))
-        scores, ids = projection.search(probes[open_probes], fetch)
-        found = np.unique(ids[ids >= 0])
-        owners = store.owners(found.tolist())
-        if len(owners) < len(found):
-            projection.require_gone(found[~np.isin(found, list(owners))])
-        unfinished = []
-        for row, probe in enumerate(open_probes):
-            answers[probe] = best_per_identity(scores[row], ids[row], owners, k)
-            if len(answers[probe]) < wanted and fetch < len(index):
-                unfinished.append(probe)
-        open_probes, fetch = unfinished, fetch * 4
-    return answers
+
+    def __init__(self) -> None:
+        self._spare = _LEAST_SPARE
+
+    def nearest(self, moment: Moment, view: View, probes: npt.NDArray[np.float32], k: int) -> list[list[Candidate]]:
+        """For probes (m, d) float32, searched as one batch: the k identities with the most similar template each.
+
+        Best first; equal similarities by lowest template id. Fewer than k only where there are fewer identities. The
+        time does not grow with the templates of one person: once found, a person's other templates are passed over.
+        """
+        fetch = max(1, min(self._spare * k, len(view)))
+        scores, ids = view.search(probes, fetch)  # (m, fetch) twice
+        owners = _owners(moment, ids)
+        answers, unfinished = [], 0
+        for row, probe in enumerate(probes):
+            best = _best_per_identity(scores[row], ids[row], owners)
+            if len(best) < k and fetch < len(view):
+                unfinished += self._finish(moment, view, probe, k, best)
+            answers.append(_candidates(best, k))
+        if 8 * unfinished > len(probes):
+            self._spare = min(2 * self._spare, _MOST_SPARE)
+        return answers
+
+    @staticmethod
+    def _finish(
+        moment: Moment, view: View, probe: npt.NDArray[np.float32], k: int, best: dict[int, tuple[float, int, Owner]]
+    ) -> bool:
+        """Look further until k identities are found, or all; returns whether asking for more at first had helped."""
+        crowded = False
+        while len(best) < k:
+            known = moment.template_ids(list(best))
+            crowded |= known.size > _CROWD * len(best)
+            scores, ids = view.search(probe[None], max(1, _LEAST_SPARE * (k - len(best))), excluded=known)
+            more = _best_per_identity(scores[0], ids[0], _owners(moment, ids))
+            if not more:
+                break
+            best.update(more)
+        return not crowded
 
 
-def best_per_identity(
-    scores: npt.NDArray[np.float32], ids: npt.NDArray[np.int64], owners: dict[int, Owner], k: int
-) -> list[Candidate]:
-    """The first template of each identity in a ranking, at most k."""
-    best: dict[int, Candidate] = {}
+def _owners(moment: Moment, ids: Ids) -> dict[int, Owner]:
+    found = np.unique(ids[ids >= 0])
+    owners = moment.owners(found.tolist())
+    if len(owners) < len(found):
+        missing = next(number for number in found.tolist() if number not in owners)
+        raise StoreError(f"template {missing} is missing in the database; see facesearch index check")
+    return owners
+
+
+def _best_per_identity(
+    scores: npt.NDArray[np.float32], ids: Ids, owners: dict[int, Owner]
+) -> dict[int, tuple[float, int, Owner]]:
+    """The first template of each identity in a ranking: identity id -> (score, template id, owner), best first."""
+    best: dict[int, tuple[float, int, Owner]] = {}
     for score, template_id in zip(scores.tolist(), ids.tolist(), strict=True):
-        owner = owners.get(template_id)
-        if owner is None or owner.identity_id in best:
-            continue
-        best[owner.identity_id] = Candidate(len(best) + 1, owner.identity, max(-1.0, min(score, 1.0)), template_id)
-        if len(best) == k:
-            break
-    return list(best.values())
+        if template_id >= 0:
+            owner = owners[template_id]
+            best.setdefault(owner.identity_id, (score, template_id, owner))
+    return best
+
+
+def _candidates(best: dict[int, tuple[float, int, Owner]], k: int) -> list[Candidate]:
+    return [
+        Candidate(rank, owner.identity, max(-1.0, min(score, 1.0)), template_id)
+        for rank, (score, template_id, owner) in enumerate(list(best.values())[:k], start=1)
+    ]

@@ -13,7 +13,7 @@ from facesearch.codecs.plain import TemplateCodec
 from facesearch.errors import UsageError
 from facesearch.gallery.enrolment import EnrolmentReport, Progress
 from facesearch.photos.photo import Rejection, composed
-from facesearch.store import EncoderKey, IdentityStore, NewTemplate
+from facesearch.store import EncoderKey, GalleryStore, NewTemplate
 from facesearch.store.identity_names import check_name
 
 _BATCH = 16384  # templates per transaction
@@ -24,7 +24,7 @@ Templates = npt.NDArray[np.float32]
 
 
 def enrol_templates(
-    store: IdentityStore,
+    store: GalleryStore,
     encoder: EncoderKey,
     codec: TemplateCodec,
     dimension: int,
@@ -68,7 +68,7 @@ def enrol_templates(
 
 
 def _add(
-    store: IdentityStore,
+    store: GalleryStore,
     encoder: EncoderKey,
     codec: TemplateCodec,
     names: Sequence[str],
@@ -84,7 +84,7 @@ def _add(
         NewTemplate(name, hashlib.sha256(content[at : at + size]).digest(), place, 0, 0, code, _QUALITY, None)
         for name, code, place, at in zip(names, codes, places, range(0, len(content), size), strict=True)
     ]
-    return store.add_templates(rows, encoder, codec.name, logged=True)
+    return store.templates.add(rows, encoder, codec.name, logged=True)
 
 
 def _reasons(names: Sequence[str], vectors: Templates) -> list[str | None]:

@@ -1,50 +1,34 @@
-"""The index as a projection of the identity store: opened, caught up, saved, rebuilt, checked.
+"""The template index: which view of the stored templates a search looks at, and which files it comes from.
 
-SQL is the truth. The index file carries a name that is used once; SQL says which file is valid, its checksum, and the
-last change it covers. Opening replays what came later; a file that is missing, damaged or not the one recorded is
-rebuilt from the stored templates, with a warning. An answer never comes from a stale index: every search first looks
-whether the store has moved on.
+SQL is the truth, the index a projection of it. SQL says which index files are valid, their checksums, and the position
+of the log that they cover. A search gets a view as of the very moment that it reads the store at: one that is there
+already, or one that is made by replaying the log from the position of the last one. Views are exchanged under a lock
+and never changed, so that any number of threads may search while others write. A file that is missing, damaged or not
+the one recorded is built anew from the stored templates, with a warning: an answer never comes from it.
 """
 
 from __future__ import annotations
 
 import logging
-import secrets
-import time
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
-from facesearch.codecs.template_codecs import TemplateCodecs, least_templates, settled_templates, shipped_coder
-from facesearch.errors import IndexStateError, StoreBusyError, StoreError
-from facesearch.files.durable import remove_files
-from facesearch.store import GallerySettings, IdentityStore, IndexState, Templates, Watermark
-from facesearch.text.announcements import announce
-from indexes import (
-    Coder,
-    SavedIndex,
-    VectorIndex,
-    VectorIndexError,
-    code_of,
-    create_index,
-    load_index,
-    parse_kind,
-    read_footer,
-)
+from facesearch.codecs.gallery_codecs import GalleryCodecs, Vectors
+from facesearch.errors import GalleryNotFoundError
+from facesearch.gallery.index_building import BuiltIndex, IndexBuilder, in_memory
+from facesearch.gallery.index_files import IndexFiles
+from facesearch.gallery.index_filling import IndexFiller
+from facesearch.gallery.view import OpenSegment, View
+from facesearch.store import GallerySettings, GalleryState, GalleryStore, IndexState, Moment, Segment
+from indexes import VectorIndex, VectorIndexError
 
 _log = logging.getLogger("facesearch")
 
 Progress = Callable[[int, int], None]  # (templates done, templates in all)
-Chosen = npt.NDArray[np.bool_]  # per template of a batch
-
-_TRAIN_SAMPLE = 65_536  # templates, spread over the whole gallery
-# A small gain is not worth rewriting a large file: what is missing is replayed at the next opening.
-_SAVE_LAG = 0.02
-_STAND_IN = "flat"
-_ATTEMPTS = 3  # to write a file
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +36,8 @@ class IndexInfo:
     """State of the index.
 
     answering: the kind that answers; another than the gallery's while there are too few templates to train that.
-    bytes_per_template: code bytes in the index. file_name, built_at (epoch seconds): of the valid file, None without.
-    replayed: changes since the file was written, which every opening replays.
+    bytes_per_template: code bytes in the index. file_name, built_at (epoch seconds): of the newest valid file, None
+    without. files: how many there are. replayed: changes since they were written, which every opening replays.
     """
 
     answering: str
@@ -61,325 +45,209 @@ class IndexInfo:
     file_name: str | None
     built_at: int | None
     replayed: int
+    files: int = 0
 
 
-class IndexProjection:
-    """The index of one gallery folder, in step with its store."""
+class TemplateIndex:
+    """The index of one gallery folder, in step with its store. Safe to share between threads."""
 
-    def __init__(self, store: IdentityStore, folder: Path) -> None:
+    def __init__(self, store: GalleryStore, codecs: GalleryCodecs, folder: Path) -> None:
+        self.files = IndexFiles(folder)
+        self.builder = IndexBuilder(store)
         self._store = store
-        self._codecs = TemplateCodecs(store)
-        self._folder = folder
-        self._index: VectorIndex | None = None
-        self._covers = Watermark(0, 0)
-        self._built_for: tuple[str, str] | None = None
+        self._codecs = codecs
+        self._view: View | None = None
+        self._exchanging = threading.Lock()  # a view is made from the last one, by one thread at a time
+        self._opening = threading.RLock()  # files are opened, or the index is built, by one thread at a time
 
     # reading
 
-    def current(self) -> VectorIndex:
-        """The index, with every committed change in it; raises `IndexStateError` if the gallery has no templates."""
-        settings = self._settings()
-        if self._index is None or self._built_for != (settings.index_kind, settings.codec):
-            self._open(settings)
-        index = self._index
-        assert index is not None  # noqa: S101 - for the type checker
-        self._catch_up(settings, index)
-        return index
+    def at(self, moment: Moment, state: GalleryState) -> View | None:
+        """The view as of a moment whose state is given; None where the index has to be opened first (`open`), or where
+        a newer view is there than the moment knows of: then ask again at a new moment."""
+        view = self._view
+        if view is None or not _fits(view, state):
+            return None
+        if view.position == state.position:
+            return view
+        with self._exchanging:
+            view = self._view
+            if view is None or not _fits(view, state) or view.position.is_beyond(state.position):
+                return None
+            if view.position != state.position:
+                added = moment.templates(view.position.last_template_id)
+                gone = moment.removed_since(view.position.last_removal_id)
+                view = self._view = view.caught_up(self._filler(state.settings), state.position, added, gone)
+            return view
 
-    def search(self, probes: npt.NDArray[np.float32], k: int) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]:
-        """The k best templates per probe (m, d): scores (m, k) float32 and template ids (m, k) int64, −1 for none."""
-        try:
-            return self.current().search(probes, k)
-        except VectorIndexError as error:
-            raise IndexStateError(str(error)) from error
+    def open(self) -> None:
+        """Open the recorded files, or build the index in memory where there are none, unless that has been done."""
+        with self._opening:
+            while True:
+                with self._store.moment() as moment:
+                    state = moment.state()
+                if state is None:
+                    raise GalleryNotFoundError("the gallery is empty: enrol somebody first")
+                view = self._view
+                if view is not None and _fits(view, state):
+                    if view.position.is_beyond(state.position) and not self._is_behind(view):
+                        continue  # the state was read before the view was made
+                    if not view.position.is_beyond(state.position):
+                        return
+                opened = self._opened(state)
+                if opened is not None:
+                    self._exchange(opened)
+                    return
 
-    def require_gone(self, template_ids: npt.NDArray[np.int64]) -> None:
-        """Templates that were found and are not stored: raise `StoreError` unless they were forgotten meanwhile."""
-        kept = np.intersect1d(template_ids, self.current().ids)
-        if len(kept):
-            raise StoreError(f"template {kept[0]} is missing in the database; see facesearch index check")
-
-    def decoded(self, batch: Templates) -> npt.NDArray[np.float32]:
-        """Stored templates as vectors (n, d) of unit length."""
-        return self._decode(batch, self._settings())
-
-    def bytes_on_disk(self, *, strays: bool = False) -> int:
-        """Size of the valid index file, 0 if there is none; with `strays`, of the other ones too."""
-        valid = self._valid_file()
-        files = [valid] if valid else []
-        if strays:
-            files += self._strays()
-        return sum(path.stat().st_size for path in files if path.exists())
+    def current(self) -> View:
+        """The view as of now; raises `GalleryNotFoundError` where nobody is enrolled yet."""
+        while True:
+            with self._store.moment() as moment:
+                state = moment.state()
+                if state is None:
+                    raise GalleryNotFoundError("the gallery is empty: enrol somebody first")
+                view = self.at(moment, state)
+            if view is not None:
+                return view
+            self.open()
 
     def info(self) -> IndexInfo:
         """State of the index."""
-        index, state, now = self.current(), self._store.index_state(), self._store.watermark()
-        behind = 0
+        view, state, now = self.current(), self._store.index_state.read(), self._store.templates.position()
+        replayed, newest, files = 0, None, 0
         if state is not None:
-            behind = now.last_template_id - state.last_template_id + now.last_removal_id - state.last_removal_id
-        return IndexInfo(
-            index.kind,
-            index.bytes_per_vector,
-            state.file_name if state else None,
-            state.built_at if state else None,
-            behind,
-        )
+            replayed = now.last_template_id - state.position.last_template_id
+            replayed += now.last_removal_id - state.position.last_removal_id
+            newest, files = state.segments[-1].file_name, len(state.file_names)
+        kind, built_at = view.answering, state.built_at if state else None
+        return IndexInfo(kind, view.searched.bytes_per_vector, newest, built_at, replayed, files)
 
-    # writing
+    def bytes_on_disk(self, *, strays: bool = False) -> int:
+        """Size of the valid index files; with `strays`, of the other ones too."""
+        state = self._store.index_state.read()
+        valid = state.file_names if state else set()
+        paths = [self.files.path(segment) for segment in state.segments if segment.file_name] if state else []
+        if strays:
+            paths += self.files.others(valid)
+        return sum(path.stat().st_size for path in paths if path.exists())
 
-    def save(self, *, force: bool = False) -> bool:
-        """Write the index file if it lags far enough behind (or `force`); returns whether there is a new valid one."""
-        index, settings = self.current(), self._settings()
-        if index.kind != settings.index_kind:  # a stand-in is rebuilt in no time
-            if self._store.counts().templates < settled_templates(settings.index_kind, self._coder(settings)):
-                return False
-            announce("%d templates: training index %s, which answers from here on", len(index), settings.index_kind)
-            self.rebuild()
-            return True
-        state = self._store.index_state()
-        lag = len(index) if state is None else self._covers.last_template_id - state.last_template_id
-        removed = state is not None and self._covers.last_removal_id > state.last_removal_id
-        if force or removed or state is None or lag > _SAVE_LAG * len(index):
-            return self._write(index, settings)
-        return False
+    def sample(self) -> Vectors:
+        """Stored templates (n, d) to learn from."""
+        return self.builder.sample(self._filler(self._settings()))
 
-    def rebuild(self, progress: Progress | None = None) -> None:
-        """Train anew where the kind is trained, fill from the stored templates, write the file."""
-        settings = self._settings()
-        index = self._built(settings, progress, asked=True)
-        if index.kind != settings.index_kind:
-            least = least_templates(settings.index_kind, self._coder(settings))
-            raise IndexStateError(
-                f"index {settings.index_kind} needs at least {least} templates to be trained, "
-                f"this gallery has {len(index)}; use flat or sq8 until then"
-            )
-        self._index = index
-        self._write(index, settings)
+    # changing
 
-    def discard_file(self) -> None:
-        """Take the index file away before templates are removed: whatever happens next, no file outlives the rows."""
-        try:
-            self.current()  # stays in memory, to be saved again
-        except (IndexStateError, StoreError):  # a damaged template must not keep anybody from being forgotten
-            self._index = None
-        try:
-            self._store.clear_index_state()
-        except StoreBusyError:  # nothing has been forgotten yet, and the file stays
-            raise
-        except StoreError as error:  # on a full disk the file itself makes room; without it the state means nothing
-            valid = self._valid_file()
-            try:
-                remove_files([valid] if valid else [])
-            except OSError:  # a folder that may only be read: nothing has been forgotten
-                raise error from None
-            self._store.clear_index_state()
-        self.remove_strays()
+    def take(self, view: View) -> None:
+        """Let searches use the view from now on."""
+        self._exchange(view)
 
-    def remove_strays(self) -> int:
-        """Delete index files that are not the valid one, left by interrupted writers; returns how many."""
-        return remove_files(self._strays())
+    def forget_view(self) -> None:
+        """Let the next search open the index anew."""
+        self._view = None
 
-    def _strays(self) -> list[Path]:
-        valid = self._valid_file()
-        patterns = ("index-*.faiss", ".index-*.tmp")
-        return [path for pattern in patterns for path in self._folder.glob(pattern) if path != valid]
+    def build(
+        self, filler: IndexFiller, *, write: bool, progress: Progress | None = None, asked: bool = False
+    ) -> BuiltIndex:
+        """The index of all stored templates, its segments in files or in memory; see `IndexBuilder.build`."""
+        return self.builder.build(filler, self.finish if write else in_memory, progress, asked=asked)
 
-    # checking
-
-    def problems(self) -> list[str]:
-        """What is wrong with the index file and with its agreement with the store, in words; empty if nothing."""
-        settings = self._settings()
-        found = []
-        state = self._store.index_state()
-        if state is not None:
-            found += self._file_problems(state)
-        stored = []
-        for batch in self._store.templates():
-            stored.append(batch.ids)
-            try:
-                self._decode(batch, settings)
-            except StoreError as error:
-                found.append(f"templates {batch.ids[0]} to {batch.ids[-1]}: {error}")
-        if not found:
-            ids = np.concatenate([np.zeros(0, np.int64), *stored])
-            difference = len(np.setxor1d(ids, self.current().ids))
-            if difference:
-                found.append(f"index and store differ in {difference} templates; run: facesearch index build")
-        return found
-
-    def _file_problems(self, state: IndexState) -> list[str]:
-        path = self._folder / state.file_name
-        try:
-            index = load_index(path)
-            footer = read_footer(path)
-        except VectorIndexError as error:
-            return [f"{error}; run: facesearch index build"]
-        if footer.sha256 != state.sha256 or len(index) != state.rows:
-            return [f"index file {state.file_name} is not the one recorded in the store; run: facesearch index build"]
-        return []
+    def finish(self, index: VectorIndex, first_id: int, last_id: int) -> OpenSegment:
+        """Write a segment and map it, so that it takes no memory of its own."""
+        written = self.files.write(index, first_id, last_id)
+        if written is None:
+            return in_memory(index, first_id, last_id)
+        return OpenSegment(self._mapped(written, index), first_id, last_id, written)
 
     # inside
 
+    def _mapped(self, written: Segment, index: VectorIndex) -> VectorIndex:
+        try:
+            return self.files.open(written)
+        except VectorIndexError:  # cleared away by another process before it was recorded
+            return index
+
     def _settings(self) -> GallerySettings:
-        settings = self._store.settings()
+        settings = self._store.settings.read()
         if settings is None:
-            raise IndexStateError("the gallery is empty: enrol somebody first")
+            raise GalleryNotFoundError("the gallery is empty: enrol somebody first")
         return settings
 
-    def _valid_file(self) -> Path | None:
-        state = self._store.index_state()
-        return None if state is None else self._folder / state.file_name
+    def _filler(self, settings: GallerySettings) -> IndexFiller:
+        return IndexFiller(self._codecs, settings)
 
-    def _open(self, settings: GallerySettings) -> None:
-        self._built_for = (settings.index_kind, settings.codec)
-        state = self._store.index_state()
-        if state is None or (state.kind, state.codec) != self._built_for:
-            self._index = self._built(settings)
-            return
-        try:
-            if read_footer(self._folder / state.file_name).sha256 != state.sha256:
-                raise VectorIndexError(f"index file {state.file_name} is not the one recorded in the store")
-            if _overtakes(Watermark(state.last_template_id, state.last_removal_id), self._store.watermark()):
-                raise VectorIndexError(f"index file {state.file_name} covers changes that the store does not have")
-            self._index = load_index(self._folder / state.file_name)
-            self._covers = Watermark(state.last_template_id, state.last_removal_id)
-        except VectorIndexError as error:
-            if self._store.index_state() != state:  # another process has just replaced it
-                self._open(settings)
-                return
-            _log.warning("%s; rebuilt from the stored templates (facesearch index build repairs the file)", error)
-            self._index = self._built(settings)
+    def _is_behind(self, view: View) -> bool:
+        """Whether the database has lost changes that a view has seen, as where an older copy was put in its place."""
+        return view.position.is_beyond(self._store.templates.position())
 
-    def _built(
-        self, settings: GallerySettings, progress: Progress | None = None, *, asked: bool = False
-    ) -> VectorIndex:
-        """A new index of all stored templates; an exact one where there are too few to train the kind.
+    def _exchange(self, view: View) -> None:
+        with self._exchanging:
+            self._view = view
 
-        asked: train on as few as the kind can be trained on, not only when it is worth it.
-        """
-        covers = self._store.watermark()
-        total = self._store.counts().templates
-        coder = self._coder(settings)
-        least = least_templates(settings.index_kind, coder)
-        ready = not least or total >= (least if asked else settled_templates(settings.index_kind, coder))
-        try:
-            known = coder if ready else None
-            index = create_index(settings.index_kind if ready else _STAND_IN, settings.dimension, coder=known)
-            kind = parse_kind(index.kind)
-            if kind.learns and (known is None or len(kind.stages) > 1):
-                index.train(self._training_sample(settings, total), progress)
-            done = 0
-            for batch in self._store.templates():
-                self._add(settings, index, batch, batch.ids <= covers.last_template_id)
-                done += len(batch)
-                if progress:
-                    progress(done, total)
-        except VectorIndexError as error:
-            raise IndexStateError(str(error)) from error
-        if done != total and (covers, total) == (self._store.watermark(), self._store.counts().templates):
-            # The rows of the table and those of its SQL indexes, which count them, differ while nobody writes.
-            raise StoreError(f"the database has {total} templates and gives {done}; see facesearch index check")
-        self._covers = covers
-        return index
-
-    def _coder(self, settings: GallerySettings) -> Coder | None:
-        """What the index codes templates with, if that is known before it is trained: what they are stored with."""
-        if code_of(settings.index_kind) is None:
+    def _opened(self, gallery: GalleryState) -> View | None:
+        """A view of the recorded files, or of an index built in memory; None where others were recorded meanwhile."""
+        settings, version = gallery.settings, gallery.index_version
+        filler = self._filler(settings)
+        state = self._store.index_state.read()
+        if state is None or (state.kind, state.codec) != (settings.index_kind, settings.codec):
+            return view_of(self.build(filler, write=False), settings, version)
+        if state.version != version:
             return None
-        coded = self._codecs.coded(settings.codec)
-        if coded is None:
-            return shipped_coder(settings.model, settings.index_kind, settings.dimension)
-        return coded.coder if coded.coder.name == code_of(settings.index_kind) else None
+        try:
+            if state.position.is_beyond(self._store.templates.position()):
+                raise VectorIndexError("the index files cover changes that the store does not have")
+            segments = self._segments(state)
+        except VectorIndexError as error:
+            if self._store.index_state.read() != state:  # another process has just replaced it
+                return None
+            _log.warning("%s; rebuilt from the stored templates (facesearch index build repairs the file)", error)
+            return view_of(self.build(filler, write=False), settings, version)
+        empty = next((found.index.emptied() for found in segments if found), None) or self.builder.untrained(filler)
+        if empty is None:
+            return view_of(self.build(filler, write=False), settings, version)
+        parts: list[OpenSegment] = []
+        for segment, found in zip(state.segments, segments, strict=True):
+            parts += [found] if found else self._rebuilt(empty, filler, segment)
+        nothing = np.zeros(0, np.int64)
+        return View(state.kind, state.codec, version, state.position, tuple(parts), empty, nothing)
 
-    def _add(self, settings: GallerySettings, index: VectorIndex, batch: Templates, chosen: Chosen) -> None:
-        """Add the chosen templates of a batch: as the codes that they are stored as where these are the index's own."""
-        coded = self._codecs.coded(settings.codec)
-        own = np.zeros(len(batch), np.bool_)
-        if coded and index.kind == settings.index_kind and self._coder(settings):
-            own = np.array([codec == settings.codec for codec in batch.codecs]) & chosen
-            index.add_codes(batch.ids[own], coded.array([batch.codes[row] for row in np.flatnonzero(own)]))
-        others = chosen & ~own
-        if others.any():
-            index.add(batch.ids[others], self._decode(batch, settings)[others])
+    def _segments(self, state: IndexState) -> list[OpenSegment | None]:
+        """The segments of the recorded files; None for those that have no sound file. Raises if there is no sound one.
 
-    def training_sample(self) -> npt.NDArray[np.float32]:
-        """Stored templates (n, d) to learn from."""
-        return self._training_sample(self._settings(), self._store.counts().templates)
+        Segments that the last view has open stay as they are.
+        """
+        open_already = {each.stored: each for each in self._view.segments if each.stored} if self._view else {}
+        found: list[OpenSegment | None] = []
+        failed: VectorIndexError | None = None
+        for segment in state.segments:
+            known = open_already.get(segment)
+            if known is None and segment.file_name:
+                try:
+                    index = self.files.open(segment)
+                    known = OpenSegment(index, segment.first_template_id, segment.last_template_id, segment)
+                except VectorIndexError as error:
+                    failed = error
+            found.append(known)
+        if failed is not None and self._store.index_state.read() != state:
+            raise failed
+        if failed is not None:
+            if not any(found):
+                raise failed
+            _log.warning("%s; rebuilt from the stored templates (facesearch index build repairs the file)", failed)
+        return found
 
-    def _training_sample(self, settings: GallerySettings, total: int) -> npt.NDArray[np.float32]:
-        """Templates (n, d), at most _TRAIN_SAMPLE, spread evenly over the gallery: always the same ones."""
-        step = max(1, total // _TRAIN_SAMPLE)
-        taken, seen = [np.zeros((0, settings.dimension), np.float32)], 0
-        for batch in self._store.templates():
-            rows = np.arange(-seen % step, len(batch), step)
-            if rows.size:
-                taken.append(self._decode(batch, settings)[rows])
-            seen += len(batch)
-        return np.concatenate(taken)[:_TRAIN_SAMPLE]
-
-    def _catch_up(self, settings: GallerySettings, index: VectorIndex) -> None:
-        now = self._store.watermark()
-        if now == self._covers:
-            return
-        if _overtakes(self._covers, now):
-            raise StoreError("the database has fallen behind what was read from it; see facesearch index check")
-        for batch in self._store.templates(after_id=self._covers.last_template_id):
-            new = (batch.ids <= now.last_template_id) & ~np.isin(batch.ids, index.ids)
-            self._add(settings, index, batch, new)
-        gone = [entry.template_id for entry in self._store.removals(self._covers.last_removal_id)]
-        if gone:
-            index.remove(np.array(gone, dtype=np.int64))
-        self._covers = now
-
-    def _decode(self, batch: Templates, settings: GallerySettings) -> npt.NDArray[np.float32]:
-        vectors = np.zeros((len(batch), settings.dimension), dtype=np.float32)
-        codecs = np.array(batch.codecs)
-        for name in dict.fromkeys(batch.codecs):
-            rows = np.flatnonzero(codecs == name)
-            vectors[rows] = self._codecs.find(name).decode([batch.codes[row] for row in rows], settings.dimension)
-        return vectors
-
-    def _write(self, index: VectorIndex, settings: GallerySettings) -> bool:
-        path = self._folder / f"index-{secrets.token_hex(8)}.faiss"
-        covers = self._covers
-        saved = self._saved(index, path)
-        if saved is None:
-            _log.warning("another process kept the index file from being written; what it lacks is replayed")
-            return False
-        state = IndexState(
-            kind=settings.index_kind,
-            codec=settings.codec,
-            file_name=path.name,
-            sha256=saved.sha256,
-            rows=saved.rows,
-            last_template_id=covers.last_template_id,
-            last_removal_id=covers.last_removal_id,
-            size_bytes=saved.size_bytes,
-            built_at=int(time.time()),
-        )
-        previous = self._valid_file()
-        if not self._store.set_index_state(state):  # another process was faster, with later changes
-            path.unlink(missing_ok=True)
-            return False
-        if not path.exists():  # cleared away by another process just before it was recorded
-            self._saved(index, path)
-        if previous is not None and previous != path:
-            previous.unlink(missing_ok=True)
-        return True
-
-    @staticmethod
-    def _saved(index: VectorIndex, path: Path) -> SavedIndex | None:
-        """Write the file; None where another process clears it away unfinished each time, see `remove_strays`."""
-        for _ in range(_ATTEMPTS):
-            try:
-                return index.save(path)
-            except FileNotFoundError:
-                continue
-            except OSError as error:
-                raise IndexStateError(f"the index file cannot be written: {error.strerror or error}") from error
-        return None
+    def _rebuilt(self, empty: VectorIndex, filler: IndexFiller, segment: Segment) -> list[OpenSegment]:
+        """A segment without a file, from the stored templates."""
+        first, last = segment.first_template_id, segment.last_template_id
+        return self.builder.fill(empty, filler, first, last, in_memory)
 
 
-def _overtakes(covers: Watermark, store: Watermark) -> bool:
-    """Whether an index has seen changes that the store never had."""
-    return covers.last_template_id > store.last_template_id or covers.last_removal_id > store.last_removal_id
+def view_of(built: BuiltIndex, settings: GallerySettings, version: int | None) -> View:
+    """A view of an index that was just built."""
+    nothing = np.zeros(0, np.int64)
+    kind, codec = settings.index_kind, settings.codec
+    return View(kind, codec, version, built.position, built.segments, built.empty, nothing)
+
+
+def _fits(view: View, state: GalleryState) -> bool:
+    wanted = (state.settings.index_kind, state.settings.codec, state.index_version)
+    return (view.kind, view.codec, view.version) == wanted

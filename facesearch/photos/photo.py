@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import unicodedata
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,6 +27,13 @@ class Photo:
     identity: str
     path: Path
     pixels: RGB | None = field(default=None, compare=False)
+
+    @classmethod
+    def of(cls, identity: str, image: str | os.PathLike[str] | RGB, number: int) -> Photo:
+        """A file, or pixels, which are known by their number among the photos given."""
+        if isinstance(image, np.ndarray):
+            return cls(composed(identity), Path(f"pixels {number}"), image)
+        return cls(composed(identity), Path(image))
 
     def hash(self) -> bytes:
         """SHA-256 of the file, or of shape and pixels; raises `UnreadableImageError`."""

@@ -1,45 +1,48 @@
-"""The identity store: identities, images and templates in SQL, and what the index and the evaluations keep."""
+"""The store of a gallery: identities, images, templates, settings and audit log, and which index files are valid."""
 
 from facesearch.photos.geometry import Box
 from facesearch.store.records import (
     AuditEvent,
+    Calibration,
     Counts,
     EncoderKey,
-    EvaluationRun,
     GallerySettings,
+    GalleryState,
     IdentitySummary,
     IndexState,
+    LogPosition,
     NewTemplate,
     Owner,
-    Removal,
     Removed,
+    Segment,
     TemplateInfo,
     TemplateOwners,
     Templates,
-    Watermark,
 )
-from facesearch.store.roles import IdentityStore
-from facesearch.store.sqlite.store import DATABASE_NAME, SqlStore, open_store
+from facesearch.store.roles import GalleryStore, Moment
+from facesearch.store.sqlite.store import DATABASE_NAME, SqliteStore, open_store
 
 __all__ = [
     "DATABASE_NAME",
     "AuditEvent",
     "Box",
+    "Calibration",
     "Counts",
     "EncoderKey",
-    "EvaluationRun",
     "GallerySettings",
-    "IdentityStore",
+    "GalleryState",
+    "GalleryStore",
     "IdentitySummary",
     "IndexState",
+    "LogPosition",
+    "Moment",
     "NewTemplate",
     "Owner",
-    "Removal",
     "Removed",
-    "SqlStore",
+    "Segment",
+    "SqliteStore",
     "TemplateInfo",
     "TemplateOwners",
     "Templates",
-    "Watermark",
     "open_store",
 ]

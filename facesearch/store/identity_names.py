@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import unicodedata
 from collections.abc import Iterable
 
@@ -22,7 +21,9 @@ def check_name(name: str) -> str:
 
 def unknown_identity(name: str, known: Iterable[str]) -> UnknownIdentityError:
     """The error for a `name` that nobody has, with at most three of the `known` names that look like it."""
+    from rapidfuzz import fuzz, process  # only where there is something to say
+
     by_folded = {other.casefold(): other for other in known}
-    close = difflib.get_close_matches(name.casefold(), by_folded, n=3, cutoff=0.6)
-    hint = f"; did you mean {', '.join(repr(by_folded[match]) for match in close)}?" if close else ""
+    close = process.extract(name.casefold(), by_folded.keys(), scorer=fuzz.ratio, limit=3, score_cutoff=60)
+    hint = f"; did you mean {', '.join(repr(by_folded[match]) for match, _, _ in close)}?" if close else ""
     return UnknownIdentityError(f"no identity {name!r} in the gallery{hint}")

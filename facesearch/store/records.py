@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -9,6 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from facesearch.photos.geometry import Box
+
+Detail = Mapping[str, int | float | str | None]
+Progress = Callable[[int, int], None]  # (done, in all): templates, or bytes
+Recode = Callable[[list[bytes], str], list[bytes]]  # (codes, their codec) -> codes in the new codec
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,32 +115,63 @@ class Removed:
     images: int
 
 
-@dataclass(frozen=True, slots=True)
-class IndexState:
-    """The index file that is valid, and the last change of the store that it covers."""
+class LogPosition(NamedTuple):
+    """The last change ever committed; 0 where there was none. Both numbers grow in the order of commits."""
 
-    kind: str
-    codec: str  # of the codes that it was built from
-    file_name: str
-    sha256: str  # hex
-    rows: int
     last_template_id: int
     last_removal_id: int
-    size_bytes: int
-    built_at: int  # epoch seconds
+
+    def is_beyond(self, other: LogPosition) -> bool:
+        """Whether this position covers a change that the other one does not."""
+        return self.last_template_id > other.last_template_id or self.last_removal_id > other.last_removal_id
 
 
 @dataclass(frozen=True, slots=True)
-class EvaluationRun:
-    """A stored evaluation; `versions` and `rows` are JSON texts that only the evaluation reads."""
+class Segment:
+    """A part of the index: the templates with ids from `first_template_id` to `last_template_id`, in one file.
 
-    id: int
-    created_at: int  # epoch seconds
-    command: str
-    dataset: str
-    dataset_sha256: str
-    versions: str
-    rows: str
+    file_name, sha256 (hex): empty where the file was taken away; the segment is then built from the store.
+    """
+
+    file_name: str
+    sha256: str
+    rows: int
+    first_template_id: int
+    last_template_id: int
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class IndexState:
+    """The index files that are valid, and the last change of the store that they cover.
+
+    codec: of the codes that they were built from. version: another one whenever files were replaced.
+    """
+
+    kind: str
+    codec: str
+    position: LogPosition
+    segments: tuple[Segment, ...]
+    built_at: int  # epoch seconds
+    version: int
+
+    @property
+    def file_names(self) -> set[str]:
+        return {segment.file_name for segment in self.segments if segment.file_name}
+
+
+@dataclass(frozen=True, slots=True)
+class GalleryState:
+    """What a search needs to know of a gallery at one moment.
+
+    position: of the log. index_version: of the valid index files, None without any. last_event: id of the last entry
+    of the audit log, which every merge adds to.
+    """
+
+    settings: GallerySettings
+    position: LogPosition
+    index_version: int | None
+    last_event: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,20 +191,6 @@ class Counts(NamedTuple):
     identities: int
     templates: int
     images: int
-
-
-class Watermark(NamedTuple):
-    """The last change ever committed; 0 where there was none. Ids grow in the order of commits."""
-
-    last_template_id: int
-    last_removal_id: int
-
-
-class Removal(NamedTuple):
-    """One line of the log of templates taken out."""
-
-    id: int
-    template_id: int
 
 
 @dataclass(frozen=True, slots=True)

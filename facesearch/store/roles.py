@@ -1,49 +1,50 @@
-"""What the rest of facesearch may ask of an identity store."""
+"""What the rest of facesearch may ask of a store: one small role for each thing that is kept.
+
+Every method is one transaction and safe to call from several threads and processes. All raise `StoreError`, or
+`StoreBusyError` where another process kept the write lock for too long; after an error nothing is changed.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
+
+import numpy as np
+import numpy.typing as npt
 
 from facesearch.store.records import (
     AuditEvent,
     Calibration,
     Counts,
+    Detail,
     EncoderKey,
-    EvaluationRun,
     GallerySettings,
+    GalleryState,
     IdentitySummary,
     IndexState,
+    LogPosition,
     NewTemplate,
     Owner,
-    Removal,
+    Progress,
+    Recode,
     Removed,
     TemplateInfo,
     TemplateOwners,
     Templates,
-    Watermark,
 )
-from facesearch.store.sqlite.snapshot import Progress as SnapshotProgress
-from facesearch.store.sqlite.state import Detail
-from facesearch.store.sqlite.templates import Progress, Recode
 
 
-class IdentityStore(Protocol):
-    """Identities, their templates and the state of the index: the truth of which the index is a projection.
+class SettingsRole(Protocol):
+    """What a gallery is fixed to, its threshold, and its encoders."""
 
-    Every method is one transaction and safe to call from several threads and processes. All raise `StoreError`, or
-    `StoreBusyError` where another process kept the write lock for too long; after an error nothing is changed.
-    """
-
-    # settings
-
-    def settings(self) -> GallerySettings | None:
+    def read(self) -> GallerySettings | None:
         """The settings, None before the first enrolment."""
         ...
 
-    def gallery_encoder(self) -> EncoderKey | None:
+    def encoder(self) -> EncoderKey | None:
         """The encoder that the gallery was configured with."""
         ...
 
@@ -53,10 +54,6 @@ class IdentityStore(Protocol):
 
     def configure(self, settings: GallerySettings, encoder: EncoderKey) -> GallerySettings:
         """Fix the settings, once; returns the ones in force, which are another process's if that one was faster."""
-        ...
-
-    def set_index_kind(self, kind: str, codec: str) -> None:
-        """Change the kind of the index and the codec of templates to come; the index state is cleared."""
         ...
 
     def set_threshold(self, threshold: float | None) -> None:
@@ -75,42 +72,46 @@ class IdentityStore(Protocol):
         """The id of the encoder with this fingerprint, which is recorded if it is new."""
         ...
 
-    # identities
 
-    def identities(self) -> list[IdentitySummary]:
+class IdentitiesRole(Protocol):
+    """The people enrolled. Methods that take names raise `UnknownIdentityError`, with names that look alike."""
+
+    def all(self) -> list[IdentitySummary]:
         """All identities, sorted by name."""
         ...
 
-    def identity(self, name: str) -> IdentitySummary:
-        """The identity of that name; raises `UnknownIdentityError` with names that look alike."""
+    def find(self, name: str) -> IdentitySummary:
+        """The identity of that name."""
         ...
 
-    def template_infos(self, name: str) -> list[TemplateInfo]:
-        """What is stored of an identity, by template id; raises `UnknownIdentityError`."""
+    def templates(self, name: str) -> list[TemplateInfo]:
+        """What is stored of an identity, by template id."""
         ...
 
     def rename(self, old: str, new: str) -> None:
-        """Raises `UnknownIdentityError`, and `IdentityExistsError` if `new` is somebody else."""
+        """Raises `IdentityExistsError` if `new` is somebody else, `UsageError` for a name that nobody can have."""
         ...
 
-    def merge(self, source: str, target: str) -> int:
-        """Give all templates of `source` to `target`, remove `source`; returns how many were moved."""
+    def merge(self, sources: Sequence[str], target: str) -> int:
+        """Give all templates of `sources` to `target`, remove `sources`; returns how many templates were moved."""
         ...
 
-    def forget(self, name: str) -> Removed:
-        """Delete an identity, its templates and the images that only it used, and log the removals for the index.
+    def forget(self, names: Sequence[str]) -> list[Removed]:
+        """Delete identities, their templates and the images that only they used, all or none, and log the removals.
 
         The rows are overwritten with zeros; copies in the write-ahead log go with the next `checkpoint`.
         """
         ...
 
-    # templates
+
+class TemplatesRole(Protocol):
+    """The log of templates: what was added, in the order of ids, and what was taken out."""
 
     def enrolled(self, sha256s: Sequence[bytes]) -> dict[bytes, str]:
         """The images (SHA-256 of their content) that are enrolled already, with the name of their identity."""
         ...
 
-    def add_templates(
+    def add(
         self, batch: Sequence[NewTemplate], encoder: EncoderKey, codec: str, *, logged: bool = False
     ) -> list[int | None]:
         """Add templates, and the identities and images they need, all or none; with `logged`, log that in one go.
@@ -120,88 +121,108 @@ class IdentityStore(Protocol):
         """
         ...
 
+    def batches(self, after_id: int = 0, until_id: int | None = None, batch: int = 4096) -> Iterator[Templates]:
+        """All templates with ids above `after_id`, up to `until_id`, in their order. No transaction stays open between
+        two batches."""
+        ...
+
     def owners(self, template_ids: Sequence[int]) -> dict[int, Owner]:
         """Whose the templates are; ids that are not (or no longer) stored are left out."""
-        ...
-
-    def templates(self, after_id: int = 0, batch: int = 4096) -> Iterator[Templates]:
-        """All templates with ids above `after_id`, ordered by id. No transaction is open between two batches."""
-        ...
-
-    def template_owners(self) -> TemplateOwners:
-        """Whose all templates are, and their qualities, by template id."""
         ...
 
     def codes(self, template_ids: Sequence[int]) -> Templates:
         """The templates with these ids, in this order; ids that are not stored are left out."""
         ...
 
-    def removals(self, after_id: int = 0) -> list[Removal]:
-        """The log of templates taken out, from the entry after `after_id` on."""
+    def removed_since(self, removal_id: int) -> npt.NDArray[np.int64]:
+        """Ids (n,) of the templates taken out after that entry of the log, in its order."""
         ...
 
     def counts(self) -> Counts:
         """Numbers of identities, templates and images."""
         ...
 
-    def watermark(self) -> Watermark:
-        """The highest template and removal ids ever committed."""
+    def position(self) -> LogPosition:
+        """The last change ever committed."""
         ...
 
     def codecs(self) -> set[str]:
         """The codecs that templates are stored in; more than the gallery's own while some are not coded anew."""
         ...
 
-    def recode(self, fn: Recode, codec: str, progress: Progress | None = None) -> int:
-        """Encode every template that is in another codec anew, in place and all or none; make `codec` the gallery's.
+
+class RecodingRole(Protocol):
+    """Changing how templates are stored and searched."""
+
+    def switch(
+        self,
+        kind: str,
+        codec: str,
+        recode: Recode,
+        state: IndexState | None = None,
+        progress: Progress | None = None,
+    ) -> int:
+        """Make `kind` and `codec` the gallery's, and encode every template that is in another codec anew, in place;
+        all or none.
 
         Args:
-            fn: (codes, their codec) -> as many codes in the new codec.
+            recode: (codes, their codec) -> as many codes in the new codec.
+            state: the index files that are valid from then on; None clears what was recorded.
             progress: called with (templates done, templates in all).
 
-        Returns the number of templates. The index state is cleared.
+        Returns the number of templates that were encoded anew.
         """
         ...
 
-    # codebooks
 
-    def add_codebook(self, kind: str, content: bytes, origin: str) -> str:
+class CodebooksRole(Protocol):
+    """What the codes of an index kind are read with."""
+
+    def add(self, kind: str, content: bytes, origin: str) -> str:
         """Store a codebook of codes of that kind, or find the same one; returns the codec that it makes.
 
         origin: where it was learnt, in words.
         """
         ...
 
-    def codebook(self, codec: str) -> tuple[bytes, str]:
+    def read(self, codec: str) -> tuple[bytes, str]:
         """Content and origin of the codebook of a codec; raises `StoreError` if it is missing or damaged."""
         ...
 
-    def remove_unused_codebooks(self) -> int:
+    def remove_unused(self) -> int:
         """Delete codebooks that neither a template nor the gallery's codec names; returns how many."""
         ...
 
-    # index
 
-    def index_state(self) -> IndexState | None:
-        """The index file that is valid, None if it has to be built."""
+class IndexStateRole(Protocol):
+    """Which index files are valid."""
+
+    def read(self) -> IndexState | None:
+        """The index files that are valid, None if the index has to be built."""
         ...
 
-    def set_index_state(self, state: IndexState) -> bool:
-        """Record an index file, unless it is overtaken: False where a stored one covers later changes, or where the
-        gallery meanwhile has another index kind or codec."""
+    def replace(self, old: IndexState | None, new: IndexState) -> bool:
+        """Record index files in place of what `read` gave; False, and nothing is changed, where another process has
+        recorded others meanwhile, or where the gallery has another kind or codec."""
         ...
 
-    def clear_index_state(self) -> None:
-        """Declare the index file invalid."""
+    def discard_files(self, file_names: Collection[str]) -> None:
+        """Declare these files invalid; their segments stay, to be built from the store."""
         ...
 
-    # log and evaluations
+    def clear(self) -> None:
+        """Declare all index files invalid."""
+        ...
 
-    def audit(self, action: str, identity_id: int | None = None, detail: Detail | None = None) -> None:
+
+class AuditRole(Protocol):
+    """What was done to the gallery."""
+
+    def add(self, action: str, identity_id: int | None = None, detail: Detail | None = None) -> None:
         """Log what was done. `detail` holds counts and ids, never names of people and never vectors."""
         ...
 
-    def audit_events(self) -> list[AuditEvent]:
+    def events(self) -> list[AuditEvent]:
         """The log, oldest first."""
         ...
 
@@ -209,15 +230,62 @@ class IdentityStore(Protocol):
         """When backups were made (epoch seconds) that hold templates of this identity."""
         ...
 
-    def record_run(self, command: str, dataset: str, dataset_sha256: str, versions: str, rows: str) -> EvaluationRun:
-        """Store an evaluation; `versions` and `rows` are JSON texts."""
+
+class Moment(Protocol):
+    """One moment of a gallery: all methods see the same state, whatever is written meanwhile."""
+
+    def state(self) -> GalleryState | None:
+        """Settings and position, in one statement; None before the first enrolment."""
         ...
 
-    def runs(self) -> list[EvaluationRun]:
-        """The stored evaluations, oldest first."""
+    def owners(self, template_ids: Sequence[int]) -> dict[int, Owner]:
+        """Whose the templates are; ids that are not stored are left out."""
         ...
 
-    # upkeep
+    def template_ids(self, identity_ids: Sequence[int]) -> npt.NDArray[np.int64]:
+        """Ids (n,) of the templates of these identities, ascending."""
+        ...
+
+    def template_owners(self) -> TemplateOwners:
+        """Whose all templates are, and their qualities, by template id."""
+        ...
+
+    def templates(self, after_id: int = 0, batch: int = 4096) -> Iterator[Templates]:
+        """All templates with ids above `after_id`, in their order."""
+        ...
+
+    def removed_since(self, removal_id: int) -> npt.NDArray[np.int64]:
+        """Ids (n,) of the templates taken out after that entry of the log."""
+        ...
+
+
+class GalleryStore(Protocol):
+    """The truth of a gallery, of which the index is a projection: its roles, and what concerns the whole."""
+
+    @property
+    def settings(self) -> SettingsRole: ...
+
+    @property
+    def identities(self) -> IdentitiesRole: ...
+
+    @property
+    def templates(self) -> TemplatesRole: ...
+
+    @property
+    def recoding(self) -> RecodingRole: ...
+
+    @property
+    def codebooks(self) -> CodebooksRole: ...
+
+    @property
+    def index_state(self) -> IndexStateRole: ...
+
+    @property
+    def audit(self) -> AuditRole: ...
+
+    def moment(self) -> AbstractContextManager[Moment]:
+        """A transaction that sees one moment; to be left soon, because what is deleted stays in the log until then."""
+        ...
 
     def checkpoint(self) -> bool:
         """Move the write-ahead log into the database and empty it, after readers are done.
@@ -230,7 +298,7 @@ class IdentityStore(Protocol):
         """Rewrite the database without free pages, then `checkpoint`; returns what that does."""
         ...
 
-    def snapshot(self, target: Path, progress: SnapshotProgress) -> None:
+    def snapshot(self, target: Path, progress: Progress) -> None:
         """Copy the database as it is at one moment into a new file, while others go on; not synchronised."""
         ...
 

@@ -21,7 +21,7 @@ from facesearch import Gallery
 from facesearch.errors import BackupError, StoreBusyError, UsageError
 from facesearch.files import durable
 from facesearch.gallery.archive import write_archive
-from facesearch.store import SqlStore, open_store
+from facesearch.store import SqliteStore, open_store
 from facesearch.store.sqlite import schema
 from facesearch.store.sqlite.connection import file_engine, writing
 
@@ -89,15 +89,15 @@ def test_a_backup_taken_while_others_enrol_is_one_moment_and_keeps_nobody_waitin
 def test_a_backup_does_not_end_in_an_endless_race_with_a_writer_of_index_files(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, asked: Ask
 ) -> None:
-    copied = SqlStore.snapshot
+    copied = SqliteStore.snapshot
 
-    def outrun(self: SqlStore, target: Path, progress: Callable[[int, int], None]) -> None:
+    def outrun(self: SqliteStore, target: Path, progress: Callable[[int, int], None]) -> None:
         with Gallery.open(folder) as other:
             other.build_index()
         copied(self, target, progress)
 
     with Gallery.open(folder) as gallery, monkeypatch.context() as patch:
-        patch.setattr(SqlStore, "snapshot", outrun)
+        patch.setattr(SqliteStore, "snapshot", outrun)
         assert not gallery.backup(tmp_path / "b.zip").has_index
     assert not Gallery.restore(tmp_path / "b.zip", tmp_path / "restored").has_index
     assert asked(tmp_path / "restored") == asked(folder)
@@ -142,7 +142,7 @@ def test_a_damaged_gallery_is_not_backed_up_and_a_damaged_index_left_out(
     assert "restoring builds a new one" in caplog.text
     Gallery.restore(tmp_path / "b.zip", tmp_path / "restored")
     assert asked(tmp_path / "restored") == wanted
-    with open_store(folder) as store, store._writing() as connection:
+    with open_store(folder) as store, store.transactions.writing() as connection:
         connection.exec_driver_sql("UPDATE templates SET code = x'00' WHERE id = 3")
     with Gallery.open(folder) as gallery, pytest.raises(BackupError, match="damaged and was not backed up: 1 row of"):
         gallery.backup(tmp_path / "c.zip")
@@ -217,7 +217,7 @@ def test_a_restore_that_fails_leaves_the_gallery_as_it_was(
 
 def test_a_gallery_in_use_is_not_replaced(archive: Path, folder: Path, asked: Ask) -> None:
     wanted = asked(folder)
-    with open_store(folder) as user, user._reading() as connection:
+    with open_store(folder) as user, user.transactions.reading() as connection:
         connection.exec_driver_sql("SELECT count(*) FROM templates").scalar_one()
         with pytest.raises(StoreBusyError, match="is in use"):
             Gallery.restore(archive, folder, replace=True)
@@ -247,7 +247,7 @@ def test_a_backup_of_an_older_version_is_brought_up_to_date(tmp_path: Path) -> N
     restored = Gallery.restore(tmp_path / "old.zip", tmp_path / "restored")
     assert (restored.made_at, restored.identities) == (1, 1)
     with open_store(tmp_path / "restored") as store:
-        assert [person.name for person in store.identities()] == ["Ann"]
+        assert [person.name for person in store.identities.all()] == ["Ann"]
         assert store.integrity_check() == []
 
 
@@ -279,11 +279,11 @@ def test_what_killed_processes_left_is_removed_and_what_others_are_at_work_on_st
 
 def test_compacting_frees_bytes_and_leaves_nothing_of_the_forgotten(folder: Path, vectors: np.ndarray) -> None:
     with open_store(folder) as store:
-        codes = {code for batch in store.templates() for code in batch.codes[: len(PEOPLE) - 20]}
+        codes = {code for batch in store.templates.batches() for code in batch.codes[: len(PEOPLE) - 20]}
     (folder / "index-0123456789abcdef.faiss").write_bytes(next(iter(codes)) * 1000)  # left by a killed process
     with Gallery.open(folder) as gallery:
-        for name in dict.fromkeys(PEOPLE[:-20]):
-            gallery._store.forget(name)
+        with open_store(folder) as store:
+            store.identities.forget(list(dict.fromkeys(PEOPLE[:-20])))
         compaction = gallery.compact()
         assert compaction.wiped
         assert compaction.after_bytes < 0.3 * compaction.before_bytes

@@ -303,7 +303,7 @@ def test_index_show_counts_changes_that_are_replayed(facesearch: Command, galler
     from facesearch.store import open_store
 
     with open_store(gallery) as store:
-        store.forget(store.identities()[0].name)
+        store.identities.forget([store.identities.all()[0].name])
     assert _document(facesearch("index", "show", "--json"))["replayed"] == 2
     assert "2 changes since the file was written" in facesearch("index", "show").out
 

@@ -81,7 +81,7 @@ def test_a_flipped_bit_inside_a_row_is_found_by_the_check(
 ) -> None:
     """Each byte of a stored value counts, unlike the empty space between rows."""
     folder = Path(shutil.copytree(galleries["flat"], tmp_path / "gallery"))
-    with open_store(folder) as store, store._reading() as connection:
+    with open_store(folder) as store, store.transactions.reading() as connection:
         column = {"templates": "code", "identities": "name", "gallery": "model"}[table]
         value = connection.exec_driver_sql(f"SELECT {column} FROM {table} WHERE id = 1").scalar_one()
     stored = value if isinstance(value, bytes) else value.encode()

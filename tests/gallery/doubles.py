@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from facesearch.codecs.plain import find_codec
 from facesearch.encoders import Encoder, EncoderSpec
-from facesearch.store import EncoderKey, GallerySettings, NewTemplate, SqlStore, open_store
+from facesearch.store import EncoderKey, GallerySettings, NewTemplate, SqliteStore, open_store
 
 DIMENSION = 128
 KEY = EncoderKey("dlib-resnet", "fp32", "onnx", "f" * 64)
@@ -69,24 +69,24 @@ def store_templates(
 ) -> list[int]:
     """Put templates into the gallery in `folder`, as an enrolment that was stopped before it wrote the index file."""
     with open_store(folder) as store:
-        settings = store.configure(GallerySettings(KEY.model, DIMENSION, codec, kind), KEY)
+        settings = store.settings.configure(GallerySettings(KEY.model, DIMENSION, codec, kind), KEY)
         return add_templates(store, names, vectors, settings.codec)
 
 
 def add_templates(
-    store: SqlStore,
+    store: SqliteStore,
     names: Sequence[str],
     vectors: npt.NDArray[np.float32],
     codec: str = "fp32",
     codes: list[bytes] | None = None,
 ) -> list[int]:
     """Add templates to an open store, each of an image of its own; returns their ids. codes: those of the vectors."""
-    first = store.watermark().last_template_id
+    first = store.templates.position().last_template_id
     rows = [
         NewTemplate(name, hashlib.sha256(f"{first} {row}".encode()).digest(), f"{row}.jpg", 10, 10, code, 1.0, None)
         for row, (name, code) in enumerate(zip(names, codes or find_codec(codec).encode(vectors), strict=True))
     ]
-    return [added for added in store.add_templates(rows, KEY, codec) if added is not None]
+    return [added for added in store.templates.add(rows, KEY, codec) if added is not None]
 
 
 def index_files(folder: Path) -> list[Path]:

@@ -11,12 +11,14 @@ import numpy.typing as npt
 import pytest
 
 from facesearch.assets import read_asset
+from facesearch.codecs.gallery_codecs import GalleryCodecs
 from facesearch.codecs.plain import find_codec
-from facesearch.codecs.template_codecs import TemplateCodecs
 from facesearch.errors import IndexStateError, StoreError, UsageError
 from facesearch.gallery.gallery import Gallery
 from facesearch.photos.photo import Photo
 from facesearch.store import open_store
+from facesearch.store.sqlite.index_state import clear_index_state
+from facesearch.store.sqlite.settings import change_settings
 from indexes import learn_coder
 from indexes.karhunen import KarhunenLoeve
 
@@ -49,9 +51,9 @@ def test_a_gallery_of_ten_faces_is_compressed_with_statistics_of_other_people(tm
         assert gallery.index_info().answering == "tcq32"
         assert gallery.check() == []
     with open_store(tmp_path) as store:
-        batch = next(iter(store.templates()))
+        batch = next(iter(store.templates.batches()))
         assert {len(code) for code in batch.codes} == {32}
-        assert "UTKFace" in store.codebook("tcq32@1")[1]
+        assert "UTKFace" in store.codebooks.read("tcq32@1")[1]
 
 
 @pytest.mark.parametrize("kind", ["tcq64", "sq4", "rabitq", "pq16", "pca64,sq6", "rabitq+tcq32"])
@@ -65,7 +67,7 @@ def test_after_a_switch_no_other_copy_of_a_template_is_left_on_the_disk(tmp_path
         assert gallery.info().originals == "none"
     content = b"".join(path.read_bytes() for path in tmp_path.iterdir())
     with open_store(tmp_path) as store:
-        codes = next(iter(store.templates())).codes
+        codes = next(iter(store.templates.batches())).codes
     for row in (0, 17, 299):
         for codec in ("fp32", "fp16", "int8"):
             assert find_codec(codec).encode(vectors[row : row + 1])[0][:48] not in content
@@ -81,9 +83,9 @@ def test_an_index_is_rebuilt_from_the_stored_codes_to_the_byte(tmp_path: Path, k
         for wanted in (kind, None, kind):
             gallery.build_index(wanted)
             with open_store(tmp_path) as store:
-                state = store.index_state()
+                state = store.index_state.read()
                 assert state is not None
-                sums.append((state.sha256, gallery.info().codec))
+                sums.append((state.segments[0].sha256, gallery.info().codec))
     assert len(set(sums)) == 1
     for path in index_files(tmp_path):
         path.unlink()
@@ -98,22 +100,24 @@ def test_templates_of_an_older_codebook_answer_until_they_are_coded_anew(tmp_pat
         gallery.build_index("tcq32")
         with open_store(tmp_path) as store:
             other = learn_coder("tcq32", DIMENSION, faces(300, seed=9))
-            codec = store.add_codebook("tcq32", other.to_bytes(), "a test")
+            codec = store.codebooks.add("tcq32", other.to_bytes(), "a test")
             assert codec == "tcq32@2"
-            store.set_index_kind("tcq32", codec)
-            codecs = TemplateCodecs(store)
+            with store.transactions.writing() as connection:
+                change_settings(connection, codec=codec)
+                clear_index_state(connection)
+            codecs = GalleryCodecs(store.codebooks)
             for name, batch in (("tcq32@1", slice(200, 250)), (codec, slice(250, 300))):
                 codes = codecs.find(name).encode(vectors[batch])
                 add_templates(store, PEOPLE[batch], vectors[batch], name, codes)
         assert first_names(gallery, vectors) == PEOPLE
     with Gallery.open(tmp_path) as gallery, open_store(tmp_path) as store:
         assert first_names(gallery, vectors) == PEOPLE
-        assert store.codecs() == {"tcq32@1", "tcq32@2"}
+        assert store.templates.codecs() == {"tcq32@1", "tcq32@2"}
         gallery.build_index()
-        assert store.codecs() == {"tcq32@2"}
+        assert store.templates.codecs() == {"tcq32@2"}
         assert first_names(gallery, vectors) == PEOPLE
         with pytest.raises(StoreError, match="the codebook tcq32@1 of stored templates is missing"):
-            store.codebook("tcq32@1")
+            store.codebooks.read("tcq32@1")
         assert gallery.check() == []
 
 
@@ -124,7 +128,7 @@ def test_a_codebook_is_learnt_from_the_gallery_when_asked_and_where_none_comes_w
         gallery.build_index("tcq64")
         gallery.build_index(relearn=True)
         assert gallery.info().codec == "tcq64@2"
-        assert store.codebook("tcq64@2")[1] == "learnt from the templates of this gallery"
+        assert store.codebooks.read("tcq64@2")[1] == "learnt from the templates of this gallery"
         gallery.build_index("pq16")
         assert gallery.info().codec == "pq16@3"
         assert first_names(gallery, vectors[:30]) == PEOPLE[:30]
@@ -202,11 +206,11 @@ def test_a_stored_code_of_the_wrong_length_is_refused(tmp_path: Path) -> None:
     with Gallery.open(tmp_path) as gallery:
         gallery.build_index("tcq32")
     with open_store(tmp_path) as store:
-        codec = TemplateCodecs(store).find("tcq32@1")
+        codec = GalleryCodecs(store.codebooks).find("tcq32@1")
         with pytest.raises(StoreError, match="it is not 32 bytes long"):
             codec.decode([b"x" * 31], DIMENSION)
         with pytest.raises(StoreError, match="the codebook tcq32@7 of stored templates is missing"):
-            TemplateCodecs(store).find("tcq32@7")
+            GalleryCodecs(store.codebooks).find("tcq32@7")
 
 
 def test_forgetting_and_merging_work_on_codes_and_leave_none_behind(tmp_path: Path) -> None:
@@ -215,7 +219,7 @@ def test_forgetting_and_merging_work_on_codes_and_leave_none_behind(tmp_path: Pa
     with Gallery.open(tmp_path) as gallery:
         gallery.build_index("tcq64")
         with open_store(tmp_path) as store:
-            gone = store.codes([8]).codes[0]
+            gone = store.templates.codes([8]).codes[0]
         assert gallery.forget(PEOPLE[7]).wiped
         gallery.merge(PEOPLE[3], PEOPLE[4])
         names = first_names(gallery, vectors[:10])

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +14,8 @@ from facesearch import Gallery
 from facesearch.codecs.plain import find_codec
 from facesearch.errors import StoreBusyError, UnknownIdentityError
 from facesearch.photos.photo import Photo
-from facesearch.store import SqlStore, open_store
+from facesearch.store import open_store
+from facesearch.store.sqlite.identities import SqliteIdentities
 
 from .doubles import index_files, store_templates, unit_vectors
 
@@ -125,15 +128,15 @@ def test_a_process_killed_while_it_forgets_leaves_no_index_file_with_the_person(
     moment: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     vectors = _gallery(tmp_path)
-    forget = SqlStore.forget
+    forget = SqliteIdentities.forget
 
-    def killed(self: SqlStore, name: str) -> object:
+    def killed(self: SqliteIdentities, names: Sequence[str]) -> object:
         if moment == "after":
-            forget(self, name)
+            forget(self, names)
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(SqlStore, "forget", killed)
+        patch.setattr(SqliteIdentities, "forget", killed)
         with Gallery.open(tmp_path) as gallery, pytest.raises(KeyboardInterrupt):
             gallery.forget(NAME)
     assert index_files(tmp_path) == []
@@ -163,14 +166,18 @@ def test_the_receipt_says_so_where_there_is_no_index_file_to_write(tmp_path: Pat
         assert index_files(tmp_path) == []
 
 
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Galleries wait for others a moment only: half a minute of it would be the test's."""
+    monkeypatch.setattr("facesearch.gallery.parts.open_store", partial(open_store, busy_seconds=0.05))
+
+
+@pytest.mark.usefixtures("impatient")
 def test_the_receipt_says_so_where_a_reader_keeps_old_pages_alive_and_a_build_wipes_them_later(tmp_path: Path) -> None:
     vectors = _gallery(tmp_path)
     marker = vectors[GONE].tobytes()[:64]
     with open_store(tmp_path) as reader, Gallery.open(tmp_path) as gallery:
-        # Only the wait is shortened: 30 seconds of it would be the test's.
-        with gallery._store._outside_transactions() as driver:
-            driver.execute("PRAGMA busy_timeout=50").close()
-        with reader._reading() as connection:
+        with reader.transactions.reading() as connection:
             connection.exec_driver_sql("SELECT count(*) FROM templates").scalar_one()
             assert not gallery.forget(NAME).wiped
             assert _is_gone(gallery, vectors)
@@ -186,14 +193,13 @@ def test_forgetting_somebody_who_is_not_there_touches_nothing(enrolled: Path, kn
         assert index_files(enrolled) == before
 
 
+@pytest.mark.usefixtures("impatient")
 def test_a_gallery_held_by_another_writer_forgets_nobody_and_says_so(tmp_path: Path) -> None:
     vectors = _gallery(tmp_path)
     before = index_files(tmp_path)
     with open_store(tmp_path) as writer, Gallery.open(tmp_path) as gallery:
         gallery.search(vectors[:1])
-        with gallery._store._outside_transactions() as driver:
-            driver.execute("PRAGMA busy_timeout=50").close()
-        with writer._writing(), pytest.raises(StoreBusyError):
+        with writer.transactions.writing(), pytest.raises(StoreBusyError):
             gallery.forget(NAME)
         assert gallery.search(vectors[GONE : GONE + 1], 1)[0][0].identity == NAME
         assert index_files(tmp_path) == before

@@ -8,12 +8,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from facesearch import Gallery
-from facesearch.gallery.fused_index import fused_template
+from facesearch.gallery.fused_index import fused_templates
 from facesearch.store import open_store
 
 from .doubles import add_templates, store_templates
 
 D = 128  # of the default encoder
+
+
+def fused_template(x: np.ndarray, qualities: np.ndarray) -> np.ndarray:
+    """Of one person with templates (n, D)."""
+    return np.asarray(fused_templates(x, np.array([len(x)]), qualities)[0])
 
 
 def unit(x: np.ndarray) -> np.ndarray:

@@ -155,11 +155,11 @@ def test_a_gallery_started_by_another_process_with_another_model_meanwhile_is_no
 
 
 def test_what_runs_an_encoder_elsewhere_than_on_the_cpu_is_said(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, probes: list[Photo], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     encoder = ProjectionEncoder("dlib-resnet")
     encoder.device = "cuda"
-    monkeypatch.setattr("facesearch.gallery.load_encoder", lambda *_, **__: encoder)
+    monkeypatch.setattr("facesearch.pipeline.sessions.load_encoder", lambda *_, **__: encoder)
     with caplog.at_level("INFO", "facesearch"), Gallery.open(tmp_path, device="cuda") as gallery:
-        gallery._templater()
+        gallery.template(probes[0].path)
     assert "runs on cuda" in caplog.text

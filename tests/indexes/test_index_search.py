@@ -17,7 +17,7 @@ from index_samples import (
     ready_index,
 )
 
-from indexes import InvalidInputError, VectorIndex, create_index, parse_kind, rows
+from indexes import InvalidInputError, VectorIndex, create_index, parse_kind, row_search, rows
 
 
 def built(kind: str, x: np.ndarray) -> VectorIndex:
@@ -165,7 +165,7 @@ def test_the_answer_to_a_query_does_not_depend_on_its_batch_or_on_k(kind: str) -
 def test_small_working_blocks_change_no_answer(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     index, q = filled_index(kind, n=200), directions(30, seed=8)
     before = index.search(q, 11)
-    monkeypatch.setattr(rows, "_BLOCK", 64)
+    monkeypatch.setattr(row_search, "_BLOCK", 64)
     np.testing.assert_equal(index.search(q, 11), before)
 
 

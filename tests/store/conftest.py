@@ -5,18 +5,18 @@ from pathlib import Path
 
 import pytest
 
-from facesearch.store import IdentityStore, SqlStore, open_store
+from facesearch.store import GalleryStore, SqliteStore, open_store
 
 
 @pytest.fixture(params=["memory", "file"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[IdentityStore]:
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[GalleryStore]:
     """An empty store, once in memory and once on disk."""
     with open_store("sqlite://" if request.param == "memory" else tmp_path / "gallery") as opened:
         yield opened
 
 
 @pytest.fixture
-def disk(tmp_path: Path) -> Iterator[SqlStore]:
+def disk(tmp_path: Path) -> Iterator[SqliteStore]:
     """An empty store on disk, in tmp_path / "gallery"."""
     with open_store(tmp_path / "gallery") as opened:
         yield opened

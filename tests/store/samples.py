@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 
-from facesearch.store import EncoderKey, GallerySettings, IdentityStore, NewTemplate
+from facesearch.store import EncoderKey, GallerySettings, GalleryStore, NewTemplate
 
 ENCODER = EncoderKey("dlib-resnet", "fp32", "onnx", "f" * 64)
 SETTINGS = GallerySettings("dlib-resnet", 128, "int8", "sq8")
@@ -21,7 +21,7 @@ def template(identity: str, image: str, code: bytes = b"code") -> NewTemplate:
     )
 
 
-def add(store: IdentityStore, identity: str, *images: str, code: bytes = b"code") -> list[int]:
+def add(store: GalleryStore, identity: str, *images: str, code: bytes = b"code") -> list[int]:
     """Enrol these images of one identity; returns their template ids."""
-    ids = store.add_templates([template(identity, image, code) for image in images], ENCODER, "int8")
+    ids = store.templates.add([template(identity, image, code) for image in images], ENCODER, "int8")
     return [template_id for template_id in ids if template_id is not None]

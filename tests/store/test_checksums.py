@@ -12,61 +12,67 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from facesearch.errors import StoreError
-from facesearch.store import IndexState, SqlStore, open_store
+from facesearch.store import IndexState, LogPosition, Segment, SqliteStore, open_store
 from facesearch.store.sqlite.checksums import COVERED, row_checksum
 
 from .samples import ENCODER, SETTINGS, add, content
 
-STATE = IndexState("sq8", "int8", "index-0.faiss", "ab" * 32, 3, 3, 0, 1000, 1700000000)
+STATE = IndexState(
+    "sq8", "int8", LogPosition(3, 0), (Segment("index-0.faiss", "ab" * 32, 3, 1, 3, 1000),), 1700000000, version=7
+)
 
 
 @pytest.fixture
-def filled(disk: SqlStore) -> SqlStore:
+def filled(disk: SqliteStore) -> SqliteStore:
     """Two people, one of three forgotten, settings and index state."""
-    disk.configure(SETTINGS, ENCODER)
+    disk.settings.configure(SETTINGS, ENCODER)
     add(disk, "Ann", "1", "2")
     add(disk, "Zoë", "3")
     add(disk, "Bob", "4")
-    disk.forget("Bob")
-    disk.set_index_state(STATE)
+    disk.identities.forget(["Bob"])
+    assert disk.index_state.replace(None, STATE)
     return disk
 
 
-def _alter(store: SqlStore, statement: str) -> None:
+def _alter(store: SqliteStore, statement: str) -> None:
     with closing(sqlite3.connect(str(store.path))) as connection, connection:
         assert connection.execute(statement).rowcount >= 1
 
 
-def test_a_sound_store_has_no_damaged_row_whatever_was_done_to_it(filled: SqlStore) -> None:
-    filled.rename("Ann", "Änn")
-    filled.merge("Zoë", "Änn")
-    filled.set_threshold(0.5)
-    filled.set_index_kind("flat", "int8")
-    filled.recode(lambda codes, codec: [code + b"!" for code in codes], "pq4")
-    filled.set_threshold(None)
+def test_a_sound_store_has_no_damaged_row_whatever_was_done_to_it(filled: SqliteStore) -> None:
+    filled.identities.rename("Ann", "Änn")
+    filled.identities.merge(["Zoë"], "Änn")
+    filled.settings.set_threshold(0.5)
+    filled.recoding.switch("flat", "pq4", lambda codes, codec: [code + b"!" for code in codes])
+    filled.settings.set_threshold(None)
     assert filled.integrity_check() == []
-    assert filled.identity("Änn").templates == 3
+    assert filled.identities.find("Änn").templates == 3
 
 
 @pytest.mark.parametrize(
     ("statement", "read"),
     [
-        ("UPDATE templates SET code = x'00' WHERE id = 2", lambda store: list(store.templates())),
-        ("UPDATE templates SET code = x'00' WHERE id = 2", lambda store: store.codes([2])),
-        ("UPDATE templates SET codec = 'fp16' WHERE id = 2", lambda store: list(store.templates(1))),
-        ("UPDATE templates SET identity_id = 2 WHERE id = 2", lambda store: store.owners([2])),
-        ("UPDATE templates SET quality = 0.25 WHERE id = 2", lambda store: store.template_infos("Ann")),
-        ("UPDATE templates SET box_x = 1 WHERE id = 2", lambda store: store.template_infos("Ann")),
-        ("UPDATE templates SET checksum = checksum + 1 WHERE id = 2", lambda store: store.merge("Ann", "Zoë")),
-        ("UPDATE images SET path = 'x.jpg' WHERE id = 2", lambda store: store.template_infos("Ann")),
-        ("UPDATE identities SET name = 'Anm' WHERE id = 1", lambda store: store.owners([1])),
-        ("UPDATE identities SET name = 'Anm' WHERE id = 1", lambda store: store.identities()),
-        ("UPDATE removals SET template_id = 1", lambda store: store.removals()),
-        ("UPDATE gallery SET threshold = 0.1", lambda store: store.settings()),
-        ("UPDATE encoders SET fingerprint = 'aa'", lambda store: store.gallery_encoder()),
+        ("UPDATE templates SET code = x'00' WHERE id = 2", lambda store: list(store.templates.batches())),
+        ("UPDATE templates SET code = x'00' WHERE id = 2", lambda store: store.templates.codes([2])),
+        ("UPDATE templates SET codec = 'fp16' WHERE id = 2", lambda store: list(store.templates.batches(1))),
+        ("UPDATE templates SET identity_id = 2 WHERE id = 2", lambda store: store.templates.owners([2])),
+        ("UPDATE templates SET quality = 0.25 WHERE id = 2", lambda store: store.identities.templates("Ann")),
+        ("UPDATE templates SET box_x = 1 WHERE id = 2", lambda store: store.identities.templates("Ann")),
+        (
+            "UPDATE templates SET checksum = checksum + 1 WHERE id = 2",
+            lambda store: store.identities.merge(["Ann"], "Zoë"),
+        ),
+        ("UPDATE images SET path = 'x.jpg' WHERE id = 2", lambda store: store.identities.templates("Ann")),
+        ("UPDATE identities SET name = 'Anm' WHERE id = 1", lambda store: store.templates.owners([1])),
+        ("UPDATE identities SET name = 'Anm' WHERE id = 1", lambda store: store.identities.all()),
+        ("UPDATE removals SET template_id = 1", lambda store: store.templates.removed_since(0)),
+        ("UPDATE gallery SET threshold = 0.1", lambda store: store.settings.read()),
+        ("UPDATE encoders SET fingerprint = 'aa'", lambda store: store.settings.encoder()),
     ],
 )
-def test_an_altered_row_is_refused_and_named(statement: str, read: Callable[[SqlStore], Any], filled: SqlStore) -> None:
+def test_an_altered_row_is_refused_and_named(
+    statement: str, read: Callable[[SqliteStore], Any], filled: SqliteStore
+) -> None:
     _alter(filled, statement)
     with pytest.raises(StoreError, match=r"row \d of \w+ is damaged: its checksum is wrong; restore a backup"):
         read(filled)
@@ -74,60 +80,64 @@ def test_an_altered_row_is_refused_and_named(statement: str, read: Callable[[Sql
     assert f"1 row of {statement.split()[1]} damaged (id " in problem
 
 
-def test_an_altered_index_state_is_not_relied_on(filled: SqlStore) -> None:
-    assert filled.index_state() == STATE
-    _alter(filled, "UPDATE index_state SET last_template_id = 1")
-    assert filled.index_state() is None
+@pytest.mark.parametrize(("table", "change"), [("index_state", "last_template_id = 1"), ("index_segments", "rows = 2")])
+def test_an_altered_index_state_is_not_relied_on(table: str, change: str, filled: SqliteStore) -> None:
+    assert filled.index_state.read() == STATE
+    _alter(filled, f"UPDATE {table} SET {change}")
+    assert filled.index_state.read() is None
     assert filled.integrity_check() == [
-        "1 row of index_state damaged (id 1): wrong checksum; facesearch index build repairs it"
+        f"1 row of {table} damaged (id 1): wrong checksum; facesearch index build repairs it"
     ]
-    assert filled.set_index_state(STATE)
+    assert filled.index_state.replace(None, STATE)
     assert filled.integrity_check() == []
 
 
-def test_a_damaged_person_can_be_forgotten(filled: SqlStore) -> None:
+def test_a_damaged_person_can_be_forgotten(filled: SqliteStore) -> None:
     _alter(filled, "UPDATE templates SET code = x'00' WHERE id = 1")
-    filled.forget("Ann")
+    filled.identities.forget(["Ann"])
     assert filled.integrity_check() == []
-    assert filled.owners([1, 2]) == {}
+    assert filled.templates.owners([1, 2]) == {}
 
 
-def test_many_damaged_rows_are_counted_and_some_named(disk: SqlStore) -> None:
+def test_many_damaged_rows_are_counted_and_some_named(disk: SqliteStore) -> None:
     add(disk, "Ann", *map(str, range(20)))
     _alter(disk, "UPDATE templates SET code = x'00'")
     (problem,) = disk.integrity_check()
     assert problem.startswith("20 rows of templates damaged (id 1, 2, 3, 4, 5, …): wrong checksum")
 
 
-def test_a_counter_of_ids_that_fell_back_is_made_good_by_the_rows(filled: SqlStore) -> None:
-    before = filled.watermark()
+def test_a_counter_of_ids_that_fell_back_is_made_good_by_the_rows(filled: SqliteStore) -> None:
+    before = filled.templates.position()
     _alter(filled, "UPDATE sqlite_sequence SET seq = 1 WHERE name IN ('templates', 'removals')")
-    assert filled.watermark().last_template_id == 3
-    assert filled.watermark().last_removal_id == before.last_removal_id == 1
+    assert filled.templates.position().last_template_id == 3
+    assert filled.templates.position().last_removal_id == before.last_removal_id == 1
 
 
-def test_ids_of_forgotten_people_and_templates_are_not_given_again(filled: SqlStore) -> None:
+def test_ids_of_forgotten_people_and_templates_are_not_given_again(filled: SqliteStore) -> None:
     assert add(filled, "Cyd", "5") == [5]
-    assert [person.id for person in filled.identities()] == [1, 4, 2]
+    assert [person.id for person in filled.identities.all()] == [1, 4, 2]
 
 
 @pytest.mark.parametrize(("table", "column"), [("identities", "name"), ("templates", "codec")])
-def test_text_that_is_not_text_any_more_is_damage_in_one_line(table: str, column: str, filled: SqlStore) -> None:
+def test_text_that_is_not_text_any_more_is_damage_in_one_line(table: str, column: str, filled: SqliteStore) -> None:
     _alter(filled, f"UPDATE {table} SET {column} = CAST(x'ff41' AS TEXT) WHERE id = 1")
     with pytest.raises(StoreError, match="is damaged; restore it from a backup"):
-        filled.owners([1])
+        filled.templates.owners([1])
     assert len(filled.integrity_check()) == 1
 
 
 def test_every_table_that_answers_depend_on_is_covered() -> None:
     names = {model.__tablename__ for model in COVERED}
-    assert names == {"gallery", "encoders", "identities", "images", "templates", "codebooks", "removals", "index_state"}
+    assert names == {"gallery", "encoders", "identities", "images", "templates", "codebooks", "removals"} | {
+        "index_state",
+        "index_segments",
+    }
 
 
 def test_all_rows_of_a_store_in_memory_are_checked_too() -> None:
     with open_store("sqlite://") as store:
         add(store, "Ann", "1")
-        assert store.enrolled([content("1")]) == {content("1"): "Ann"}
+        assert store.templates.enrolled([content("1")]) == {content("1"): "Ann"}
         assert store.integrity_check() == []
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from facesearch.errors import StoreBusyError, StoreError
-from facesearch.store import SqlStore, open_store
+from facesearch.store import SqliteStore, open_store
 
 from .samples import ENCODER, SETTINGS, add, template
 
@@ -34,7 +34,7 @@ sys.stdin.readline()
 with open_store(folder) as store:
     for n in range(first, last):
         new = NewTemplate(who, hashlib.sha256(str(n).encode()).digest(), f"{n}.jpg", 10, 10, b"code" * 50, 1.0, None)
-        for template_id in store.add_templates([new], encoder, "int8"):
+        for template_id in store.templates.add([new], encoder, "int8"):
             print(template_id, flush=True)
 """
 
@@ -68,7 +68,7 @@ def test_two_processes_make_and_fill_a_new_gallery_at_once(tmp_path: Path) -> No
     ids = [int(i) for lines in added for i in lines if i != "None"]
     assert sorted(ids) == list(range(1, 91))
     with open_store(folder) as store:
-        assert store.counts() == (2, 90, 90)
+        assert store.templates.counts() == (2, 90, 90)
         assert store.integrity_check() == []
 
 
@@ -81,7 +81,7 @@ def test_what_was_committed_survives_a_kill(tmp_path: Path) -> None:
     process.send_signal(signal.SIGKILL)
     told += [int(line) for line in process.communicate(timeout=60)[0].splitlines(keepends=True) if line[-1] == "\n"]
     with open_store(tmp_path) as store:
-        stored = [i for batch in store.templates() for i in batch.ids.tolist()]
+        stored = [i for batch in store.templates.batches() for i in batch.ids.tolist()]
         assert set(told) <= set(stored)
         assert len(stored) <= len(told) + 1
         assert store.integrity_check() == []
@@ -93,13 +93,13 @@ def test_many_connections_can_make_a_gallery_at_once(tmp_path: Path) -> None:
     def work(n: int) -> None:
         barrier.wait()
         with open_store(tmp_path / "gallery") as store:
-            assert store.configure(SETTINGS, ENCODER) == SETTINGS
+            assert store.settings.configure(SETTINGS, ENCODER) == SETTINGS
             add(store, f"person {n}", str(n))
 
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(work, range(8)))
     with open_store(tmp_path / "gallery") as store:
-        assert store.counts() == (8, 8, 8)
+        assert store.templates.counts() == (8, 8, 8)
 
 
 @pytest.mark.parametrize("where", ["sqlite://", "file"])
@@ -109,44 +109,44 @@ def test_threads_share_a_store(where: str, tmp_path: Path) -> None:
         def work(n: int) -> None:
             for image in range(5):
                 add(store, f"person {n}", f"{n} {image}")
-                assert len(store.identities()) > 0
+                assert len(store.identities.all()) > 0
 
         with ThreadPoolExecutor(6) as pool:
             list(pool.map(work, range(6)))
-        assert store.counts() == (6, 30, 30)
+        assert store.templates.counts() == (6, 30, 30)
 
 
-def test_every_connection_has_the_settings_it_needs(disk: SqlStore) -> None:
+def test_every_connection_has_the_settings_it_needs(disk: SqliteStore) -> None:
     wanted = {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1, "secure_delete": 1, "busy_timeout": 30_000}
-    with disk._reading() as first, disk._reading() as second:
+    with disk.transactions.reading() as first, disk.transactions.reading() as second:
         for connection in (first, second):
             for pragma, value in wanted.items():
                 assert connection.exec_driver_sql(f"PRAGMA {pragma}").scalar_one() == value
 
 
-def test_a_reader_keeps_its_snapshot_while_another_writes(disk: SqlStore) -> None:
+def test_a_reader_keeps_its_snapshot_while_another_writes(disk: SqliteStore) -> None:
     add(disk, "Ann", "1")
-    with disk._reading() as connection:
+    with disk.transactions.reading() as connection:
         before = connection.exec_driver_sql("SELECT count(*) FROM templates").scalar_one()
         add(disk, "Ann", "2")
         assert connection.exec_driver_sql("SELECT count(*) FROM templates").scalar_one() == before == 1
-    assert disk.counts().templates == 2
+    assert disk.templates.counts().templates == 2
 
 
 def test_a_gallery_held_by_another_writer_is_busy_and_can_still_be_read(tmp_path: Path) -> None:
     with open_store(tmp_path) as holder, open_store(tmp_path, busy_seconds=0.05) as store:
         add(holder, "Ann", "1")
-        with holder._writing():
+        with holder.transactions.writing():
             with pytest.raises(StoreBusyError, match="another process is writing"):
                 add(store, "Zoe", "2")
-            assert store.counts() == (1, 1, 1)
+            assert store.templates.counts() == (1, 1, 1)
         add(store, "Zoe", "2")
-        assert holder.counts() == (2, 2, 2)
+        assert holder.templates.counts() == (2, 2, 2)
 
 
 def test_a_writer_waits_for_another_one(tmp_path: Path) -> None:
     with open_store(tmp_path) as first, open_store(tmp_path) as second, ThreadPoolExecutor(1) as pool:
-        with first._writing():
+        with first.transactions.writing():
             waiting = pool.submit(add, second, "Zoe", "2")
             with pytest.raises(TimeoutError):
                 waiting.result(timeout=0.2)
@@ -160,7 +160,7 @@ def test_forgotten_codes_and_names_are_not_in_the_files_any_more(tmp_path: Path)
         add(store, name, *[f"b{n}" for n in range(200)], code=marker)
         assert store.checkpoint()
         assert marker in (tmp_path / "gallery.db").read_bytes()
-        store.forget(name)
+        store.identities.forget([name])
         assert store.checkpoint()
         for path in tmp_path.iterdir():
             content = path.read_bytes()
@@ -171,9 +171,9 @@ def test_forgotten_codes_and_names_are_not_in_the_files_any_more(tmp_path: Path)
 
 def test_recoded_codes_are_not_in_the_files_any_more(tmp_path: Path) -> None:
     with open_store(tmp_path) as store:
-        store.configure(SETTINGS, ENCODER)
+        store.settings.configure(SETTINGS, ENCODER)
         add(store, "Ann", *map(str, range(100)), code=b"precious" * 16)
-        store.recode(lambda codes, codec: [b"x" * 8 for _ in codes], "pq8")
+        store.recoding.switch("pq8", "pq8", lambda codes, codec: [b"x" * 8 for _ in codes])
         assert store.checkpoint()
         assert all(b"precious" not in path.read_bytes() for path in tmp_path.iterdir())
 
@@ -181,18 +181,18 @@ def test_recoded_codes_are_not_in_the_files_any_more(tmp_path: Path) -> None:
 def test_a_checkpoint_says_when_a_reader_is_in_its_way(tmp_path: Path) -> None:
     with open_store(tmp_path, busy_seconds=0.05) as store:
         add(store, "Ann", "1")
-        with store._reading() as connection:
+        with store.transactions.reading() as connection:
             connection.exec_driver_sql("SELECT count(*) FROM templates").scalar_one()
             add(store, "Ann", "2")
             assert not store.checkpoint()
         assert store.checkpoint()
 
 
-def test_the_size_counts_the_log_and_vacuum_gives_space_back(disk: SqlStore, tmp_path: Path) -> None:
+def test_the_size_counts_the_log_and_vacuum_gives_space_back(disk: SqliteStore, tmp_path: Path) -> None:
     add(disk, "Ann", *map(str, range(1000)), code=b"c" * 512)
     files = [tmp_path / "gallery" / name for name in ("gallery.db", "gallery.db-wal")]
     assert disk.database_bytes() == sum(path.stat().st_size for path in files) > 1000 * 512
-    disk.forget("Ann")
+    disk.identities.forget(["Ann"])
     disk.vacuum()
     assert disk.database_bytes() < 150_000
     assert disk.integrity_check() == []
@@ -215,8 +215,13 @@ def test_a_store_opened_for_reading_refuses_to_write(tmp_path: Path) -> None:
     with open_store(tmp_path) as store:
         add(store, "Ann", "1")
     with open_store(tmp_path, read_only=True) as store:
-        assert store.counts() == (1, 1, 1)
-        for write in (lambda: store.forget("Ann"), store.checkpoint, store.vacuum, store.clear_index_state):
+        assert store.templates.counts() == (1, 1, 1)
+        for write in (
+            lambda: store.identities.forget(["Ann"]),
+            store.checkpoint,
+            store.vacuum,
+            store.index_state.clear,
+        ):
             with pytest.raises(StoreError, match="reading only"):
                 write()
 
@@ -225,9 +230,9 @@ def test_a_reader_sees_what_a_writer_has_committed_but_not_checkpointed(tmp_path
     with open_store(tmp_path) as writer:
         add(writer, "Ann", "1")
         with open_store(tmp_path, read_only=True) as reader:
-            assert reader.counts() == (1, 1, 1)
+            assert reader.templates.counts() == (1, 1, 1)
             add(writer, "Ann", "2")
-            assert reader.counts() == (1, 2, 2)
+            assert reader.templates.counts() == (1, 2, 2)
 
 
 # Opens a gallery as a user who may not write; the superuser first becomes nobody.
@@ -241,7 +246,7 @@ if os.geteuid() == 0:
 for read_only in (True, False):
     try:
         with open_store(sys.argv[1], read_only=read_only) as store:
-            print(*store.counts())
+            print(*store.templates.counts())
     except StoreError as error:
         print(error)
 """
@@ -276,23 +281,23 @@ def test_a_gallery_in_a_folder_without_write_permission_can_be_read(log: bool) -
     assert "no permission to write" in writing or "cannot be opened" in writing
 
 
-def test_a_transaction_that_fails_halfway_leaves_nothing(disk: SqlStore) -> None:
+def test_a_transaction_that_fails_halfway_leaves_nothing(disk: SqliteStore) -> None:
     with closing(sqlite3.connect(str(disk.path))) as connection, connection:
         connection.execute(
             "CREATE TRIGGER refuse BEFORE INSERT ON templates WHEN NEW.code = x'00' "
             "BEGIN SELECT RAISE(ABORT, 'no'); END"
         )
     with pytest.raises(StoreError):
-        disk.add_templates([template("Ann", "1"), template("Ann", "2", b"\0")], ENCODER, "int8")
-    assert disk.counts() == (0, 0, 0)
-    assert disk.watermark() == (0, 0)
+        disk.templates.add([template("Ann", "1"), template("Ann", "2", b"\0")], ENCODER, "int8")
+    assert disk.templates.counts() == (0, 0, 0)
+    assert disk.templates.position() == (0, 0)
 
 
-def test_a_full_disk_is_said_to_be_full_and_nothing_is_lost(disk: SqlStore) -> None:
+def test_a_full_disk_is_said_to_be_full_and_nothing_is_lost(disk: SqliteStore) -> None:
     add(disk, "Ann", "1")
-    with disk._outside_transactions() as driver:  # the pool hands out the same connection again
+    with disk.transactions.outside() as driver:  # the pool hands out the same connection again
         pages = driver.execute("PRAGMA page_count").fetchone()[0]
         driver.execute(f"PRAGMA max_page_count={pages}").close()
     with pytest.raises(StoreError, match="disk is full"):
         add(disk, "Zoe", *map(str, range(2, 500)), code=b"c" * 512)
-    assert disk.counts() == (1, 1, 1)
+    assert disk.templates.counts() == (1, 1, 1)

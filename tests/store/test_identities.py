@@ -7,32 +7,32 @@ import json
 import pytest
 
 from facesearch.errors import IdentityExistsError, UnknownIdentityError, UsageError
-from facesearch.store import IdentityStore
+from facesearch.store import GalleryStore
 
 from .samples import ENCODER, add, template
 
 
-def test_identities_are_listed_by_name_with_what_is_stored_of_them(store: IdentityStore) -> None:
+def test_identities_are_listed_by_name_with_what_is_stored_of_them(store: GalleryStore) -> None:
     add(store, "Zoe", "z1")
     add(store, "Ann", "a1", "a2")
-    listed = store.identities()
+    listed = store.identities.all()
     assert [(i.name, i.templates, i.images) for i in listed] == [("Ann", 2, 2), ("Zoe", 1, 1)]
-    assert store.identity("Ann") == listed[0]
+    assert store.identities.find("Ann") == listed[0]
     assert listed[0].created_at > 1_600_000_000
 
 
-def test_names_are_told_apart_exactly(store: IdentityStore) -> None:
+def test_names_are_told_apart_exactly(store: GalleryStore) -> None:
     add(store, "ann", "1")
     add(store, "Ann", "2")
     add(store, "Ánn", "3")
-    assert store.counts().identities == 3
+    assert store.templates.counts().identities == 3
 
 
-def test_an_unknown_name_is_answered_with_names_that_look_alike(store: IdentityStore) -> None:
+def test_an_unknown_name_is_answered_with_names_that_look_alike(store: GalleryStore) -> None:
     for number, name in enumerate(["George Bush", "George Busch", "George Brush", "George Bushy", "Zoe"]):
         add(store, name, str(number))
     with pytest.raises(UnknownIdentityError) as caught:
-        store.identity("george bush")
+        store.identities.find("george bush")
     message = str(caught.value)
     assert "did you mean 'George Bush'" in message
     assert message.count("George") == 3
@@ -40,124 +40,124 @@ def test_an_unknown_name_is_answered_with_names_that_look_alike(store: IdentityS
     assert "\n" not in message
 
 
-def test_an_unknown_name_that_resembles_nobody_gets_no_suggestion(store: IdentityStore) -> None:
+def test_an_unknown_name_that_resembles_nobody_gets_no_suggestion(store: GalleryStore) -> None:
     add(store, "Ann", "1")
     with pytest.raises(UnknownIdentityError, match=r"^no identity 'Xyzzy' in the gallery$"):
-        store.forget("Xyzzy")
+        store.identities.forget(["Xyzzy"])
 
 
 @pytest.mark.parametrize("name", ["", "   ", "two\nlines", "zero\0byte", "half a pair \udcff", "a\u2028b"])
-def test_names_that_cannot_be_shown_are_refused(store: IdentityStore, name: str) -> None:
+def test_names_that_cannot_be_shown_are_refused(store: GalleryStore, name: str) -> None:
     with pytest.raises(UsageError):
-        store.add_templates([template(name, "1")], ENCODER, "int8")
-    assert store.counts() == (0, 0, 0)
+        store.templates.add([template(name, "1")], ENCODER, "int8")
+    assert store.templates.counts() == (0, 0, 0)
 
 
 @pytest.mark.parametrize("name", ["Zoë O'Hara; DROP TABLE identities", "山田 太郎", "محمد\u200cرضا", "%s{0}\\"])
-def test_any_other_name_is_kept_as_it_is(store: IdentityStore, name: str) -> None:
+def test_any_other_name_is_kept_as_it_is(store: GalleryStore, name: str) -> None:
     add(store, name, "1")
-    assert store.identity(name).name == name
-    assert store.forget(name).images == 1
+    assert store.identities.find(name).name == name
+    assert store.identities.forget([name])[0].images == 1
 
 
-def test_asking_for_a_name_of_undecodable_bytes_is_a_usage_error(store: IdentityStore) -> None:
+def test_asking_for_a_name_of_undecodable_bytes_is_a_usage_error(store: GalleryStore) -> None:
     with pytest.raises(UsageError, match="not valid text"):
-        store.identity("\udcff")
+        store.identities.find("\udcff")
 
 
-def test_template_infos_tell_where_a_template_comes_from(store: IdentityStore) -> None:
+def test_template_infos_tell_where_a_template_comes_from(store: GalleryStore) -> None:
     first, second = add(store, "Ann", "1.jpg", "2.jpg")
-    infos = store.template_infos("Ann")
+    infos = store.identities.templates("Ann")
     assert [info.id for info in infos] == [first, second]
     assert infos[0].path == "people/Ann/1.jpg"
     assert infos[0].box == (1.5, 2.0, 30.0, 40.0)
     assert (infos[0].quality, infos[0].precision, infos[0].codec) == (0.5, "fp32", "int8")
 
 
-def test_renaming_keeps_the_templates(store: IdentityStore) -> None:
+def test_renaming_keeps_the_templates(store: GalleryStore) -> None:
     ids = add(store, "Ann", "1")
-    before = store.identity("Ann")
-    store.rename("Ann", "Anna")
-    assert store.identity("Anna").id == before.id
-    assert store.owners(ids)[ids[0]].identity == "Anna"
+    before = store.identities.find("Ann")
+    store.identities.rename("Ann", "Anna")
+    assert store.identities.find("Anna").id == before.id
+    assert store.templates.owners(ids)[ids[0]].identity == "Anna"
     with pytest.raises(UnknownIdentityError):
-        store.identity("Ann")
+        store.identities.find("Ann")
 
 
-def test_renaming_to_a_name_that_is_taken_suggests_to_merge(store: IdentityStore) -> None:
+def test_renaming_to_a_name_that_is_taken_suggests_to_merge(store: GalleryStore) -> None:
     add(store, "Ann", "1")
     add(store, "Anna", "2")
     with pytest.raises(IdentityExistsError, match="merge"):
-        store.rename("Ann", "Anna")
-    assert store.counts().identities == 2
+        store.identities.rename("Ann", "Anna")
+    assert store.templates.counts().identities == 2
 
 
-def test_renaming_to_the_same_name_changes_nothing(store: IdentityStore) -> None:
+def test_renaming_to_the_same_name_changes_nothing(store: GalleryStore) -> None:
     add(store, "Ann", "1")
-    store.rename("Ann", "Ann")
-    assert store.audit_events() == []
+    store.identities.rename("Ann", "Ann")
+    assert store.audit.events() == []
 
 
-def test_renaming_to_an_unusable_name_is_refused(store: IdentityStore) -> None:
+def test_renaming_to_an_unusable_name_is_refused(store: GalleryStore) -> None:
     add(store, "Ann", "1")
     with pytest.raises(UsageError):
-        store.rename("Ann", "A\nnn")
-    assert store.identity("Ann").templates == 1
+        store.identities.rename("Ann", "A\nnn")
+    assert store.identities.find("Ann").templates == 1
 
 
-def test_merging_gives_all_templates_to_the_target(store: IdentityStore) -> None:
+def test_merging_gives_all_templates_to_the_target(store: GalleryStore) -> None:
     add(store, "Ann", "1", "2")
     kept = add(store, "Anna", "3")
-    assert store.merge("Ann", "Anna") == 2
-    assert [(i.name, i.templates) for i in store.identities()] == [("Anna", 3)]
-    assert store.watermark().last_removal_id == 0  # no template is gone, so the index stays as it is
-    assert store.owners(kept)[kept[0]].identity == "Anna"
+    assert store.identities.merge(["Ann"], "Anna") == 2
+    assert [(i.name, i.templates) for i in store.identities.all()] == [("Anna", 3)]
+    assert store.templates.position().last_removal_id == 0  # no template is gone, so the index stays as it is
+    assert store.templates.owners(kept)[kept[0]].identity == "Anna"
 
 
-def test_an_identity_cannot_be_merged_into_itself(store: IdentityStore) -> None:
+def test_an_identity_cannot_be_merged_into_itself(store: GalleryStore) -> None:
     add(store, "Ann", "1")
     with pytest.raises(UsageError, match="itself"):
-        store.merge("Ann", "Ann")
-    assert store.identity("Ann").templates == 1
+        store.identities.merge(["Ann"], "Ann")
+    assert store.identities.find("Ann").templates == 1
 
 
-def test_forgetting_takes_the_templates_and_the_images_along(store: IdentityStore) -> None:
+def test_forgetting_takes_the_templates_and_the_images_along(store: GalleryStore) -> None:
     gone = add(store, "Ann", "1", "2")
     add(store, "Zoe", "3")
-    ann = store.identity("Ann").id
-    removed = store.forget("Ann")
+    ann = store.identities.find("Ann").id
+    (removed,) = store.identities.forget(["Ann"])
     assert (removed.identity_id, removed.template_ids, removed.images) == (ann, tuple(gone), 2)
-    assert store.counts() == (1, 1, 1)
-    assert store.owners(gone) == {}
-    assert len(store.codes(gone)) == 0
-    assert [removal.template_id for removal in store.removals()] == gone
+    assert store.templates.counts() == (1, 1, 1)
+    assert store.templates.owners(gone) == {}
+    assert len(store.templates.codes(gone)) == 0
+    assert store.templates.removed_since(0).tolist() == gone
     assert store.integrity_check() == []
 
 
-def test_ids_are_never_used_again_after_forgetting(store: IdentityStore) -> None:
+def test_ids_are_never_used_again_after_forgetting(store: GalleryStore) -> None:
     old = add(store, "Ann", "1", "2")
-    old_identity = store.identity("Ann").id
-    store.forget("Ann")
+    old_identity = store.identities.find("Ann").id
+    store.identities.forget(["Ann"])
     new = add(store, "Ann", "1", "2")
     assert min(new) > max(old)
-    assert store.identity("Ann").id > old_identity
+    assert store.identities.find("Ann").id > old_identity
 
 
-def test_a_forgotten_person_can_be_enrolled_again(store: IdentityStore) -> None:
+def test_a_forgotten_person_can_be_enrolled_again(store: GalleryStore) -> None:
     add(store, "Ann", "1")
-    store.forget("Ann")
+    store.identities.forget(["Ann"])
     assert len(add(store, "Ann", "1")) == 1
 
 
-def test_the_audit_log_has_ids_and_counts_but_no_names(store: IdentityStore) -> None:
+def test_the_audit_log_has_ids_and_counts_but_no_names(store: GalleryStore) -> None:
     add(store, "Secretname", "1", "2", code=b"\x42\x43\x44\x45")
     add(store, "Othername", "3")
-    store.rename("Secretname", "Newsecret")
-    target = store.identity("Othername").id
-    source = store.identity("Newsecret").id
-    store.merge("Newsecret", "Othername")
-    store.forget("Othername")
-    events = store.audit_events()
+    store.identities.rename("Secretname", "Newsecret")
+    target = store.identities.find("Othername").id
+    source = store.identities.find("Newsecret").id
+    store.identities.merge(["Newsecret"], "Othername")
+    store.identities.forget(["Othername"])
+    events = store.audit.events()
     assert [event.action for event in events] == ["rename", "merge", "forget"]
     assert [event.identity_id for event in events] == [source, target, target]
     assert json.loads(events[2].detail) == {"templates": 3, "images": 3}
@@ -166,7 +166,7 @@ def test_the_audit_log_has_ids_and_counts_but_no_names(store: IdentityStore) -> 
     assert "name" not in written
 
 
-def test_other_events_can_be_logged(store: IdentityStore) -> None:
-    store.audit("enroll", None, {"templates": 3})
-    event = store.audit_events()[0]
+def test_other_events_can_be_logged(store: GalleryStore) -> None:
+    store.audit.add("enroll", None, {"templates": 3})
+    event = store.audit.events()[0]
     assert (event.action, event.identity_id, event.detail) == ("enroll", None, '{"templates":3}')

@@ -94,14 +94,14 @@ def test_an_old_gallery_is_brought_up_to_date_and_keeps_what_is_in_it(tmp_path: 
     path = _database(tmp_path)
     _old_gallery(path)
     with open_store(path.parent) as store:
-        assert [(i.name, i.templates) for i in store.identities()] == [("Ann", 1)]
-        assert store.codes([1]).codes == [b"\1\2"]
-        assert store.audit_events() == []
+        assert [(i.name, i.templates) for i in store.identities.all()] == [("Ann", 1)]
+        assert store.templates.codes([1]).codes == [b"\1\2"]
+        assert store.audit.events() == []
         assert store.integrity_check() == []
-        store.forget("Ann")
+        store.identities.forget(["Ann"])
         assert store.integrity_check() == []
     with open_store(path.parent) as store:
-        assert store.counts() == (0, 0, 0)
+        assert store.templates.counts() == (0, 0, 0)
 
 
 def test_a_migration_that_fails_leaves_the_old_gallery_as_it_was(
@@ -122,7 +122,7 @@ def test_a_migration_that_fails_leaves_the_old_gallery_as_it_was(
     assert _contents(path) == before
     monkeypatch.undo()
     with open_store(path.parent) as store:
-        assert store.counts() == (1, 1, 1)
+        assert store.templates.counts() == (1, 1, 1)
 
 
 def test_a_migration_that_breaks_references_is_undone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -189,7 +189,7 @@ def test_a_damaged_database_is_reported_in_one_line(tmp_path: Path) -> None:
     data[4096:] = b"\xff" * (len(data) - 4096)
     path.write_bytes(data)
     with pytest.raises(StoreError, match="damaged") as caught, open_store(tmp_path) as store:
-        store.identities()
+        store.identities.all()
     assert "\n" not in str(caught.value)
 
 
@@ -210,7 +210,7 @@ def test_damage_is_found_by_the_integrity_check(tmp_path: Path) -> None:
 def test_an_empty_file_left_by_a_crash_becomes_a_gallery(tmp_path: Path) -> None:
     _database(tmp_path).touch()
     with open_store(tmp_path / "gallery") as store:
-        assert store.counts() == (0, 0, 0)
+        assert store.templates.counts() == (0, 0, 0)
 
 
 def test_a_gallery_that_is_not_there_is_only_made_when_asked_for(tmp_path: Path) -> None:
@@ -241,7 +241,7 @@ def test_folders_may_have_any_name(tmp_path: Path, name: str) -> None:
     with open_store(tmp_path / name) as store:
         add(store, "Ann", "1")
     with open_store(tmp_path / name, read_only=True) as store:
-        assert store.counts() == (1, 1, 1)
+        assert store.templates.counts() == (1, 1, 1)
     assert [path.name for path in tmp_path.iterdir()] == [name]
 
 
@@ -258,5 +258,5 @@ def test_opening_an_up_to_date_gallery_does_not_import_alembic(tmp_path: Path) -
 def test_migrations_of_an_installed_package_are_preferred(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     package = tmp_path / "site-packages" / "facesearch"
     (package / "migrations").mkdir(parents=True)
-    monkeypatch.setattr(schema, "__file__", str(package / "store" / "schema.py"))
+    monkeypatch.setattr(schema, "__file__", str(package / "store" / "sqlite" / "schema.py"))
     assert schema.migrations_folder() == package / "migrations"

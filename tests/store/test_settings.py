@@ -1,4 +1,4 @@
-"""Settings of the gallery, state of the index, stored evaluations."""
+"""Settings of the gallery and state of the index."""
 
 from __future__ import annotations
 
@@ -7,95 +7,116 @@ from dataclasses import replace
 import pytest
 
 from facesearch.errors import StoreError
-from facesearch.store import EncoderKey, GallerySettings, IdentityStore, IndexState
+from facesearch.store import EncoderKey, GallerySettings, GalleryStore, IndexState, LogPosition, Segment
 
 from .samples import ENCODER, SETTINGS, add
 
-STATE = IndexState("sq8", "int8", "index-1.faiss", "ab" * 32, 2, 2, 0, 1234, 1_700_000_000)
+FIRST = Segment("index-1.faiss", "ab" * 32, 2, 1, 2, 1234)
+SECOND = Segment("index-2.faiss", "cd" * 32, 1, 3, 3, 617)
+STATE = IndexState("sq8", "int8", LogPosition(3, 0), (FIRST, SECOND), 1_700_000_000, version=5)
 
 
-def test_a_new_store_has_no_settings(store: IdentityStore) -> None:
-    assert store.settings() is None
-    assert store.gallery_encoder() is None
+def test_a_new_store_has_no_settings(store: GalleryStore) -> None:
+    assert store.settings.read() is None
+    assert store.settings.encoder() is None
 
 
-def test_settings_are_fixed_once_and_the_second_to_ask_gets_the_first_ones(store: IdentityStore) -> None:
-    assert store.configure(SETTINGS, ENCODER) == SETTINGS
+def test_settings_are_fixed_once_and_the_second_to_ask_gets_the_first_ones(store: GalleryStore) -> None:
+    assert store.settings.configure(SETTINGS, ENCODER) == SETTINGS
     other = GallerySettings("facenet", 512, "fp32", "flat", 0.4)
-    assert store.configure(other, EncoderKey("facenet", "fp32", "onnx", "e" * 64)) == SETTINGS
-    assert store.settings() == SETTINGS
-    assert store.gallery_encoder() == ENCODER
+    assert store.settings.configure(other, EncoderKey("facenet", "fp32", "onnx", "e" * 64)) == SETTINGS
+    assert store.settings.read() == SETTINGS
+    assert store.settings.encoder() == ENCODER
     assert str(ENCODER) == "dlib-resnet:fp32@onnx"
 
 
-def test_the_threshold_can_be_changed_and_taken_back(store: IdentityStore) -> None:
-    store.configure(SETTINGS, ENCODER)
-    store.set_threshold(0.25)
-    assert store.settings() == replace(SETTINGS, threshold=0.25)
-    store.set_threshold(None)
-    assert store.settings() == SETTINGS
+def test_the_threshold_can_be_changed_and_taken_back(store: GalleryStore) -> None:
+    store.settings.configure(SETTINGS, ENCODER)
+    store.settings.set_threshold(0.25)
+    assert store.settings.read() == replace(SETTINGS, threshold=0.25)
+    store.settings.set_threshold(None)
+    assert store.settings.read() == SETTINGS
 
 
-def test_settings_cannot_be_changed_before_there_are_any(store: IdentityStore) -> None:
+def test_settings_cannot_be_changed_before_there_are_any(store: GalleryStore) -> None:
     with pytest.raises(StoreError, match="enrol"):
-        store.set_threshold(0.5)
+        store.settings.set_threshold(0.5)
     with pytest.raises(StoreError, match="enrol"):
-        store.set_index_kind("flat", "fp32")
+        store.recoding.switch("flat", "fp32", lambda codes, codec: codes)
 
 
-def test_changing_the_index_kind_declares_the_index_invalid(store: IdentityStore) -> None:
-    store.configure(SETTINGS, ENCODER)
-    assert store.set_index_state(STATE)
-    store.set_index_kind("pq64", "pq64")
-    assert store.index_state() is None
-    assert store.settings() == replace(SETTINGS, index_kind="pq64", codec="pq64")
+def test_a_moment_sees_settings_and_position_in_one_statement(store: GalleryStore) -> None:
+    with store.moment() as moment:
+        assert moment.state() is None
+    store.settings.configure(SETTINGS, ENCODER)
+    add(store, "Ann", "1", "2")
+    add(store, "Zoe", "3")
+    assert store.index_state.replace(None, STATE)
+    store.identities.merge(["Zoe"], "Ann")
+    with store.moment() as moment:
+        state = moment.state()
+        assert state is not None
+        assert (state.settings, state.position, state.index_version) == (SETTINGS, LogPosition(3, 0), 5)
+        ann = moment.owners([1])[1].identity_id
+        assert moment.template_ids([ann]).tolist() == [1, 2, 3]
+    assert state.last_event == store.audit.events()[-1].id
 
 
-def test_an_index_state_is_kept_until_it_is_cleared(store: IdentityStore) -> None:
-    assert store.index_state() is None
-    assert store.set_index_state(STATE)
-    assert store.index_state() == STATE
-    store.clear_index_state()
-    assert store.index_state() is None
+def test_changing_the_index_kind_declares_the_index_invalid_or_records_the_new_one(store: GalleryStore) -> None:
+    store.settings.configure(SETTINGS, ENCODER)
+    add(store, "Ann", "1", "2", "3")
+    assert store.index_state.replace(None, STATE)
+    assert store.recoding.switch("pq64", "pq64", lambda codes, codec: codes) == 3
+    assert store.index_state.read() is None
+    assert store.settings.read() == replace(SETTINGS, index_kind="pq64", codec="pq64")
+    other = replace(STATE, kind="flat", codec="pq64", version=6)
+    assert store.recoding.switch("flat", "pq64", lambda codes, codec: codes, other) == 0
+    assert store.index_state.read() == other
 
 
-@pytest.mark.parametrize("older", [{"last_template_id": 1}, {"last_removal_id": 3}])
-def test_an_index_that_covers_less_never_replaces_one_that_covers_more(
-    store: IdentityStore, older: dict[str, int]
-) -> None:
-    current = replace(STATE, last_removal_id=4)
-    assert store.set_index_state(current)
-    assert not store.set_index_state(replace(current, file_name="late.faiss", **older))  # type: ignore[arg-type]
-    assert store.index_state() == current
+def test_an_index_state_is_kept_until_it_is_cleared(store: GalleryStore) -> None:
+    store.settings.configure(SETTINGS, ENCODER)
+    assert store.index_state.read() is None
+    assert store.index_state.replace(None, STATE)
+    assert store.index_state.read() == STATE
+    store.index_state.clear()
+    assert store.index_state.read() is None
 
 
-def test_an_index_that_covers_as_much_may_replace_the_stored_one(store: IdentityStore) -> None:
-    assert store.set_index_state(STATE)
-    assert store.set_index_state(replace(STATE, file_name="again.faiss"))
-    stored = store.index_state()
-    assert stored is not None
-    assert stored.file_name == "again.faiss"
+def test_files_are_recorded_only_in_place_of_those_that_the_writer_has_seen(store: GalleryStore) -> None:
+    store.settings.configure(SETTINGS, ENCODER)
+    assert store.index_state.replace(None, STATE)
+    newer = replace(STATE, version=6)
+    assert not store.index_state.replace(None, newer)
+    assert store.index_state.replace(STATE, newer)
+    assert not store.index_state.replace(STATE, replace(STATE, version=7))
+    assert store.index_state.read() == newer
+
+
+def test_a_file_that_was_taken_away_leaves_its_part_of_the_index_to_be_built(store: GalleryStore) -> None:
+    store.settings.configure(SETTINGS, ENCODER)
+    assert store.index_state.replace(None, STATE)
+    store.index_state.discard_files(["index-2.faiss", "index-9.faiss"])
+    found = store.index_state.read()
+    assert found is not None
+    assert found.version == STATE.version
+    assert found.segments == (FIRST, replace(SECOND, file_name="", sha256="", size_bytes=0))
+    assert not store.index_state.replace(STATE, replace(STATE, version=6))  # it has not seen that
+    assert store.integrity_check() == []
+
+
+def test_parts_of_an_index_that_leave_templates_out_are_not_relied_on(store: GalleryStore) -> None:
+    store.settings.configure(SETTINGS, ENCODER)
+    for segments in ((FIRST,), (SECOND,), (FIRST, replace(SECOND, first_template_id=4))):
+        assert store.index_state.replace(None, replace(STATE, segments=segments))
+        assert store.index_state.read() is None
+        store.index_state.clear()
 
 
 @pytest.mark.parametrize("change", [{"kind": "flat"}, {"codec": "fp32"}])
 def test_an_index_of_another_kind_or_codec_than_the_gallery_is_not_recorded(
-    store: IdentityStore, change: dict[str, str]
+    store: GalleryStore, change: dict[str, str]
 ) -> None:
-    store.configure(SETTINGS, ENCODER)
-    assert not store.set_index_state(replace(STATE, **change))  # type: ignore[arg-type]
-    assert store.index_state() is None
-
-
-def test_recoding_declares_the_index_invalid(store: IdentityStore) -> None:
-    store.configure(SETTINGS, ENCODER)
-    add(store, "Ann", "1")
-    assert store.set_index_state(STATE)
-    store.recode(lambda codes, codec: codes, "fp16")
-    assert store.index_state() is None
-
-
-def test_evaluations_are_kept_in_the_order_they_were_run(store: IdentityStore) -> None:
-    first = store.record_run("facesearch evaluate lfw", "lfw", "ab" * 32, '{"faiss":"1.15"}', '[{"top1":0.98}]')
-    second = store.record_run("facesearch evaluate celeba", "celeba", "cd" * 32, "{}", "[]")
-    assert store.runs() == [first, second]
-    assert first.rows == '[{"top1":0.98}]'
+    store.settings.configure(SETTINGS, ENCODER)
+    assert not store.index_state.replace(None, replace(STATE, **change))  # type: ignore[arg-type]
+    assert store.index_state.read() is None

@@ -20,23 +20,34 @@ from sqlalchemy import REAL, ColumnElement, Connection, Integer, LargeBinary, Ta
 from facesearch.errors import StoreError
 from facesearch.store.sqlite.models import (
     Base,
-    Codebook,
-    Encoder,
-    Gallery,
-    Identity,
-    Image,
-    RemovalLog,
-    StoredIndex,
-    Template,
+    CodebookRow,
+    EncoderRow,
+    GalleryRow,
+    IdentityRow,
+    ImageRow,
+    IndexStateRow,
+    RemovalRow,
+    SegmentRow,
+    TemplateRow,
 )
 
 Row = tuple[Any, ...]
 
-COVERED: tuple[type[Base], ...] = (Gallery, Encoder, Identity, Image, Template, Codebook, RemovalLog, StoredIndex)
+COVERED: tuple[type[Base], ...] = (
+    GalleryRow,
+    EncoderRow,
+    IdentityRow,
+    ImageRow,
+    TemplateRow,
+    CodebookRow,
+    RemovalRow,
+    IndexStateRow,
+    SegmentRow,
+)
 _TOGETHER = 64  # rows in a statement: more than one take less time each; old builds of SQLite allow 999 values
 _NAMED = 5  # damaged rows that are named
 _ADVICE = "restore a backup"
-_REBUILT = {StoredIndex.__tablename__: "facesearch index build repairs it"}
+_REBUILT = {row.__tablename__: "facesearch index build repairs it" for row in (IndexStateRow, SegmentRow)}
 
 
 def row_checksum(blob: bytes | None, *values: object) -> int:
@@ -52,7 +63,7 @@ def register(connection: sqlite3.Connection) -> None:
 @cache
 def is_sound(model: type[Base]) -> ColumnElement[bool]:
     """An SQL expression: whether the row is as it was written."""
-    return _stored(model) == _computed(model)
+    return _stored(model) == computed(model)
 
 
 def insert_rows(connection: Connection, model: type[Base], rows: Sequence[Row]) -> None:
@@ -90,7 +101,15 @@ def next_id(connection: Connection, model: type[Base]) -> int:
 def refresh(connection: Connection, model: type[Base], where: ColumnElement[bool]) -> None:
     """Write the checksums of rows anew after other columns were changed."""
     table = _table(model)
-    connection.execute(update(table).where(where).values(checksum=_computed(model)))
+    connection.execute(update(table).where(where).values(checksum=computed(model)))
+
+
+def computed(model: type[Base], **changed: int) -> ColumnElement[int]:
+    """An SQL expression: the checksum of a row, with other values in the columns that are about to be changed."""
+    table, plan = _table(model), _plan(model)
+    blob = table.c[plan.blob] if plan.blob else None
+    values = [changed.get(name, table.c[name]) for name in plan.others]
+    return func.row_checksum(blob, *values, type_=Integer)
 
 
 def require_sound(model: type[Base], sound: bool, row_id: int) -> None:
@@ -153,10 +172,3 @@ def _table(model: type[Base]) -> Table:
 
 def _stored(model: type[Base]) -> ColumnElement[int]:
     return _table(model).c.checksum
-
-
-@cache
-def _computed(model: type[Base]) -> ColumnElement[int]:
-    table, plan = _table(model), _plan(model)
-    blob = table.c[plan.blob] if plan.blob else None
-    return func.row_checksum(blob, *[table.c[name] for name in plan.others], type_=Integer)

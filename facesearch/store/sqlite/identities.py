@@ -1,142 +1,170 @@
-"""Statements about identities, on a connection inside a transaction of the caller."""
+"""The role of identities: the people enrolled, by name."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 
 from sqlalchemy import Connection, Row, Select, bindparam, delete, func, select, update
 
 from facesearch.errors import IdentityExistsError, UsageError
 from facesearch.store.identity_names import check_name, unknown_identity
 from facesearch.store.records import IdentitySummary, Removed, TemplateInfo
-from facesearch.store.sqlite.checksums import insert_rows, is_sound, next_id, refresh, require_sound
+from facesearch.store.sqlite.audit import add_audit
+from facesearch.store.sqlite.checksums import computed, insert_rows, is_sound, next_id, refresh, require_sound
 from facesearch.store.sqlite.chunks import chunks
-from facesearch.store.sqlite.models import Encoder, Identity, Image, RemovalLog, Template
-from facesearch.store.sqlite.state import add_audit
+from facesearch.store.sqlite.models import EncoderRow, IdentityRow, ImageRow, RemovalRow, TemplateRow
+from facesearch.store.sqlite.transactions import Transactions
 
 
-def identities(connection: Connection) -> list[IdentitySummary]:
-    return [_summary(row) for row in connection.execute(_summaries().order_by(Identity.name))]
+class SqliteIdentities:
+    """See `facesearch.store.roles.IdentitiesRole`."""
 
+    def __init__(self, transactions: Transactions) -> None:
+        self._transactions = transactions
 
-def identity(connection: Connection, name: str) -> IdentitySummary:
-    row = connection.execute(_summaries().where(Identity.name == name)).one_or_none()
-    if row is None:
-        raise unknown_identity(name, connection.scalars(select(Identity.name)))
-    return _summary(row)
+    def all(self) -> list[IdentitySummary]:
+        with self._transactions.reading() as connection:
+            return [_summary(row) for row in connection.execute(_summaries().order_by(IdentityRow.name))]
 
+    def find(self, name: str) -> IdentitySummary:
+        with self._transactions.reading() as connection:
+            row = connection.execute(_summaries().where(IdentityRow.name == name)).one_or_none()
+            if row is None:
+                raise unknown_identity(name, connection.scalars(select(IdentityRow.name)))
+            return _summary(row)
 
-def template_infos(connection: Connection, name: str) -> list[TemplateInfo]:
-    rows = connection.execute(
-        select(
-            Template.id,
-            is_sound(Template).label("sound"),
-            is_sound(Image).label("image_sound"),
-            Image.id.label("image_id"),
-            Image.path,
-            Template.quality,
-            Template.box_x,
-            Template.box_y,
-            Template.box_w,
-            Template.box_h,
-            Encoder.precision,
-            Template.codec,
-            Template.created_at,
-        )
-        .join(Image, Image.id == Template.image_id)
-        .join(Encoder, Encoder.id == Template.encoder_id)
-        .where(Template.identity_id == _id(connection, name))
-        .order_by(Template.id)
-    )
-    infos = []
-    for row in rows:
-        require_sound(Template, row.sound, row.id)
-        require_sound(Image, row.image_sound, row.image_id)
-        box = None if row.box_x is None else (row.box_x, row.box_y, row.box_w, row.box_h)
-        infos.append(TemplateInfo(row.id, row.path, row.quality, box, row.precision, row.codec, row.created_at))
-    return infos
+    def templates(self, name: str) -> list[TemplateInfo]:
+        with self._transactions.reading() as connection:
+            return _template_infos(connection, _id(connection, name))
 
+    def rename(self, old: str, new: str) -> None:
+        with self._transactions.writing() as connection:
+            identity_id = _id(connection, old)
+            if new == old:
+                return
+            check_name(new)
+            if connection.scalar(select(IdentityRow.id).where(IdentityRow.name == new)) is not None:
+                raise IdentityExistsError(
+                    f"there already is an identity {new!r}; to join the two, merge {old!r} into it"
+                )
+            connection.execute(update(IdentityRow).where(IdentityRow.id == identity_id).values(name=new))
+            refresh(connection, IdentityRow, IdentityRow.id == identity_id)
+            add_audit(connection, "rename", identity_id, {})
 
-def rename(connection: Connection, old: str, new: str) -> None:
-    identity_id = _id(connection, old)
-    if new == old:
-        return
-    check_name(new)
-    if connection.scalar(select(Identity.id).where(Identity.name == new)) is not None:
-        raise IdentityExistsError(f"there already is an identity {new!r}; to join the two, merge {old!r} into it")
-    connection.execute(update(Identity).where(Identity.id == identity_id).values(name=new))
-    refresh(connection, Identity, Identity.id == identity_id)
-    add_audit(connection, "rename", identity_id, {})
+    def merge(self, sources: Sequence[str], target: str) -> int:
+        with self._transactions.writing() as connection:
+            target_id = _id(connection, target)
+            moved = 0
+            for source in dict.fromkeys(sources):
+                source_id = _id(connection, source)
+                if source_id == target_id:
+                    raise UsageError(f"{source!r} cannot be merged into itself")
+                moved += _merge(connection, source_id, target_id)
+            return moved
 
-
-def merge(connection: Connection, source: str, target: str) -> int:
-    source_id, target_id = _id(connection, source), _id(connection, target)
-    if source_id == target_id:
-        raise UsageError(f"{source!r} cannot be merged into itself")
-    moving = select(Template.id, is_sound(Template)).where(Template.identity_id == source_id).order_by(Template.id)
-    moved = connection.execute(moving).all()
-    for template_id, sound in moved:  # a new checksum would hide the damage
-        require_sound(Template, sound, template_id)
-        connection.execute(update(Template).where(Template.id == template_id).values(identity_id=target_id))
-        refresh(connection, Template, Template.id == template_id)
-    connection.execute(delete(Identity).where(Identity.id == source_id))
-    add_audit(connection, "merge", target_id, {"source_id": source_id, "templates": len(moved)})
-    return len(moved)
-
-
-def forget(connection: Connection, name: str) -> Removed:
-    identity_id = _id(connection, name)
-    rows = connection.execute(
-        select(Template.id, Template.image_id).where(Template.identity_id == identity_id).order_by(Template.id)
-    ).all()
-    if rows:
-        first = next_id(connection, RemovalLog)
-        entries = [(entry, row.id) for entry, row in enumerate(rows, start=first)]
-        insert_rows(connection, RemovalLog, entries)
-    connection.execute(delete(Identity).where(Identity.id == identity_id))  # its templates go with it
-    images = 0
-    still_used = select(Template.id).where(Template.image_id == Image.id).exists()
-    for image_id in {row.image_id for row in rows}:
-        images += connection.execute(delete(Image).where(Image.id == image_id, ~still_used)).rowcount
-    add_audit(connection, "forget", identity_id, {"templates": len(rows), "images": images})
-    return Removed(identity_id, tuple(row.id for row in rows), images)
+    def forget(self, names: Sequence[str]) -> list[Removed]:
+        with self._transactions.writing() as connection:
+            ids = [_id(connection, name) for name in dict.fromkeys(names)]  # raises before anybody is forgotten
+            return [_forget(connection, identity_id) for identity_id in ids]
 
 
 def ids_of(connection: Connection, names: set[str]) -> dict[str, int]:
     """The ids of the identities called `names`, which are created where there are none yet."""
     ids: dict[str, int] = {}
-    named = select(Identity.name, Identity.id).where(Identity.name.in_(bindparam("names", expanding=True)))
+    named = select(IdentityRow.name, IdentityRow.id).where(IdentityRow.name.in_(bindparam("names", expanding=True)))
     for some in chunks(sorted(names)):
         ids.update({name: found for name, found in connection.execute(named, {"names": some})})  # noqa: C416 - rows
     new = [check_name(name) for name in sorted(names) if name not in ids]
-    ids.update({name: new_id for new_id, name in enumerate(new, start=next_id(connection, Identity))})
+    ids.update({name: new_id for new_id, name in enumerate(new, start=next_id(connection, IdentityRow))})
     now = int(time.time())
-    insert_rows(connection, Identity, [(ids[name], name, now) for name in new])
+    insert_rows(connection, IdentityRow, [(ids[name], name, now) for name in new])
     return ids
 
 
+def _merge(connection: Connection, source_id: int, target_id: int) -> int:
+    theirs = TemplateRow.identity_id == source_id
+    damaged = connection.scalar(select(TemplateRow.id).where(theirs, ~is_sound(TemplateRow)).limit(1))
+    if damaged is not None:  # a new checksum would hide the damage
+        require_sound(TemplateRow, False, damaged)
+    checksum = computed(TemplateRow, identity_id=target_id)
+    moved = connection.execute(update(TemplateRow).where(theirs).values(identity_id=target_id, checksum=checksum))
+    connection.execute(delete(IdentityRow).where(IdentityRow.id == source_id))
+    add_audit(connection, "merge", target_id, {"source_id": source_id, "templates": moved.rowcount})
+    return moved.rowcount
+
+
+def _forget(connection: Connection, identity_id: int) -> Removed:
+    rows = connection.execute(
+        select(TemplateRow.id, TemplateRow.image_id)
+        .where(TemplateRow.identity_id == identity_id)
+        .order_by(TemplateRow.id)
+    ).all()
+    if rows:
+        first = next_id(connection, RemovalRow)
+        insert_rows(connection, RemovalRow, [(entry, row.id) for entry, row in enumerate(rows, start=first)])
+    connection.execute(delete(IdentityRow).where(IdentityRow.id == identity_id))  # its templates go with it
+    images = 0
+    still_used = select(TemplateRow.id).where(TemplateRow.image_id == ImageRow.id).exists()
+    for some in chunks(sorted({row.image_id for row in rows})):
+        images += connection.execute(delete(ImageRow).where(ImageRow.id.in_(some), ~still_used)).rowcount
+    add_audit(connection, "forget", identity_id, {"templates": len(rows), "images": images})
+    return Removed(identity_id, tuple(row.id for row in rows), images)
+
+
+def _template_infos(connection: Connection, identity_id: int) -> list[TemplateInfo]:
+    rows = connection.execute(
+        select(
+            TemplateRow.id,
+            is_sound(TemplateRow).label("sound"),
+            is_sound(ImageRow).label("image_sound"),
+            ImageRow.id.label("image_id"),
+            ImageRow.path,
+            TemplateRow.quality,
+            TemplateRow.box_x,
+            TemplateRow.box_y,
+            TemplateRow.box_w,
+            TemplateRow.box_h,
+            EncoderRow.precision,
+            TemplateRow.codec,
+            TemplateRow.created_at,
+        )
+        .join(ImageRow, ImageRow.id == TemplateRow.image_id)
+        .join(EncoderRow, EncoderRow.id == TemplateRow.encoder_id)
+        .where(TemplateRow.identity_id == identity_id)
+        .order_by(TemplateRow.id)
+    )
+    infos = []
+    for row in rows:
+        require_sound(TemplateRow, row.sound, row.id)
+        require_sound(ImageRow, row.image_sound, row.image_id)
+        box = None if row.box_x is None else (row.box_x, row.box_y, row.box_w, row.box_h)
+        infos.append(TemplateInfo(row.id, row.path, row.quality, box, row.precision, row.codec, row.created_at))
+    return infos
+
+
 def _id(connection: Connection, name: str) -> int:
-    found = connection.scalar(select(Identity.id).where(Identity.name == name))
+    found = connection.scalar(select(IdentityRow.id).where(IdentityRow.name == name))
     if found is None:
-        raise unknown_identity(name, connection.scalars(select(Identity.name)))
+        raise unknown_identity(name, connection.scalars(select(IdentityRow.name)))
     return found
 
 
 def _summaries() -> Select[int, bool, str, int, int, int]:
     return (
         select(
-            Identity.id,
-            is_sound(Identity).label("sound"),
-            Identity.name,
-            func.count(Template.id).label("templates"),
-            func.count(Template.image_id.distinct()).label("images"),
-            Identity.created_at,
+            IdentityRow.id,
+            is_sound(IdentityRow).label("sound"),
+            IdentityRow.name,
+            func.count(TemplateRow.id).label("templates"),
+            func.count(TemplateRow.image_id.distinct()).label("images"),
+            IdentityRow.created_at,
         )
-        .outerjoin(Template, Template.identity_id == Identity.id)
-        .group_by(Identity.id)
+        .outerjoin(TemplateRow, TemplateRow.identity_id == IdentityRow.id)
+        .group_by(IdentityRow.id)
     )
 
 
 def _summary(row: Row[int, bool, str, int, int, int]) -> IdentitySummary:
-    require_sound(Identity, row.sound, row.id)
+    require_sound(IdentityRow, row.sound, row.id)
     return IdentitySummary(row.id, row.name, row.templates, row.images, row.created_at)

@@ -21,7 +21,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-REVISIONS = ("0001", "0002", "0003", "0004", "0005")  # of migrations/versions, oldest first
+REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006")  # of migrations/versions, oldest first
 
 # The table that Alembic keeps; an empty database is created with it at the newest revision.
 version_table = Table(
@@ -55,7 +55,7 @@ class Checked:
     checksum: Mapped[int] = mapped_column(server_default=text("0"), sort_order=1)
 
 
-class Identity(Checked, Base):
+class IdentityRow(Checked, Base):
     """A person enrolled. Names are compared exactly."""
 
     __tablename__ = "identities"
@@ -66,7 +66,7 @@ class Identity(Checked, Base):
     created_at: Mapped[int]
 
 
-class Image(Checked, Base):
+class ImageRow(Checked, Base):
     """A photo, known by the SHA-256 of its content. Pixels are never stored."""
 
     __tablename__ = "images"
@@ -80,7 +80,7 @@ class Image(Checked, Base):
     created_at: Mapped[int]
 
 
-class Encoder(Checked, Base):
+class EncoderRow(Checked, Base):
     """An encoder that made templates; told apart by its fingerprint."""
 
     __tablename__ = "encoders"
@@ -92,7 +92,7 @@ class Encoder(Checked, Base):
     fingerprint: Mapped[str] = mapped_column(unique=True)
 
 
-class Template(Checked, Base):
+class TemplateRow(Checked, Base):
     """The stored vector of one face, in the codec that the row names."""
 
     __tablename__ = "templates"
@@ -112,7 +112,7 @@ class Template(Checked, Base):
     created_at: Mapped[int]
 
 
-class Codebook(Checked, Base):
+class CodebookRow(Checked, Base):
     """What codes of an index kind are read with. A template's codec names kind and id, as in `tcq64@1`."""
 
     __tablename__ = "codebooks"
@@ -125,7 +125,7 @@ class Codebook(Checked, Base):
     created_at: Mapped[int]
 
 
-class RemovalLog(Checked, Base):
+class RemovalRow(Checked, Base):
     """Templates taken out, so that an index that is behind can be brought up to date."""
 
     __tablename__ = "removals"
@@ -135,7 +135,7 @@ class RemovalLog(Checked, Base):
     template_id: Mapped[int]
 
 
-class Gallery(Checked, Base):
+class GalleryRow(Checked, Base):
     """The settings of the gallery; one row."""
 
     __tablename__ = "gallery"
@@ -151,8 +151,8 @@ class Gallery(Checked, Base):
     created_at: Mapped[int]
 
 
-class StoredIndex(Checked, Base):
-    """The index file that is valid; at most one row."""
+class IndexStateRow(Checked, Base):
+    """What the valid index files cover; at most one row. `version` is another one whenever they change."""
 
     __tablename__ = "index_state"
     __table_args__ = (CheckConstraint("id = 1", name="single"),)
@@ -160,30 +160,30 @@ class StoredIndex(Checked, Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     kind: Mapped[str]
     codec: Mapped[str]
+    last_template_id: Mapped[int]
+    last_removal_id: Mapped[int]
+    built_at: Mapped[int]
+    version: Mapped[int]
+
+
+class SegmentRow(Checked, Base):
+    """A part of the index, which holds the templates whose ids lie in an interval. Without a file, it has to be built.
+
+    file_name, sha256: empty where the file was taken away, so that nobody forgotten stays in it.
+    """
+
+    __tablename__ = "index_segments"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
     file_name: Mapped[str]
     sha256: Mapped[str]
     rows: Mapped[int]
+    first_template_id: Mapped[int]
     last_template_id: Mapped[int]
-    last_removal_id: Mapped[int]
     size_bytes: Mapped[int]
-    built_at: Mapped[int]
 
 
-class Run(Base):
-    """An evaluation and what it was run with; versions and rows are JSON."""
-
-    __tablename__ = "evaluation_runs"
-
-    id: Mapped[int] = mapped_column(primary_key=True)
-    created_at: Mapped[int]
-    command: Mapped[str]
-    dataset: Mapped[str]
-    dataset_sha256: Mapped[str]
-    versions: Mapped[str]
-    rows: Mapped[str]
-
-
-class StoredCalibration(Base):
+class CalibrationRow(Base):
     """What the threshold was set from; at most one row, which outlives the threshold that was set by it."""
 
     __tablename__ = "calibration"
@@ -207,7 +207,7 @@ class StoredCalibration(Base):
     created_at: Mapped[int]
 
 
-class Audit(Base):
+class AuditRow(Base):
     """What was done to the gallery, without names and vectors. No foreign key: it outlives the identity."""
 
     __tablename__ = "audit_events"

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
 from facesearch.errors import StoreBusyError
+from facesearch.store.records import Progress
 from facesearch.store.sqlite.connection import in_plain_words
-
-Progress = Callable[[int, int], None]  # (bytes done, bytes in all)
 
 _STEP = 2048  # pages copied at a time
 

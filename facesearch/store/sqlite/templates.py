@@ -1,43 +1,117 @@
-"""Statements about templates and images, on a connection inside a transaction of the caller."""
+"""The role of the template log: templates and their images, and what was taken out."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
-from sqlalchemy import Connection, bindparam, func, select, update
+import numpy.typing as npt
+from sqlalchemy import Connection, bindparam, column, func, select, table
 
-from facesearch.errors import StoreError
 from facesearch.store.records import (
     Counts,
     EncoderKey,
+    LogPosition,
     NewTemplate,
     Owner,
-    Removal,
     TemplateOwners,
     Templates,
-    Watermark,
 )
-from facesearch.store.sqlite.checksums import insert_rows, is_sound, next_id, refresh, require_sound
+from facesearch.store.sqlite.audit import add_audit
+from facesearch.store.sqlite.checksums import insert_rows, is_sound, next_id, require_sound
 from facesearch.store.sqlite.chunks import chunks
 from facesearch.store.sqlite.identities import ids_of
-from facesearch.store.sqlite.models import Gallery, Identity, Image, RemovalLog, Template
-from facesearch.store.sqlite.state import add_audit, clear_index_state, encoder_id
+from facesearch.store.sqlite.models import IdentityRow, ImageRow, RemovalRow, TemplateRow
+from facesearch.store.sqlite.settings import encoder_id
+from facesearch.store.sqlite.transactions import Transactions
 
-Recode = Callable[[list[bytes], str], list[bytes]]  # (codes, their codec) -> codes in the new codec
-Progress = Callable[[int, int], None]  # (done, total)
 
-_BATCH = 4096
+class SqliteTemplates:
+    """See `facesearch.store.roles.TemplatesRole`."""
+
+    def __init__(self, transactions: Transactions) -> None:
+        self._transactions = transactions
+
+    def enrolled(self, sha256s: Sequence[bytes]) -> dict[bytes, str]:
+        with self._transactions.reading() as connection:
+            return enrolled(connection, sha256s)
+
+    def add(
+        self, batch: Sequence[NewTemplate], encoder: EncoderKey, codec: str, *, logged: bool = False
+    ) -> list[int | None]:
+        with self._transactions.writing() as connection:
+            added = _add_templates(connection, batch, encoder, codec)
+            if logged and (count := len(added) - added.count(None)):
+                add_audit(connection, "enroll", None, {"templates": count})
+            return added
+
+    def batches(self, after_id: int = 0, until_id: int | None = None, batch: int = 4096) -> Iterator[Templates]:
+        while True:
+            with self._transactions.reading() as connection:
+                found = read_templates(connection, after_id, until_id=until_id, limit=batch)
+            if not len(found):
+                return
+            yield found
+            after_id = int(found.ids[-1])
+
+    def owners(self, template_ids: Sequence[int]) -> dict[int, Owner]:
+        with self._transactions.reading() as connection:
+            return owners(connection, template_ids)
+
+    def codes(self, template_ids: Sequence[int]) -> Templates:
+        with self._transactions.reading() as connection:
+            return _codes(connection, template_ids)
+
+    def removed_since(self, removal_id: int) -> npt.NDArray[np.int64]:
+        with self._transactions.reading() as connection:
+            return removed_since(connection, removal_id)
+
+    def counts(self) -> Counts:
+        with self._transactions.reading() as connection:
+            identities, templates, images = (
+                connection.scalar(select(func.count()).select_from(row)) or 0
+                for row in (IdentityRow, TemplateRow, ImageRow)
+            )
+        return Counts(identities, templates, images)
+
+    def position(self) -> LogPosition:
+        with self._transactions.reading() as connection:
+            return position_of(connection.execute(select(*HIGHEST_IDS)).one())
+
+    def codecs(self) -> set[str]:
+        with self._transactions.reading() as connection:
+            return set(connection.scalars(select(TemplateRow.codec).distinct()))
+
+
+# AUTOINCREMENT keeps the highest id ever given here, also of rows that are gone; rolled back with its transaction.
+# These numbers have no checksum; at least they cannot fall behind the rows that are there.
+_SEQUENCE = table("sqlite_sequence", column("name"), column("seq"))
+HIGHEST_IDS = tuple(
+    highest
+    for row in (TemplateRow, RemovalRow)
+    for highest in (
+        select(_SEQUENCE.c.seq).where(_SEQUENCE.c.name == row.__tablename__).scalar_subquery(),
+        select(func.max(row.id)).scalar_subquery(),
+    )
+)
+"""For `position_of`: the highest ids of templates and of removals."""
+
+
+def position_of(highest: Sequence[Any]) -> LogPosition:
+    """The position of the log, from the values of `HIGHEST_IDS`."""
+    given, stored, removals_given, removals_stored = (value or 0 for value in highest)
+    return LogPosition(max(given, stored), max(removals_given, removals_stored))
 
 
 def enrolled(connection: Connection, sha256s: Sequence[bytes]) -> dict[bytes, str]:
     statement = (
-        select(Image.sha256, Identity.name)
-        .join(Template, Template.image_id == Image.id)
-        .join(Identity, Identity.id == Template.identity_id)
-        .where(Image.sha256.in_(bindparam("hashes", expanding=True)))
-        .order_by(Template.id)
+        select(ImageRow.sha256, IdentityRow.name)
+        .join(TemplateRow, TemplateRow.image_id == ImageRow.id)
+        .join(IdentityRow, IdentityRow.id == TemplateRow.identity_id)
+        .where(ImageRow.sha256.in_(bindparam("hashes", expanding=True)))
+        .order_by(TemplateRow.id)
     )
     found: dict[bytes, str] = {}
     for hashes in chunks(sha256s):
@@ -46,7 +120,7 @@ def enrolled(connection: Connection, sha256s: Sequence[bytes]) -> dict[bytes, st
     return found
 
 
-def add_templates(
+def _add_templates(
     connection: Connection, batch: Sequence[NewTemplate], encoder: EncoderKey, codec: str
 ) -> list[int | None]:
     image_ids = _image_ids(connection, [new.sha256 for new in batch])
@@ -64,11 +138,11 @@ def add_templates(
     news = batch if len(accepted) == len(batch) else [batch[position] for position in accepted]
     owner_ids = ids_of(connection, {new.identity for new in news})
     _add_images(connection, news, image_ids, now)
-    by_encoder, first = encoder_id(connection, encoder), next_id(connection, Template)
+    by_encoder, first = encoder_id(connection, encoder), next_id(connection, TemplateRow)
     nowhere = (None, None, None, None)
     insert_rows(
         connection,
-        Template,
+        TemplateRow,
         [
             (
                 *(first + number, owner_ids[new.identity], image_ids[new.sha256], by_encoder, codec, new.code),
@@ -96,12 +170,12 @@ def _add_images(connection: Connection, news: Sequence[NewTemplate], ids: dict[b
     """Add the images that have no id yet, and their ids to `ids`."""
     # In the order of their hashes, which are indexed: neighbours go into the same page.
     unknown = sorted((new for new in news if new.sha256 not in ids), key=lambda new: new.sha256)
-    first = next_id(connection, Image)
+    first = next_id(connection, ImageRow)
     rows = [
         (first + number, new.sha256, _storable(new.path), new.width, new.height, now)
         for number, new in enumerate(unknown)
     ]
-    insert_rows(connection, Image, rows)
+    insert_rows(connection, ImageRow, rows)
     ids.update({new.sha256: first + number for number, new in enumerate(unknown)})
 
 
@@ -114,26 +188,28 @@ def _storable(path: str) -> str:
 
 def owners(connection: Connection, template_ids: Sequence[int]) -> dict[int, Owner]:
     statement = (
-        select(Template.id, is_sound(Template), Identity.id, is_sound(Identity), Identity.name)
-        .join(Identity, Identity.id == Template.identity_id)
-        .where(Template.id.in_(bindparam("ids", expanding=True)))
+        select(TemplateRow.id, is_sound(TemplateRow), IdentityRow.id, is_sound(IdentityRow), IdentityRow.name)
+        .join(IdentityRow, IdentityRow.id == TemplateRow.identity_id)
+        .where(TemplateRow.id.in_(bindparam("ids", expanding=True)))
     )
     found: dict[int, Owner] = {}
     for ids in chunks(template_ids):
         rows = connection.execute(statement, {"ids": [int(i) for i in ids]})
         for template_id, sound, identity_id, identity_sound, name in rows:
-            require_sound(Template, sound, template_id)
-            require_sound(Identity, identity_sound, identity_id)
+            require_sound(TemplateRow, sound, template_id)
+            require_sound(IdentityRow, identity_sound, identity_id)
             found[template_id] = Owner(identity_id, name)
     return found
 
 
 def template_owners(connection: Connection) -> TemplateOwners:
     rows = connection.execute(
-        select(Template.id, Template.identity_id, Template.quality, is_sound(Template)).order_by(Template.id)
+        select(TemplateRow.id, TemplateRow.identity_id, TemplateRow.quality, is_sound(TemplateRow)).order_by(
+            TemplateRow.id
+        )
     ).all()
     for row in rows:
-        require_sound(Template, row[3], row[0])
+        require_sound(TemplateRow, row[3], row[0])
     return TemplateOwners(
         ids=np.fromiter((row[0] for row in rows), np.int64, len(rows)),
         identity_ids=np.fromiter((row[1] for row in rows), np.int64, len(rows)),
@@ -141,16 +217,15 @@ def template_owners(connection: Connection) -> TemplateOwners:
     )
 
 
-def next_templates(connection: Connection, after_id: int, limit: int) -> Templates:
-    """The `limit` templates with the lowest ids above `after_id`."""
-    rows = connection.execute(
-        select(Template.id, Template.code, Template.codec, is_sound(Template))
-        .where(Template.id > after_id)
-        .order_by(Template.id)
-        .limit(limit)
-    ).all()
+def read_templates(connection: Connection, after_id: int, *, until_id: int | None = None, limit: int) -> Templates:
+    """The `limit` templates with the lowest ids above `after_id`, none above `until_id`."""
+    wanted = select(TemplateRow.id, TemplateRow.code, TemplateRow.codec, is_sound(TemplateRow))
+    wanted = wanted.where(TemplateRow.id > after_id)
+    if until_id is not None:
+        wanted = wanted.where(TemplateRow.id <= until_id)
+    rows = connection.execute(wanted.order_by(TemplateRow.id).limit(limit)).all()
     for row in rows:
-        require_sound(Template, row[3], row[0])
+        require_sound(TemplateRow, row[3], row[0])
     return Templates(
         ids=np.fromiter((row[0] for row in rows), np.int64, len(rows)),
         codes=[row[1] for row in rows],
@@ -158,14 +233,14 @@ def next_templates(connection: Connection, after_id: int, limit: int) -> Templat
     )
 
 
-def codes(connection: Connection, template_ids: Sequence[int]) -> Templates:
-    statement = select(Template.id, Template.code, Template.codec, is_sound(Template)).where(
-        Template.id.in_(bindparam("ids", expanding=True))
+def _codes(connection: Connection, template_ids: Sequence[int]) -> Templates:
+    statement = select(TemplateRow.id, TemplateRow.code, TemplateRow.codec, is_sound(TemplateRow)).where(
+        TemplateRow.id.in_(bindparam("ids", expanding=True))
     )
     found: dict[int, tuple[bytes, str]] = {}
     for ids in chunks(template_ids):
         for template_id, code, codec, sound in connection.execute(statement, {"ids": [int(i) for i in ids]}):
-            require_sound(Template, sound, template_id)
+            require_sound(TemplateRow, sound, template_id)
             found[template_id] = (code, codec)
     present = [int(i) for i in template_ids if int(i) in found]
     return Templates(
@@ -175,70 +250,13 @@ def codes(connection: Connection, template_ids: Sequence[int]) -> Templates:
     )
 
 
-def removals(connection: Connection, after_id: int) -> list[Removal]:
+def removed_since(connection: Connection, removal_id: int) -> npt.NDArray[np.int64]:
+    """The ids of templates taken out after that entry of the log, in its order."""
     rows = connection.execute(
-        select(RemovalLog.id, RemovalLog.template_id, is_sound(RemovalLog))
-        .where(RemovalLog.id > after_id)
-        .order_by(RemovalLog.id)
-    )
-    found = []
-    for entry, template_id, sound in rows:
-        require_sound(RemovalLog, sound, entry)
-        found.append(Removal(entry, template_id))
-    return found
-
-
-def counts(connection: Connection) -> Counts:
-    identities, templates, images = (
-        connection.scalar(select(func.count()).select_from(table)) or 0 for table in (Identity, Template, Image)
-    )
-    return Counts(identities, templates, images)
-
-
-def watermark(connection: Connection) -> Watermark:
-    # AUTOINCREMENT keeps the highest id ever given here, also of rows that are gone; rolled back with its transaction.
-    given: dict[str, int] = {}
-    for table, last in connection.exec_driver_sql("SELECT name, seq FROM sqlite_sequence"):
-        given[table] = last
-    # These numbers have no checksum; at least they cannot fall behind the rows that are there.
-    stored = connection.execute(
-        select(select(func.max(Template.id)).scalar_subquery(), select(func.max(RemovalLog.id)).scalar_subquery())
-    ).one()
-    return Watermark(
-        max(given.get(Template.__tablename__, 0), stored[0] or 0),
-        max(given.get(RemovalLog.__tablename__, 0), stored[1] or 0),
-    )
-
-
-def codecs(connection: Connection) -> set[str]:
-    return set(connection.scalars(select(Template.codec).distinct()))
-
-
-def recode(connection: Connection, fn: Recode, codec: str, progress: Progress | None) -> int:
-    total = connection.scalar(select(func.count()).select_from(Template)) or 0
-    change = update(Template).where(Template.id == bindparam("template_id"))
-    change = change.values(code=bindparam("new_code"), codec=codec)
-    done = last = 0
-    while len(batch := next_templates(connection, last, _BATCH)):
-        for old_codec in dict.fromkeys(old for old in batch.codecs if old != codec):
-            chosen = [i for i, of in enumerate(batch.codecs) if of == old_codec]
-            new_codes = fn([batch.codes[i] for i in chosen], old_codec)
-            if len(new_codes) != len(chosen):
-                raise StoreError(f"{len(chosen)} templates gave {len(new_codes)} codes; nothing was changed")
-            connection.execute(
-                change,
-                [
-                    {"template_id": int(batch.ids[i]), "new_code": code}
-                    for i, code in zip(chosen, new_codes, strict=True)
-                ],
-            )
-        refresh(connection, Template, (Template.id > last) & (Template.id <= int(batch.ids[-1])))
-        last = int(batch.ids[-1])
-        done += len(batch)
-        if progress is not None:
-            progress(done, total)
-    connection.execute(update(Gallery).values(codec=codec))
-    refresh(connection, Gallery, Gallery.id == 1)
-    clear_index_state(connection)
-    add_audit(connection, "recode", None, {"templates": total, "codec": codec})
-    return total
+        select(RemovalRow.id, RemovalRow.template_id, is_sound(RemovalRow))
+        .where(RemovalRow.id > removal_id)
+        .order_by(RemovalRow.id)
+    ).all()
+    for entry, _, sound in rows:
+        require_sound(RemovalRow, sound, entry)
+    return np.fromiter((row[1] for row in rows), np.int64, len(rows))

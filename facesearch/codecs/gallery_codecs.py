@@ -1,4 +1,4 @@
-"""How templates are stored beside a kind of index, and what their codes are read with.
+"""How the templates of a gallery are stored beside its kind of index, and what their codes are read with.
 
 A codec is `fp32`, `fp16` or `int8`, or the codes of an index kind and their codebook, as in `tcq64@1`: then the
 database keeps the very codes that the index searches, and no other copy of a template. Codebooks stand in the database,
@@ -7,22 +7,21 @@ too, and are never changed: what was stored with an older one is read with that 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from facesearch.assets import manifest, read_asset
 from facesearch.codecs.plain import CODECS, TemplateCodec, find_codec
+from facesearch.codecs.ref import CodecRef
+from facesearch.codecs.training import least_templates, shipped_coder, shipped_origin
 from facesearch.errors import IndexStateError, StoreError, UsageError
-from facesearch.store import GallerySettings, IdentityStore
-from indexes import Coder, VectorIndexError, code_of, learn_coder, load_coder, parse_kind, ready_coder
+from indexes import Coder, VectorIndexError, code_of, learn_coder, load_coder, parse_kind
 
 Vectors = npt.NDArray[np.float32]
 
-CODES = "codes"  # of the index kind, whose codec is named when it has a codebook
 KEEP_NOTHING = "none"
 KEEP = (*CODECS, KEEP_NOTHING)  # what a user can ask to keep
 # Kinds whose own codes are those of a plain codec, or no better than it.
@@ -30,6 +29,18 @@ _PLAIN = {"flat": "fp32", "fp16": "fp16", "sq8": "int8"}
 _OTHERWISE = "int8"  # for kinds whose codes mean nothing outside their index
 _FROM_GALLERY = "learnt from the templates of this gallery"
 _UNTRAINED = "learnt from nothing: ready as it is"
+
+
+class Codebooks(Protocol):
+    """Where codebooks are kept."""
+
+    def add(self, kind: str, content: bytes, origin: str) -> str:
+        """Keep a codebook of codes of that kind, or find the same one; returns the name of the codec."""
+        ...
+
+    def read(self, codec: str) -> tuple[bytes, str]:
+        """Content and origin of the codebook of a codec; raises `StoreError` if it is missing or damaged."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +69,20 @@ class CodedTemplates:
         return np.frombuffer(b"".join(codes), np.uint8).reshape(-1, size)
 
 
-class TemplateCodecs:
-    """The codecs of one gallery, by name."""
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What a gallery stores now: templates of a model, of so many components, in a codec."""
 
-    def __init__(self, store: IdentityStore) -> None:
-        self._store = store
+    model: str
+    dimension: int
+    codec: str
+
+
+class GalleryCodecs:
+    """The codecs of one gallery, by name. Safe to share between threads."""
+
+    def __init__(self, codebooks: Codebooks) -> None:
+        self._codebooks = codebooks
         self._coded: dict[str, CodedTemplates] = {}
 
     def find(self, name: str) -> TemplateCodec:
@@ -71,36 +91,50 @@ class TemplateCodecs:
 
     def coded(self, name: str) -> CodedTemplates | None:
         """The codec of that name if it is an index kind's, with its codebook; else None."""
-        if "@" not in name:
+        if CodecRef.parse(name).is_plain:
             return None
         if name not in self._coded:
             try:
-                coder = load_coder(self._store.codebook(name)[0])
+                coder = load_coder(self._codebooks.read(name)[0])
             except VectorIndexError as error:
                 raise StoreError(f"{name}: {error}; restore a backup") from error
             self._coded[name] = CodedTemplates(name, coder)
         return self._coded[name]
 
-    def add(self, coder: Coder, origin: str) -> str:
-        """Store a coder's codebook; returns the name of its codec."""
-        return self._store.add_codebook(coder.name, coder.to_bytes(), origin)
+    def decode(self, codes: list[bytes], codecs: list[str], dimension: int) -> Vectors:
+        """Templates (n, dimension) of unit length, of n codes, each in the codec named at its place."""
+        vectors = np.zeros((len(codes), dimension), dtype=np.float32)
+        names = np.array(codecs)
+        for name in dict.fromkeys(codecs):
+            rows = np.flatnonzero(names == name)
+            vectors[rows] = self.find(name).decode([codes[row] for row in rows], dimension)
+        return vectors
 
-    def started(self, settings: GallerySettings) -> str:
-        """The codec of a new gallery: codes are stored from the first template on where they need none to be learnt."""
-        if settings.codec != CODES:
-            return settings.codec
-        code = code_of(settings.index_kind)
-        coder = shipped_coder(settings.model, settings.index_kind, settings.dimension)
+    def recoded(self, name: str, dimension: int, codes: list[bytes], old: str) -> list[bytes]:
+        """Codes of codec `old` as those of codec `name`."""
+        return self.find(name).encode(self.find(old).decode(codes, dimension))
+
+    def started(self, model: str, dimension: int, kind: str, keep: str | None) -> str:
+        """The codec of a new gallery: codes are stored from the first template on where they need none to be learnt.
+
+        Raises `UsageError` for a codec to keep that there is not.
+        """
+        plain = plain_codec(kind, keep)
+        if plain is not None:
+            return str(plain)
+        coder = shipped_coder(model, kind, dimension)
         if coder is not None:
-            return self.add(coder, _shipped_origin(settings.model))
+            return self.add(coder, shipped_origin(model))
+        code = code_of(kind)
         if code is None or parse_kind(code).training_size:
             return _OTHERWISE  # until `index build` can learn from the gallery
-        nothing = np.zeros((0, settings.dimension), np.float32)
-        return self.add(learn_coder(code, settings.dimension, nothing), _UNTRAINED)
+        nothing = np.zeros((0, dimension), np.float32)
+        return self.add(learn_coder(code, dimension, nothing), _UNTRAINED)
 
     def chosen(
         self,
-        settings: GallerySettings,
+        stored: Stored,
+        templates: int,
         kind: str,
         keep: str | None,
         sample: Callable[[], Vectors],
@@ -111,30 +145,30 @@ class TemplateCodecs:
         """The codec in which templates are to be stored beside an index of `kind`, see `Gallery.build_index`.
 
         Args:
-            settings: as they are. changed: whether the kind was asked for.
+            stored: what there is now. templates: how many. changed: whether the kind was asked for.
             sample: gives stored templates (n, d) to learn from.
         """
-        kept = self.coded(settings.codec)
-        codec = settings.codec
-        if changed or keep is not None or (relearn and kept):
-            codec = plain_codec(kind, keep) or CODES
+        kept = self.coded(stored.codec)
+        asked = changed or keep is not None or (relearn and kept)
+        codec = plain_codec(kind, keep) if asked else CodecRef.parse(stored.codec)
         known = None
         if not relearn:
             # The same codes stay as they are: coding them again would lose something again.
             same = kept is not None and kept.coder.name == code_of(kind)
-            known = kept.coder if kept and same else shipped_coder(settings.model, kind, settings.dimension)
-            codec = settings.codec if codec == CODES and same else codec
-        least, templates = least_templates(kind, known), self._store.counts().templates
+            known = kept.coder if kept and same else shipped_coder(stored.model, kind, stored.dimension)
+            if codec is None and same:
+                codec = CodecRef.parse(stored.codec)
+        least = least_templates(kind, known)
         if templates < least:
             raise IndexStateError(
                 f"index {kind} needs at least {least} templates to be trained, this gallery has {templates}; "
                 "use flat or sq8 until then"
             )
-        if codec != CODES:
-            return codec
+        if codec is not None:
+            return str(codec)
         if known is not None:
-            return self.add(known, _shipped_origin(settings.model))
-        return self.learnt(kind, settings.dimension, sample())
+            return self.add(known, shipped_origin(stored.model))
+        return self.learnt(kind, stored.dimension, sample())
 
     def learnt(self, kind: str, dimension: int, templates: Vectors) -> str:
         """The codec of the codes of a kind, with a codebook learnt from templates (n, d)."""
@@ -143,12 +177,12 @@ class TemplateCodecs:
         except VectorIndexError as error:
             raise IndexStateError(str(error)) from error
 
-    def recoded(self, name: str, dimension: int, codes: list[bytes], old: str) -> list[bytes]:
-        """Codes of codec `old` as those of codec `name`."""
-        return self.find(name).encode(self.find(old).decode(codes, dimension))
+    def add(self, coder: Coder, origin: str) -> str:
+        """Keep a coder's codebook; returns the name of its codec."""
+        return self._codebooks.add(coder.name, coder.to_bytes(), origin)
 
 
-def plain_codec(kind: str, keep: str | None) -> str | None:
+def plain_codec(kind: str, keep: str | None) -> CodecRef | None:
     """The plain codec to store templates in; None where the codes of the kind itself are to be stored.
 
     keep: what the user asked to keep; nothing by default. Raises `UsageError` for what there is not.
@@ -156,36 +190,13 @@ def plain_codec(kind: str, keep: str | None) -> str | None:
     if keep is not None and keep not in KEEP:
         raise UsageError(f"no codec is named '{keep}'; there are: {', '.join(KEEP)}")
     if keep is not None and keep != KEEP_NOTHING:
-        return keep
+        return CodecRef(keep)
     code = code_of(kind)
-    return _OTHERWISE if code is None else _PLAIN.get(code)
-
-
-def shipped_coder(model: str, kind: str, dimension: int) -> Coder | None:
-    """A coder for the codes of the kind from statistics of a model's templates that come with the package, if any."""
-    code, asset = code_of(kind), f"codebook-{model}"
-    if code is None or not re.fullmatch(r"tcq\d+", code) or asset not in manifest():
-        return None
-    coder = ready_coder(code, read_asset(asset))
-    return coder if coder.dimension == dimension else None
-
-
-def _shipped_origin(model: str) -> str:
-    return f"learnt from {manifest()[f'codebook-{model}'].origin}"
-
-
-def least_templates(kind: str, coder: Coder | None) -> int:
-    """How many templates the kind's index needs to be trained, beside a coder that is there."""
-    parsed = parse_kind(kind)
-    stages = parsed.stages if coder is None else parsed.stages[:-1]
-    return max((stage.training_size for stage in stages), default=0)
-
-
-def settled_templates(kind: str, coder: Coder | None) -> int:
-    """From how many templates on training the kind's index is worth it, beside a coder that is there."""
-    return parse_kind(kind).settled_size if least_templates(kind, coder) else 0
+    plain = _OTHERWISE if code is None else _PLAIN.get(code)
+    return None if plain is None else CodecRef(plain)
 
 
 def originals_kept(codec: str) -> str:
     """What a gallery with this codec keeps of its templates beside an index: a plain codec, or none."""
-    return KEEP_NOTHING if "@" in codec else codec
+    ref = CodecRef.parse(codec)
+    return ref.kind if ref.is_plain else KEEP_NOTHING

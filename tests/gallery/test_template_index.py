@@ -1,4 +1,4 @@
-"""The index as a projection of the store: kinds, catching up, damage and repair."""
+"""The template index: kinds, catching up, damage and repair."""
 
 from __future__ import annotations
 
@@ -15,10 +15,11 @@ import numpy as np
 import pytest
 
 from facesearch import Gallery
-from facesearch.errors import IndexStateError, UsageError
-from facesearch.gallery.template_index import IndexProjection
+from facesearch.errors import GalleryNotFoundError, IndexStateError, UsageError
+from facesearch.gallery.index_writing import IndexWriter
 from facesearch.photos.photo import Photo
-from facesearch.store import IndexState, SqlStore, open_store
+from facesearch.store import IndexState, open_store
+from facesearch.store.sqlite.index_state import SqliteIndexState
 from indexes import Footer, read_footer
 
 from .doubles import ProjectionEncoder, add_templates, index_files, store_templates, unit_vectors
@@ -103,7 +104,7 @@ def test_the_originals_can_be_kept_beside_a_smaller_index(large: Path, vectors: 
         gallery.build_index(keep="fp16")
         assert (gallery.info().index, gallery.info().codec) == ("flat", "fp16")
     with open_store(large) as store:
-        assert {codec for batch in store.templates() for codec in batch.codecs} == {"fp16"}
+        assert {codec for batch in store.templates.batches() for codec in batch.codecs} == {"fp16"}
 
 
 @pytest.mark.parametrize(
@@ -192,11 +193,11 @@ def test_small_gains_are_replayed_and_large_ones_written(large: Path, known: lis
 def test_what_was_committed_before_a_crash_is_replayed_and_then_saved(
     enrolled: Path, known: list[Photo], probes: list[Photo], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def crash(self: IndexProjection, *, force: bool = False) -> bool:
+    def crash(self: IndexWriter, *, force: bool = False) -> bool:
         raise KeyboardInterrupt
 
     with Gallery.open(enrolled) as gallery, monkeypatch.context() as patch:
-        patch.setattr(IndexProjection, "save", crash)
+        patch.setattr(IndexWriter, "save", crash)
         with pytest.raises(KeyboardInterrupt):
             gallery.enroll("Newcomer", [probes[0].path])
     with Gallery.open(enrolled) as gallery:
@@ -214,7 +215,7 @@ def test_an_interrupted_first_enrolment_gets_its_index_file_from_the_next_run(
     encoder = ProjectionEncoder()
     with Gallery.open(tmp_path, encoder=encoder) as gallery:
         with monkeypatch.context() as patch:
-            patch.setattr(IndexProjection, "save", lambda self, force=False: False)
+            patch.setattr(IndexWriter, "save", lambda self, force=False: False)
             gallery.enroll_photos(known[:4])
         assert index_files(tmp_path) == []
         assert gallery.enroll_photos(known[:4]).skipped == 4
@@ -247,18 +248,18 @@ def test_an_index_replaced_while_it_is_being_opened_is_read_again(
     large: Path, vectors: np.ndarray, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def replaced_first(path: Path) -> Footer:
-        monkeypatch.setattr("facesearch.gallery.template_index.read_footer", read_footer)
+        monkeypatch.setattr("facesearch.gallery.index_files.read_footer", read_footer)
         with Gallery.open(large) as other:
             other.forget("person 5")
         return read_footer(path)
 
     with Gallery.open(large) as gallery:
-        monkeypatch.setattr("facesearch.gallery.template_index.read_footer", replaced_first)
+        monkeypatch.setattr("facesearch.gallery.index_files.read_footer", replaced_first)
         assert "person 5" not in _first(gallery, vectors[5:6])
     assert caplog.records == []
 
 
-@pytest.mark.parametrize("times", [1, 2, 3])
+@pytest.mark.parametrize("times", [1, 4, 15])
 def test_a_file_that_another_process_clears_away_unfinished_is_written_again_or_left_to_that_process(
     times: int, enrolled: Path, probes: list[Photo], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -269,7 +270,7 @@ def test_a_file_that_another_process_clears_away_unfinished_is_written_again_or_
         if self.suffix == ".tmp" and left[0]:
             left[0] -= 1
             with Gallery.open(enrolled) as other:
-                other._projection.remove_strays()
+                other.remove_strays()
         return replace(self, target)
 
     with Gallery.open(enrolled) as gallery:
@@ -278,25 +279,25 @@ def test_a_file_that_another_process_clears_away_unfinished_is_written_again_or_
             gallery.enroll("Newcomer", [probes[0].path])
         assert left == [0]
         assert gallery.check() == []
-        assert gallery.index_info().replayed == (times == 3)
+        assert gallery.index_info().replayed == (times == 15)
         assert gallery.identify(probes[0].path).candidates[0].identity == "Newcomer"
-    assert len(caplog.records) == (times == 3)
+    assert len(caplog.records) == (times == 15)
     assert len(index_files(enrolled)) == 1
 
 
 def test_a_file_that_another_process_clears_away_unrecorded_is_written_again(
     enrolled: Path, probes: list[Photo], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    record = SqlStore.set_index_state
+    record = SqliteIndexState.replace
 
-    def cleared_away(self: SqlStore, state: IndexState) -> bool:
+    def cleared_away(self: SqliteIndexState, old: IndexState | None, new: IndexState) -> bool:
         with Gallery.open(enrolled) as other:
-            other._projection.remove_strays()
-        return record(self, state)
+            other.remove_strays()
+        return record(self, old, new)
 
     with Gallery.open(enrolled) as gallery:
         with monkeypatch.context() as patch:
-            patch.setattr(SqlStore, "set_index_state", cleared_away)
+            patch.setattr(SqliteIndexState, "replace", cleared_away)
             gallery.enroll("Newcomer", [probes[0].path])
         assert gallery.check() == []
 
@@ -376,7 +377,7 @@ def test_a_damaged_template_in_the_database_is_reported_and_can_be_forgotten(
 ) -> None:
     if file == "deleted":
         index_files(large)[0].unlink()
-    with open_store(large) as store, store._writing() as connection:
+    with open_store(large) as store, store.transactions.writing() as connection:
         connection.exec_driver_sql("UPDATE templates SET code = x'0102' WHERE id = 3")
     with Gallery.open(large) as gallery:
         assert gallery.check() == ["1 row of templates damaged (id 3): wrong checksum; restore a backup"]
@@ -387,7 +388,7 @@ def test_a_damaged_template_in_the_database_is_reported_and_can_be_forgotten(
 
 def test_an_index_that_lacks_a_template_is_reported(large: Path, caplog: pytest.LogCaptureFixture) -> None:
     """As after a database was put back from a backup that is older than it claims."""
-    with open_store(large) as store, store._writing() as connection:
+    with open_store(large) as store, store.transactions.writing() as connection:
         connection.exec_driver_sql("DELETE FROM templates WHERE id = 3")
     with Gallery.open(large) as gallery:
         assert gallery.check() == ["index and store differ in 1 templates; run: facesearch index build"]
@@ -423,8 +424,10 @@ def test_a_build_that_cannot_write_leaves_the_old_file_in_place(
 
 
 def test_a_gallery_without_settings_has_no_index(tmp_path: Path) -> None:
-    with open_store(tmp_path) as store, pytest.raises(IndexStateError, match="empty: enrol somebody first"):
-        IndexProjection(store, tmp_path).current()
+    with Gallery.open(tmp_path) as gallery:
+        for ask in (gallery.index_info, gallery.check, gallery.build_index, gallery.info):
+            with pytest.raises(GalleryNotFoundError, match="empty: enrol somebody first"):
+                ask()
 
 
 # a folder that may only be read

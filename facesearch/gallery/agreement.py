@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
-from facesearch.codecs.template_codecs import CODES, originals_kept, plain_codec
+from facesearch.codecs.gallery_codecs import GalleryCodecs, originals_kept, plain_codec
 from facesearch.encoders import DEFAULT_MODEL, Encoder, EncoderSpec, find_model
 from facesearch.errors import EncoderMismatchError, UsageError
 from facesearch.store import EncoderKey, GallerySettings
@@ -15,12 +17,31 @@ DEFAULT_INDEX_KIND = "flat"
 _OUTGROWN = 1.5  # times the calibrated FPIR that a gallery may come to before it is worth a warning
 
 
-def new_settings(encoder: str | Encoder | None, index: str | None, keep: str | None) -> GallerySettings:
-    """What a new gallery is fixed to; raises `UsageError` for an encoder or a kind of index that there is not."""
-    spec, dimension = encoder_asked(encoder)
-    kind = index or DEFAULT_INDEX_KIND
-    check_kind(kind, dimension)
-    return GallerySettings(spec.model, dimension, plain_codec(kind, keep) or CODES, kind)
+@dataclass(frozen=True, slots=True)
+class NewGallery:
+    """What a gallery that holds nobody yet is to be fixed to.
+
+    keep: what to keep of templates beside the codes of the kind, see `facesearch.codecs.gallery_codecs`.
+    """
+
+    model: str
+    dimension: int
+    kind: str
+    keep: str | None
+
+    @classmethod
+    def asked(cls, encoder: str | Encoder | None, index: str | None, keep: str | None) -> NewGallery:
+        """Raises `UsageError` for an encoder, a kind of index or a codec that there is not."""
+        spec, dimension = encoder_asked(encoder)
+        kind = index or DEFAULT_INDEX_KIND
+        check_kind(kind, dimension)
+        plain_codec(kind, keep)
+        return cls(spec.model, dimension, kind, keep)
+
+    def settings(self, codecs: GalleryCodecs) -> GallerySettings:
+        """The settings of the gallery once the first template comes."""
+        codec = codecs.started(self.model, self.dimension, self.kind, self.keep)
+        return GallerySettings(self.model, self.dimension, codec, self.kind)
 
 
 def encoder_asked(encoder: str | Encoder | None) -> tuple[EncoderSpec, int]:

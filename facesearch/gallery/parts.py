@@ -1,0 +1,159 @@
+"""What an open gallery is made of; `facesearch.gallery.gallery` is the façade in front of it."""
+
+from __future__ import annotations
+
+import os
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+
+from facesearch.codecs.gallery_codecs import GalleryCodecs
+from facesearch.encoders import Encoder, EncoderSpec, find_model
+from facesearch.errors import EncoderMismatchError, FacesearchError, GalleryNotFoundError, UnknownEncoderError
+from facesearch.gallery.agreement import NewGallery, check_agreement, encoder_asked, key_of
+from facesearch.gallery.fused_index import FusedIndex
+from facesearch.gallery.index_writing import IndexWriter
+from facesearch.gallery.ranking import Ranking
+from facesearch.gallery.template_index import TemplateIndex
+from facesearch.pipeline.sessions import shared_templater
+from facesearch.pipeline.templater import Templater
+from facesearch.store import DATABASE_NAME, EncoderKey, GallerySettings, SqliteStore, open_store
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """How a gallery was asked to be opened; see `Gallery.open`."""
+
+    folder: Path
+    encoder: str | Encoder | None
+    index: str | None
+    keep: str | None
+    create: bool
+    min_face: int
+    device: str
+    threads: int
+
+    @property
+    def given_encoder(self) -> Encoder | None:
+        """An encoder that was handed in, in place of a name."""
+        return None if self.encoder is None or isinstance(self.encoder, str) else self.encoder
+
+
+class Parts:
+    """The parts of one open gallery, which know nothing of each other but what they are given here."""
+
+    def __init__(self, opening: Opening) -> None:
+        """Raises what `Gallery.open` raises."""
+        self.opening = opening
+        self.process = os.getpid()
+        folder = opening.folder
+        exists = (folder / DATABASE_NAME).exists()
+        if not exists and not opening.create:
+            raise GalleryNotFoundError(f"there is no gallery in {folder}: start one with facesearch enroll")
+        if not exists:
+            NewGallery.asked(opening.encoder, opening.index, opening.keep)  # a request that is wrong creates nothing
+        read_only = exists and not os.access(folder, os.W_OK)
+        self.store: SqliteStore = open_store(folder, read_only=read_only, create=opening.create)
+        try:
+            self.encoder_spec = self._settled()
+        except BaseException:
+            self.store.close()
+            raise
+        self.codecs = GalleryCodecs(self.store.codebooks)
+        self.index = TemplateIndex(self.store, self.codecs, folder)
+        self.writer = IndexWriter(self.store, self.codecs, self.index)
+        self.fused = FusedIndex(self.codecs)
+        self.ranking = Ranking()
+        self._own: dict[int, Templater] = {}  # for an encoder that was handed in: by number of threads
+        self._loading = threading.Lock()
+
+    def reopened(self) -> Parts:
+        """The same in this process, which was forked; raises `FacesearchError` for an encoder that was handed in."""
+        if self.opening.given_encoder is not None:
+            raise FacesearchError(
+                "this gallery was opened before the process was forked, with an encoder that works in its parent only: "
+                "open it anew with Gallery.open"
+            )
+        return Parts(self.opening)
+
+    # settings
+
+    def settings(self) -> GallerySettings:
+        """Raises `GalleryNotFoundError` before the first enrolment."""
+        settings = self.store.settings.read()
+        if settings is None:
+            raise self.empty()
+        return settings
+
+    def empty(self) -> GalleryNotFoundError:
+        """The error for a gallery that holds nobody yet."""
+        return GalleryNotFoundError(f"the gallery in {self.opening.folder} is empty: enrol somebody first")
+
+    def configured(self, key: EncoderKey) -> GallerySettings:
+        """The settings; those of a new gallery are fixed now, to templates of the encoder `key`."""
+        settings = self.store.settings.read()
+        if settings is None:
+            wanted = NewGallery.asked(self.opening.encoder, self.opening.index, self.opening.keep)
+            settings = self.store.settings.configure(wanted.settings(self.codecs), key)
+        if settings.model != key.model:  # another process started this gallery with another model meanwhile
+            raise EncoderMismatchError(f"this gallery holds templates of {settings.model}, not of {key.model}")
+        return settings
+
+    def encoder_key(self) -> EncoderKey:
+        """The gallery's encoder as templates remember it; raises `UnknownEncoderError`. Loads no weights."""
+        given = self.opening.given_encoder
+        if given is not None:
+            return key_of(given)
+        kept, spec = self.store.settings.encoder(), self.encoder_spec
+        if kept is not None and str(kept) == str(spec):
+            return kept
+        model = find_model(spec.model)
+        return EncoderKey(spec.model, spec.precision, spec.backend, model.fingerprint(model.variant(spec)))
+
+    def threshold(self, settings: GallerySettings | None) -> float:
+        """Similarity from which on a candidate is a match: the gallery's own, else the encoder's default."""
+        if settings is not None and settings.threshold is not None:
+            return settings.threshold
+        given = self.opening.given_encoder
+        return given.threshold if given is not None else find_model(self.encoder_spec.model).threshold
+
+    def known_threshold(self, settings: GallerySettings) -> float | None:
+        """The same; None where it is the default of an encoder that is not installed here."""
+        try:
+            return self.threshold(settings)
+        except UnknownEncoderError:
+            return None
+
+    # photos
+
+    def templater(self, threads: int | None = None) -> Templater:
+        """What turns photos into templates; threads: that one call may use, by default those asked for at opening."""
+        opening = self.opening
+        count = opening.threads if threads is None else threads
+        given = opening.given_encoder
+        if given is None:
+            name = str(self.encoder_spec)
+            return shared_templater(name, min_face=opening.min_face, threads=count, device=opening.device)
+        with self._loading:
+            if count not in self._own:
+                self._own[count] = Templater(given, min_face=opening.min_face, threads=count)
+            return self._own[count]
+
+    @property
+    def worker_encoder(self) -> str | None:
+        """The encoder's name, if processes may share the work: each loads it by name, and an accelerator is for one."""
+        shared = self.opening.given_encoder is None and self.opening.device == "cpu"
+        return str(self.encoder_spec) if shared else None
+
+    def _settled(self) -> EncoderSpec:
+        """The encoder in use, after seeing that what is asked agrees with a gallery that is there."""
+        opening = self.opening
+        settings, kept = self.store.settings.read(), self.store.settings.encoder()
+        # The gallery's own encoder is looked up when it is needed: names can be seen and forgotten without it.
+        use_kept = kept is not None and opening.encoder is None
+        spec = EncoderSpec.parse(str(kept)) if use_kept else encoder_asked(opening.encoder)[0]
+        if settings is not None:
+            check_agreement(settings, spec, opening.index, opening.keep)
+        else:
+            NewGallery.asked(opening.encoder, opening.index, opening.keep)
+        return spec

@@ -1,0 +1,76 @@
+"""Questions to a gallery: each search is answered from one moment of it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from facesearch.errors import RejectedImageError, UsageError
+from facesearch.gallery.answers import Candidate, FaceAnswer
+from facesearch.gallery.parts import Parts
+from facesearch.pipeline.templater import FaceTemplate, Image, Stopwatch, templates_of
+from facesearch.store import GallerySettings
+from indexes.threads import threads as search_threads
+
+Progress = Callable[[int, int], None]  # (photos done, photos in all)
+
+
+def ranked(
+    parts: Parts, probes: npt.NDArray[np.float32], k: int, *, fused: bool
+) -> tuple[GallerySettings, list[list[Candidate]]]:
+    """Up to k candidates for each of probes (m, dimension) float32, with the settings of the same moment."""
+    with search_threads(parts.opening.threads):
+        while True:
+            with parts.store.moment() as moment:
+                state = moment.state()
+                if state is None:
+                    raise parts.empty()
+                if fused:
+                    return state.settings, parts.fused.nearest(moment, state, probes, k)
+                view = parts.index.at(moment, state)
+                if view is not None:
+                    return state.settings, parts.ranking.nearest(moment, view, probes, k)
+            parts.index.open()
+
+
+def identify_photos(
+    parts: Parts,
+    images: Sequence[Image],
+    k: int,
+    *,
+    threshold: float | None,
+    everyone: bool,
+    aligned: str | None,
+    fused: bool,
+    watch: Stopwatch | None,
+    progress: Progress | None,
+) -> list[list[FaceAnswer] | RejectedImageError]:
+    """See `Gallery.identify_photos`."""
+    if k < 1:
+        raise UsageError(f"k is {k}, at least one candidate has to be asked for")
+    settings = parts.settings()
+    found: list[list[FaceTemplate] | RejectedImageError] = []
+    for done, image in enumerate(images, start=1):
+        try:
+            found.append(templates_of(parts.templater(), image, everyone=everyone, aligned=aligned, watch=watch))
+        except RejectedImageError as error:
+            found.append(error)
+        if progress:
+            progress(done, len(images))
+    probes = [face.template for faces in found if not isinstance(faces, RejectedImageError) for face in faces]
+    start = time.perf_counter()
+    candidates: list[list[Candidate]] = []
+    if probes:
+        settings, candidates = ranked(parts, np.stack(probes), k, fused=fused)
+    if watch:
+        watch.add("search", start)
+    limit, each = parts.threshold(settings) if threshold is None else threshold, iter(candidates)
+    return [
+        faces
+        if isinstance(faces, RejectedImageError)
+        else [FaceAnswer(face.box, limit, tuple(next(each))) for face in faces]
+        for faces in found
+    ]

@@ -1,0 +1,116 @@
+"""What a search looks at: an immutable view of a gallery's templates as of one position of its log.
+
+A view is put together of *segments* (index files, mapped, or parts of the same kind in memory), of a small *delta* with
+what came after them, and of the ids that were taken out since. Nothing of it ever changes: what is new makes another
+view, which shares the segments.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from facesearch.errors import IndexStateError
+from facesearch.gallery.index_filling import IndexFiller
+from facesearch.store import LogPosition, Segment, Templates
+from indexes import JoinedIndex, VectorIndex, VectorIndexError, join_indexes
+
+Ids = npt.NDArray[np.int64]
+
+_MOST_IN_DELTA = 2048  # templates; more become a segment in memory, so that the next change copies few
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class OpenSegment:
+    """An index that nobody changes any more, of the templates with ids from first_id to last_id.
+
+    stored: the file that it is mapped from; None where it is in memory only.
+    """
+
+    index: VectorIndex
+    first_id: int
+    last_id: int
+    stored: Segment | None = None
+
+    def holds(self, ids: Ids) -> npt.NDArray[np.bool_]:
+        """Which of ids (n,) are in it."""
+        inside: npt.NDArray[np.bool_] = (ids >= self.first_id) & (ids <= self.last_id)
+        if inside.any():
+            inside[inside] = np.isin(ids[inside], self.index.ids)
+        return inside
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class View:
+    """See above. kind, codec: what it was built for. version: of the recorded index files, None for none.
+
+    removed: ids (n,) int64, ascending, of templates in segments that are no longer stored.
+    """
+
+    kind: str
+    codec: str
+    version: int | None
+    position: LogPosition
+    segments: tuple[OpenSegment, ...]
+    delta: VectorIndex
+    removed: Ids
+    searched: JoinedIndex = field(init=False)
+
+    def __post_init__(self) -> None:
+        parts = [segment.index for segment in self.segments]
+        if len(self.delta) or not parts:
+            parts.append(self.delta)
+        object.__setattr__(self, "searched", join_indexes(parts))
+
+    def __len__(self) -> int:
+        return len(self.searched) - len(self.removed)
+
+    @property
+    def answering(self) -> str:
+        """The kind of index that answers; another than the gallery's while that cannot be trained yet."""
+        return self.delta.kind
+
+    def search(
+        self, probes: npt.NDArray[np.float32], k: int, excluded: Ids | None = None
+    ) -> tuple[npt.NDArray[np.float32], Ids]:
+        """The k best templates per probe (m, d): scores (m, k) float32 and template ids (m, k) int64, −1 for none.
+
+        excluded: ids (e,) that are passed over. Raises `IndexStateError` for probes that do not fit.
+        """
+        passed = self.removed if excluded is None else np.union1d(self.removed, excluded)
+        try:
+            return self.searched.search(probes, k, excluded=passed if passed.size else None)
+        except VectorIndexError as error:
+            raise IndexStateError(str(error)) from error
+
+    def ids(self) -> Ids:
+        """The ids (n,) of all templates in it, ascending; an id that is there twice stands twice."""
+        parts = [np.asarray(segment.index.ids) for segment in self.segments] + [np.asarray(self.delta.ids)]
+        every = np.sort(np.concatenate(parts))
+        return every[~np.isin(every, self.removed)]
+
+    def caught_up(self, filler: IndexFiller, position: LogPosition, added: Iterable[Templates], gone: Ids) -> View:
+        """The view as of a later position of the log: with the templates added since and without those gone."""
+        segments, delta = list(self.segments), self.delta
+        for batch in added:
+            if len(delta) + len(batch) > _MOST_IN_DELTA and len(delta):
+                segments.append(_frozen(segments, delta))
+                delta = delta.emptied()
+            delta = delta.copy()
+            filler.add(delta, batch)
+        if gone.size and np.isin(gone, delta.ids).any():
+            delta = delta.copy()
+            delta.remove(gone)
+        in_segments = np.zeros(gone.size, np.bool_)
+        for segment in segments:
+            in_segments |= segment.holds(gone)
+        removed = np.union1d(self.removed, gone[in_segments])
+        return View(self.kind, self.codec, self.version, position, tuple(segments), delta, removed)
+
+
+def _frozen(before: Sequence[OpenSegment], delta: VectorIndex) -> OpenSegment:
+    first = before[-1].last_id + 1 if before else 1
+    return OpenSegment(delta, first, int(delta.ids[-1]))

@@ -1,0 +1,66 @@
+"""One moment of a gallery: what a search asks of the store, in one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import numpy.typing as npt
+from sqlalchemy import Connection, func, select
+
+from facesearch.store.records import GallerySettings, GalleryState, Owner, TemplateOwners, Templates
+from facesearch.store.sqlite.checksums import is_sound, require_sound
+from facesearch.store.sqlite.chunks import chunks
+from facesearch.store.sqlite.models import AuditRow, GalleryRow, IndexStateRow, TemplateRow
+from facesearch.store.sqlite.settings import SETTINGS
+from facesearch.store.sqlite.templates import (
+    HIGHEST_IDS,
+    owners,
+    position_of,
+    read_templates,
+    removed_since,
+    template_owners,
+)
+
+_STATE = select(
+    is_sound(GalleryRow),
+    *SETTINGS,
+    select(IndexStateRow.version).where(is_sound(IndexStateRow)).scalar_subquery(),
+    select(func.max(AuditRow.id)).scalar_subquery(),
+    *HIGHEST_IDS,
+)
+
+
+class SqliteMoment:
+    """See `facesearch.store.roles.Moment`."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def state(self) -> GalleryState | None:
+        row = self._connection.execute(_STATE).one_or_none()
+        if row is None:
+            return None
+        count = 1 + len(SETTINGS)
+        require_sound(GalleryRow, row[0], 1)
+        return GalleryState(GallerySettings(*row[1:count]), position_of(row[count + 2 :]), row[count], row[count + 1])
+
+    def owners(self, template_ids: Sequence[int]) -> dict[int, Owner]:
+        return owners(self._connection, template_ids)
+
+    def template_ids(self, identity_ids: Sequence[int]) -> npt.NDArray[np.int64]:
+        found: list[int] = []
+        for some in chunks(list(identity_ids)):
+            found += self._connection.scalars(select(TemplateRow.id).where(TemplateRow.identity_id.in_(some)))
+        return np.sort(np.array(found, np.int64))
+
+    def template_owners(self) -> TemplateOwners:
+        return template_owners(self._connection)
+
+    def templates(self, after_id: int = 0, batch: int = 4096) -> Iterator[Templates]:
+        while len(found := read_templates(self._connection, after_id, limit=batch)):
+            yield found
+            after_id = int(found.ids[-1])
+
+    def removed_since(self, removal_id: int) -> npt.NDArray[np.int64]:
+        return removed_since(self._connection, removal_id)

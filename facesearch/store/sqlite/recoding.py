@@ -1,0 +1,68 @@
+"""Changing how templates are stored and searched, in one transaction."""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection, bindparam, func, select, update
+
+from facesearch.errors import StoreError
+from facesearch.store.records import IndexState, Progress, Recode
+from facesearch.store.sqlite.audit import add_audit
+from facesearch.store.sqlite.checksums import refresh
+from facesearch.store.sqlite.index_state import clear_index_state, write_index_state
+from facesearch.store.sqlite.models import TemplateRow
+from facesearch.store.sqlite.settings import change_settings
+from facesearch.store.sqlite.templates import read_templates
+from facesearch.store.sqlite.transactions import Transactions
+
+_BATCH = 4096
+
+
+class SqliteRecoding:
+    """See `facesearch.store.roles.RecodingRole`."""
+
+    def __init__(self, transactions: Transactions) -> None:
+        self._transactions = transactions
+
+    def switch(
+        self,
+        kind: str,
+        codec: str,
+        recode: Recode,
+        state: IndexState | None = None,
+        progress: Progress | None = None,
+    ) -> int:
+        with self._transactions.writing() as connection:
+            changed = _recode(connection, recode, codec, progress)
+            change_settings(connection, index_kind=kind, codec=codec)
+            if state is None:
+                clear_index_state(connection)
+            else:
+                write_index_state(connection, state)
+            return changed
+
+
+def _recode(connection: Connection, recode: Recode, codec: str, progress: Progress | None) -> int:
+    """Code every template that is in another codec anew; returns how many were."""
+    others = TemplateRow.codec != codec
+    if connection.scalar(select(TemplateRow.id).where(others).limit(1)) is None:
+        return 0
+    total = connection.scalar(select(func.count()).select_from(TemplateRow)) or 0
+    change = update(TemplateRow).where(TemplateRow.id == bindparam("template_id"))
+    change = change.values(code=bindparam("new_code"), codec=codec)
+    done = last = changed = 0
+    while len(batch := read_templates(connection, last, limit=_BATCH)):
+        for old_codec in dict.fromkeys(old for old in batch.codecs if old != codec):
+            chosen = [i for i, of in enumerate(batch.codecs) if of == old_codec]
+            new_codes = recode([batch.codes[i] for i in chosen], old_codec)
+            if len(new_codes) != len(chosen):
+                raise StoreError(f"{len(chosen)} templates gave {len(new_codes)} codes; nothing was changed")
+            pairs = zip(chosen, new_codes, strict=True)
+            connection.execute(change, [{"template_id": int(batch.ids[i]), "new_code": code} for i, code in pairs])
+            changed += len(chosen)
+        refresh(connection, TemplateRow, (TemplateRow.id > last) & (TemplateRow.id <= int(batch.ids[-1])))
+        last = int(batch.ids[-1])
+        done += len(batch)
+        if progress is not None:
+            progress(done, total)
+    add_audit(connection, "recode", None, {"templates": total, "codec": codec})
+    return changed
