@@ -139,7 +139,7 @@ def test_heic_without_the_extra_says_what_to_install(monkeypatch: pytest.MonkeyP
 def test_pillow_heif_is_not_imported_for_other_formats() -> None:
     program = (
         "import io, sys; from PIL import Image; from facesearch.photos import decoding; s = io.BytesIO();"
-        "Image.new('RGB', (20, 20)).save(s, 'PNG'); images.decode(s.getvalue());"
+        "Image.new('RGB', (20, 20)).save(s, 'PNG'); decoding.decode(s.getvalue());"
         "assert 'pillow_heif' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", program], check=True, cwd=Path(__file__).parents[1])
