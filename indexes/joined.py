@@ -80,9 +80,9 @@ class JoinedIndex:
 
     def __init__(self, parts: Sequence[RowsIndex], choice: ThreadChoice | None = None) -> None:
         self._parts = [part for part in parts if len(part)] or list(parts[:1])
-        one_stage = self._parts[0].first_codes is self._parts[0].last_codes
-        self._last = JoinedCodes([part.last_codes for part in self._parts])
-        self._first = self._last if one_stage else JoinedCodes([part.first_codes for part in self._parts])
+        first, last = zip(*(part.stages for part in self._parts), strict=True)
+        self._last = JoinedCodes(last)
+        self._first = self._last if first[0] is last[0] else JoinedCodes(first)
         self.choice = choice or ThreadChoice()
 
     @property

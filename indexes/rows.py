@@ -196,14 +196,9 @@ class RowsIndex:
         return RowSearch(self._first, self._last, self.ids_of, products, self._choice, passed).search(queries, k)
 
     @property
-    def first_codes(self) -> Codes:
-        """The codes that propose rows, for those who join indexes."""
-        return self._first
-
-    @property
-    def last_codes(self) -> Codes:
-        """The codes that score rows; the same ones where there is one stage."""
-        return self._last
+    def stages(self) -> tuple[Codes, Codes]:
+        """The codes that propose rows and those that score them; the same ones where there is one stage."""
+        return self._first, self._last
 
     def ids_of(self, rows: Rows) -> NDArray[np.int64]:
         """The ids (r,) of rows (r,)."""

@@ -3,109 +3,57 @@
 from __future__ import annotations
 
 import os
-import threading
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import Self
+from typing import Unpack
 
 import numpy as np
 import numpy.typing as npt
 
-from facesearch.encoders import Encoder, EncoderSpec
 from facesearch.errors import RejectedImageError
-from facesearch.faces import DEFAULT_MIN_FACE
 from facesearch.gallery import changes, questions
 from facesearch.gallery.agreement import in_force, outgrown
 from facesearch.gallery.answers import Candidate, Compaction, FaceAnswer, GalleryInfo, Receipt, Verification
-from facesearch.gallery.backup import BackupReport, RestoreReport, back_up, restore
+from facesearch.gallery.backup import BackupReport, back_up
 from facesearch.gallery.enrolment import EnrolmentReport, Progress
 from facesearch.gallery.index_checking import index_problems
-from facesearch.gallery.parts import Opening, Parts
+from facesearch.gallery.opening import OpenGallery
+from facesearch.gallery.questions import QuestionOptions
 from facesearch.gallery.template_index import IndexInfo
 from facesearch.gallery.verification import verify
 from facesearch.photos.photo import Photo, composed
-from facesearch.pipeline.templater import Image, Stopwatch, templates_of
+from facesearch.pipeline.templater import Image, templates_of
 from facesearch.store import Calibration, Counts, IdentitySummary, TemplateInfo
 
-_of_parents: list[Parts] = []  # taking down what belongs to the parent of a fork would wait for its threads
 
-
-class Gallery:
+class Gallery(OpenGallery):
     """A folder with the templates of known persons. Made by `Gallery.open`; use it in a with-statement.
 
     Safe to share between threads, and the folder between processes: an answer is from one moment, the state before or
     after a change and never in between. In a process that was forked it opens itself anew when it is first used.
     """
 
-    def __init__(self, opening: Opening) -> None:
-        self._opened = Parts(opening)
-        self._reopening = threading.Lock()
-
-    @staticmethod
-    def open(
-        path: str | os.PathLike[str],
-        *,
-        encoder: str | Encoder | None = None,
-        index: str | None = None,
-        keep: str | None = None,
-        create: bool = True,
-        min_face: int = DEFAULT_MIN_FACE,
-        device: str = "cpu",
-        threads: int = 0,
-    ) -> Gallery:
-        """Open the gallery in the folder `path`, or start one.
-
-        Args:
-            encoder: `model[:precision][@backend]`, or an `Encoder`. A new gallery is fixed to its model; an existing
-                one accepts another precision or backend of the same model only. Default: the gallery's own, else
-                dlib-resnet.
-            index: kind of index for a new gallery (`flat`, `sq8`, `pq<m>`); default flat.
-            keep: what a new gallery keeps of templates beside the codes of its index (`fp32`, `fp16`, `int8`, `none`).
-            create: whether a gallery that is not there yet is started.
-            min_face: side in pixels of the smallest face to look for.
-            device: what runs the encoder ("cpu", "cuda", …), when it is first needed; never another one silently.
-            threads: that answering a question may take; 0: all cores. Enrolment takes `workers`.
-
-        Raises `GalleryNotFoundError`, `EncoderMismatchError`, `UnknownEncoderError`, `StoreError`.
-        """
-        return Gallery(Opening(Path(path), encoder, index, keep, create, min_face, device, threads))
-
-    @property
-    def _parts(self) -> Parts:
-        if self._opened.process != os.getpid():
-            with self._reopening:
-                if self._opened.process != os.getpid():
-                    _of_parents.append(self._opened)
-                    self._opened = self._opened.reopened()
-        return self._opened
-
-    @property
-    def encoder_spec(self) -> EncoderSpec:
-        """The encoder in use."""
-        return self._parts.encoder_spec
-
     # threshold
 
     @property
     def threshold(self) -> float:
         """Similarity from which on a candidate is a match: the gallery's own, else the encoder's default."""
-        return self._parts.threshold(self._parts.store.settings.read())
+        return self.parts.threshold(self.parts.store.settings.read())
 
     def set_threshold(self, threshold: float | None) -> None:
         """Keep another threshold with the gallery; None returns to the encoder's default."""
-        self._parts.settings()
-        self._parts.store.settings.set_threshold(threshold)
+        self.parts.settings()
+        self.parts.store.settings.set_threshold(threshold)
 
     def calibration(self) -> Calibration | None:
         """What the threshold in force was calibrated on; None where it was set otherwise."""
-        kept = self._parts.store.settings
+        kept = self.parts.store.settings
         return in_force(kept.calibration(), kept.read())
 
     def set_calibration(self, calibration: Calibration) -> None:
         """Keep a threshold together with what it was calibrated on."""
-        self._parts.settings()
-        self._parts.store.settings.set_calibration(calibration)
+        self.parts.settings()
+        self.parts.store.settings.set_calibration(calibration)
 
     def outgrown(self) -> str | None:
         """Why the calibrated threshold no longer holds, in words; None while it does, or where there is none."""
@@ -133,13 +81,11 @@ class Gallery:
     ) -> EnrolmentReport:
         """Add photos of any number of people, on all cores (or `workers`).
 
-        Args:
-            aligned: the photos are crops of this kind already; nothing is detected.
-            progress: called with (photos done, photos in all).
-            committed: called for each photo once its template is safely stored.
+        aligned: the photos are crops of this kind already; nothing is detected. progress: called with (photos done,
+        photos in all). committed: called for each photo once its template is safely stored.
         """
         return changes.enroll_photos(
-            self._parts, photos, aligned=aligned, progress=progress, committed=committed, workers=workers
+            self.parts, photos, aligned=aligned, progress=progress, committed=committed, workers=workers
         )
 
     def enroll_templates(
@@ -153,17 +99,13 @@ class Gallery:
     ) -> EnrolmentReport:
         """Add templates that exist already: (n, dimension) floats of unit length that this gallery's encoder made.
 
-        Args:
-            identities: whose each of them is.
-            sources: what to note as the place each comes from; default "template 1" and so on.
-            progress: called with (templates done, templates in all).
-            committed: called with the row of each template once it is safely stored; a batch at a time.
-
-        Templates enrolled already (by content) are skipped; those of another length, and names that nobody can have,
-        are rejected. Raises `UsageError` for arrays of the wrong shape.
+        identities: whose each of them is. sources: what to note as the place each comes from; default "template 1" and
+        so on. progress: called with (templates done, templates in all). committed: called with the row of each template
+        once it is safely stored, a batch at a time. Templates enrolled already (by content) are skipped; those of
+        another length, and names that nobody can have, are rejected. Raises `UsageError` for arrays of another shape.
         """
         return changes.enroll_templates(
-            self._parts, identities, templates, sources=sources, progress=progress, committed=committed
+            self.parts, identities, templates, sources=sources, progress=progress, committed=committed
         )
 
     # questions
@@ -175,85 +117,51 @@ class Gallery:
         """
         return self.identify_faces(image, k, threshold=threshold, everyone=False)[0]
 
-    def identify_faces(
-        self,
-        image: Image,
-        k: int = 5,
-        *,
-        threshold: float | None = None,
-        everyone: bool = True,
-        aligned: str | None = None,
-        fused: bool = False,
-        watch: Stopwatch | None = None,
-    ) -> list[FaceAnswer]:
-        """Who is everyone in a photo (or the most prominent person)? One answer per face, largest face first.
-
-        fused: compare with one fused template per person instead of all templates.
-        """
-        (answer,) = self.identify_photos(
-            [image], k, threshold=threshold, everyone=everyone, aligned=aligned, fused=fused, watch=watch
-        )
+    def identify_faces(self, image: Image, k: int = 5, **asked: Unpack[QuestionOptions]) -> list[FaceAnswer]:
+        """Who is everyone in a photo? One answer per face, largest face first. See `QuestionOptions`."""
+        (answer,) = questions.identify_photos(self.parts, [image], k, None, asked)
         if isinstance(answer, RejectedImageError):
             raise answer
         return answer
 
     def identify_photos(
-        self,
-        images: Sequence[Image],
-        k: int = 5,
-        *,
-        threshold: float | None = None,
-        everyone: bool = True,
-        aligned: str | None = None,
-        fused: bool = False,
-        watch: Stopwatch | None = None,
-        progress: Progress | None = None,
+        self, images: Sequence[Image], k: int = 5, *, progress: Progress | None = None, **asked: Unpack[QuestionOptions]
     ) -> list[list[FaceAnswer] | RejectedImageError]:
         """The same of many photos, whose faces are searched for as one batch; for a photo that cannot be used, why."""
-        return questions.identify_photos(
-            self._parts,
-            images,
-            k,
-            threshold=threshold,
-            everyone=everyone,
-            aligned=aligned,
-            fused=fused,
-            watch=watch,
-            progress=progress,
-        )
+        return questions.identify_photos(self.parts, images, k, progress, asked)
 
     def verify(self, a: Image, b: Image, *, threshold: float | None = None, aligned: str | None = None) -> Verification:
         """Do two photos show the same person? Raises `RejectedImageError` naming the photo that cannot be used."""
         limit = self.threshold if threshold is None else threshold
-        return verify(self._parts.templater(), a, b, limit, aligned=aligned)
+        return verify(self.parts.templater(), a, b, limit, aligned=aligned)
 
     def template(self, image: Image) -> npt.NDArray[np.float32]:
         """The template (dimension,) float32 of the most prominent person in a photo, which is not enrolled."""
-        return templates_of(self._parts.templater(), image, everyone=False)[0].template
+        return templates_of(self.parts.templater(), image, everyone=False)[0].template
 
     def search(self, templates: npt.NDArray[np.float32], k: int = 5, *, fused: bool = False) -> list[list[Candidate]]:
         """Up to k candidates per template of `templates` (m, dimension) float32, best first; all as one batch."""
-        return questions.ranked(self._parts, templates, k, fused=fused)[1]
+        return questions.ranked(self.parts, templates, k, fused=fused)[1]
 
     # identities
 
     def identities(self) -> list[IdentitySummary]:
         """Everybody enrolled, by name."""
-        return self._parts.store.identities.all()
+        return self.parts.store.identities.all()
 
     def identity(self, name: str) -> tuple[IdentitySummary, list[TemplateInfo]]:
         """One identity and what is stored of it; raises `UnknownIdentityError`."""
-        people = self._parts.store.identities
+        people = self.parts.store.identities
         return people.find(composed(name)), people.templates(composed(name))
 
     def rename(self, old: str, new: str) -> None:
         """Raises `UnknownIdentityError`, and `IdentityExistsError` if `new` is taken."""
-        self._parts.store.identities.rename(composed(old), composed(new))
+        self.parts.store.identities.rename(composed(old), composed(new))
 
     def merge(self, *sources: str, into: str | None = None) -> int:
         """Give all templates of the sources to `into` (default: the last one named); returns how many."""
         *given, target = [*sources, into] if into is not None else sources
-        return self._parts.store.identities.merge([composed(name) for name in given], composed(target))
+        return self.parts.store.identities.merge([composed(name) for name in given], composed(target))
 
     def forget(self, identity: str) -> Receipt:
         """Take a person out: of the answers at once, of database and index files durably.
@@ -264,9 +172,7 @@ class Gallery:
 
     def forget_all(self, identities: Sequence[str]) -> list[Receipt]:
         """The same of several people, all or none: what has to be written anew is written once."""
-        return changes.forget(self._parts, [composed(name) for name in identities])
-
-    # index and state
+        return changes.forget(self.parts, [composed(name) for name in identities])
 
     def build_index(
         self,
@@ -285,11 +191,11 @@ class Gallery:
 
         Raises `UsageError` for an unknown kind or codec, `IndexStateError` where there are too few templates to train.
         """
-        changes.build_index(self._parts, kind, keep=keep, relearn=relearn, progress=progress)
+        changes.build_index(self.parts, kind, keep=keep, relearn=relearn, progress=progress)
 
     def check(self) -> list[str]:
         """What is wrong with database, index files and their agreement, in words; empty if all is well."""
-        parts = self._parts
+        parts = self.parts
         parts.settings()
         return parts.store.integrity_check() or index_problems(parts.store, parts.codecs, parts.index)
 
@@ -301,55 +207,22 @@ class Gallery:
         progress: called with (bytes done, bytes in all), once for the copy and once for the file.
         Raises `UsageError` for a file that is there (unless `overwrite`), `BackupError`.
         """
-        parts = self._parts
+        parts = self.parts
         return back_up(parts.store, parts.opening.folder, Path(path), overwrite=overwrite, progress=progress)
-
-    @staticmethod
-    def restore(
-        path: str | os.PathLike[str],
-        folder: str | os.PathLike[str],
-        *,
-        replace: bool = False,
-        progress: Progress | None = None,
-    ) -> RestoreReport:
-        """Put the gallery that `backup` wrote into a folder that is empty or not there, or, with `replace`, in place of
-        the gallery in it. It is there whole or not at all, and answers as the one that was backed up did.
-
-        Raises `UsageError` for a folder with other things in it, `StoreBusyError` for a gallery in use, `BackupError`.
-        """
-        return restore(Path(path), Path(folder), replace=replace, progress=progress)
 
     def compact(self) -> Compaction:
         """Give free space back to the disk: the database is written anew, nothing deleted is left in any file."""
-        return changes.compact(self._parts)
-
-    def remove_strays(self) -> int:
-        """Delete index files that interrupted writers have left; returns how many."""
-        return self._parts.writer.remove_strays()
+        return changes.compact(self.parts)
 
     def counts(self) -> Counts:
         """Numbers of identities, templates and images."""
-        return self._parts.store.templates.counts()
+        return self.parts.store.templates.counts()
 
     def index_info(self) -> IndexInfo:
         """State of the index."""
-        self._parts.settings()
-        return self._parts.index.info()
+        self.parts.settings()
+        return self.parts.index.info()
 
     def info(self) -> GalleryInfo:
         """Sizes and state."""
-        return changes.info(self._parts)
-
-    def close(self) -> None:
-        """Let go of the database and of what was opened for searching."""
-        if self._opened.process == os.getpid():
-            self._opened.store.close()
-            self._opened.index.forget_view()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
+        return changes.info(self.parts)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from typing import TypedDict
 
 import numpy as np
 import numpy.typing as npt
@@ -36,22 +37,29 @@ def ranked(
             parts.index.open()
 
 
+class QuestionOptions(TypedDict, total=False):
+    """How photos are asked about.
+
+    threshold: similarity from which on it is a match, in place of the gallery's. everyone: all faces (the default), or
+    the most prominent one. aligned: the photos are crops of this kind already; nothing is detected. fused: compare with
+    one fused template per person instead of all templates. watch: takes the milliseconds of each step.
+    """
+
+    threshold: float | None
+    everyone: bool
+    aligned: str | None
+    fused: bool
+    watch: Stopwatch | None
+
+
 def identify_photos(
-    parts: Parts,
-    images: Sequence[Image],
-    k: int,
-    *,
-    threshold: float | None,
-    everyone: bool,
-    aligned: str | None,
-    fused: bool,
-    watch: Stopwatch | None,
-    progress: Progress | None,
+    parts: Parts, images: Sequence[Image], k: int, progress: Progress | None, asked: QuestionOptions
 ) -> list[list[FaceAnswer] | RejectedImageError]:
     """See `Gallery.identify_photos`."""
     if k < 1:
         raise UsageError(f"k is {k}, at least one candidate has to be asked for")
-    settings = parts.settings()
+    everyone, aligned, watch = asked.get("everyone", True), asked.get("aligned"), asked.get("watch")
+    settings, threshold = parts.settings(), asked.get("threshold")
     found: list[list[FaceTemplate] | RejectedImageError] = []
     for done, image in enumerate(images, start=1):
         try:
@@ -64,7 +72,7 @@ def identify_photos(
     start = time.perf_counter()
     candidates: list[list[Candidate]] = []
     if probes:
-        settings, candidates = ranked(parts, np.stack(probes), k, fused=fused)
+        settings, candidates = ranked(parts, np.stack(probes), k, fused=asked.get("fused", False))
     if watch:
         watch.add("search", start)
     limit, each = parts.threshold(settings) if threshold is None else threshold, iter(candidates)

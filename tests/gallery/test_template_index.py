@@ -270,7 +270,7 @@ def test_a_file_that_another_process_clears_away_unfinished_is_written_again_or_
         if self.suffix == ".tmp" and left[0]:
             left[0] -= 1
             with Gallery.open(enrolled) as other:
-                other.remove_strays()
+                other.parts.writer.remove_strays()
         return replace(self, target)
 
     with Gallery.open(enrolled) as gallery:
@@ -292,7 +292,7 @@ def test_a_file_that_another_process_clears_away_unrecorded_is_written_again(
 
     def cleared_away(self: SqliteIndexState, old: IndexState | None, new: IndexState) -> bool:
         with Gallery.open(enrolled) as other:
-            other.remove_strays()
+            other.parts.writer.remove_strays()
         return record(self, old, new)
 
     with Gallery.open(enrolled) as gallery:

@@ -1,0 +1,99 @@
+"""Opening a gallery, closing it, and opening it anew in a process that was forked."""
+
+from __future__ import annotations
+
+import os
+import threading
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from facesearch.encoders import Encoder, EncoderSpec
+from facesearch.faces import DEFAULT_MIN_FACE
+from facesearch.gallery.backup import RestoreReport, restore
+from facesearch.gallery.enrolment import Progress
+from facesearch.gallery.parts import Opening, Parts
+
+_of_parents: list[Parts] = []  # taking down what belongs to the parent of a fork would wait for its threads
+
+
+class OpenGallery:
+    """A gallery that is open, and how it came to be."""
+
+    def __init__(self, opening: Opening) -> None:
+        self._opened = Parts(opening)
+        self._reopening = threading.Lock()
+
+    @classmethod
+    def open(
+        cls,
+        path: str | os.PathLike[str],
+        *,
+        encoder: str | Encoder | None = None,
+        index: str | None = None,
+        keep: str | None = None,
+        create: bool = True,
+        min_face: int = DEFAULT_MIN_FACE,
+        device: str = "cpu",
+        threads: int = 0,
+    ) -> Self:
+        """Open the gallery in the folder `path`, or start one.
+
+        Args:
+            encoder: `model[:precision][@backend]`, or an `Encoder`. A new gallery is fixed to its model; an existing
+                one accepts another precision or backend of the same model only. Default: the gallery's own, else
+                dlib-resnet.
+            index: kind of index for a new gallery (`flat`, `sq8`, `pq<m>`); default flat.
+            keep: what a new gallery keeps of templates beside the codes of its index (`fp32`, `fp16`, `int8`, `none`).
+            create: whether a gallery that is not there yet is started.
+            min_face: side in pixels of the smallest face to look for.
+            device: what runs the encoder ("cpu", "cuda", …), when it is first needed; never another one silently.
+            threads: that answering a question may take; 0: all cores. Enrolment takes `workers`.
+
+        Raises `GalleryNotFoundError`, `EncoderMismatchError`, `UnknownEncoderError`, `StoreError`.
+        """
+        return cls(Opening(Path(path), encoder, index, keep, create, min_face, device, threads))
+
+    @property
+    def parts(self) -> Parts:
+        """What the gallery is made of, in this process."""
+        if self._opened.process != os.getpid():
+            with self._reopening:
+                if self._opened.process != os.getpid():
+                    _of_parents.append(self._opened)
+                    self._opened = self._opened.reopened()
+        return self._opened
+
+    @property
+    def encoder_spec(self) -> EncoderSpec:
+        """The encoder in use."""
+        return self.parts.encoder_spec
+
+    @staticmethod
+    def restore(
+        path: str | os.PathLike[str],
+        folder: str | os.PathLike[str],
+        *,
+        replace: bool = False,
+        progress: Progress | None = None,
+    ) -> RestoreReport:
+        """Put the gallery that `backup` wrote into a folder that is empty or not there, or, with `replace`, in place of
+        the gallery in it. It is there whole or not at all, and answers as the one that was backed up did.
+
+        Raises `UsageError` for a folder with other things in it, `StoreBusyError` for a gallery in use, `BackupError`.
+        """
+        return restore(Path(path), Path(folder), replace=replace, progress=progress)
+
+    def close(self) -> None:
+        """Let go of the database and of what was opened for searching."""
+        if self._opened.process == os.getpid():
+            self._opened.store.close()
+            self._opened.index.forget_view()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
