@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from indexes.factory import create_index, load_index
     from indexes.joined import JoinedIndex, join_indexes
     from indexes.protocol import VectorIndex
+    from indexes.threads import ThreadChoice
 
 __all__ = [
     "LARGE_GALLERY_KIND",
@@ -47,6 +48,7 @@ __all__ = [
     "Kind",
     "MissingIndexError",
     "SavedIndex",
+    "ThreadChoice",
     "TrainingError",
     "UnknownKindError",
     "UnsuitableKindError",
@@ -70,6 +72,7 @@ _LOADED_ON_USE = {
     "Footer": "indexes.container",
     "JoinedIndex": "indexes.joined",
     "SavedIndex": "indexes.container",
+    "ThreadChoice": "indexes.threads",
     "VectorIndex": "indexes.protocol",
     "create_index": "indexes.factory",
     "join_indexes": "indexes.joined",

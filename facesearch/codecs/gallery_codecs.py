@@ -29,6 +29,7 @@ _PLAIN = {"flat": "fp32", "fp16": "fp16", "sq8": "int8"}
 _OTHERWISE = "int8"  # for kinds whose codes mean nothing outside their index
 _FROM_GALLERY = "learnt from the templates of this gallery"
 _UNTRAINED = "learnt from nothing: ready as it is"
+_MOST_CODEBOOKS = 4  # kept in memory
 
 
 class Codebooks(Protocol):
@@ -93,13 +94,16 @@ class GalleryCodecs:
         """The codec of that name if it is an index kind's, with its codebook; else None."""
         if CodecRef.parse(name).is_plain:
             return None
-        if name not in self._coded:
+        found = self._coded.get(name)
+        if found is None:
             try:
                 coder = load_coder(self._codebooks.read(name)[0])
             except VectorIndexError as error:
                 raise StoreError(f"{name}: {error}; restore a backup") from error
-            self._coded[name] = CodedTemplates(name, coder)
-        return self._coded[name]
+            found = CodedTemplates(name, coder)
+            # The newest few: a gallery that is built anew again and again learns a codebook each time.
+            self._coded = {**dict(list(self._coded.items())[1 - _MOST_CODEBOOKS :]), name: found}
+        return found
 
     def decode(self, codes: list[bytes], codecs: list[str], dimension: int) -> Vectors:
         """Templates (n, dimension) of unit length, of n codes, each in the codec named at its place."""

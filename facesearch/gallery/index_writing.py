@@ -13,8 +13,6 @@ import time
 from collections.abc import Iterator
 from functools import partial
 
-import numpy as np
-
 from facesearch.codecs.gallery_codecs import GalleryCodecs
 from facesearch.codecs.training import least_templates, settled_templates
 from facesearch.errors import IndexStateError, StoreBusyError, StoreError
@@ -55,11 +53,13 @@ class IndexWriter:
             settings = self._settings_of(view)
             if view.answering != settings.index_kind:
                 return self._trained_at_last(settings, view)
-            if not self._is_worth_it(view, old, force):
+            covered = self._covered(view, old, force)
+            if covered is None:
                 return False
             filler = IndexFiller(self._codecs, settings)
-            segments = list(self._segments(view, old, filler, force))
-            if all(segment.stored for segment in segments) and self._record(old, view, settings, segments):
+            segments = list(self._segments(view, old, filler, covered.last_template_id))
+            state = _state(settings, covered, [each.stored for each in segments if each.stored])
+            if all(segment.stored for segment in segments) and self._record(old, state, view, segments):
                 return True
             self._remove_new(segments, old)
         _log.warning("other processes kept the index files from being written; what they lack is replayed")
@@ -142,18 +142,20 @@ class IndexWriter:
         return True
 
     @staticmethod
-    def _is_worth_it(view: View, old: IndexState | None, force: bool) -> bool:
-        if force or old is None or not all(segment.file_name for segment in old.segments) or view.removed.size:
-            return True
+    def _covered(view: View, old: IndexState | None, force: bool) -> LogPosition | None:
+        """The position that the files are to cover; None where they are good as they are."""
         behind = sum(len(segment.index) for segment in view.segments if not segment.stored) + len(view.delta)
-        return behind > min(_SAVE_LAG * len(view), _MOST_LAG)
+        if force or old is None or behind > min(_SAVE_LAG * len(view), _MOST_LAG):
+            return view.position
+        if view.removed.size or not all(segment.file_name for segment in old.segments):
+            return LogPosition(old.position.last_template_id, view.position.last_removal_id)
+        return None
 
-    def _segments(self, view: View, old: IndexState | None, filler: IndexFiller, force: bool) -> Iterator[OpenSegment]:
-        """The segments as they are to be recorded: those that stay, and new files for the others."""
+    def _segments(self, view: View, old: IndexState | None, filler: IndexFiller, last_id: int) -> Iterator[OpenSegment]:
+        """The segments as they are to be recorded, up to a template: those that stay, and new files for the others."""
         valid = old.file_names if old else set()
         kept = [segment for segment in view.segments if segment.stored and segment.stored.file_name in valid]
         most = segment_rows(view.answering, view.delta.dimension)
-        last_id = view.position.last_template_id
         start = 1
         runs: list[OpenSegment | tuple[int, int]] = []  # segments that stay, and intervals to be written
         for segment in sorted(kept, key=lambda each: each.first_id):
@@ -186,16 +188,16 @@ class IndexWriter:
             filler.add(index, batch)
         yield self._index.finish(index, first_id, last_id)
 
-    def _record(
-        self, old: IndexState | None, view: View, settings: GallerySettings, segments: list[OpenSegment]
-    ) -> bool:
-        state = _state(settings, view.position, [each.stored for each in segments if each.stored])
+    def _record(self, old: IndexState | None, state: IndexState, view: View, segments: list[OpenSegment]) -> bool:
         if not self._store.index_state.replace(old, state):
             return False
         self._write_cleared(segments)
-        nothing = np.zeros(0, np.int64)
+        last_id = state.position.last_template_id
+        rest = [segment for segment in view.segments if not segment.stored and segment.first_id > last_id]
+        delta = view.delta.emptied() if last_id == view.position.last_template_id else view.delta
+        removed = view.removed[view.removed > last_id]
         self._index.take(
-            View(view.kind, view.codec, state.version, view.position, tuple(segments), view.delta.emptied(), nothing)
+            View(view.kind, view.codec, state.version, view.position, (*segments, *rest), delta, removed, view.choice)
         )
         self._index.files.remove((old.file_names if old else set()) - state.file_names)
         return True

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from facesearch.errors import IndexStateError
 from facesearch.gallery.index_filling import IndexFiller
 from facesearch.store import LogPosition, Segment, Templates
-from indexes import JoinedIndex, VectorIndex, VectorIndexError, join_indexes
+from indexes import JoinedIndex, ThreadChoice, VectorIndex, VectorIndexError, join_indexes
 
 Ids = npt.NDArray[np.int64]
 
@@ -47,7 +47,8 @@ class OpenSegment:
 class View:
     """See above. kind, codec: what it was built for. version: of the recorded index files, None for none.
 
-    removed: ids (n,) int64, ascending, of templates in segments that are no longer stored.
+    removed: ids (n,) int64, ascending, of templates in segments that are no longer stored. choice: what was learnt of how
+    many threads suit a search.
     """
 
     kind: str
@@ -57,13 +58,14 @@ class View:
     segments: tuple[OpenSegment, ...]
     delta: VectorIndex
     removed: Ids
+    choice: ThreadChoice = field(default_factory=ThreadChoice)
     searched: JoinedIndex = field(init=False)
 
     def __post_init__(self) -> None:
         parts = [segment.index for segment in self.segments]
         if len(self.delta) or not parts:
             parts.append(self.delta)
-        object.__setattr__(self, "searched", join_indexes(parts))
+        object.__setattr__(self, "searched", join_indexes(parts, self.choice))
 
     def __len__(self) -> int:
         return len(self.searched) - len(self.removed)
@@ -108,7 +110,7 @@ class View:
         for segment in segments:
             in_segments |= segment.holds(gone)
         removed = np.union1d(self.removed, gone[in_segments])
-        return View(self.kind, self.codec, self.version, position, tuple(segments), delta, removed)
+        return View(self.kind, self.codec, self.version, position, tuple(segments), delta, removed, self.choice)
 
 
 def _frozen(before: Sequence[OpenSegment], delta: VectorIndex) -> OpenSegment:
