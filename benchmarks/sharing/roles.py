@@ -83,8 +83,8 @@ class Writer:
             del self.people[name]
         self._do("forget", names, [], lambda: self._gallery.forget_all(names))
 
-    def build(self, kind: str) -> None:
-        self._do("build", [kind], [], lambda: self._gallery.build_index(kind))
+    def build(self, kind: str, keep: str | None = None) -> None:
+        self._do("build", [kind], [], lambda: self._gallery.build_index(kind, keep=keep))
 
     def compact(self) -> None:
         self._do("compact", [], [], self._gallery.compact)
@@ -122,7 +122,8 @@ def change(folder: str, log: Path, seconds: float, people: int, kinds: Sequence[
                 writer.forget(some[: chance.choice((1, 1, 2))])
             elif dice > -0.05:
                 kind += 1
-                writer.build(kinds[kind % len(kinds)])
+                # Each kind's own codes once; again and again, what coding loses would add up.
+                writer.build(kinds[kind % len(kinds)], None if kind < len(kinds) else "fp32")
             else:
                 writer.compact()
             time.sleep(_BREATH)

@@ -47,8 +47,8 @@ class OpenSegment:
 class View:
     """See above. kind, codec: what it was built for. version: of the recorded index files, None for none.
 
-    removed: ids (n,) int64, ascending, of templates in segments that are no longer stored. choice: what was learnt of how
-    many threads suit a search.
+    removed: ids (n,) int64, ascending, of templates in segments that are no longer stored. choice: what was learnt of
+    how many threads suit a search.
     """
 
     kind: str
