@@ -28,7 +28,7 @@ def main() -> None:
         import_module(name)
         clock.lap(f"import {name.partition('.')[0]}")
     gallery_module = import_module("facesearch.gallery.gallery")
-    templating = import_module("facesearch.pipeline.templater")
+    templating = import_module("facesearch.pipeline.pipeline")
     clock.lap("import facesearch")
     watch = templating.Stopwatch()
     with gallery_module.Gallery.open(gallery_folder, create=False) as gallery:

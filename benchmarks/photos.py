@@ -17,7 +17,7 @@ import numpy.typing as npt
 from facesearch.encoders import load_encoder
 from facesearch.errors import RejectedImageError, SeveralFacesError
 from facesearch.photos.decoding import load_image
-from facesearch.pipeline.templater import Templater
+from facesearch.pipeline.pipeline import Pipeline
 
 PRODUCT = ("facesearch", "numpy", "pillow", "onnxruntime", "faiss-cpu", "sqlalchemy")  # what shapes the results
 
@@ -34,24 +34,24 @@ class Encoded:
 
 def encode_photos(paths: Sequence[Path]) -> list[Encoded]:
     """The photos in their order, as a probe sees them (`template`) and as enrolment judges them (`rejection`)."""
-    templater = Templater(load_encoder(threads=1), threads=1)
+    pipeline = Pipeline(load_encoder(threads=1), threads=1)
     encoded: list[Encoded] = []
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        for one in pool.map(lambda path: _encode(templater, path), paths):
+        for one in pool.map(lambda path: _encode(pipeline, path), paths):
             encoded.append(one)
             if len(encoded) % 1000 == 0:
                 print(f"{len(encoded)} of {len(paths)} photos", file=sys.stderr, flush=True)
     return encoded
 
 
-def _encode(templater: Templater, path: Path) -> Encoded:
+def _encode(pipeline: Pipeline, path: Path) -> Encoded:
     try:
         image = load_image(path)
         try:
             # the clear subject of a photo is its most prominent face
-            return Encoded(templater.subject(image).template, None)
+            return Encoded(pipeline.subject(image).template, None)
         except SeveralFacesError as error:
-            return Encoded(templater.prominent(image).template, reason(str(error)))
+            return Encoded(pipeline.prominent(image).template, reason(str(error)))
     except RejectedImageError as error:
         return Encoded(None, reason(str(error)))
 

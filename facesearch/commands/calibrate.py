@@ -53,6 +53,7 @@ def calibrate(
     """
     set_up(verbose)
     from facesearch.evaluation.calibration import calibrate
+    from facesearch.pipeline.spec import PipelineSpec
 
     with open_gallery(gallery, create=False) as opened:
         found = calibrate(
@@ -60,7 +61,7 @@ def calibrate(
             folder,
             fpir,
             aligned=aligned,
-            min_face=min_face,
+            pipeline=PipelineSpec(min_face=min_face),
             keep=not dry_run,
             stage=lambda text: progress_bar(text, quiet=json and not verbose),
         )

@@ -96,6 +96,7 @@ def evaluate(
     """
     from facesearch.evaluation.matrix import Request, evaluate
     from facesearch.evaluation.results import save_run
+    from facesearch.pipeline.spec import PipelineSpec
     from facesearch.report.texts import printable
 
     def stage(text: str) -> AbstractContextManager[Progress]:
@@ -113,7 +114,7 @@ def evaluate(
         pairs=pairs,
         min_images=min_images,
         limit=limit,
-        min_face=min_face,
+        pipeline=PipelineSpec(min_face=min_face),
         codec_training=codec_training,
         time_again=time_again,
         command=shlex.join(["facesearch", *sys.argv[1:]]),

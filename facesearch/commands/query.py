@@ -75,7 +75,7 @@ def query(
 ) -> None:
     """Who is this? The most similar identities for each photo, or "unknown"."""
     set_up(verbose)
-    from facesearch.pipeline.templater import Stopwatch
+    from facesearch.pipeline.pipeline import Stopwatch
 
     watch = Stopwatch()
     probes: list[dict[str, object]] = []
@@ -172,11 +172,12 @@ def verify(
     else:
         from facesearch.encoders import DEFAULT_MODEL, load_encoder
         from facesearch.gallery.verification import verify as verify_images
-        from facesearch.pipeline.templater import Templater
+        from facesearch.pipeline.pipeline import Pipeline
+        from facesearch.pipeline.spec import PipelineSpec
 
         loaded = load_encoder(encoder or DEFAULT_MODEL, device=device)
         limit = loaded.threshold if threshold is None else threshold
-        answer = verify_images(Templater(loaded, min_face=min_face), a, b, limit, aligned=aligned)
+        answer = verify_images(Pipeline(loaded, PipelineSpec(min_face=min_face)), a, b, limit, aligned=aligned)
     if json:
         print_json({"similarity": answer.similarity, "threshold": answer.threshold, "same": answer.same})
     else:

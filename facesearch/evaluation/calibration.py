@@ -23,9 +23,9 @@ from facesearch.evaluation.codec_training import read_training_photos
 from facesearch.evaluation.datasets import Dataset, read_dataset
 from facesearch.evaluation.extraction import Progress, Stage, no_stage, templates
 from facesearch.evaluation.identification import owners_of
-from facesearch.faces import DEFAULT_MIN_FACE
 from facesearch.gallery.gallery import Gallery
 from facesearch.photos.photo import composed
+from facesearch.pipeline.spec import USUAL, PipelineSpec
 from facesearch.store.records import Calibration
 
 Doubles = npt.NDArray[np.float64]
@@ -48,7 +48,7 @@ def calibrate(
     fpir: float,
     *,
     aligned: str | None = None,
-    min_face: int = DEFAULT_MIN_FACE,
+    pipeline: PipelineSpec = USUAL,
     keep: bool = True,
     stage: Stage = no_stage,
 ) -> Calibrated:
@@ -66,7 +66,7 @@ def calibrate(
     with stage("reading photos") as progress:
         dataset, labelled = _photos(folder, progress)
     spec = gallery.encoder_spec
-    held = templates(dataset, [spec], aligned=aligned, min_face=min_face, stage=stage)[spec]
+    held = templates(dataset, [spec], aligned=aligned, pipeline=pipeline, stage=stage)[spec]
     names = [composed(sample.identity) if labelled else sample.path for sample in dataset.samples]
     mated = np.array([labelled and name in enrolled for name in names], np.bool_)
     foreign = np.flatnonzero(~mated)

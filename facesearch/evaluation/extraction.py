@@ -29,10 +29,11 @@ from facesearch.encoders import Encoder, EncoderSpec, Model, find_model, load_en
 from facesearch.errors import EncoderMismatchError, RejectedImageError, UnreadableImageError, UsageError
 from facesearch.evaluation.datasets import Dataset, Sample
 from facesearch.evaluation.template_cache import Entry, Shards
-from facesearch.faces import CROPS, DEFAULT_MIN_FACE, Crop, Face, FaceDetector
+from facesearch.faces import CROPS, Crop, Face, FaceDetector
 from facesearch.files import locations
 from facesearch.photos.decoding import load_image
-from facesearch.pipeline.templater import aligned_crop, prominent_face
+from facesearch.pipeline.finding import aligned_crop, prominent_face
+from facesearch.pipeline.spec import USUAL, PipelineSpec
 from facesearch.pipeline.worker_pool import DetectorPool
 
 RGB = npt.NDArray[np.uint8]
@@ -91,7 +92,7 @@ def templates(
     specs: Sequence[EncoderSpec],
     *,
     aligned: str | None = None,
-    min_face: int = DEFAULT_MIN_FACE,
+    pipeline: PipelineSpec = USUAL,
     stage: Stage = no_stage,
 ) -> dict[EncoderSpec, Templates]:
     """Templates of all samples by each encoder, from the cache where they are there.
@@ -99,7 +100,7 @@ def templates(
     aligned: the images are crops of this kind; nothing is detected. Raises `FacesearchError` for an encoder that
     cannot be loaded and for a cache that cannot be written.
     """
-    source = f"aligned-{aligned}" if aligned else _detector_key(min_face)
+    source = f"aligned-{aligned}" if aligned else _detector_key(pipeline)
     found: dict[EncoderSpec, Templates] = {}
     by_model: dict[str, list[EncoderSpec]] = {}
     for spec in specs:
@@ -112,7 +113,7 @@ def templates(
         missing = {spec: _missing(dataset, held[spec]) for spec in group}
         if any(missing.values()):
             if faces is None and not aligned:
-                faces = find_faces_of(dataset, min_face=min_face, stage=stage)
+                faces = find_faces_of(dataset, pipeline=pipeline, stage=stage)
             _encode(
                 dataset, model, faces, {spec: missing[spec] for spec in group if missing[spec]}, stores, held, stage
             )
@@ -122,16 +123,16 @@ def templates(
 
 
 def find_faces_of(
-    dataset: Dataset, *, min_face: int = DEFAULT_MIN_FACE, stage: Stage = no_stage
+    dataset: Dataset, *, pipeline: PipelineSpec = USUAL, stage: Stage = no_stage
 ) -> dict[bytes, Face | str]:
     """The most prominent face of every photo that can be read, or why there is none, by the photo's SHA-256."""
-    shards = Shards(_cache("faces", _detector_key(min_face), dataset), _FACE_WIDTH, np.float64)
+    shards = Shards(_cache("faces", _detector_key(pipeline), dataset), _FACE_WIDTH, np.float64)
     held = shards.read()
     missing = _missing(dataset, held)
     if missing:
         with (
             stage(f"finding faces in {len(missing)} photos") as progress,
-            _Finder(len(missing), min_face) as find,
+            _Finder(len(missing), pipeline) as find,
             ThreadPoolExecutor(os.cpu_count() or 1) as pool,
         ):
             for start in range(0, len(missing), _CHUNK):
@@ -148,10 +149,10 @@ def find_faces_of(
 class _Finder:
     """Finds the face of a sample, in processes where there are many to find."""
 
-    def __init__(self, photos: int, min_face: int) -> None:
+    def __init__(self, photos: int, spec: PipelineSpec) -> None:
         count = os.cpu_count() or 1
-        self._pool = DetectorPool(count, min_face) if count > 1 and photos >= _WORTH_PROCESSES else None
-        self._detector = None if self._pool else FaceDetector(min_face, threads=1)
+        self._pool = DetectorPool(count, spec) if count > 1 and photos >= _WORTH_PROCESSES else None
+        self._detector = None if self._pool else FaceDetector(spec.min_face, threads=1)
 
     def __enter__(self) -> Callable[[Path, Sample], Entry]:
         return self._find
@@ -268,10 +269,10 @@ def _template_shards(model: Model, spec: EncoderSpec, source: str, dataset: Data
     return Shards(_cache("templates", key, dataset), model.dimension, np.float32)
 
 
-def _detector_key(min_face: int) -> str:
-    """Of all that decides where a face is found: networks, smallest face, versions of what runs and reads."""
+def _detector_key(spec: PipelineSpec) -> str:
+    """Of all that decides where a face is found: the pipeline, networks, versions of what runs and reads."""
     networks = [entry.sha256 for name, entry in sorted(manifest().items()) if name in ("pnet", "rnet", "onet")]
-    return f"mtcnn-{min_face}-{_short(*networks, _installed('onnxruntime'), _installed('pillow'))}"
+    return f"{spec.detector}-{_short(spec.digest, *networks, _installed('onnxruntime'), _installed('pillow'))}"
 
 
 def _cache(what: str, key: str, dataset: Dataset) -> Path:

@@ -19,7 +19,7 @@ from facesearch.evaluation.protocols import PROTOCOLS, plan
 from facesearch.evaluation.results import Failure, Row, Run, new_run_id
 from facesearch.evaluation.statistics import SEED
 from facesearch.evaluation.timing import encoder_costs, machine, versions
-from facesearch.faces import DEFAULT_MIN_FACE
+from facesearch.pipeline.spec import USUAL, PipelineSpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class Request:
     pairs: Path | None = None
     min_images: int = 2
     limit: int | None = None
-    min_face: int = DEFAULT_MIN_FACE
+    pipeline: PipelineSpec = USUAL
     codec_training: Path | None = None
     time_again: bool = False
     command: str = ""
@@ -69,7 +69,7 @@ def evaluate(request: Request, stage: Stage = no_stage) -> Run:
         searches = plan(request.protocol, identities, min_images=request.min_images, seed=SEED)
     baselines = {model: base for model in {spec.model: None for spec in specs} if (base := _baseline(model, specs))}
     all_specs = list(dict.fromkeys([*specs, *baselines.values()]))
-    held = templates(dataset, all_specs, aligned=request.aligned, min_face=request.min_face, stage=stage)
+    held = templates(dataset, all_specs, aligned=request.aligned, pipeline=request.pipeline, stage=stage)
     _check_found(held, request)
     matrix = Matrix(
         dataset=dataset,
@@ -162,7 +162,7 @@ def _training(
     with stage("reading photos of other people") as progress:
         photos = codec_training.read_training_photos(request.codec_training, progress)
     teachers = {spec.model: baselines.get(spec.model, spec) for spec in specs}
-    held = templates(photos, list(teachers.values()), aligned=request.aligned, min_face=request.min_face, stage=stage)
+    held = templates(photos, list(teachers.values()), aligned=request.aligned, pipeline=request.pipeline, stage=stage)
     return {
         model: Training(
             held[spec].values[held[spec].found], f"{int(held[spec].found.sum())} templates of {photos.name} by {spec}"

@@ -4,14 +4,19 @@ from facesearch.faces.align import CROPS, Crop, CropName
 from facesearch.faces.choice import clear_subject, most_prominent
 from facesearch.faces.detect import DEFAULT_MIN_FACE, FaceDetector
 from facesearch.faces.face import Face
+from facesearch.faces.stage import QUALITY, STAGES, FaceStage, find_stage
 
 __all__ = [
     "CROPS",
     "DEFAULT_MIN_FACE",
+    "QUALITY",
+    "STAGES",
     "Crop",
     "CropName",
     "Face",
     "FaceDetector",
+    "FaceStage",
     "clear_subject",
+    "find_stage",
     "most_prominent",
 ]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 
 import numpy as np
 import numpy.typing as npt
@@ -14,12 +16,17 @@ class Face:
 
     box: left, top, width, height; may reach beyond the image. score: probability in [0, 1].
     landmarks: (5, 2) float32, x and y of the eye on the left side of the picture, the eye on its right side, the tip of
-    the nose, the left and the right corner of the mouth.
+    the nose, the left and the right corner of the mouth. measures: what stages have found out about it, by name.
     """
 
     box: tuple[float, float, float, float]
     score: float
     landmarks: npt.NDArray[np.float32]
+    measures: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
+
+    def measured(self, **values: float) -> Face:
+        """The same face with more measures."""
+        return replace(self, measures=MappingProxyType({**self.measures, **values}))
 
     @property
     def size(self) -> float:

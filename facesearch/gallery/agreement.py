@@ -9,6 +9,7 @@ import numpy as np
 from facesearch.codecs.gallery_codecs import GalleryCodecs, originals_kept, plain_codec
 from facesearch.encoders import DEFAULT_MODEL, Encoder, EncoderSpec, find_model
 from facesearch.errors import EncoderMismatchError, UsageError
+from facesearch.pipeline.spec import PipelineSpec
 from facesearch.store import EncoderKey, GallerySettings
 from facesearch.store.records import Calibration
 from indexes import VectorIndexError, parse_kind
@@ -83,9 +84,10 @@ def check_agreement(settings: GallerySettings, spec: EncoderSpec, index: str | N
         )
 
 
-def key_of(encoder: Encoder) -> EncoderKey:
-    """An encoder as templates remember it."""
-    return EncoderKey(encoder.spec.model, encoder.spec.precision, encoder.spec.backend, encoder.fingerprint)
+def key_of(encoder: Encoder, pipeline: PipelineSpec | None = None) -> EncoderKey:
+    """An encoder as templates remember it, with the pipeline that gave them, if there was one."""
+    spec, digest = encoder.spec, pipeline.digest if pipeline else ""
+    return EncoderKey(spec.model, spec.precision, spec.backend, encoder.fingerprint, digest)
 
 
 def in_force(found: Calibration | None, settings: GallerySettings | None) -> Calibration | None:

@@ -35,14 +35,14 @@ def enroll_photos(
     """See `Gallery.enroll_photos`."""
     if not photos:
         return EnrolmentReport()
-    templater = parts.templater(threads=1)
+    pipeline = parts.pipeline(threads=1)
     if aligned is not None:
-        templater.check_aligned(aligned)
-    key = key_of(templater.encoder)
+        pipeline.check_aligned(aligned)
+    key = key_of(pipeline.encoder, pipeline.spec)
     codec = parts.codecs.find(parts.configured(key).codec)
     report = enrol_photos(
         parts.store,
-        templater,
+        pipeline,
         key,
         codec,
         photos,
@@ -50,7 +50,7 @@ def enroll_photos(
         progress=progress,
         committed=committed,
         workers=workers,
-        worker_encoder=parts.worker_encoder,
+        in_processes=parts.in_processes,
     )
     if report.templates:
         parts.store.audit.add("enroll", detail={"templates": report.templates, "rejected": len(report.rejected)})

@@ -21,7 +21,7 @@ from facesearch.codecs.plain import TemplateCodec
 from facesearch.errors import RejectedImageError, UsageError
 from facesearch.photos.geometry import Box
 from facesearch.photos.photo import Photo, Rejection
-from facesearch.pipeline.templater import PhotoTemplate, Templater
+from facesearch.pipeline.pipeline import PhotoTemplate, Pipeline
 from facesearch.pipeline.worker_pool import WorkerPool
 from facesearch.store import EncoderKey, GalleryStore, NewTemplate
 from facesearch.store.identity_names import check_name
@@ -53,7 +53,7 @@ class EnrolmentReport:
 
 def enrol_photos(
     store: GalleryStore,
-    templater: Templater,
+    pipeline: Pipeline,
     encoder: EncoderKey,
     codec: TemplateCodec,
     photos: Sequence[Photo],
@@ -62,17 +62,17 @@ def enrol_photos(
     progress: Progress | None = None,
     committed: Callable[[Photo], None] | None = None,
     workers: int | None = None,
-    worker_encoder: str | None = None,
+    in_processes: bool = False,
 ) -> EnrolmentReport:
     """Add photos to a store; the index is the caller's. See `Gallery.enroll_photos` for the arguments.
 
-    worker_encoder: name of the templater's encoder; with it, many photos are shared among processes.
+    in_processes: whether many photos may be shared among processes, which load the encoder by its name.
     """
     start = time.perf_counter()
     run = _Run(store, encoder, codec, len(photos), progress, committed)
     count = workers or os.cpu_count() or 1
     with (
-        _Extractor(templater, worker_encoder, aligned, count) as extractor,
+        _Extractor(pipeline, in_processes, aligned, count) as extractor,
         ThreadPoolExecutor(count, thread_name_prefix="enrol") as pool,
     ):
         try:
@@ -88,22 +88,22 @@ def enrol_photos(
 class _Extractor:
     """Photos -> templates, in this process, or in several once there are enough photos to be worth starting them."""
 
-    def __init__(self, templater: Templater, worker_encoder: str | None, aligned: str | None, count: int) -> None:
-        self._templater, self._encoder, self._aligned, self._count = templater, worker_encoder, aligned, count
+    def __init__(self, pipeline: Pipeline, in_processes: bool, aligned: str | None, count: int) -> None:
+        self._pipeline, self._in_processes, self._aligned, self._count = pipeline, in_processes, aligned, count
         self._workers: WorkerPool | None = None
 
     def expect(self, photos: int) -> None:
         """So many photos are about to come."""
-        if self._workers is None and self._encoder is not None and self._count > 1 and photos >= _WORTH_PROCESSES:
-            self._workers = WorkerPool(self._count, self._encoder, self._templater.min_face, self._aligned)
+        if self._workers is None and self._in_processes and self._count > 1 and photos >= _WORTH_PROCESSES:
+            self._workers = WorkerPool(self._count, self._pipeline.spec, self._aligned)
 
     def __call__(self, photo: Photo) -> PhotoTemplate | Rejection:
         try:
             if photo.pixels is not None:
-                return self._templater.photo(photo.pixels, photo.hash(), self._aligned)
+                return self._pipeline.photo(photo.pixels, photo.hash(), self._aligned)
             if self._workers is not None:
                 return self._workers.template(photo.path)
-            return self._templater.file(photo.path, self._aligned)
+            return self._pipeline.file(photo.path, self._aligned)
         except RejectedImageError as error:
             return Rejection(str(photo.path), str(error))
 

@@ -22,7 +22,7 @@ from facesearch.gallery.questions import QuestionOptions
 from facesearch.gallery.template_index import IndexInfo
 from facesearch.gallery.verification import verify
 from facesearch.photos.photo import Photo, composed
-from facesearch.pipeline.templater import Image, templates_of
+from facesearch.pipeline.pipeline import Image, templates_of
 from facesearch.store import Calibration, Counts, IdentitySummary, TemplateInfo
 
 
@@ -133,11 +133,11 @@ class Gallery(OpenGallery):
     def verify(self, a: Image, b: Image, *, threshold: float | None = None, aligned: str | None = None) -> Verification:
         """Do two photos show the same person? Raises `RejectedImageError` naming the photo that cannot be used."""
         limit = self.threshold if threshold is None else threshold
-        return verify(self.parts.templater(), a, b, limit, aligned=aligned)
+        return verify(self.parts.pipeline(), a, b, limit, aligned=aligned)
 
     def template(self, image: Image) -> npt.NDArray[np.float32]:
         """The template (dimension,) float32 of the most prominent person in a photo, which is not enrolled."""
-        return templates_of(self.parts.templater(), image, everyone=False)[0].template
+        return templates_of(self.parts.pipeline(), image, everyone=False)[0].template
 
     def search(self, templates: npt.NDArray[np.float32], k: int = 5, *, fused: bool = False) -> list[list[Candidate]]:
         """Up to k candidates per template of `templates` (m, dimension) float32, best first; all as one batch."""

@@ -13,6 +13,7 @@ from facesearch.faces import DEFAULT_MIN_FACE
 from facesearch.gallery.backup import RestoreReport, restore
 from facesearch.gallery.enrolment import Progress
 from facesearch.gallery.parts import Opening, Parts
+from facesearch.pipeline.spec import PipelineSpec
 
 _of_parents: list[Parts] = []  # taking down what belongs to the parent of a fork would wait for its threads
 
@@ -52,7 +53,7 @@ class OpenGallery:
 
         Raises `GalleryNotFoundError`, `EncoderMismatchError`, `UnknownEncoderError`, `StoreError`.
         """
-        return cls(Opening(Path(path), encoder, index, keep, create, min_face, device, threads))
+        return cls(Opening(Path(path), encoder, index, keep, create, PipelineSpec(min_face=min_face), device, threads))
 
     @property
     def parts(self) -> Parts:

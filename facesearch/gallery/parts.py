@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from facesearch.codecs.gallery_codecs import GalleryCodecs
@@ -15,8 +15,9 @@ from facesearch.gallery.fused_index import FusedIndex
 from facesearch.gallery.index_writing import IndexWriter
 from facesearch.gallery.ranking import Ranking
 from facesearch.gallery.template_index import TemplateIndex
-from facesearch.pipeline.sessions import shared_templater
-from facesearch.pipeline.templater import Templater
+from facesearch.pipeline.pipeline import Pipeline
+from facesearch.pipeline.sessions import shared_pipeline
+from facesearch.pipeline.spec import PipelineSpec
 from facesearch.store import DATABASE_NAME, EncoderKey, GallerySettings, SqliteStore, open_store
 
 
@@ -29,7 +30,7 @@ class Opening:
     index: str | None
     keep: str | None
     create: bool
-    min_face: int
+    pipeline: PipelineSpec
     device: str
     threads: int
 
@@ -64,7 +65,7 @@ class Parts:
         self.writer = IndexWriter(self.store, self.codecs, self.index)
         self.fused = FusedIndex(self.codecs)
         self.ranking = Ranking()
-        self._own: dict[int, Templater] = {}  # for an encoder that was handed in: by number of threads
+        self._own: dict[int, Pipeline] = {}  # for an encoder that was handed in: by number of threads
         self._loading = threading.Lock()
 
     def reopened(self) -> Parts:
@@ -106,7 +107,7 @@ class Parts:
             return key_of(given)
         kept, spec = self.store.settings.encoder(), self.encoder_spec
         if kept is not None and str(kept) == str(spec):
-            return kept
+            return replace(kept, pipeline="")
         model = find_model(spec.model)
         return EncoderKey(spec.model, spec.precision, spec.backend, model.fingerprint(model.variant(spec)))
 
@@ -126,24 +127,23 @@ class Parts:
 
     # photos
 
-    def templater(self, threads: int | None = None) -> Templater:
+    def pipeline(self, threads: int | None = None) -> Pipeline:
         """What turns photos into templates; threads: that one call may use, by default those asked for at opening."""
         opening = self.opening
         count = opening.threads if threads is None else threads
         given = opening.given_encoder
         if given is None:
             name = str(self.encoder_spec)
-            return shared_templater(name, min_face=opening.min_face, threads=count, device=opening.device)
+            return shared_pipeline(name, opening.pipeline, threads=count, device=opening.device)
         with self._loading:
             if count not in self._own:
-                self._own[count] = Templater(given, min_face=opening.min_face, threads=count)
+                self._own[count] = Pipeline(given, opening.pipeline, threads=count)
             return self._own[count]
 
     @property
-    def worker_encoder(self) -> str | None:
-        """The encoder's name, if processes may share the work: each loads it by name, and an accelerator is for one."""
-        shared = self.opening.given_encoder is None and self.opening.device == "cpu"
-        return str(self.encoder_spec) if shared else None
+    def in_processes(self) -> bool:
+        """Whether processes may share the work: each loads the encoder by name, and an accelerator is for one."""
+        return self.opening.given_encoder is None and self.opening.device == "cpu"
 
     def _settled(self) -> EncoderSpec:
         """The encoder in use, after seeing that what is asked agrees with a gallery that is there."""

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from facesearch.errors import RejectedImageError, UsageError
 from facesearch.gallery.answers import Candidate, FaceAnswer
 from facesearch.gallery.parts import Parts
-from facesearch.pipeline.templater import FaceTemplate, Image, Stopwatch, templates_of
+from facesearch.pipeline.pipeline import FaceTemplate, Image, Stopwatch, templates_of
 from facesearch.store import GallerySettings
 from indexes.threads import threads as search_threads
 
@@ -63,7 +63,7 @@ def identify_photos(
     found: list[list[FaceTemplate] | RejectedImageError] = []
     for done, image in enumerate(images, start=1):
         try:
-            found.append(templates_of(parts.templater(), image, everyone=everyone, aligned=aligned, watch=watch))
+            found.append(templates_of(parts.pipeline(), image, everyone=everyone, aligned=aligned, watch=watch))
         except RejectedImageError as error:
             found.append(error)
         if progress:

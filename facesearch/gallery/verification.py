@@ -8,15 +8,15 @@ import numpy as np
 
 from facesearch.errors import RejectedImageError
 from facesearch.gallery.answers import Verification
-from facesearch.pipeline.templater import Image, Templater, templates_of
+from facesearch.pipeline.pipeline import Image, Pipeline, templates_of
 
 
-def verify(templater: Templater, a: Image, b: Image, threshold: float, *, aligned: str | None = None) -> Verification:
+def verify(pipeline: Pipeline, a: Image, b: Image, threshold: float, *, aligned: str | None = None) -> Verification:
     """Do two photos show the same person? Raises `RejectedImageError` naming the photo that cannot be used."""
     templates = []
     for image in (a, b):
         try:
-            templates.append(templates_of(templater, image, everyone=False, aligned=aligned)[0].template)
+            templates.append(templates_of(pipeline, image, everyone=False, aligned=aligned)[0].template)
         except RejectedImageError as error:
             name = "image" if isinstance(image, np.ndarray) else os.fspath(image)
             raise type(error)(f"{name}: {error}") from error

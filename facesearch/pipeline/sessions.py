@@ -13,31 +13,32 @@ import threading
 from collections import OrderedDict
 
 from facesearch.encoders import load_encoder
-from facesearch.pipeline.templater import Templater
+from facesearch.pipeline.pipeline import Pipeline
+from facesearch.pipeline.spec import PipelineSpec
 
 _log = logging.getLogger("facesearch")
 
 _MOST = 2  # encoders with their detectors; a program that uses more kinds loads the least recently used ones again
 
-_Key = tuple[str, str, int, int]
-_loaded: OrderedDict[_Key, Templater] = OrderedDict()
+_Key = tuple[str, str, PipelineSpec, int]
+_loaded: OrderedDict[_Key, Pipeline] = OrderedDict()
 _loading = threading.Lock()
-_of_parents: list[OrderedDict[_Key, Templater]] = []
+_of_parents: list[OrderedDict[_Key, Pipeline]] = []
 
 
-def shared_templater(encoder: str, *, min_face: int, threads: int, device: str = "cpu") -> Templater:
-    """The templater of an encoder by name; loaded once, whoever asks, from any thread.
+def shared_pipeline(encoder: str, spec: PipelineSpec, *, threads: int, device: str = "cpu") -> Pipeline:
+    """The pipeline of an encoder by name; loaded once, whoever asks, from any thread.
 
     threads: that one call may use, 0 for all cores. Raises what `load_encoder` raises.
     """
-    key = (encoder, device, min_face, threads)
+    key = (encoder, device, spec, threads)
     with _loading:
         found = _loaded.get(key)
         if found is None:
             loaded = load_encoder(encoder, threads=threads, device=device)
             if device != "cpu":
                 _log.info("%s runs on %s", loaded.spec, loaded.device)
-            found = _loaded[key] = Templater(loaded, min_face=min_face, threads=threads)
+            found = _loaded[key] = Pipeline(loaded, spec, threads=threads)
             while len(_loaded) > _MOST:
                 _loaded.popitem(last=False)
         _loaded.move_to_end(key)

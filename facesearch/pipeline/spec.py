@@ -7,35 +7,28 @@ import json
 from dataclasses import asdict, dataclass, replace
 
 from facesearch.encoders import Encoder
-from facesearch.faces import DEFAULT_MIN_FACE
-
-DETECTOR = "mtcnn"
-STAGES = ("quality",)
+from facesearch.faces import DEFAULT_MIN_FACE, QUALITY
 
 
 @dataclass(frozen=True, slots=True)
 class PipelineSpec:
     """Everything that decides which template a photo gives.
 
-    encoder: `model:precision@backend`, with the `fingerprint` (SHA-256, hex) of its weights. crop: what it is given.
-    min_face: side in pixels of the smallest face that is looked for. stages: what is measured on each face, in order.
+    detector: what finds faces. min_face: side in pixels of the smallest face that is looked for. stages: what is
+    measured on each face, in order. crop: what the encoder is given. encoder: `model:precision@backend`, with the
+    `fingerprint` (SHA-256, hex) of its weights; the last three are empty where the spec ends with the faces.
     """
 
-    encoder: str
-    fingerprint: str
-    crop: str
-    detector: str = DETECTOR
+    detector: str = "mtcnn"
     min_face: int = DEFAULT_MIN_FACE
-    stages: tuple[str, ...] = STAGES
-
-    @classmethod
-    def of(cls, encoder: Encoder, min_face: int = DEFAULT_MIN_FACE) -> PipelineSpec:
-        """The pipeline that ends in this encoder."""
-        return cls(str(encoder.spec), encoder.fingerprint, encoder.crop, min_face=min_face)
+    stages: tuple[str, ...] = (QUALITY,)
+    crop: str = ""
+    encoder: str = ""
+    fingerprint: str = ""
 
     def with_encoder(self, encoder: Encoder) -> PipelineSpec:
-        """The same pipeline with another encoder at its end."""
-        return replace(self, encoder=str(encoder.spec), fingerprint=encoder.fingerprint, crop=encoder.crop)
+        """The same pipeline with this encoder at its end."""
+        return replace(self, crop=encoder.crop, encoder=str(encoder.spec), fingerprint=encoder.fingerprint)
 
     def to_json(self) -> str:
         """Canonical JSON: the same value gives the same text."""
@@ -51,3 +44,7 @@ class PipelineSpec:
     def digest(self) -> str:
         """SHA-256 (hex) of all that it says."""
         return hashlib.sha256(self.to_json().encode()).hexdigest()
+
+
+USUAL = PipelineSpec()
+"""How faces are found where nothing else is asked for."""

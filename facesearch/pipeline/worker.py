@@ -1,8 +1,8 @@
-"""One process that looks at photos: `facesearch.pipeline.worker templates ENCODER MIN_FACE ALIGNED`, or `faces …`.
+"""One process that looks at photos: `facesearch.pipeline.worker templates SPEC ALIGNED`, or `faces SPEC`.
 
-Reads a JSON line per photo, `{"path": …}`, from standard input, and answers each with one on standard output: the
-fields of a `PhotoTemplate`, or those of the most prominent `Face`, or `{"rejected": reason}`. It ends when its input
-does: it never outlives who started it.
+SPEC is a `PipelineSpec` as JSON. Reads a JSON line per photo, `{"path": …}`, from standard input, and answers each with
+one on standard output: the fields of a `PhotoTemplate`, or those of the most prominent `Face`, or `{"rejected":
+reason}`. It ends when its input does: it never outlives who started it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,9 @@ from typing import Any
 from facesearch.encoders import load_encoder
 from facesearch.errors import RejectedImageError
 from facesearch.faces import Face, FaceDetector
-from facesearch.pipeline.templater import PhotoTemplate, Templater, prominent_face
+from facesearch.pipeline.finding import prominent_face
+from facesearch.pipeline.pipeline import PhotoTemplate, Pipeline
+from facesearch.pipeline.spec import PipelineSpec
 
 Answer = Callable[[Path], dict[str, Any]]
 
@@ -34,13 +36,14 @@ def main() -> None:
         sys.stdout.flush()
 
 
-def _templates(encoder: str, min_face: str, aligned: str) -> Answer:
-    templater = Templater(load_encoder(encoder, threads=1), min_face=int(min_face), threads=1)
-    return lambda path: _template_fields(templater.file(path, aligned or None))
+def _templates(text: str, aligned: str) -> Answer:
+    spec = PipelineSpec.from_json(text)
+    pipeline = Pipeline(load_encoder(spec.encoder, threads=1), spec, threads=1)
+    return lambda path: _template_fields(pipeline.file(path, aligned or None))
 
 
-def _faces(min_face: str) -> Answer:
-    detector = FaceDetector(int(min_face), threads=1)
+def _faces(text: str) -> Answer:
+    detector = FaceDetector(PipelineSpec.from_json(text).min_face, threads=1)
     return lambda path: _face_fields(*prominent_face(detector, path))
 
 

@@ -22,7 +22,8 @@ import numpy as np
 
 from facesearch.errors import RejectedImageError, UnreadableImageError
 from facesearch.faces import Face
-from facesearch.pipeline.templater import FaceTemplate, PhotoTemplate
+from facesearch.pipeline.pipeline import FaceTemplate, PhotoTemplate
+from facesearch.pipeline.spec import PipelineSpec
 
 
 class _Processes:
@@ -80,10 +81,10 @@ class _Processes:
 
 
 class WorkerPool(_Processes):
-    """`count` processes with the same encoder (its name); `template` may be called from as many threads."""
+    """`count` processes with the same pipeline; `template` may be called from as many threads."""
 
-    def __init__(self, count: int, encoder: str, min_face: int, aligned: str | None) -> None:
-        super().__init__(count, "templates", encoder, str(min_face), aligned or "")
+    def __init__(self, count: int, spec: PipelineSpec, aligned: str | None) -> None:
+        super().__init__(count, "templates", spec.to_json(), aligned or "")
 
     def template(self, path: Path) -> PhotoTemplate:
         """The template of a photo's subject; raises `RejectedImageError`."""
@@ -97,8 +98,8 @@ class WorkerPool(_Processes):
 class DetectorPool(_Processes):
     """`count` processes that find faces; `face` may be called from as many threads."""
 
-    def __init__(self, count: int, min_face: int) -> None:
-        super().__init__(count, "faces", str(min_face))
+    def __init__(self, count: int, spec: PipelineSpec) -> None:
+        super().__init__(count, "faces", spec.to_json())
 
     def face(self, path: Path) -> tuple[Face, bytes]:
         """The most prominent face of a photo and the SHA-256 of its content; raises `RejectedImageError`."""

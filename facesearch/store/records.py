@@ -29,12 +29,17 @@ class GallerySettings:
 
 @dataclass(frozen=True, slots=True)
 class EncoderKey:
-    """An encoder as templates remember it; `fingerprint` (SHA-256 hex) alone says which one it is."""
+    """An encoder as templates remember it; `fingerprint` (SHA-256 hex) alone says which one it is.
+
+    pipeline: digest of the whole `PipelineSpec` that ended in it; empty for templates that came ready, or from before
+    it was kept.
+    """
 
     model: str
     precision: str
     backend: str
     fingerprint: str
+    pipeline: str = ""
 
     def __str__(self) -> str:
         return f"{self.model}:{self.precision}@{self.backend}"

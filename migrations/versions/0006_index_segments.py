@@ -1,5 +1,5 @@
-"""The index in segments, so that forgetting somebody rewrites the files that held them and no other; evaluations are
-files of their own since version 0.1 and leave the gallery.
+"""The index in segments, so that forgetting somebody rewrites the files that held them and no other; the pipeline that
+gave a template stands with its encoder; evaluations are files of their own since version 0.1 and leave the gallery.
 
 Revision ID: 0006
 Revises: 0005
@@ -24,6 +24,33 @@ def upgrade() -> None:
     assert isinstance(driver, sqlite3.Connection)  # noqa: S101 - for the type checker
     driver.create_function("row_checksum", -1, _row_checksum, deterministic=True)
     op.drop_table("evaluation_runs")
+    op.execute(
+        "CREATE TEMPORARY TABLE kept_encoders AS SELECT *, checksum = row_checksum(NULL, id, model, precision, backend, "
+        "fingerprint) AS sound FROM encoders"
+    )
+    op.drop_table("encoders")
+    op.create_table(
+        "encoders",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("model", sa.Text(), nullable=False),
+        sa.Column("precision", sa.Text(), nullable=False),
+        sa.Column("backend", sa.Text(), nullable=False),
+        sa.Column("fingerprint", sa.Text(), nullable=False),
+        sa.Column("pipeline", sa.Text(), nullable=False, server_default=sa.text("''")),
+        sa.Column("checksum", sa.Integer(), nullable=False, server_default=sa.text("0")),
+        sa.PrimaryKeyConstraint("id", name="pk_encoders"),
+        sa.UniqueConstraint("fingerprint", "pipeline", name="uq_encoders_fingerprint"),
+    )
+    op.execute(
+        "INSERT INTO encoders (id, model, precision, backend, fingerprint, checksum) "
+        "SELECT id, model, precision, backend, fingerprint, sound - 1 FROM kept_encoders"
+    )
+    op.execute("DROP TABLE kept_encoders")
+    # A row that was damaged stays so: its checksum is one that no row has.
+    op.execute(
+        "UPDATE encoders SET checksum = row_checksum(NULL, id, model, precision, backend, fingerprint, pipeline) "
+        "WHERE checksum = 0"
+    )
     op.create_table(
         "index_segments",
         sa.Column("id", sa.Integer(), nullable=False),

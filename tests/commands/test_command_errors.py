@@ -120,12 +120,12 @@ def test_a_reader_of_the_output_that_leaves_early_is_no_error(options: list[str]
 def test_an_interrupted_enrolment_says_that_what_was_confirmed_is_kept(people_photos: Path, tmp_path: Path) -> None:
     slow = (
         "import sys, time\n"
-        "from facesearch.pipeline.templater import Templater\n"
-        "subject = Templater.subject\n"
+        "from facesearch.pipeline.pipeline import Pipeline\n"
+        "subject = Pipeline.subject\n"
         "def slowly(self, image):\n"
         "    time.sleep(0.2)\n"
         "    return subject(self, image)\n"
-        "Templater.subject = slowly\n"
+        "Pipeline.subject = slowly\n"
         "from facesearch.commands import main\n"
         "sys.argv[0] = 'facesearch'\n"
         "main()\n"

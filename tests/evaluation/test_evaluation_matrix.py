@@ -18,7 +18,8 @@ from facesearch.evaluation.results import Row, Run
 from facesearch.evaluation.timing import EncoderCost
 from facesearch.faces import Face, FaceDetector
 from facesearch.photos.decoding import load_image
-from facesearch.pipeline.templater import Templater, prominent_face
+from facesearch.pipeline.finding import prominent_face
+from facesearch.pipeline.pipeline import Pipeline
 from indexes import create_index
 
 PEOPLE, PHOTOS_PER_PERSON = 12, 3  # of people_photos
@@ -48,9 +49,9 @@ def no_timing(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="module")
 def templates(people_photos: Path) -> tuple[list[str], np.ndarray]:
     """Identity and template of every photo, each photo by itself."""
-    templater = Templater(load_encoder(), threads=1)
+    pipeline = Pipeline(load_encoder(), threads=1)
     paths = sorted(people_photos.glob("*/*.jpg"))
-    found = [templater.prominent(load_image(path)).template for path in paths]
+    found = [pipeline.prominent(load_image(path)).template for path in paths]
     return [path.parent.name for path in paths], np.stack(found)
 
 
@@ -301,12 +302,12 @@ def test_edgeface_or_the_default_on_real_photos_equals_brute_force(lfw: Path, tm
     for person in chosen[:12]:
         shutil.copytree(person, folder / person.name)
     row = only(evaluate(request(folder)))
-    templater = Templater(load_encoder(), threads=1)
+    pipeline = Pipeline(load_encoder(), threads=1)
     names, found = [], []
     for path in sorted(folder.glob("*/*.jpg")):
         names.append(path.parent.name)
         try:
-            found.append(templater.prominent(load_image(path)).template)
+            found.append(pipeline.prominent(load_image(path)).template)
         except RejectedImageError:
             found.append(np.zeros(128, np.float32))
     x = np.stack(found)

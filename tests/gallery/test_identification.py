@@ -12,7 +12,7 @@ from facesearch import Gallery
 from facesearch.errors import NoFaceError, RejectedImageError, TinyFaceError, UnreadableImageError
 from facesearch.photos.decoding import load_image
 from facesearch.photos.photo import Photo
-from facesearch.pipeline.templater import Stopwatch
+from facesearch.pipeline.pipeline import Stopwatch
 from facesearch.workshop.sample_people import draw_people, group_photo, take_photo
 
 

@@ -12,7 +12,8 @@ import pytest
 from facesearch import Gallery, Photo
 from facesearch.encoders import load_encoder
 from facesearch.errors import RejectedImageError, UnreadableImageError
-from facesearch.pipeline.templater import Templater
+from facesearch.pipeline.pipeline import Pipeline
+from facesearch.pipeline.spec import PipelineSpec
 from facesearch.pipeline.worker_pool import WorkerPool
 from facesearch.workshop.sample_people import draw_people, write_photos
 
@@ -25,8 +26,8 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 
 
 def test_a_worker_gives_the_template_that_this_process_gives(photos: list[Path]) -> None:
-    here = Templater(load_encoder(ENCODER, threads=1), threads=1)
-    with WorkerPool(1, ENCODER, 40, None) as pool:
+    here = Pipeline(load_encoder(ENCODER, threads=1), threads=1)
+    with WorkerPool(1, PipelineSpec(encoder=ENCODER), None) as pool:
         for path in photos[:2]:
             mine, theirs = here.file(path), pool.template(path)
             np.testing.assert_allclose(theirs.face.template, mine.face.template, atol=1e-6)
@@ -37,7 +38,7 @@ def test_a_worker_gives_the_template_that_this_process_gives(photos: list[Path])
 def test_a_worker_rejects_with_the_reason_and_goes_on(photos: list[Path], tmp_path: Path) -> None:
     bad = tmp_path / "text.jpg"
     bad.write_text("no photo")
-    with WorkerPool(1, ENCODER, 40, None) as pool:
+    with WorkerPool(1, PipelineSpec(encoder=ENCODER), None) as pool:
         with pytest.raises(RejectedImageError, match="not an image"):
             pool.template(bad)
         with pytest.raises(RejectedImageError, match="no such file"):
@@ -46,7 +47,7 @@ def test_a_worker_rejects_with_the_reason_and_goes_on(photos: list[Path], tmp_pa
 
 
 def test_a_worker_that_dies_costs_one_photo_and_is_replaced(photos: list[Path]) -> None:
-    with WorkerPool(1, ENCODER, 40, None) as pool:
+    with WorkerPool(1, PipelineSpec(encoder=ENCODER), None) as pool:
         pool.template(photos[0])
         os.kill(pool._all[0].pid, signal.SIGKILL)
         pool._all[0].wait()
@@ -62,9 +63,9 @@ def test_many_photos_are_enrolled_by_processes_as_they_are_by_threads(
     started: list[int] = []
 
     class Counted(WorkerPool):
-        def __init__(self, count: int, encoder: str, min_face: int, aligned: str | None) -> None:
+        def __init__(self, count: int, spec: PipelineSpec, aligned: str | None) -> None:
             started.append(count)
-            super().__init__(count, encoder, min_face, aligned)
+            super().__init__(count, spec, aligned)
 
     monkeypatch.setattr("facesearch.gallery.enrolment.WorkerPool", Counted)
     wanted = [Photo(path.parent.name, path) for path in photos]

@@ -17,6 +17,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    UniqueConstraint,
     text,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
@@ -81,15 +82,17 @@ class ImageRow(Checked, Base):
 
 
 class EncoderRow(Checked, Base):
-    """An encoder that made templates; told apart by its fingerprint."""
+    """An encoder that made templates, and the pipeline that it stood at the end of; told apart by both."""
 
     __tablename__ = "encoders"
+    __table_args__ = (UniqueConstraint("fingerprint", "pipeline"),)
 
     id: Mapped[int] = mapped_column(primary_key=True)
     model: Mapped[str]
     precision: Mapped[str]
     backend: Mapped[str]
-    fingerprint: Mapped[str] = mapped_column(unique=True)
+    fingerprint: Mapped[str]
+    pipeline: Mapped[str] = mapped_column(server_default=text("''"))
 
 
 class TemplateRow(Checked, Base):

@@ -36,6 +36,7 @@ class SqliteSettings:
                     EncoderRow.precision,
                     EncoderRow.backend,
                     EncoderRow.fingerprint,
+                    EncoderRow.pipeline,
                 ).join(GalleryRow, GalleryRow.encoder_id == EncoderRow.id)
             ).one_or_none()
         if row is None:
@@ -98,8 +99,9 @@ def change_settings(connection: Connection, **values: str | float | None) -> Non
 
 
 def encoder_id(connection: Connection, key: EncoderKey) -> int:
-    """The id of the encoder with this fingerprint, which is recorded if it is new."""
-    found = connection.scalar(select(EncoderRow.id).where(EncoderRow.fingerprint == key.fingerprint))
+    """The id of the encoder with this fingerprint in this pipeline, which is recorded if it is new."""
+    same = (EncoderRow.fingerprint == key.fingerprint) & (EncoderRow.pipeline == key.pipeline)
+    found = connection.scalar(select(EncoderRow.id).where(same))
     if found is None:
         found = next_id(connection, EncoderRow)
         insert_row(connection, EncoderRow, {"id": found, **asdict(key)})

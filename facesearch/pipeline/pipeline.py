@@ -1,4 +1,4 @@
-"""From a photo to templates: detect, choose the face, cut the encoder's crop, encode."""
+"""From a photo to templates: find the faces, measure them, choose, cut the encoder's crop, encode."""
 
 from __future__ import annotations
 
@@ -10,26 +10,18 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image as PillowImage
 
 from facesearch.encoders import Encoder
-from facesearch.errors import (
-    EncoderMismatchError,
-    RejectedImageError,
-    TinyFaceError,
-    UnreadableImageError,
-    UsageError,
-)
-from facesearch.faces import CROPS, DEFAULT_MIN_FACE, Face, FaceDetector, clear_subject, most_prominent
-from facesearch.photos.decoding import MIN_SIDE, decode, load_image, read_bytes, sha256
+from facesearch.errors import EncoderMismatchError, UsageError
+from facesearch.faces import CROPS, QUALITY, Face, FaceDetector, clear_subject, find_stage, most_prominent
+from facesearch.photos.decoding import decode, load_image, read_bytes, sha256
 from facesearch.photos.geometry import Box
+from facesearch.pipeline.finding import aligned_crop, find_faces
+from facesearch.pipeline.spec import USUAL, PipelineSpec
 
 RGB = npt.NDArray[np.uint8]
 Image = str | os.PathLike[str] | RGB  # a file, or pixels (h, w, 3)
 Template = npt.NDArray[np.float32]
-
-_TINY = 16  # pixels; a face this small is still found, to say that it is too small
-_GOOD_SIZE = 112.0  # pixels; larger faces add nothing to a template
 
 
 @dataclass(slots=True)
@@ -62,18 +54,18 @@ class PhotoTemplate:
     height: int
 
 
-class Templater:
-    """Turns photos into templates for one encoder. Safe to share between threads."""
+class Pipeline:
+    """Turns photos into templates, as a spec says, with the encoder that it names. Safe to share between threads.
 
-    def __init__(self, encoder: Encoder, *, min_face: int = DEFAULT_MIN_FACE, threads: int = 0) -> None:
+    spec: what is to be done; by default all as usual. threads: that one call may use, 0 for all cores.
+    """
+
+    def __init__(self, encoder: Encoder, spec: PipelineSpec = USUAL, *, threads: int = 0) -> None:
         self.encoder = encoder
+        self.spec = spec.with_encoder(encoder)
+        self._stages = [find_stage(name) for name in self.spec.stages]
         self._crop = next(crop for crop in CROPS.values() if crop.name == encoder.crop)
-        self._detector = FaceDetector(min_face, threads=threads)
-
-    @property
-    def min_face(self) -> int:
-        """Side in pixels of the smallest face that is taken."""
-        return self._detector.min_face
+        self._detector = FaceDetector(self.spec.min_face, threads=threads)
 
     def subject(self, image: RGB) -> FaceTemplate:
         """For enrolment: the one face that the photo is clearly of.
@@ -134,7 +126,10 @@ class Templater:
             )
 
     def _found(self, image: RGB) -> list[Face]:
-        return find_faces(self._detector, image)
+        faces = find_faces(self._detector, image)
+        for stage in self._stages:
+            faces = stage(image, faces)
+        return faces
 
     def _encode(self, image: RGB, faces: Sequence[Face], watch: Stopwatch | None = None) -> list[FaceTemplate]:
         start = time.perf_counter()
@@ -143,55 +138,13 @@ class Templater:
         if watch:
             watch.add("encode", start)
         return [
-            FaceTemplate(template, face.box, face.score * min(1.0, face.size / _GOOD_SIZE))
+            FaceTemplate(template, face.box, face.measures.get(QUALITY, 1.0))
             for template, face in zip(templates, faces, strict=True)
         ]
 
 
-def find_faces(detector: FaceDetector, image: RGB) -> list[Face]:
-    """The faces of at least the detector's smallest size in pixels (h, w, 3), largest first; empty if there is none.
-
-    Raises `TinyFaceError` where there are smaller ones only, `UnreadableImageError` for what are no pixels.
-    """
-    _check_pixels(image)
-    least = detector.min_face
-    found = detector.detect(image)
-    faces = [face for face in found if face.size >= least]  # the detector also finds some half as large
-    if not faces:
-        tiny = found or (detector.detect(image, _TINY) if least > _TINY else [])
-        if tiny:
-            raise TinyFaceError(
-                f"the face is only {int(tiny[0].size)} pixels wide, at least {least} are needed (--min-face)"
-            )
-    return faces
-
-
-def prominent_face(detector: FaceDetector, path: Path) -> tuple[Face, bytes]:
-    """The most prominent face of the photo in a file and the SHA-256 of its content; raises `RejectedImageError`."""
-    data = read_bytes(path)
-    image = decode(data, os.fspath(path))
-    return most_prominent(find_faces(detector, image), *image.shape[:2]), sha256(data)
-
-
-def aligned_crop(image: RGB, size: int) -> RGB:
-    """An image that is an aligned crop already as (size, size, 3); raises `RejectedImageError` if it is not square."""
-    _check_pixels(image)
-    if image.shape[0] != image.shape[1]:
-        raise RejectedImageError(f"an aligned crop is square, this image is {image.shape[1]}×{image.shape[0]}")
-    if image.shape[0] == size:
-        return image
-    return np.asarray(PillowImage.fromarray(image).resize((size, size), PillowImage.Resampling.BILINEAR))
-
-
-def _check_pixels(image: RGB) -> None:
-    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
-        raise UnreadableImageError(f"pixels are (h, w, 3) uint8, not {image.shape} {image.dtype}")
-    if min(image.shape[:2]) < MIN_SIDE:
-        raise UnreadableImageError(f"too small ({image.shape[1]}×{image.shape[0]} pixels)")
-
-
 def templates_of(
-    templater: Templater, image: Image, *, everyone: bool, aligned: str | None = None, watch: Stopwatch | None = None
+    pipeline: Pipeline, image: Image, *, everyone: bool, aligned: str | None = None, watch: Stopwatch | None = None
 ) -> list[FaceTemplate]:
     """The templates of a probe: of everyone in it, of the most prominent person, or of an `aligned` crop.
 
@@ -199,5 +152,5 @@ def templates_of(
     """
     pixels = image if isinstance(image, np.ndarray) else load_image(image)
     if aligned is not None:
-        return [templater.aligned(pixels, aligned, watch)]
-    return templater.everyone(pixels, watch) if everyone else [templater.prominent(pixels, watch)]
+        return [pipeline.aligned(pixels, aligned, watch)]
+    return pipeline.everyone(pixels, watch) if everyone else [pipeline.prominent(pixels, watch)]

@@ -1,0 +1,61 @@
+"""The faces of a photo, or of a crop that came aligned, and why there is none to be used."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image as PillowImage
+
+from facesearch.errors import RejectedImageError, TinyFaceError, UnreadableImageError
+from facesearch.faces import Face, FaceDetector, most_prominent
+from facesearch.photos.decoding import MIN_SIDE, decode, read_bytes, sha256
+
+RGB = npt.NDArray[np.uint8]
+
+_TINY = 16  # pixels; a face this small is still found, to say that it is too small
+
+
+def find_faces(detector: FaceDetector, image: RGB) -> list[Face]:
+    """The faces of at least the detector's smallest size in pixels (h, w, 3), largest first; empty if there is none.
+
+    Raises `TinyFaceError` where there are smaller ones only, `UnreadableImageError` for what are no pixels.
+    """
+    check_pixels(image)
+    least = detector.min_face
+    found = detector.detect(image)
+    faces = [face for face in found if face.size >= least]  # the detector also finds some half as large
+    if not faces:
+        tiny = found or (detector.detect(image, _TINY) if least > _TINY else [])
+        if tiny:
+            raise TinyFaceError(
+                f"the face is only {int(tiny[0].size)} pixels wide, at least {least} are needed (--min-face)"
+            )
+    return faces
+
+
+def prominent_face(detector: FaceDetector, path: Path) -> tuple[Face, bytes]:
+    """The most prominent face of the photo in a file and the SHA-256 of its content; raises `RejectedImageError`."""
+    data = read_bytes(path)
+    image = decode(data, os.fspath(path))
+    return most_prominent(find_faces(detector, image), *image.shape[:2]), sha256(data)
+
+
+def aligned_crop(image: RGB, size: int) -> RGB:
+    """An image that is an aligned crop already as (size, size, 3); raises `RejectedImageError` if it is not square."""
+    check_pixels(image)
+    if image.shape[0] != image.shape[1]:
+        raise RejectedImageError(f"an aligned crop is square, this image is {image.shape[1]}×{image.shape[0]}")
+    if image.shape[0] == size:
+        return image
+    return np.asarray(PillowImage.fromarray(image).resize((size, size), PillowImage.Resampling.BILINEAR))
+
+
+def check_pixels(image: RGB) -> None:
+    """Raise `UnreadableImageError` for what are no pixels (h, w, 3) uint8, or too few."""
+    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
+        raise UnreadableImageError(f"pixels are (h, w, 3) uint8, not {image.shape} {image.dtype}")
+    if min(image.shape[:2]) < MIN_SIDE:
+        raise UnreadableImageError(f"too small ({image.shape[1]}×{image.shape[0]} pixels)")
