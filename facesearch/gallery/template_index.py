@@ -201,12 +201,13 @@ class TemplateIndex:
                 return None
             _log.warning("%s; rebuilt from the stored templates (facesearch index build repairs the file)", error)
             return view_of(self.build(filler, write=False), settings, version)
-        empty = next((found.index.emptied() for found in segments if found), None) or self.builder.untrained(filler)
+        sound = next((found for found in segments if found is not None), None)
+        empty = self.builder.untrained(filler) if sound is None else sound.index.emptied()
         if empty is None:
             return view_of(self.build(filler, write=False), settings, version)
         parts: list[OpenSegment] = []
         for segment, found in zip(state.segments, segments, strict=True):
-            parts += [found] if found else self._rebuilt(empty, filler, segment)
+            parts += self._rebuilt(empty, filler, segment) if found is None else [found]
         nothing = np.zeros(0, np.int64)
         return View(state.kind, state.codec, version, state.position, tuple(parts), empty, nothing)
 

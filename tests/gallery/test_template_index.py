@@ -302,6 +302,28 @@ def test_a_file_that_another_process_clears_away_unrecorded_is_written_again(
         assert gallery.check() == []
 
 
+@pytest.mark.parametrize("kind", ["sq8", "pq16", "pca32,fs16+sq8", "ivf4,sq8"])
+def test_who_comes_after_the_files_were_written_is_coded_as_the_files_are(
+    kind: str, large: Path, vectors: np.ndarray
+) -> None:
+    """What a kind has learnt stands in its files: answers do not change when the newcomers are written into them."""
+    new = unit_vectors(5, seed=11)
+    with Gallery.open(large) as gallery:
+        gallery.build_index(kind)
+    with Gallery.open(large) as gallery:
+        assert gallery.index_info().answering == kind
+        gallery.enroll_templates([f"newcomer {number}" for number in range(5)], new)
+        assert gallery.index_info().replayed == 5
+        before = gallery.search(new, 4)
+        assert gallery.check() == []
+        gallery.compact()
+        assert gallery.index_info().replayed == 0
+        assert gallery.search(new, 4) == before
+    with Gallery.open(large) as gallery:
+        assert gallery.search(new, 4) == before
+        assert gallery.check() == []
+
+
 # damage
 
 
