@@ -16,49 +16,117 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from facesearch.encoders import Encoder, load_encoder
-    from facesearch.errors import FacesearchError
+    from facesearch.errors import (
+        BackupError,
+        EncoderMismatchError,
+        FacesearchError,
+        GalleryNotFoundError,
+        IdentityExistsError,
+        IndexStateError,
+        NewerSchemaError,
+        NoFaceError,
+        RejectedImageError,
+        SeveralFacesError,
+        StoreBusyError,
+        StoreError,
+        TinyFaceError,
+        UnknownEncoderError,
+        UnknownIdentityError,
+        UnreadableImageError,
+        UsageError,
+        WeightsError,
+    )
     from facesearch.gallery.answers import Candidate, Compaction, FaceAnswer, GalleryInfo, Receipt, Verification
     from facesearch.gallery.backup import BackupReport, RestoreReport
     from facesearch.gallery.enrolment import EnrolmentReport
     from facesearch.gallery.gallery import Gallery
+    from facesearch.gallery.template_index import IndexInfo
     from facesearch.photos.photo import Photo, Rejection
+    from facesearch.pipeline.spec import PipelineSpec
+    from facesearch.store.records import Calibration, Counts, IdentitySummary, TemplateInfo
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "BackupError",
     "BackupReport",
+    "Calibration",
     "Candidate",
     "Compaction",
+    "Counts",
     "Encoder",
+    "EncoderMismatchError",
     "EnrolmentReport",
     "FaceAnswer",
     "FacesearchError",
     "Gallery",
     "GalleryInfo",
+    "GalleryNotFoundError",
+    "IdentityExistsError",
+    "IdentitySummary",
+    "IndexInfo",
+    "IndexStateError",
+    "NewerSchemaError",
+    "NoFaceError",
     "Photo",
+    "PipelineSpec",
     "Receipt",
+    "RejectedImageError",
     "Rejection",
     "RestoreReport",
+    "SeveralFacesError",
+    "StoreBusyError",
+    "StoreError",
+    "TemplateInfo",
+    "TinyFaceError",
+    "UnknownEncoderError",
+    "UnknownIdentityError",
+    "UnreadableImageError",
+    "UsageError",
     "Verification",
+    "WeightsError",
     "__version__",
     "load_encoder",
 ]
 
 _LOADED_ON_USE = {
+    "BackupError": "facesearch.errors",
     "BackupReport": "facesearch.gallery.backup",
+    "Calibration": "facesearch.store.records",
     "Candidate": "facesearch.gallery.answers",
     "Compaction": "facesearch.gallery.answers",
+    "Counts": "facesearch.store.records",
     "Encoder": "facesearch.encoders",
+    "EncoderMismatchError": "facesearch.errors",
     "EnrolmentReport": "facesearch.gallery.enrolment",
     "FaceAnswer": "facesearch.gallery.answers",
     "FacesearchError": "facesearch.errors",
     "Gallery": "facesearch.gallery.gallery",
     "GalleryInfo": "facesearch.gallery.answers",
+    "GalleryNotFoundError": "facesearch.errors",
+    "IdentityExistsError": "facesearch.errors",
+    "IdentitySummary": "facesearch.store.records",
+    "IndexInfo": "facesearch.gallery.template_index",
+    "IndexStateError": "facesearch.errors",
+    "NewerSchemaError": "facesearch.errors",
+    "NoFaceError": "facesearch.errors",
     "Photo": "facesearch.photos.photo",
+    "PipelineSpec": "facesearch.pipeline.spec",
     "Receipt": "facesearch.gallery.answers",
+    "RejectedImageError": "facesearch.errors",
     "Rejection": "facesearch.photos.photo",
     "RestoreReport": "facesearch.gallery.backup",
+    "SeveralFacesError": "facesearch.errors",
+    "StoreBusyError": "facesearch.errors",
+    "StoreError": "facesearch.errors",
+    "TemplateInfo": "facesearch.store.records",
+    "TinyFaceError": "facesearch.errors",
+    "UnknownEncoderError": "facesearch.errors",
+    "UnknownIdentityError": "facesearch.errors",
+    "UnreadableImageError": "facesearch.errors",
+    "UsageError": "facesearch.errors",
     "Verification": "facesearch.gallery.answers",
+    "WeightsError": "facesearch.errors",
     "load_encoder": "facesearch.encoders",
 }
 

@@ -108,23 +108,15 @@ def enroll(
                 workers=workers,
             )
         counts = opened.counts()
-    rejected = sources.rejected + report.rejected
+    rate = report.images_per_second
+    report.rejected = rejected = sources.rejected + report.rejected
     if json:
-        print_json(
-            {
-                "identities": report.identities,
-                "templates": report.templates,
-                "skipped": report.skipped,
-                "rejected": [{"path": item.path, "reason": item.reason} for item in rejected],
-                "ignored": sources.ignored,
-                "images_per_second": round(report.images_per_second, 2),
-                "gallery": {"identities": counts.identities, "templates": counts.templates},
-            }
-        )
+        held = {"identities": counts.identities, "templates": counts.templates}
+        print_json(report.document() | {"ignored": sources.ignored, "gallery": held})
     else:
         say(
             f"enrolled {report.templates} photos of {report.identities} people "
-            f"({report.images_per_second:.1f} images per second), skipped {report.skipped} enrolled before"
+            f"({rate:.1f} images per second), skipped {report.skipped} enrolled before"
         )
         for item in rejected if verbose else rejected[:_SHOWN]:
             say(f"rejected {item.path}: {item.reason}")

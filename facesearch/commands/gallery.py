@@ -36,23 +36,14 @@ def info(gallery: GalleryOption = None, json: JsonOption = False, verbose: Verbo
     with open_gallery(gallery, create=False) as opened:
         state = opened.info()
     if json:
-        print_json(
-            {
-                "encoder": state.encoder,
-                "index": state.index,
-                "codec": state.codec,
-                "originals": state.originals,
-                "threshold": state.threshold,
-                "identities": state.identities,
-                "templates": state.templates,
-                "database_bytes": state.database_bytes,
-                "index_bytes": state.index_bytes,
-            }
-        )
+        print_json(state.document())
         return
     say(f"encoder    {state.encoder}")
     say(f"index      {state.index}, templates stored as {state.codec}, originals kept: {state.originals}")
-    say(f"threshold  {state.threshold:.3f}")
+    threshold = (
+        "that of the encoder, which is not installed here" if state.threshold is None else f"{state.threshold:.3f}"
+    )
+    say(f"threshold  {threshold}")
     say(f"people     {state.identities}, {state.templates} templates")
     say(f"on disk    database {bytes_in_words(state.database_bytes)}, index {bytes_in_words(state.index_bytes)}")
 
@@ -74,15 +65,7 @@ def backup(
     with open_gallery(gallery, create=False) as opened, progress_bar("backing up") as progress:
         report = opened.backup(file, overwrite=force, progress=progress)
     if json:
-        print_json(
-            {
-                "file": str(report.path),
-                "bytes": report.bytes,
-                "identities": report.identities,
-                "templates": report.templates,
-                "index": report.has_index,
-            }
-        )
+        print_json(report.document())
         return
     say(
         f"backed up {report.templates} templates of {report.identities} people to {report.path} "
@@ -114,16 +97,7 @@ def restore(
     with progress_bar("restoring") as progress:
         report = Gallery.restore(file, gallery or default_gallery(), replace=replace, progress=progress)
     if json:
-        print_json(
-            {
-                "gallery": str(report.folder),
-                "identities": report.identities,
-                "templates": report.templates,
-                "index": report.has_index,
-                "made_at": report.made_at,
-                "returned": list(report.returned),
-            }
-        )
+        print_json(report.document())
         return
     made = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(report.made_at))
     say(f"restored {report.templates} templates of {report.identities} people, as of {made}, to {report.folder}")
@@ -141,14 +115,7 @@ def compact(gallery: GalleryOption = None, json: JsonOption = False, verbose: Ve
     with open_gallery(gallery, create=False) as opened:
         done = opened.compact()
     if json:
-        print_json(
-            {
-                "before_bytes": done.before_bytes,
-                "after_bytes": done.after_bytes,
-                "freed_bytes": done.before_bytes - done.after_bytes,
-                "wiped": done.wiped,
-            }
-        )
+        print_json(done.document())
         return
     say(f"the gallery takes {bytes_in_words(done.after_bytes)} on disk (before: {bytes_in_words(done.before_bytes)})")
     if not done.wiped:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -17,6 +17,10 @@ from facesearch.commands.common import (
     say,
     set_up,
 )
+from facesearch.errors import UsageError
+
+if TYPE_CHECKING:
+    from facesearch.gallery.answers import Receipt
 
 app = typer.Typer(help="See, rename, merge and forget the people enrolled.", no_args_is_help=True)
 
@@ -45,8 +49,7 @@ def list_(gallery: GalleryOption = None, json: JsonOption = False, verbose: Verb
     with open_gallery(gallery, create=False) as opened:
         people = opened.identities()
     if json:
-        rows = [{"name": p.name, "templates": p.templates, "images": p.images, "since": p.created_at} for p in people]
-        print_json({"identities": rows})
+        print_json({"identities": [person.document() for person in people]})
         return
     rows_shown = [(person.name, person.templates, _day(person.created_at)) for person in people]
     print_table(("identity", "templates", "since"), rows_shown, right=("templates",))
@@ -62,23 +65,8 @@ def show(
     with open_gallery(gallery, create=False) as opened:
         person, templates = opened.identity(name)
     if json:
-        print_json(
-            {
-                "name": person.name,
-                "since": person.created_at,
-                "templates": [
-                    {
-                        "template_id": item.id,
-                        "path": item.path,
-                        "quality": item.quality,
-                        "box": None if item.box is None else list(item.box),
-                        "precision": item.precision,
-                        "codec": item.codec,
-                    }
-                    for item in templates
-                ],
-            }
-        )
+        found = [item.document() for item in templates]
+        print_json({"name": person.name, "since": person.created_at, "templates": found})
         return
     say(f"{person.name}: {person.templates} templates, since {_day(person.created_at)}")
     rows = [(item.id, f"{item.quality:.2f}", item.precision, item.path) for item in templates]
@@ -103,49 +91,54 @@ def rename(
         say(f"renamed {a} to {b}")
 
 
-@app.command(epilog='**Example**\n\n    facesearch identities merge "Ada L." "Ada Lovelace"')
+@app.command(epilog='**Example**\n\n    facesearch identities merge "Ada L." "A. Lovelace" "Ada Lovelace"')
 def merge(
-    a: SourceArgument,
-    b: Annotated[str, typer.Argument(metavar="B", autocompletion=_names, help="The identity that stays.")],
+    names: Annotated[
+        list[str],
+        typer.Argument(metavar="A... B", autocompletion=_names, help="Names of identities; the last one stays."),
+    ],
     gallery: GalleryOption = None,
     json: JsonOption = False,
     verbose: VerboseOption = False,
 ) -> None:
-    """A and B are the same person: give all templates of A to B."""
+    """A and B are the same person: give all templates of A (and of others named) to B."""
     set_up(verbose)
+    if len(names) < 2:
+        raise UsageError("name two people at least: facesearch identities merge A B")
+    *given, target = names
     with open_gallery(gallery, create=False) as opened:
-        moved = opened.merge(a, b)
+        moved = opened.merge(*given, into=target)
     if json:
-        print_json({"merged": a, "into": b, "templates": moved})
+        print_json({"merged": given[0] if len(given) == 1 else given, "into": target, "templates": moved})
     else:
-        say(f"merged {a} into {b}: {moved} templates moved")
+        say(f"merged {', '.join(given)} into {target}: {moved} templates moved")
 
 
-@app.command(epilog='**Example**\n\n    facesearch identities forget "Ada Lovelace"')
+@app.command(epilog='**Examples**\n\n    facesearch identities forget "Ada Lovelace"')
 def forget(
-    name: NameArgument, gallery: GalleryOption = None, json: JsonOption = False, verbose: VerboseOption = False
+    names: Annotated[list[str], typer.Argument(metavar="NAME...", autocompletion=_names, help="Names of identities.")],
+    gallery: GalleryOption = None,
+    json: JsonOption = False,
+    verbose: VerboseOption = False,
 ) -> None:
-    """Delete a person for good, and print a receipt.
+    """Delete people for good, all of those named or none, and print a receipt for each.
 
-    The person is out of the answers at once; templates and image records are overwritten in the database, and the
-    index file is written anew without them. Photos and backups are yours to delete.
+    They are out of the answers at once; templates and image records are overwritten in the database, and the index
+    files that held them are written anew. Photos and backups are yours to delete.
     """
     set_up(verbose)
     with open_gallery(gallery, create=False) as opened:
-        receipt = opened.forget(name)
+        receipts = opened.forget_all(names)
     if json:
-        print_json(
-            {
-                "identity": receipt.identity,
-                "templates": receipt.templates,
-                "images": receipt.images,
-                "index_rewritten": receipt.index_rewritten,
-                "database_wiped": receipt.wiped,
-                "forgotten_at": receipt.forgotten_at,
-                "backups": list(receipt.backups),
-            }
-        )
+        documents = [receipt.document() for receipt in receipts]
+        print_json(documents[0] if len(documents) == 1 else {"receipts": documents})
         return
+    for receipt in receipts:
+        _show_receipt(receipt)
+    say("  photos on disk and backups are not touched: delete them yourself")
+
+
+def _show_receipt(receipt: Receipt) -> None:
     say(f"forgot {receipt.identity} on {time.strftime('%Y-%m-%d %H:%M:%S', time.localtime(receipt.forgotten_at))}")
     say(f"  {receipt.templates} templates and {receipt.images} image records deleted and overwritten in the database")
     if receipt.index_rewritten:
@@ -155,4 +148,3 @@ def forget(
     if receipt.backups:
         days = ", ".join(dict.fromkeys(map(_day, receipt.backups)))
         say(f"  backups that still hold them were made on {days}: delete them, or make new ones in their place")
-    say("  photos on disk and backups are not touched: delete them yourself")

@@ -28,24 +28,20 @@ def show(gallery: GalleryOption = None, json: JsonOption = False, verbose: Verbo
     with open_gallery(gallery, create=False) as opened:
         info, index = opened.info(), opened.index_info()
     if json:
-        print_json(
-            {
-                "index": info.index,
-                "answering": index.answering,
-                "codec": info.codec,
-                "templates": info.templates,
-                "bytes_per_template": index.bytes_per_template,
-                "index_bytes": info.index_bytes,
-                "file": index.file_name,
-                "built_at": index.built_at,
-                "replayed": index.replayed,
-            }
-        )
+        stored = {
+            "index": info.index,
+            "codec": info.codec,
+            "templates": info.templates,
+            "index_bytes": info.index_bytes,
+        }
+        print_json({**stored, **index.document()})
         return
     say(f"index {info.index}, {info.templates} templates, {index.bytes_per_template:g} bytes each in the index")
     if index.answering != info.index:
         say(f"  too few templates to train {info.index}: an exact {index.answering} index answers until there are more")
-    say(f"  file {index.file_name or '(none yet)'}, {bytes_in_words(info.index_bytes)}; store codec {info.codec}")
+    files = "(none yet)" if index.file_name is None else index.file_name
+    more = f" and {index.files - 1} more" if index.files > 1 else ""
+    say(f"  file {files}{more}, {bytes_in_words(info.index_bytes)}; store codec {info.codec}")
     if index.replayed:
         say(f"  {index.replayed} changes since the file was written are replayed at each opening")
 

@@ -104,7 +104,7 @@ def query(
                 if isinstance(answers, RejectedImageError):
                     rejected.append({"path": str(image), "reason": str(answers)})
                     answers = []
-                probes.append({"path": str(image), "faces": [_face(answer) for answer in answers]})
+                probes.append({"path": str(image), "faces": [answer.document() for answer in answers]})
                 if not json:
                     _show(image, answers)
     if json:
@@ -119,23 +119,6 @@ def query(
 def _continued(progress: Callable[[int, int], None], before: int, total: int) -> Callable[[int, int], None]:
     """The progress of a part of the photos as progress of all."""
     return lambda done, _: progress(before + done, total)
-
-
-def _face(answer: FaceAnswer) -> dict[str, object]:
-    return {
-        "box": None if answer.box is None else [round(value, 2) for value in answer.box],
-        "decision": "match" if answer.is_match else "unknown",
-        "threshold": answer.threshold,
-        "candidates": [
-            {
-                "rank": candidate.rank,
-                "identity": candidate.identity,
-                "similarity": candidate.similarity,
-                "template_id": candidate.template_id,
-            }
-            for candidate in answer.candidates
-        ],
-    }
 
 
 def _show(image: Path, answers: list[FaceAnswer]) -> None:
@@ -179,7 +162,7 @@ def verify(
         limit = loaded.threshold if threshold is None else threshold
         answer = verify_images(Pipeline(loaded, PipelineSpec(min_face=min_face)), a, b, limit, aligned=aligned)
     if json:
-        print_json({"similarity": answer.similarity, "threshold": answer.threshold, "same": answer.same})
+        print_json(answer.document())
     else:
         verdict = "the same person" if answer.same else "not the same person"
         say(f"{verdict}: similarity {answer.similarity:.4f}, threshold {answer.threshold:.3f}")

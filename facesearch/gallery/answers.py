@@ -1,10 +1,13 @@
-"""What a gallery answers."""
+"""What a gallery answers. `document()` gives the JSON that command line and server print of it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from facesearch.photos.geometry import Box
+
+Document = dict[str, Any]  # what becomes JSON
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +18,14 @@ class Candidate:
     identity: str
     similarity: float
     template_id: int
+
+    def document(self) -> Document:
+        return {
+            "rank": self.rank,
+            "identity": self.identity,
+            "similarity": self.similarity,
+            "template_id": self.template_id,
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +41,14 @@ class FaceAnswer:
         """Whether the best candidate reaches the threshold; otherwise the face is unknown."""
         return bool(self.candidates) and self.candidates[0].similarity >= self.threshold
 
+    def document(self) -> Document:
+        return {
+            "box": None if self.box is None else [round(value, 2) for value in self.box],
+            "decision": "match" if self.is_match else "unknown",
+            "threshold": self.threshold,
+            "candidates": [candidate.document() for candidate in self.candidates],
+        }
+
 
 @dataclass(frozen=True, slots=True)
 class Verification:
@@ -41,6 +60,9 @@ class Verification:
     @property
     def same(self) -> bool:
         return self.similarity >= self.threshold
+
+    def document(self) -> Document:
+        return {"similarity": self.similarity, "threshold": self.threshold, "same": self.same}
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +79,17 @@ class Receipt:
     wiped: bool
     forgotten_at: int  # epoch seconds
     backups: tuple[int, ...] = ()
+
+    def document(self) -> Document:
+        return {
+            "identity": self.identity,
+            "templates": self.templates,
+            "images": self.images,
+            "index_rewritten": self.index_rewritten,
+            "database_wiped": self.wiped,
+            "forgotten_at": self.forgotten_at,
+            "backups": list(self.backups),
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +111,19 @@ class GalleryInfo:
     database_bytes: int
     index_bytes: int
 
+    def document(self) -> Document:
+        return {
+            "encoder": self.encoder,
+            "index": self.index,
+            "codec": self.codec,
+            "originals": self.originals,
+            "threshold": self.threshold,
+            "identities": self.identities,
+            "templates": self.templates,
+            "database_bytes": self.database_bytes,
+            "index_bytes": self.index_bytes,
+        }
+
 
 @dataclass(frozen=True, slots=True)
 class Compaction:
@@ -89,3 +135,11 @@ class Compaction:
     before_bytes: int
     after_bytes: int
     wiped: bool
+
+    def document(self) -> Document:
+        return {
+            "before_bytes": self.before_bytes,
+            "after_bytes": self.after_bytes,
+            "freed_bytes": self.before_bytes - self.after_bytes,
+            "wiped": self.wiped,
+        }

@@ -21,6 +21,7 @@ from typing import BinaryIO
 from facesearch import __version__
 from facesearch.errors import BackupError, FacesearchError, IndexStateError, StoreError, UsageError
 from facesearch.files.durable import TEMPORARY, put_file, put_folder, temporary_name
+from facesearch.gallery.answers import Document
 from facesearch.gallery.archive import DATABASE, INDEX_NAME, About, Progress, open_archive, write_archive
 from facesearch.gallery.index_files import IndexFiles
 from facesearch.store import IndexState, SqliteStore, open_store
@@ -44,6 +45,15 @@ class BackupReport:
     templates: int
     has_index: bool
 
+    def document(self) -> Document:
+        return {
+            "file": str(self.path),
+            "bytes": self.bytes,
+            "identities": self.identities,
+            "templates": self.templates,
+            "index": self.has_index,
+        }
+
 
 @dataclass(frozen=True, slots=True)
 class RestoreReport:
@@ -58,6 +68,16 @@ class RestoreReport:
     has_index: bool
     made_at: int
     returned: tuple[str, ...]
+
+    def document(self) -> Document:
+        return {
+            "gallery": str(self.folder),
+            "identities": self.identities,
+            "templates": self.templates,
+            "index": self.has_index,
+            "made_at": self.made_at,
+            "returned": list(self.returned),
+        }
 
 
 def back_up(

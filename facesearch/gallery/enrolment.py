@@ -19,6 +19,7 @@ import numpy as np
 
 from facesearch.codecs.plain import TemplateCodec
 from facesearch.errors import RejectedImageError, UsageError
+from facesearch.gallery.answers import Document
 from facesearch.photos.geometry import Box
 from facesearch.photos.photo import Photo, Rejection
 from facesearch.pipeline.pipeline import PhotoTemplate, Pipeline
@@ -49,6 +50,15 @@ class EnrolmentReport:
     def images_per_second(self) -> float:
         done = self.templates + self.skipped + len(self.rejected)
         return done / self.seconds if self.seconds > 0 else 0.0
+
+    def document(self) -> Document:
+        return {
+            "identities": self.identities,
+            "templates": self.templates,
+            "skipped": self.skipped,
+            "rejected": [{"path": item.path, "reason": item.reason} for item in self.rejected],
+            "images_per_second": round(self.images_per_second, 2),
+        }
 
 
 def enrol_photos(

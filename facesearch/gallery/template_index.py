@@ -19,6 +19,7 @@ import numpy as np
 
 from facesearch.codecs.gallery_codecs import GalleryCodecs, Vectors
 from facesearch.errors import GalleryNotFoundError
+from facesearch.gallery.answers import Document
 from facesearch.gallery.index_building import BuiltIndex, IndexBuilder, in_memory
 from facesearch.gallery.index_files import IndexFiles
 from facesearch.gallery.index_filling import IndexFiller
@@ -46,6 +47,16 @@ class IndexInfo:
     built_at: int | None
     replayed: int
     files: int = 0
+
+    def document(self) -> Document:
+        return {
+            "answering": self.answering,
+            "bytes_per_template": self.bytes_per_template,
+            "file": self.file_name,
+            "files": self.files,
+            "built_at": self.built_at,
+            "replayed": self.replayed,
+        }
 
 
 class TemplateIndex:

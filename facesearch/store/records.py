@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -91,6 +91,16 @@ class TemplateInfo:
     codec: str
     created_at: int  # epoch seconds
 
+    def document(self) -> dict[str, Any]:
+        return {
+            "template_id": self.id,
+            "path": self.path,
+            "quality": self.quality,
+            "box": None if self.box is None else list(self.box),
+            "precision": self.precision,
+            "codec": self.codec,
+        }
+
 
 @dataclass(frozen=True, slots=True)
 class Owner:
@@ -109,6 +119,9 @@ class IdentitySummary:
     templates: int
     images: int
     created_at: int  # epoch seconds
+
+    def document(self) -> dict[str, Any]:
+        return {"name": self.name, "templates": self.templates, "images": self.images, "since": self.created_at}
 
 
 @dataclass(frozen=True, slots=True)

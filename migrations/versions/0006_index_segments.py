@@ -25,8 +25,8 @@ def upgrade() -> None:
     driver.create_function("row_checksum", -1, _row_checksum, deterministic=True)
     op.drop_table("evaluation_runs")
     op.execute(
-        "CREATE TEMPORARY TABLE kept_encoders AS SELECT *, checksum = row_checksum(NULL, id, model, precision, backend, "
-        "fingerprint) AS sound FROM encoders"
+        "CREATE TEMPORARY TABLE kept_encoders AS SELECT *, "
+        "checksum = row_checksum(NULL, id, model, precision, backend, fingerprint) AS sound FROM encoders"
     )
     op.drop_table("encoders")
     op.create_table(
