@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from facesearch.encoders.families.torchvision_ops import ensure_torchvision
 from facesearch.encoders.storage import model_folder, models_folder
 from facesearch.workshop.model_import import Request, import_model
 
@@ -18,6 +19,7 @@ from .backend_samples import Pixels, sample
 def edgeface_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """EdgeFace-XXS as an import leaves it in the model folder."""
     pytest.importorskip("torch")
+    ensure_torchvision()  # timm imports it, and does not load where the compiled part of it misfits
     pytest.importorskip("timm")
     from benchmarks.drawn_weights import drawn_checkpoint
 
