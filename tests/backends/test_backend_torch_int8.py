@@ -62,7 +62,12 @@ def test_a_transformer_at_int8_is_small_close_and_independent_of_its_batch(
     assert (expected * encoder.encode(aligned)).sum(axis=1).min() > 0.99999
 
 
-def test_the_file_gives_the_network_that_was_quantized(int8_dlib: Path, chips: Pixels) -> None:
+@pytest.mark.filterwarnings("ignore")  # torch.ao says that it will be replaced
+def test_the_file_gives_the_network_that_was_quantized(
+    int8_dlib: Path, chips: Pixels, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from torch.ao.quantization import quantize_fx
+
     weights = int8_network.parse(int8_dlib.read_bytes(), "it")
     network = int8_network.fp32_network("dlib-resnet", weights.state, "it")
     with torch.inference_mode():
@@ -70,7 +75,8 @@ def test_the_file_gives_the_network_that_was_quantized(int8_dlib: Path, chips: P
         for start in range(0, len(chips), 8):
             network(torch.from_numpy(chips[start : start + 8]))
         assert int8_network.measured_ranges(network.network) == weights.ranges
-        network.network = int8_network.convert_measured(network.network)
+        monkeypatch.setattr(torch.backends.quantized, "engine", "fbgemm")
+        network.network = quantize_fx.convert_fx(network.network)
         expected = torch.nn.functional.normalize(network(torch.from_numpy(chips))).numpy()
     add("dlib-resnet", int8_dlib, int8_network.STATIC)
     assert (expected * load_encoder("dlib-resnet:int8@torch").encode(chips)).sum(axis=1).min() > 0.99999

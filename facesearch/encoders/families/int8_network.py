@@ -217,13 +217,6 @@ def measured_ranges(prepared: Any) -> dict[str, tuple[float, int]]:
     return found
 
 
-def convert_measured(prepared: Any) -> nn.Module:
-    """The INT8 network of a prepared one that has seen images; the same that its file will give."""
-    with _quiet():
-        _set_ranges(prepared, measured_ranges(prepared), "the network")
-        return _convert(prepared)
-
-
 def _convert(prepared: Any) -> nn.Module:
     from torch.ao.quantization import quantize_fx
 
