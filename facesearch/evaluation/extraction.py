@@ -29,7 +29,7 @@ from facesearch.encoders import Encoder, EncoderSpec, Model, find_model, load_en
 from facesearch.errors import EncoderMismatchError, RejectedImageError, UnreadableImageError, UsageError
 from facesearch.evaluation.datasets import Dataset, Sample
 from facesearch.evaluation.template_cache import Entry, Shards
-from facesearch.faces import CROPS, DEFAULT_MIN_FACE, Crop, Face, FaceDetector
+from facesearch.faces import DEFAULT_MIN_FACE, Crop, Face, FaceDetector, find_crop
 from facesearch.files import locations
 from facesearch.photos.decoding import load_image
 from facesearch.pipeline.templater import aligned_crop, prominent_face
@@ -76,9 +76,7 @@ def check_encoders(names: Sequence[str], aligned: str | None = None) -> list[Enc
         spec = EncoderSpec.parse(name)
         model = find_model(spec.model)
         model.variant(spec)
-        if aligned is not None and aligned not in CROPS:
-            raise UsageError(f"no kind of crop is named '{aligned}'; there are: {', '.join(CROPS)}")
-        if aligned is not None and model.crop != aligned:
+        if aligned is not None and find_crop(aligned).name != model.crop:
             raise EncoderMismatchError(f"encoder {spec} takes {model.crop} crops, not {aligned}: leave --aligned out")
         if spec in specs:
             raise UsageError(f"{spec} is given twice")
@@ -191,7 +189,7 @@ def _encode(
     stage: Stage,
 ) -> None:
     """Fill what is missing of a model's templates: crops are cut once, ahead, and encoded by every encoder."""
-    crop = next(crop for crop in CROPS.values() if crop.name == model.crop)
+    crop = find_crop(model.crop)
     encoders = {spec: load_encoder(str(spec)) for spec in missing}
     wanted = {spec: {sample.sha256 for sample in samples} for spec, samples in missing.items()}
     union = list({sample.sha256: sample for samples in missing.values() for sample in samples}.values())

@@ -1,6 +1,6 @@
 """Faces: pixels -> detections -> aligned crops."""
 
-from facesearch.faces.align import CROPS, Crop, CropName
+from facesearch.faces.align import CROPS, Crop, CropName, find_crop
 from facesearch.faces.choice import clear_subject, most_prominent
 from facesearch.faces.detect import DEFAULT_MIN_FACE, FaceDetector
 from facesearch.faces.face import Face
@@ -13,5 +13,6 @@ __all__ = [
     "Face",
     "FaceDetector",
     "clear_subject",
+    "find_crop",
     "most_prominent",
 ]

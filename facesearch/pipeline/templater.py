@@ -18,9 +18,8 @@ from facesearch.errors import (
     RejectedImageError,
     TinyFaceError,
     UnreadableImageError,
-    UsageError,
 )
-from facesearch.faces import CROPS, DEFAULT_MIN_FACE, Face, FaceDetector, clear_subject, most_prominent
+from facesearch.faces import DEFAULT_MIN_FACE, Face, FaceDetector, clear_subject, find_crop, most_prominent
 from facesearch.photos.decoding import MIN_SIDE, decode, load_image, read_bytes, sha256
 from facesearch.photos.geometry import Box
 
@@ -67,7 +66,7 @@ class Templater:
 
     def __init__(self, encoder: Encoder, *, min_face: int = DEFAULT_MIN_FACE, threads: int = 0) -> None:
         self.encoder = encoder
-        self._crop = next(crop for crop in CROPS.values() if crop.name == encoder.crop)
+        self._crop = find_crop(encoder.crop)
         self._detector = FaceDetector(min_face, threads=threads)
 
     @property
@@ -126,9 +125,7 @@ class Templater:
 
     def check_aligned(self, kind: str) -> None:
         """Raises `UsageError` for an unknown kind of crop, `EncoderMismatchError` for one the encoder does not take."""
-        if kind not in CROPS:
-            raise UsageError(f"no kind of crop is named '{kind}'; there are: {', '.join(CROPS)}")
-        if kind != self.encoder.crop:
+        if find_crop(kind).name != self.encoder.crop:
             raise EncoderMismatchError(
                 f"encoder {self.encoder.spec} takes {self.encoder.crop} crops, not {kind}: leave --aligned out"
             )

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from facesearch.errors import UsageError
-from facesearch.faces import CROPS, Face, FaceDetector
+from facesearch.faces import Face, FaceDetector, find_crop
 from facesearch.workshop import model_import
 from facesearch.workshop.model_import import Provisioned, Request, remove
 from facesearch.workshop.onnx_options import OnnxOptions, parse_options
@@ -65,7 +65,7 @@ def _numbers(text: str) -> float | list[float]:
 @lru_cache(maxsize=8)
 def sample_crops(kind: str, size: int) -> LabelledCrops:
     """Crops of one kind, resized to `size` pixels, of synthetic people; always the same ones."""
-    crop = next(crop for crop in CROPS.values() if crop.name == kind)
+    crop = find_crop(kind)
     crops, people = [], []
     for number, photo, face in _sample_faces():
         cut = Image.fromarray(crop.cut(photo, face))

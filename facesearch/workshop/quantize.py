@@ -18,7 +18,7 @@ from facesearch.encoders.backends import load
 from facesearch.encoders.openvino_file import SUFFIX as OPENVINO_SUFFIX
 from facesearch.encoders.storage import add_file, describe_file
 from facesearch.errors import FacesearchError, RejectedImageError, UsageError, WeightsError
-from facesearch.faces import CROPS, FaceDetector, most_prominent
+from facesearch.faces import FaceDetector, find_crop, most_prominent
 from facesearch.photos.decoding import decode, read_bytes
 from facesearch.quantization.lowbit.config import unknown_precision
 from facesearch.quantization.recipe import Overrides, choose_recipe
@@ -152,7 +152,7 @@ def calibration_crops(
         sample = sample_crops(model.crop, model.crop_size).crops
         return Calibration(*_parted(sample), sha256=None)
     paths = _photos(folder, most)
-    crop = next(crop for crop in CROPS.values() if crop.name == model.crop)
+    crop = find_crop(model.crop)
     detector = FaceDetector(_MIN_FACE)
     crops, digests, skipped = [], [], 0
     for number, path in enumerate(paths):

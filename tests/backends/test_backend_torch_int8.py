@@ -76,7 +76,7 @@ def test_the_file_gives_the_network_that_was_quantized(
             network(torch.from_numpy(chips[start : start + 8]))
         assert int8_network.measured_ranges(network.network) == weights.ranges
         monkeypatch.setattr(torch.backends.quantized, "engine", "fbgemm")
-        network.network = quantize_fx.convert_fx(network.network)
+        network.network = quantize_fx.convert_fx(network.network)  # type: ignore[arg-type]
         expected = torch.nn.functional.normalize(network(torch.from_numpy(chips))).numpy()
     add("dlib-resnet", int8_dlib, int8_network.STATIC)
     assert (expected * load_encoder("dlib-resnet:int8@torch").encode(chips)).sum(axis=1).min() > 0.99999
