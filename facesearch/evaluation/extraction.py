@@ -33,7 +33,7 @@ from facesearch.faces import DEFAULT_MIN_FACE, Crop, Face, FaceDetector, find_cr
 from facesearch.files import locations
 from facesearch.photos.decoding import load_image
 from facesearch.pipeline.templater import aligned_crop, prominent_face
-from facesearch.pipeline.worker_pool import DetectorPool
+from facesearch.pipeline.worker_pool import WORTH_PROCESSES, DetectorPool
 
 RGB = npt.NDArray[np.uint8]
 Progress = Callable[[int, int], None]
@@ -41,7 +41,6 @@ Stage = Callable[[str], AbstractContextManager[Progress]]  # what is being done 
 
 CACHE_FORMAT = 1  # raised when what is computed changes without any of the names below changing
 _CHUNK = 256  # photos per shard
-_WORTH_PROCESSES = 200  # photos; fewer are done before processes have started
 _FACE_WIDTH = 15  # box, score, landmarks
 _BACKEND_PACKAGE = {"onnx": "onnxruntime", "openvino": "openvino", "torch": "torch"}
 
@@ -148,7 +147,7 @@ class _Finder:
 
     def __init__(self, photos: int, min_face: int) -> None:
         count = os.cpu_count() or 1
-        self._pool = DetectorPool(count, min_face) if count > 1 and photos >= _WORTH_PROCESSES else None
+        self._pool = DetectorPool(count, min_face) if count > 1 and photos >= WORTH_PROCESSES else None
         self._detector = None if self._pool else FaceDetector(min_face, threads=1)
 
     def __enter__(self) -> Callable[[Path, Sample], Entry]:

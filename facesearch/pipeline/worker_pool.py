@@ -24,6 +24,8 @@ from facesearch.errors import RejectedImageError, UnreadableImageError
 from facesearch.faces import Face
 from facesearch.pipeline.templater import FaceTemplate, PhotoTemplate
 
+WORTH_PROCESSES = 200  # photos; fewer are done before other processes have started
+
 
 class _Processes:
     """`count` processes of facesearch.pipeline.worker with the same task; `ask` may be called from as many threads."""
