@@ -16,10 +16,10 @@ import numpy as np
 
 from facesearch.errors import UsageError
 from facesearch.evaluation.datasets import Dataset, Progress, hashed
+from facesearch.photos.sources import PHOTO_SUFFIXES
 
 LIST_NAME = "pairs.txt"
 FOLDS = 10
-_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
 _WORDS = dict.fromkeys(("yes", "true", "1", "same"), True) | dict.fromkeys(
     ("no", "false", "0", "-1", "different"), False
 )
@@ -125,7 +125,7 @@ class _Finder:
     def numbered(self, person: str, number: int) -> str:
         """LFW's `<name>/<name>_<number with four digits>`, whatever kind of image it is."""
         name = f"{person}/{person}_{number:04d}"
-        return self._found(name, [name + suffix for suffix in _SUFFIXES])
+        return self._found(name, [name + suffix for suffix in PHOTO_SUFFIXES])
 
     def named(self, name: str) -> str:
         return self._found(name, [name, f"images/{name}"])

@@ -20,6 +20,7 @@ from facesearch.encoders.storage import add_file, describe_file
 from facesearch.errors import FacesearchError, RejectedImageError, UsageError, WeightsError
 from facesearch.faces import FaceDetector, find_crop, most_prominent
 from facesearch.photos.decoding import decode, read_bytes
+from facesearch.photos.sources import photos_within
 from facesearch.quantization.lowbit.config import unknown_precision
 from facesearch.quantization.recipe import Overrides, choose_recipe
 from facesearch.workshop.provisioning import sample_crops
@@ -36,7 +37,6 @@ _MOST = 250  # photos; more moves the ranges hardly at all
 _LEAST = 10
 _HELD_OUT = 5  # every fifth crop is not used for calibration
 _MIN_FACE = 40  # pixels
-_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".heic", ".avif", ".tif", ".tiff"}
 _INSTALL = "pip install 'facesearch[torch]'"
 
 Pixels = npt.NDArray[np.uint8]
@@ -180,11 +180,7 @@ def _photos(folder: Path, most: int) -> list[Path]:
     """Up to `most` photos in a folder and those in it, evenly over their names."""
     if not folder.is_dir():
         raise UsageError(f"{folder}: no such folder: give one of photos of faces with --calibration")
-    found = sorted(
-        path
-        for path in folder.rglob("*")
-        if path.suffix.lower() in _SUFFIXES and not path.name.startswith(".") and path.is_file()
-    )
+    found = photos_within(folder)
     if not found:
         raise UsageError(f"{folder} has no photos: give a folder of photos of faces with --calibration")
     stride = max(1.0, len(found) / most)
