@@ -37,7 +37,7 @@ from facesearch.quantization.recipe import (
     Recipe,
     choose_recipe,
 )
-from facesearch.workshop.provisioning import Request, import_model
+from facesearch.workshop.model_import import ImportRequest, import_model
 from facesearch.workshop.quantize import Calibration, calibration_crops
 
 MODELS = ("edgeface-xs", "edgeface-xxs", "dlib-resnet")
@@ -130,7 +130,7 @@ def main() -> None:
         for name in MODELS:
             weights = arguments.weights / f"{name.replace('-', '_')}.safetensors"
             if weights.exists():
-                import_model(weights, Request(family=name))
+                import_model(weights, ImportRequest(name))
             elif not find_model(name).installed:
                 print(f"{weights.name} is not there: {name} is left out")
                 continue

@@ -23,7 +23,7 @@ from facesearch.photos.decoding import decode, read_bytes
 from facesearch.photos.sources import photos_within
 from facesearch.quantization.lowbit.config import unknown_precision
 from facesearch.quantization.recipe import Overrides, choose_recipe
-from facesearch.workshop.provisioning import sample_crops
+from facesearch.workshop.sample_crops import sample_crops
 
 if TYPE_CHECKING:
     from facesearch.quantization.fidelity import Fidelity, LayerFidelity

@@ -10,7 +10,7 @@ import pytest
 
 from facesearch.encoders.families.torchvision_ops import ensure_torchvision
 from facesearch.encoders.storage import model_folder, models_folder
-from facesearch.workshop.model_import import Request, import_model
+from facesearch.workshop.model_import import ImportRequest, import_model
 
 from .backend_samples import Pixels, sample
 
@@ -26,7 +26,7 @@ def edgeface_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     home = tmp_path_factory.mktemp("edgeface-home")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("FACESEARCH_HOME", str(home))
-        import_model(drawn_checkpoint("edgeface-xxs", home), Request("edgeface-xxs"))
+        import_model(drawn_checkpoint("edgeface-xxs", home), ImportRequest("edgeface-xxs", sampler=None))
         return model_folder("edgeface-xxs")
 
 

@@ -56,7 +56,7 @@ def edgeface_onnx(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 @pytest.fixture(scope="session")
 def edgeface(edgeface_onnx: bytes) -> Sample:
     """EdgeFace-XXS with crops of synthetic people."""
-    from facesearch.workshop.provisioning import sample_crops
+    from facesearch.workshop.sample_crops import sample_crops
 
     crops = sample_crops("arcface", 112).crops
     return Sample(edgeface_onnx, crops[::2], crops[1::2])
