@@ -12,7 +12,7 @@ import re
 import secrets
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,6 +23,7 @@ from facesearch.encoders.manifest import Manifest, is_model_name
 from facesearch.errors import FacesearchError, UsageError, WeightsError
 from facesearch.files import locations
 from facesearch.files.durable import put_folder, staged_file, sync, write_atomically
+from facesearch.files.locks import exclusive_lock
 
 _LOCK = ".lock"
 _BLOCK = 2**20
@@ -232,13 +233,10 @@ def _remove_unlisted(folder: Path, manifest: Manifest) -> None:
 @contextmanager
 def _writing() -> Iterator[None]:
     """The sole right to change the model folder; first takes away what killed processes left."""
-    import fcntl  # only where there is POSIX; reading models needs none of it
-
     folder = models_folder()
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / _LOCK).open("w") as lock:
+    with ExitStack() as held:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            held.enter_context(exclusive_lock(folder / _LOCK))
         except BlockingIOError as error:
             raise FacesearchError(
                 f"another process is changing the models in {folder}: try again when it is done"

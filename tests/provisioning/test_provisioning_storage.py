@@ -229,13 +229,13 @@ def test_what_a_killed_process_left_is_mended_by_the_next(moment: str) -> None:
 
 
 def test_two_processes_do_not_change_the_folder_at_once() -> None:
-    models_folder().mkdir(parents=True)
     hold = (
-        "import fcntl, sys\n"
-        f"lock = open({str(models_folder() / '.lock')!r}, 'w')\n"
-        "fcntl.flock(lock, fcntl.LOCK_EX)\n"
-        "print('held', flush=True)\n"
-        "sys.stdin.read()\n"
+        "import sys\n"
+        "from facesearch.encoders.storage import staged_model\n"
+        "with staged_model('other'):\n"
+        "    print('held', flush=True)\n"
+        "    sys.stdin.read()\n"
+        "    sys.exit()\n"
     )
     with subprocess.Popen([sys.executable, "-c", hold], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
         assert other.stdout is not None
