@@ -23,7 +23,6 @@ import numpy as np
 from benchmarks.common import PACKAGES, alternating, measured
 from facesearch.encoders import EncoderSpec, Variant, find_model, read_variant
 from facesearch.encoders.backends import load
-from facesearch.encoders.storage import describe_file
 from facesearch.quantization.onnx_int8 import QuantizedModel, quantize_onnx
 from facesearch.quantization.onnx_layers import has_attention
 from facesearch.quantization.openvino_int8 import quantize_openvino
@@ -37,6 +36,7 @@ from facesearch.quantization.recipe import (
     Recipe,
     choose_recipe,
 )
+from facesearch.workshop.model_folder import describe_file
 from facesearch.workshop.model_import import ImportRequest, import_model
 from facesearch.workshop.quantize import Calibration, calibration_crops
 

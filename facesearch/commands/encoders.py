@@ -218,7 +218,7 @@ app.command(epilog=encoders_bench.EXAMPLES)(encoders_bench.bench)
 def remove(name: NameArgument, json: JsonOption = False, verbose: VerboseOption = False) -> None:
     """Delete a model from this machine. Galleries stay, but cannot be asked until it is there again."""
     set_up(verbose)
-    from facesearch.workshop.model_import import remove as remove_model
+    from facesearch.workshop.model_folder import remove_model
 
     freed = remove_model(name)
     if json:

@@ -23,9 +23,9 @@ from facesearch.encoders.catalog import (
     Model,
     ModelFile,
 )
-from facesearch.encoders.storage import describe_file
 from facesearch.errors import WeightsError
 from facesearch.inference.onnx_session import open_session
+from facesearch.workshop.model_folder import describe_file
 from facesearch.workshop.selftest import Alternative, Embed, LabelledCrops
 
 if TYPE_CHECKING:

@@ -19,18 +19,11 @@ from typing import TYPE_CHECKING
 from facesearch.encoders.catalog import CATALOG, ONNX_FAMILY, Checkpoint, Model
 from facesearch.encoders.manifest import Manifest, Source
 from facesearch.encoders.registry import find_model
-from facesearch.encoders.storage import (
-    file_sha256,
-    model_folder,
-    now,
-    read_manifest,
-    remove_model,
-    staged_model,
-    write_manifest,
-)
+from facesearch.encoders.storage import model_folder, read_manifest
 from facesearch.errors import FacesearchError, UsageError, WeightsError
 from facesearch.workshop.conversion import Sampler, convert_checkpoint, convert_onnx, printable, runner
 from facesearch.workshop.download import Progress, download, resolve_source
+from facesearch.workshop.model_folder import file_sha256, now, staged_model, write_manifest
 from facesearch.workshop.sample_crops import sample_crops
 from facesearch.workshop.selftest import SelfTest, self_test
 
@@ -130,18 +123,6 @@ def pull_model(request: ImportRequest, *, source: str | None = None) -> Imported
     if checkpoint.sha256 is None:
         warnings = (f"no SHA-256 of {name} is known to compare with; what came has {sha256}", *warnings)
     return replace(made, model=find_model(name), warnings=warnings)
-
-
-def remove(name: str) -> int:
-    """Delete a model from this machine; returns the bytes that it took. Of the embedded one, what was added to it.
-
-    Raises `UsageError` for one that is not there.
-    """
-    if not model_folder(name).is_dir():
-        model = find_model(name)
-        reason = "comes with facesearch and cannot be removed" if model.embedded else "is not on this machine"
-        raise UsageError(f"{name} {reason}")
-    return remove_model(name)
 
 
 def _checked(request: ImportRequest) -> tuple[str, Model | None]:

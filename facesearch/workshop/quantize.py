@@ -16,13 +16,13 @@ import numpy.typing as npt
 from facesearch.encoders import EncoderSpec, Model, Variant, find_model, read_variant
 from facesearch.encoders.backends import load
 from facesearch.encoders.openvino_file import SUFFIX as OPENVINO_SUFFIX
-from facesearch.encoders.storage import add_file, describe_file
 from facesearch.errors import FacesearchError, RejectedImageError, UsageError, WeightsError
 from facesearch.faces import FaceDetector, find_crop, most_prominent
 from facesearch.photos.decoding import decode, read_bytes
 from facesearch.photos.sources import photos_within
 from facesearch.quantization.lowbit.config import unknown_precision
 from facesearch.quantization.recipe import Overrides, choose_recipe
+from facesearch.workshop.model_folder import add_file, describe_file
 from facesearch.workshop.sample_crops import sample_crops
 
 if TYPE_CHECKING:

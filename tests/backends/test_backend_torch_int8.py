@@ -15,6 +15,7 @@ from facesearch.encoders.families import int8_network  # noqa: E402
 from facesearch.encoders.torch_encoder import read_state  # noqa: E402
 from facesearch.errors import UsageError, WeightsError  # noqa: E402
 from facesearch.quantization.torch_int8 import quantize  # noqa: E402
+from facesearch.workshop.model_folder import add_file  # noqa: E402
 
 from .backend_samples import Pixels, cosines  # noqa: E402
 
@@ -27,7 +28,7 @@ def int8_dlib(tmp_path_factory: pytest.TempPathFactory, chips: Pixels) -> Path:
 
 
 def add(model: str, path: Path, scheme: str) -> None:
-    storage.add_file(find_model(model), path, precision="int8", backends=("torch",), scheme=scheme)
+    add_file(find_model(model), path, precision="int8", backends=("torch",), scheme=scheme)
 
 
 def test_a_convolutional_model_at_int8_is_small_and_close_to_fp32(int8_dlib: Path, chips: Pixels) -> None:

@@ -17,12 +17,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from facesearch.encoders import CATALOG, find_model, load_encoder, storage, variants
+from facesearch.encoders import CATALOG, find_model, load_encoder, variants
 from facesearch.encoders.families import FAMILIES
-from facesearch.encoders.storage import models_folder, read_manifest
+from facesearch.encoders.storage import models_folder, read_manifest, stored_names
 from facesearch.errors import FacesearchError, UnknownEncoderError, UsageError, WeightsError
-from facesearch.workshop import conversion, model_import
-from facesearch.workshop.model_import import ImportRequest, import_model, pull_model, remove
+from facesearch.workshop import conversion, model_folder, model_import
+from facesearch.workshop.model_folder import file_sha256, remove_model
+from facesearch.workshop.model_import import ImportRequest, import_model, pull_model
 from facesearch.workshop.onnx_options import OnnxOptions
 
 from .small_models import user_onnx
@@ -100,7 +101,7 @@ def test_a_checkpoint_becomes_an_encoder_for_every_backend(checkpoint: Path) -> 
     stored = read_manifest("edgeface-xxs")
     assert stored is not None and stored.source is not None
     assert (stored.source.file_name, stored.source.url) == ("edgeface_xxs.pt", "file")
-    assert stored.source.sha256 == storage.file_sha256(checkpoint)
+    assert stored.source.sha256 == file_sha256(checkpoint)
     assert {"torch", "onnx", "facesearch"} <= set(dict(stored.versions))
 
 
@@ -296,7 +297,7 @@ def test_a_name_that_is_taken_is_kept_unless_forced(onnx_file: Path) -> None:
         (model_import, "self_test"),
         (model_import, "now"),
         (model_import, "write_manifest"),
-        (storage, "put_folder"),
+        (model_folder, "put_folder"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
@@ -341,7 +342,7 @@ def test_a_process_that_is_killed_leaves_no_half_model(onnx_file: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code, str(onnx_file)], cwd=ROOT, env=os.environ, check=False)
     assert done.returncode == 9
-    assert storage.stored_names() == []
+    assert stored_names() == []
     assert len(entries()) == 1  # what it had made so far
     with pytest.raises(UnknownEncoderError):
         load_encoder("mine")
@@ -351,16 +352,16 @@ def test_a_process_that_is_killed_leaves_no_half_model(onnx_file: Path) -> None:
 
 def test_a_removed_model_is_gone(onnx_file: Path) -> None:
     import_model(onnx_file, untested("onnx", name="mine"))
-    assert remove("mine") > 10_000
+    assert remove_model("mine") > 10_000
     assert entries() == []
     with pytest.raises(UnknownEncoderError, match="no model named 'mine'"):
         load_encoder("mine")
     with pytest.raises(UnknownEncoderError, match="no model named 'mine'"):
-        remove("mine")
+        remove_model("mine")
     with pytest.raises(UsageError, match="dlib-resnet comes with facesearch and cannot be removed"):
-        remove("dlib-resnet")
+        remove_model("dlib-resnet")
     with pytest.raises(UsageError, match="edgeface-xs is not on this machine"):
-        remove("edgeface-xs")
+        remove_model("edgeface-xs")
 
 
 def test_a_pull_of_what_has_no_address_is_refused(onnx_file: Path) -> None:

@@ -13,11 +13,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from facesearch.encoders import find_model, load_encoder, models, storage, variants
+from facesearch.encoders import find_model, load_encoder, models, variants
 from facesearch.encoders.manifest import FILE_NAME, LARGEST
-from facesearch.encoders.storage import add_file, models_folder, read_manifest, remove_model, staged_model, stored_names
+from facesearch.encoders.storage import models_folder, read_manifest, stored_names
 from facesearch.errors import FacesearchError, UnknownEncoderError, UsageError, WeightsError
 from facesearch.files import durable
+from facesearch.workshop import model_folder
+from facesearch.workshop.model_folder import add_file, remove_model, staged_model
 
 from .small_models import CROP_SIZE, DIMENSION, small_onnx, store_small_model
 
@@ -231,7 +233,7 @@ def test_what_a_killed_process_left_is_mended_by_the_next(moment: str) -> None:
 def test_two_processes_do_not_change_the_folder_at_once() -> None:
     hold = (
         "import sys\n"
-        "from facesearch.encoders.storage import staged_model\n"
+        "from facesearch.workshop.model_folder import staged_model\n"
         "with staged_model('other'):\n"
         "    print('held', flush=True)\n"
         "    sys.stdin.read()\n"
@@ -290,7 +292,7 @@ def test_adding_a_file_that_fails_leaves_the_model_as_it_was(
         raise OSError("no")
 
     with monkeypatch.context() as patch:
-        patch.setattr({"copyfile": shutil, "sync": durable}.get(step, storage), step, fail)
+        patch.setattr({"copyfile": shutil, "sync": durable}.get(step, model_folder), step, fail)
         with pytest.raises(OSError, match="no"):
             add_file(find_model("small"), path, precision="int8", backends=("onnx",), scheme="int8")
     assert (models_folder() / "small" / FILE_NAME).read_bytes() == before
