@@ -63,7 +63,7 @@ def convert_checkpoint(folder: Path, path: Path, entry: Model, name: str, file_n
     """
     from safetensors.numpy import save
 
-    from facesearch.encoders.families import load_network
+    from facesearch.workshop.checkpoint import load_network
     from facesearch.workshop.onnx_export import export_onnx
 
     model = _named(entry, name, file_name)

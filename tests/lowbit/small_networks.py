@@ -12,7 +12,7 @@ from torch import nn
 
 from benchmarks.drawn_weights import drawn_state
 from facesearch.encoders.families import edgeface
-from facesearch.encoders.families.dlib_resnet import Block as DlibBlock
+from facesearch.encoders.families.dlib_resnet import DlibBlock
 from facesearch.encoders.families.preprocess import CropNetwork
 from facesearch.encoders.families.transface import TransFace
 

@@ -46,7 +46,7 @@ def edgeface_onnx(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     """EdgeFace-XXS as FP32 ONNX."""
     folder = tmp_path_factory.mktemp("edgeface")
     weights = _edgeface_weights(folder)
-    from facesearch.encoders.families import load_network
+    from facesearch.workshop.checkpoint import load_network
     from facesearch.workshop.onnx_export import export_onnx
 
     export_onnx(load_network("edgeface-xxs", weights), folder / "model.onnx", 112)
