@@ -14,8 +14,8 @@ import torch
 from torch import nn
 
 from facesearch.encoders import CATALOG
-from facesearch.encoders.families import build_network, edgeface
-from facesearch.encoders.families.torchvision_ops import ensure_torchvision
+from facesearch.encoders.networks import build_network, edgeface
+from facesearch.encoders.networks.torchvision_ops import ensure_torchvision
 
 ensure_torchvision()  # before anybody imports the libraries that the networks are built on
 

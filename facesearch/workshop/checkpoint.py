@@ -11,9 +11,9 @@ from typing import Any, BinaryIO
 
 import torch
 
-from facesearch.encoders.families import network_of
-from facesearch.encoders.families.preprocess import CropNetwork
-from facesearch.encoders.families.strict_loading import COUNTER
+from facesearch.encoders.networks import network_of
+from facesearch.encoders.networks.preprocess import CropNetwork
+from facesearch.encoders.networks.strict_loading import COUNTER
 from facesearch.errors import WeightsError
 
 MAX_BYTES = 2 << 30  # twice the largest model known here; what is larger carries more than an encoder

@@ -83,7 +83,7 @@ def _quantize(
     model: Model, source: bytes, config: Config, found: Calibration, progress: Progress, step: Step
 ) -> QuantizedFile:
     try:
-        from facesearch.encoders.families.int8_network import fp32_network
+        from facesearch.encoders.networks.int8_network import fp32_network
         from facesearch.encoders.torch_encoder import read_state
         from facesearch.quantization.lowbit.quantize_network import quantize
     except ImportError as error:

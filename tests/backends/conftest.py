@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from facesearch.encoders.families.torchvision_ops import ensure_torchvision
+from facesearch.encoders.networks.torchvision_ops import ensure_torchvision
 from facesearch.encoders.storage import model_folder, models_folder
 from facesearch.workshop.model_import import ImportRequest, import_model
 

@@ -11,7 +11,7 @@ torch = pytest.importorskip("torch")
 
 from facesearch.assets import read_asset  # noqa: E402
 from facesearch.encoders import find_model, load_encoder, storage  # noqa: E402
-from facesearch.encoders.families import int8_network  # noqa: E402
+from facesearch.encoders.networks import int8_network  # noqa: E402
 from facesearch.encoders.torch_encoder import read_state  # noqa: E402
 from facesearch.errors import UsageError, WeightsError  # noqa: E402
 from facesearch.quantization.torch_int8 import quantize  # noqa: E402

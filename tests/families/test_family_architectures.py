@@ -13,9 +13,9 @@ torch = pytest.importorskip("torch")
 
 from benchmarks.drawn_weights import drawn_crops, drawn_state, synthetic_state  # noqa: E402
 from facesearch.encoders import CATALOG  # noqa: E402
-from facesearch.encoders.families import ARCHITECTURES, build_network, edgeface, transface  # noqa: E402
-from facesearch.encoders.families.preprocess import CropNetwork  # noqa: E402
-from facesearch.encoders.families.strict_loading import load_strictly  # noqa: E402
+from facesearch.encoders.networks import ARCHITECTURES, build_network, edgeface, transface  # noqa: E402
+from facesearch.encoders.networks.preprocess import CropNetwork  # noqa: E402
+from facesearch.encoders.networks.strict_loading import load_strictly  # noqa: E402
 from facesearch.errors import UnknownEncoderError  # noqa: E402
 
 # The first components of the unit embedding of the first drawn crop with the first drawn weights.
@@ -152,5 +152,5 @@ def test_missing_package_is_an_error_that_says_what_to_install(monkeypatch: pyte
 
 
 def test_listing_the_families_needs_no_torch() -> None:
-    code = "import sys, facesearch.encoders.families; sys.exit('torch' in sys.modules)"
+    code = "import sys, facesearch.encoders.networks; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -18,7 +18,7 @@ torch = pytest.importorskip("torch")
 from safetensors.torch import save_file  # noqa: E402
 
 from benchmarks.drawn_weights import drawn_crops, synthetic_state  # noqa: E402
-from facesearch.encoders.families.strict_loading import load_strictly  # noqa: E402
+from facesearch.encoders.networks.strict_loading import load_strictly  # noqa: E402
 from facesearch.errors import WeightsError  # noqa: E402
 from facesearch.workshop.checkpoint import load_network, read_checkpoint  # noqa: E402
 

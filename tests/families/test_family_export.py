@@ -16,7 +16,7 @@ onnx = pytest.importorskip("onnx")
 from safetensors.torch import save_file  # noqa: E402
 
 from benchmarks.drawn_weights import drawn_crops, synthetic_state  # noqa: E402
-from facesearch.encoders.families.preprocess import CropNetwork  # noqa: E402
+from facesearch.encoders.networks.preprocess import CropNetwork  # noqa: E402
 from facesearch.errors import WeightsError  # noqa: E402
 from facesearch.inference.onnx_graph import fold_constants  # noqa: E402
 from facesearch.inference.onnx_session import open_session  # noqa: E402

@@ -18,9 +18,9 @@ if find_spec("timm") is None:  # importing it would need its torchvision mended 
 pytest.importorskip("scipy")
 
 from benchmarks.drawn_weights import drawn_crops, synthetic_state
-from facesearch.encoders.families import network_of
-from facesearch.encoders.families.preprocess import CropNetwork
 from facesearch.encoders.lowbit import file as lowbit_file
+from facesearch.encoders.networks import network_of
+from facesearch.encoders.networks.preprocess import CropNetwork
 from facesearch.errors import FacesearchError, UsageError, WeightsError
 from facesearch.quantization.lowbit.allocate import Sensitivity, share_out
 from facesearch.quantization.lowbit.config import (

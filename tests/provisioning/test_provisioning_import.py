@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 
 from facesearch.encoders import CATALOG, find_model, load_encoder, variants
-from facesearch.encoders.families import ARCHITECTURES
+from facesearch.encoders.networks import ARCHITECTURES
 from facesearch.encoders.storage import models_folder, read_manifest, stored_names
 from facesearch.errors import FacesearchError, UnknownEncoderError, UsageError, WeightsError
 from facesearch.workshop import conversion, model_folder, model_import

@@ -33,7 +33,7 @@ def _edgeface_weights(folder: Path) -> Path:
         return trained
     from safetensors.torch import save_file
 
-    from facesearch.encoders.families import build_network
+    from facesearch.encoders.networks import build_network
 
     torch.manual_seed(0)
     path = folder / "edgeface_xxs.safetensors"

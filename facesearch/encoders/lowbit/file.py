@@ -27,11 +27,11 @@ import numpy as np
 import torch
 from torch import nn
 
-from facesearch.encoders.families.int8_network import fp32_network
-from facesearch.encoders.families.preprocess import CropNetwork
 from facesearch.encoders.lowbit.layer import LowBitLayer, Precision, Rows, fits, shape_of
 from facesearch.encoders.lowbit.packing import pack, packed_size, unpack
 from facesearch.encoders.lowbit.uniform import FEWEST, MOST, Grid, Steps, decode
+from facesearch.encoders.networks.int8_network import fp32_network
+from facesearch.encoders.networks.preprocess import CropNetwork
 from facesearch.errors import WeightsError
 
 FORMAT = "facesearch-lowbit-1"

@@ -21,8 +21,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from facesearch.encoders.families.preprocess import CropNetwork
 from facesearch.encoders.lowbit.file import low_bit_layers
+from facesearch.encoders.networks.preprocess import CropNetwork
 from facesearch.quantization.lowbit.config import Training
 from facesearch.quantization.lowbit.observe import Pixels, embeddings, tensor_of
 

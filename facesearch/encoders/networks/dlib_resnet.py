@@ -13,8 +13,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from facesearch.encoders.families.preprocess import CropNetwork
-from facesearch.encoders.families.strict_loading import load_strictly
+from facesearch.encoders.networks.preprocess import CropNetwork
+from facesearch.encoders.networks.strict_loading import load_strictly
 from facesearch.errors import WeightsError
 
 FAMILY = "dlib-resnet"

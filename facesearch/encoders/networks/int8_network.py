@@ -26,9 +26,9 @@ from typing import Any
 import torch
 from torch import nn
 
-from facesearch.encoders.families import dlib_resnet
-from facesearch.encoders.families import network_of as family_network_of
-from facesearch.encoders.families.preprocess import CropNetwork
+from facesearch.encoders.networks import dlib_resnet
+from facesearch.encoders.networks import network_of as family_network_of
+from facesearch.encoders.networks.preprocess import CropNetwork
 from facesearch.errors import FacesearchError, WeightsError
 
 DYNAMIC = "int8-torch-dynamic"

@@ -15,7 +15,7 @@ if TYPE_CHECKING:  # this module is read to know what there is; torch is loaded 
     import torch
     from torch import nn
 
-    from facesearch.encoders.families.preprocess import CropNetwork
+    from facesearch.encoders.networks.preprocess import CropNetwork
 
 __all__ = ["ARCHITECTURES", "build_network", "network_of"]
 
@@ -60,8 +60,8 @@ def network_of(family: str, state: Mapping[str, torch.Tensor], name: str) -> Cro
     with _extra_needed(family):
         import torch
 
-        from facesearch.encoders.families.preprocess import CropNetwork
-        from facesearch.encoders.families.strict_loading import load_strictly
+        from facesearch.encoders.networks.preprocess import CropNetwork
+        from facesearch.encoders.networks.strict_loading import load_strictly
 
         architecture = _architecture(family)
         try:
