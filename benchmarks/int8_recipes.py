@@ -38,7 +38,7 @@ from facesearch.quantization.recipe import (
 )
 from facesearch.workshop.model_folder import describe_file
 from facesearch.workshop.model_import import ImportRequest, import_model
-from facesearch.workshop.quantize import Calibration, calibration_crops
+from facesearch.workshop.quantize import CalibrationCrops, calibration_crops
 
 MODELS = ("edgeface-xs", "edgeface-xxs", "dlib-resnet")
 RUNS = 40
@@ -69,7 +69,7 @@ def recipes(model: str, attention: bool) -> dict[str, tuple[str, Recipe]]:
     return rows
 
 
-def measure(name: str, found: Calibration, folder: Path) -> list[dict[str, Any]]:
+def measure(name: str, found: CalibrationCrops, folder: Path) -> list[dict[str, Any]]:
     """The rows of one model."""
     model = find_model(name)
     source = read_variant(model.variant(EncoderSpec(name)))

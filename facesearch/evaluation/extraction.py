@@ -46,7 +46,7 @@ _BACKEND_PACKAGE = {"onnx": "onnxruntime", "openvino": "openvino", "torch": "tor
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Templates:
+class DatasetTemplates:
     """Of every sample of a data set by one encoder: values (n, dimension) float32 of unit length, zero where it failed.
 
     reasons: (n,) why there is no template, "" where there is one.
@@ -90,14 +90,14 @@ def templates(
     aligned: str | None = None,
     min_face: int = DEFAULT_MIN_FACE,
     stage: Stage = no_stage,
-) -> dict[EncoderSpec, Templates]:
+) -> dict[EncoderSpec, DatasetTemplates]:
     """Templates of all samples by each encoder, from the cache where they are there.
 
     aligned: the images are crops of this kind; nothing is detected. Raises `FacesearchError` for an encoder that
     cannot be loaded and for a cache that cannot be written.
     """
     source = f"aligned-{aligned}" if aligned else _detector_key(min_face)
-    found: dict[EncoderSpec, Templates] = {}
+    found: dict[EncoderSpec, DatasetTemplates] = {}
     by_model: dict[str, list[EncoderSpec]] = {}
     for spec in specs:
         by_model.setdefault(spec.model, []).append(spec)
@@ -128,7 +128,7 @@ def find_faces_of(
     if missing:
         with (
             stage(f"finding faces in {len(missing)} photos") as progress,
-            _Finder(len(missing), min_face) as find,
+            _FaceFinder(len(missing), min_face) as find,
             ThreadPoolExecutor(os.cpu_count() or 1) as pool,
         ):
             for start in range(0, len(missing), _CHUNK):
@@ -142,7 +142,7 @@ def find_faces_of(
     return {content: _face(entry) for content, entry in held.items()}
 
 
-class _Finder:
+class _FaceFinder:
     """Finds the face of a sample, in processes where there are many to find."""
 
     def __init__(self, photos: int, min_face: int) -> None:
@@ -243,7 +243,7 @@ def _templates_of(
     return [(content or b"", cut if isinstance(cut, str) else next(rows)) for content, cut in chosen]
 
 
-def _in_order(dataset: Dataset, model: Model, spec: EncoderSpec, held: dict[bytes, Entry]) -> Templates:
+def _in_order(dataset: Dataset, model: Model, spec: EncoderSpec, held: dict[bytes, Entry]) -> DatasetTemplates:
     values = np.zeros((len(dataset.samples), model.dimension), np.float32)
     reasons = []
     for place, sample in enumerate(dataset.samples):
@@ -251,7 +251,7 @@ def _in_order(dataset: Dataset, model: Model, spec: EncoderSpec, held: dict[byte
         reasons.append(entry if isinstance(entry, str) else "")
         if not isinstance(entry, str):
             values[place] = entry
-    return Templates(spec, model.fingerprint(model.variant(spec)), values, tuple(reasons))
+    return DatasetTemplates(spec, model.fingerprint(model.variant(spec)), values, tuple(reasons))
 
 
 def _missing(dataset: Dataset, held: dict[bytes, Entry]) -> list[Sample]:

@@ -45,7 +45,7 @@ Step = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Calibration:
+class CalibrationCrops:
     """What an encoder is calibrated with. crops, held_out: (n, h, w, 3) uint8, of different photos.
 
     sha256: over the sorted SHA-256 of the photos used; None for synthetic people. skipped: photos without a face.
@@ -142,7 +142,7 @@ def _check_precision(precision: str, backends: tuple[str, ...], overrides: Overr
 
 def calibration_crops(
     model: Model, folder: Path | None, progress: Progress = lambda done, total: None, most: int = _MOST
-) -> Calibration:
+) -> CalibrationCrops:
     """The crops of a model from photos in `folder` (None: of synthetic people), always the same ones.
 
     most: photos that are looked at, evenly over all. Raises `UsageError` if the folder is missing or has too few photos
@@ -150,7 +150,7 @@ def calibration_crops(
     """
     if folder is None:
         sample = sample_crops(model.crop, model.crop_size).crops
-        return Calibration(*_parted(sample), sha256=None)
+        return CalibrationCrops(*_parted(sample), sha256=None)
     paths = _photos(folder, most)
     crop = find_crop(model.crop)
     detector = FaceDetector(_MIN_FACE)
@@ -173,7 +173,7 @@ def calibration_crops(
             "give a folder with more"
         )
     sha256 = hashlib.sha256("\n".join(sorted(digests)).encode()).hexdigest()
-    return Calibration(*_parted(np.stack(crops)), sha256=sha256, skipped=skipped)
+    return CalibrationCrops(*_parted(np.stack(crops)), sha256=sha256, skipped=skipped)
 
 
 def _photos(folder: Path, most: int) -> list[Path]:
@@ -207,7 +207,7 @@ def store_tried(
     model: Model,
     encoder: EncoderSpec,
     made: Made,
-    found: Calibration,
+    found: CalibrationCrops,
     source: bytes,
     *,
     original: EncoderSpec,
@@ -243,7 +243,7 @@ def store_tried(
 
 
 def _quantize_for(
-    encoder: EncoderSpec, model: Model, source: bytes, found: Calibration, overrides: Overrides | None, step: Step
+    encoder: EncoderSpec, model: Model, source: bytes, found: CalibrationCrops, overrides: Overrides | None, step: Step
 ) -> QuantizedFile:
     with tempfile.TemporaryDirectory() as folder:
         if encoder.precision == WEIGHTS_ONLY:
@@ -255,7 +255,7 @@ def _quantize_for(
         return store_tried(model, encoder, made, found, source, original=original, advice=advice, step=step)
 
 
-def _make_weights(source: bytes, found: Calibration, step: Step, folder: Path) -> Made:
+def _make_weights(source: bytes, found: CalibrationCrops, step: Step, folder: Path) -> Made:
     from facesearch.quantization.onnx_weights import SCHEME, quantize_weights
 
     made = quantize_weights(source, found.crops, found.held_out, step)
@@ -268,7 +268,7 @@ def _make(
     backend: str,
     model: Model,
     source: bytes,
-    found: Calibration,
+    found: CalibrationCrops,
     overrides: Overrides | None,
     step: Step,
     folder: Path,
