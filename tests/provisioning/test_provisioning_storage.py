@@ -12,8 +12,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from facesearch.encoders import find_model, load_encoder, models, variants
+from facesearch.encoders import find_model, load_encoder, manifest, models, variants
 from facesearch.encoders.manifest import FILE_NAME, LARGEST
 from facesearch.encoders.storage import models_folder, read_manifest, stored_names
 from facesearch.errors import FacesearchError, UnknownEncoderError, UsageError, WeightsError
@@ -145,6 +147,42 @@ def test_a_changed_file_entry_is_refused_in_one_line(key: str, value: Any) -> No
     document["files"][0][key] = value
     change_manifest("small", files=document["files"])
     assert "is damaged (" in refusal("small")
+
+
+def test_a_model_that_version_0_1_0_imported_and_quantized_opens_and_its_manifest_is_written_as_it_was() -> None:
+    shutil.copytree(Path(__file__).parent / "models_of_0_1_0", models_folder())
+    assert [str(variant.spec) for variant in variants(find_model("small"))] == [
+        "small:fp32@onnx",
+        "small:fp32@openvino",
+        "small:int8@onnx",
+    ]
+    crops = np.full((1, CROP_SIZE, CROP_SIZE, 3), 90, np.uint8)
+    assert load_encoder("small:int8").encode(crops).shape == (1, DIMENSION)
+    stored = read_manifest("small")
+    assert stored is not None
+    assert manifest.dump(stored) == (models_folder() / "small" / FILE_NAME).read_bytes()
+
+
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@given(st.data())
+def test_whatever_stands_in_a_manifest_it_is_read_or_refused_in_one_line(data: st.DataObject) -> None:
+    folder = Path(__file__).parent / "models_of_0_1_0" / "small"
+    document = json.loads((folder / FILE_NAME).read_text())
+    place = data.draw(st.sampled_from([document, document["files"][0], document["source"], document["versions"]]))
+    place[data.draw(st.sampled_from(sorted(place)))] = data.draw(ANYTHING)
+    try:
+        read = manifest.parse(json.dumps(document).encode("utf-8", "surrogatepass"), folder)
+    except WeightsError as error:
+        assert str(error).isprintable()
+        assert "the manifest of model small is damaged (" in str(error)
+    else:
+        assert manifest.parse(manifest.dump(read), folder) == read
 
 
 @pytest.mark.parametrize("data", [b"", b"{", b"[]", b"\xff\xfe", b"[" * 100_000, b" " * (LARGEST + 1)])
