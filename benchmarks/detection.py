@@ -24,7 +24,7 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.common import alternating, measured
-from facesearch.encoders.families.torchvision_ops import ensure_torchvision
+from facesearch.encoders.networks.torchvision_ops import ensure_torchvision
 from facesearch.faces import FaceDetector
 from facesearch.faces.mtcnn import Mtcnn
 from facesearch.photos.decoding import load_image

@@ -13,8 +13,9 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
-from facesearch.encoders.families import build_network, edgeface, family_of
-from facesearch.encoders.families.torchvision_ops import ensure_torchvision
+from facesearch.encoders import CATALOG
+from facesearch.encoders.networks import build_network, edgeface
+from facesearch.encoders.networks.torchvision_ops import ensure_torchvision
 
 ensure_torchvision()  # before anybody imports the libraries that the networks are built on
 
@@ -43,7 +44,7 @@ def drawn_checkpoint(model: str, folder: Path, seed: int = 0) -> Path:
 
 def drawn_crops(model: str, count: int = 2, seed: int = 1) -> npt.NDArray[np.uint8]:
     """Crops (count, h, w, 3) uint8 of random blocks: they have large shapes, as faces do."""
-    size = family_of(model).crop_size
+    size = next(each.crop_size for each in CATALOG if each.name == model)
     blocks = np.random.default_rng(seed).integers(0, 256, (count, 8, 8, 3), dtype=np.uint8)
     repeat = -(-size // 8)
     return blocks.repeat(repeat, axis=1).repeat(repeat, axis=2)[:, :size, :size]

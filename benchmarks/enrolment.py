@@ -46,7 +46,7 @@ from facesearch import Encoder, Gallery, Photo, load_encoder
 from facesearch.codecs.plain import find_codec
 from facesearch.encoders import EncoderSpec
 from facesearch.errors import SeveralFacesError
-from facesearch.faces import CROPS, Face, FaceDetector, clear_subject
+from facesearch.faces import Face, FaceDetector, clear_subject, find_crop
 from facesearch.photos.decoding import decode, read_bytes, sha256
 from facesearch.store import EncoderKey, GallerySettings, NewTemplate, SqliteStore, open_store
 
@@ -164,7 +164,7 @@ class Parts:
     def __init__(self) -> None:
         self.encoder = load_encoder(threads=1)
         self._detector = FaceDetector(threads=1)
-        self._crop = next(crop for crop in CROPS.values() if crop.name == self.encoder.crop)
+        self._crop = find_crop(self.encoder.crop)
         self._codec = find_codec("fp32")
 
     def alone(self, photos: Sequence[Photo]) -> dict[str, float]:

@@ -34,12 +34,12 @@ from benchmarks.lfw_encoders import encode_all
 from facesearch.encoders import Variant, find_model
 from facesearch.encoders.backends import load
 from facesearch.encoders.lowbit.file import low_bit_layers
-from facesearch.encoders.storage import describe_file
 from facesearch.quantization.lowbit.config import Config, Rotation, Scaling
 from facesearch.quantization.lowbit.quantize_network import balanced
 from facesearch.quantization.onnx_int8 import quantize_onnx
 from facesearch.quantization.openvino_int8 import quantize_openvino
 from facesearch.quantization.recipe import BALANCED, STATIC, choose_recipe
+from facesearch.workshop.model_folder import describe_file
 from facesearch.workshop.onnx_export import export_onnx
 
 NAME = "int8_balancing"

@@ -23,7 +23,6 @@ import numpy as np
 from benchmarks.common import PACKAGES, alternating, measured
 from facesearch.encoders import EncoderSpec, Variant, find_model, read_variant
 from facesearch.encoders.backends import load
-from facesearch.encoders.storage import describe_file
 from facesearch.quantization.onnx_int8 import QuantizedModel, quantize_onnx
 from facesearch.quantization.onnx_layers import has_attention
 from facesearch.quantization.openvino_int8 import quantize_openvino
@@ -37,8 +36,9 @@ from facesearch.quantization.recipe import (
     Recipe,
     choose_recipe,
 )
-from facesearch.workshop.provisioning import Request, import_model
-from facesearch.workshop.quantize import Calibration, calibration_crops
+from facesearch.workshop.model_folder import describe_file
+from facesearch.workshop.model_import import ImportRequest, import_model
+from facesearch.workshop.quantize import CalibrationCrops, calibration_crops
 
 MODELS = ("edgeface-xs", "edgeface-xxs", "dlib-resnet")
 RUNS = 40
@@ -69,7 +69,7 @@ def recipes(model: str, attention: bool) -> dict[str, tuple[str, Recipe]]:
     return rows
 
 
-def measure(name: str, found: Calibration, folder: Path) -> list[dict[str, Any]]:
+def measure(name: str, found: CalibrationCrops, folder: Path) -> list[dict[str, Any]]:
     """The rows of one model."""
     model = find_model(name)
     source = read_variant(model.variant(EncoderSpec(name)))
@@ -130,7 +130,7 @@ def main() -> None:
         for name in MODELS:
             weights = arguments.weights / f"{name.replace('-', '_')}.safetensors"
             if weights.exists():
-                import_model(weights, Request(family=name))
+                import_model(weights, ImportRequest(name))
             elif not find_model(name).installed:
                 print(f"{weights.name} is not there: {name} is left out")
                 continue

@@ -23,7 +23,7 @@ from benchmarks.common import PACKAGES, measured
 from benchmarks.drawn_weights import drawn_checkpoint
 from facesearch.encoders import EncoderSpec
 from facesearch.workshop.encoder_benchmark import BenchRow, bench
-from facesearch.workshop.provisioning import Request, import_model
+from facesearch.workshop.model_import import ImportRequest, import_model
 from facesearch.workshop.quantize import BACKENDS, QuantizationReport, quantize_encoder
 
 MODELS = ("facenet-vggface2", "transface-s")
@@ -42,7 +42,7 @@ def main() -> None:
     for name in arguments.model or MODELS:
         with tempfile.TemporaryDirectory() as home:
             os.environ["FACESEARCH_HOME"] = home
-            import_model(drawn_checkpoint(name, Path(home)), Request(name))
+            import_model(drawn_checkpoint(name, Path(home)), ImportRequest(name))
             made = quantize_encoder(name, backends=BACKENDS, calibration=arguments.faces, step=_say)
             specs = [str(EncoderSpec(name, precision, on)) for precision in ("fp32", "int8") for on in BACKENDS]
             rows = bench(specs, runs=arguments.runs)

@@ -19,8 +19,8 @@ import numpy.typing as npt
 from benchmarks.lfw_default import Pair, best_threshold, correct, read_pairs
 from benchmarks.lfw_encoders import cut, nearest_is_mate
 from facesearch.encoders import Model, read_variant
-from facesearch.encoders.families.int8_network import fp32_network
-from facesearch.encoders.families.preprocess import CropNetwork
+from facesearch.encoders.networks.int8_network import fp32_network
+from facesearch.encoders.networks.preprocess import CropNetwork
 from facesearch.encoders.spec import EncoderSpec
 from facesearch.encoders.torch_encoder import read_state
 from facesearch.evaluation.statistics import Resamples, interval

@@ -27,7 +27,7 @@ from benchmarks.common import PACKAGES, kept_results, measured
 from benchmarks.lfw_bench import Bench, difference
 from facesearch.encoders import Model, find_model
 from facesearch.quantization.lowbit.allocate import Sensitivity, pareto
-from facesearch.quantization.lowbit.config import METHODS, Config, Training, choose_config
+from facesearch.quantization.lowbit.config import METHODS, Config, Distillation, choose_config
 from facesearch.quantization.lowbit.quantize_network import Quantized, quantize
 
 FULL = "w4a4"  # the row that the others of four bits are compared with
@@ -36,7 +36,7 @@ FULL = "w4a4"  # the row that the others of four bits are compared with
 def rows(steps: int) -> dict[str, Config]:
     """The configurations, by the name of their row."""
     full = choose_config("w4a4", "quantface", None, steps)
-    training = full.training or Training()
+    training = full.training or Distillation()
     named = {f"w4a4 {name}": config for name, config in METHODS.items() if name != "quantface"}
     named["w4a4 distillation"] = choose_config("w4a4", "distillation", None, steps)
     return {

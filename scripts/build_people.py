@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from facesearch.encoders.families.torchvision_ops import ensure_torchvision
+from facesearch.encoders.networks.torchvision_ops import ensure_torchvision
 from facesearch.workshop.sample_people.people import (
     CHROMA_STEP,
     TEMPLATE,

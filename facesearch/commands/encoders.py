@@ -27,7 +27,7 @@ from facesearch.commands.encoders_quantize import quantize
 
 if TYPE_CHECKING:
     from facesearch.encoders import Model, VariantInfo
-    from facesearch.workshop.model_import import Provisioned, Request
+    from facesearch.workshop.model_import import ImportedModel, ImportRequest
 
 app = typer.Typer(help="The models that turn faces into templates.", no_args_is_help=True)
 
@@ -128,11 +128,10 @@ def pull(
 ) -> None:
     """Fetch the weights of a model from its authors, check and convert them. Needs the extra [torch]."""
     set_up(verbose)
-    from facesearch.workshop.provisioning import Request
-    from facesearch.workshop.provisioning import pull as pull_model
+    from facesearch.workshop.model_import import ImportRequest, pull_model
 
-    with _told(Request(family=name, force=force), quiet=json) as request:
-        made = pull_model(name, request, source=source)
+    with _told(ImportRequest(family=name, force=force), quiet=json) as request:
+        made = pull_model(request, source=source)
     _print_made(made, json)
 
 
@@ -201,10 +200,11 @@ def import_(
     them is said by the options, else by FILE.json beside it.
     """
     set_up(verbose)
-    from facesearch.workshop.provisioning import Request, import_model, onnx_input
+    from facesearch.workshop.model_import import ImportRequest, import_model
+    from facesearch.workshop.onnx_options import options_from_words
 
-    options = onnx_input(crop=crop, layout=layout, size=size, colour=colour, mean=mean, scale=scale)
-    asked = Request(family=family, name=name, options=options, force=force)
+    options = options_from_words(crop=crop, layout=layout, size=size, colour=colour, mean=mean, scale=scale)
+    asked = ImportRequest(family=family, name=name, options=options, force=force)
     with _told(asked, quiet=json) as request:
         made = import_model(file, request)
     _print_made(made, json)
@@ -218,7 +218,7 @@ app.command(epilog=encoders_bench.EXAMPLES)(encoders_bench.bench)
 def remove(name: NameArgument, json: JsonOption = False, verbose: VerboseOption = False) -> None:
     """Delete a model from this machine. Galleries stay, but cannot be asked until it is there again."""
     set_up(verbose)
-    from facesearch.workshop.provisioning import remove as remove_model
+    from facesearch.workshop.model_folder import remove_model
 
     freed = remove_model(name)
     if json:
@@ -228,7 +228,7 @@ def remove(name: NameArgument, json: JsonOption = False, verbose: VerboseOption 
 
 
 @contextmanager
-def _told(request: Request, *, quiet: bool) -> Iterator[Request]:
+def _told(request: ImportRequest, *, quiet: bool) -> Iterator[ImportRequest]:
     """The request with a progress bar for its download, and its steps on standard error where that is wanted."""
     with progress_bar(f"{request.name or request.family} (MB)", quiet=quiet) as bar:
 
@@ -238,7 +238,7 @@ def _told(request: Request, *, quiet: bool) -> Iterator[Request]:
         yield replace(request, progress=progress, step=logging.getLogger("facesearch").info)
 
 
-def _print_made(made: Provisioned, json: bool) -> None:
+def _print_made(made: ImportedModel, json: bool) -> None:
     from facesearch.encoders import variants
 
     found = variants(made.model)

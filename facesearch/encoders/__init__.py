@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from facesearch.encoders.backends import BACKENDS, Loader, load
-from facesearch.encoders.catalog import CATALOG, MODELS, Checkpoint, Model, ModelFile, Variant
+from facesearch.encoders.catalog import CATALOG, Checkpoint, Model, ModelFile, Variant
 from facesearch.encoders.encoder import Encoder
 from facesearch.encoders.registry import VariantInfo, find_model, models, read_variant, variants
 from facesearch.encoders.spec import DEFAULT_MODEL, EncoderSpec
@@ -12,7 +12,6 @@ __all__ = [
     "BACKENDS",
     "CATALOG",
     "DEFAULT_MODEL",
-    "MODELS",
     "Checkpoint",
     "Encoder",
     "EncoderSpec",

@@ -262,6 +262,3 @@ CATALOG: tuple[Model, ...] = (
     _edgeface("edgeface-base", "edgeface_base.pt", "EdgeNeXt-Base", 18_225_812),
 )
 """All models with a name of their own. What a user imported under another name is in the model folder."""
-
-MODELS: tuple[Model, ...] = tuple(model for model in CATALOG if model.embedded)
-"""Those that come with the package and need no provisioning."""

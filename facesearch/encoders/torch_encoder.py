@@ -11,9 +11,9 @@ import torch
 
 from facesearch.encoders.catalog import Model, Variant
 from facesearch.encoders.crop_encoder import CropEncoder
-from facesearch.encoders.families import dlib_resnet, int8_network
-from facesearch.encoders.families.preprocess import CropNetwork
 from facesearch.encoders.lowbit import file as lowbit_file
+from facesearch.encoders.networks import dlib_resnet, int8_network
+from facesearch.encoders.networks.preprocess import CropNetwork
 from facesearch.encoders.registry import read_variant
 from facesearch.encoders.spec import LOW_BIT
 from facesearch.errors import UnknownEncoderError, UsageError, WeightsError
@@ -22,7 +22,7 @@ _FP32, _INT8 = "fp32", "int8"
 
 
 class TorchEncoder(CropEncoder):
-    """An `Encoder` from a state dict: FP32, INT8 as `facesearch.encoders.families.int8_network` has it, or of few bits.
+    """An `Encoder` from a state dict: FP32, INT8 as `facesearch.encoders.networks.int8_network` has it, or of few bits.
 
     Few bits (w4a4) are stored as such, and computed with in float32 on rounded numbers: `facesearch.encoders.lowbit`.
 

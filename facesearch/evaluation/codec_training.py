@@ -19,7 +19,7 @@ from facesearch.evaluation.datasets import Dataset, hashed
 from facesearch.evaluation.extraction import Progress
 from facesearch.files import locations
 from facesearch.files.durable import write_atomically
-from facesearch.photos.sources import is_photo_name
+from facesearch.photos.sources import photos_within
 from indexes import (
     Coder,
     VectorIndex,
@@ -64,7 +64,7 @@ def read_training_photos(folder: Path, progress: Progress | None = None) -> Data
     """All photos in a folder and the folders in it, of whomever; raises `UsageError` where there are none."""
     if not folder.is_dir():
         raise UsageError(f"{folder}: no such folder")
-    found = sorted(path for path in folder.rglob("*") if is_photo_name(path.name) and path.is_file())
+    found = photos_within(folder)
     if not found:
         raise UsageError(f"{folder} holds no photos")
     return hashed(folder, "unlabelled", [(str(path.relative_to(folder)), "") for path in found], progress)

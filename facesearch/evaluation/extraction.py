@@ -29,12 +29,12 @@ from facesearch.encoders import Encoder, EncoderSpec, Model, find_model, load_en
 from facesearch.errors import EncoderMismatchError, RejectedImageError, UnreadableImageError, UsageError
 from facesearch.evaluation.datasets import Dataset, Sample
 from facesearch.evaluation.template_cache import Entry, Shards
-from facesearch.faces import CROPS, Crop, Face, FaceDetector
+from facesearch.faces import Crop, Face, FaceDetector, find_crop
 from facesearch.files import locations
 from facesearch.photos.decoding import load_image
 from facesearch.pipeline.finding import aligned_crop, prominent_face
 from facesearch.pipeline.spec import USUAL, PipelineSpec
-from facesearch.pipeline.worker_pool import DetectorPool
+from facesearch.pipeline.worker_pool import WORTH_PROCESSES, DetectorPool
 
 RGB = npt.NDArray[np.uint8]
 Progress = Callable[[int, int], None]
@@ -42,13 +42,12 @@ Stage = Callable[[str], AbstractContextManager[Progress]]  # what is being done 
 
 CACHE_FORMAT = 1  # raised when what is computed changes without any of the names below changing
 _CHUNK = 256  # photos per shard
-_WORTH_PROCESSES = 200  # photos; fewer are done before processes have started
 _FACE_WIDTH = 15  # box, score, landmarks
 _BACKEND_PACKAGE = {"onnx": "onnxruntime", "openvino": "openvino", "torch": "torch"}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Templates:
+class DatasetTemplates:
     """Of every sample of a data set by one encoder: values (n, dimension) float32 of unit length, zero where it failed.
 
     reasons: (n,) why there is no template, "" where there is one.
@@ -77,9 +76,7 @@ def check_encoders(names: Sequence[str], aligned: str | None = None) -> list[Enc
         spec = EncoderSpec.parse(name)
         model = find_model(spec.model)
         model.variant(spec)
-        if aligned is not None and aligned not in CROPS:
-            raise UsageError(f"no kind of crop is named '{aligned}'; there are: {', '.join(CROPS)}")
-        if aligned is not None and model.crop != aligned:
+        if aligned is not None and find_crop(aligned).name != model.crop:
             raise EncoderMismatchError(f"encoder {spec} takes {model.crop} crops, not {aligned}: leave --aligned out")
         if spec in specs:
             raise UsageError(f"{spec} is given twice")
@@ -94,14 +91,14 @@ def templates(
     aligned: str | None = None,
     pipeline: PipelineSpec = USUAL,
     stage: Stage = no_stage,
-) -> dict[EncoderSpec, Templates]:
+) -> dict[EncoderSpec, DatasetTemplates]:
     """Templates of all samples by each encoder, from the cache where they are there.
 
     aligned: the images are crops of this kind; nothing is detected. Raises `FacesearchError` for an encoder that
     cannot be loaded and for a cache that cannot be written.
     """
     source = f"aligned-{aligned}" if aligned else _detector_key(pipeline)
-    found: dict[EncoderSpec, Templates] = {}
+    found: dict[EncoderSpec, DatasetTemplates] = {}
     by_model: dict[str, list[EncoderSpec]] = {}
     for spec in specs:
         by_model.setdefault(spec.model, []).append(spec)
@@ -132,7 +129,7 @@ def find_faces_of(
     if missing:
         with (
             stage(f"finding faces in {len(missing)} photos") as progress,
-            _Finder(len(missing), pipeline) as find,
+            _FaceFinder(len(missing), pipeline) as find,
             ThreadPoolExecutor(os.cpu_count() or 1) as pool,
         ):
             for start in range(0, len(missing), _CHUNK):
@@ -146,12 +143,12 @@ def find_faces_of(
     return {content: _face(entry) for content, entry in held.items()}
 
 
-class _Finder:
+class _FaceFinder:
     """Finds the face of a sample, in processes where there are many to find."""
 
     def __init__(self, photos: int, spec: PipelineSpec) -> None:
         count = os.cpu_count() or 1
-        self._pool = DetectorPool(count, spec) if count > 1 and photos >= _WORTH_PROCESSES else None
+        self._pool = DetectorPool(count, spec) if count > 1 and photos >= WORTH_PROCESSES else None
         self._detector = None if self._pool else FaceDetector(spec.min_face, threads=1)
 
     def __enter__(self) -> Callable[[Path, Sample], Entry]:
@@ -192,7 +189,7 @@ def _encode(
     stage: Stage,
 ) -> None:
     """Fill what is missing of a model's templates: crops are cut once, ahead, and encoded by every encoder."""
-    crop = next(crop for crop in CROPS.values() if crop.name == model.crop)
+    crop = find_crop(model.crop)
     encoders = {spec: load_encoder(str(spec)) for spec in missing}
     wanted = {spec: {sample.sha256 for sample in samples} for spec, samples in missing.items()}
     union = list({sample.sha256: sample for samples in missing.values() for sample in samples}.values())
@@ -247,7 +244,7 @@ def _templates_of(
     return [(content or b"", cut if isinstance(cut, str) else next(rows)) for content, cut in chosen]
 
 
-def _in_order(dataset: Dataset, model: Model, spec: EncoderSpec, held: dict[bytes, Entry]) -> Templates:
+def _in_order(dataset: Dataset, model: Model, spec: EncoderSpec, held: dict[bytes, Entry]) -> DatasetTemplates:
     values = np.zeros((len(dataset.samples), model.dimension), np.float32)
     reasons = []
     for place, sample in enumerate(dataset.samples):
@@ -255,7 +252,7 @@ def _in_order(dataset: Dataset, model: Model, spec: EncoderSpec, held: dict[byte
         reasons.append(entry if isinstance(entry, str) else "")
         if not isinstance(entry, str):
             values[place] = entry
-    return Templates(spec, model.fingerprint(model.variant(spec)), values, tuple(reasons))
+    return DatasetTemplates(spec, model.fingerprint(model.variant(spec)), values, tuple(reasons))
 
 
 def _missing(dataset: Dataset, held: dict[bytes, Entry]) -> list[Sample]:

@@ -9,10 +9,10 @@ import numpy.typing as npt
 
 from facesearch.evaluation import metrics, statistics
 from facesearch.evaluation.datasets import Dataset
-from facesearch.evaluation.extraction import Templates
+from facesearch.evaluation.extraction import DatasetTemplates
 from facesearch.evaluation.protocols import Plan
 from facesearch.evaluation.results import DetPoint, HardError, Interval, OperatingPoint, Paired, RankRate
-from facesearch.evaluation.searching import Filled, Gallery, Probes, Searches, search
+from facesearch.evaluation.searching import Filled, GalleryTemplates, Probes, Searches, search
 from facesearch.evaluation.statistics import Resamples
 
 Ints = npt.NDArray[np.int64]
@@ -28,13 +28,13 @@ class Enrolled:
     """What a plan enrols of an encoder's templates: their places in the data set and the gallery to search."""
 
     places: Ints
-    gallery: Gallery
+    gallery: GalleryTemplates
 
     @staticmethod
-    def of(plan: Plan, templates: Templates) -> Enrolled:
+    def of(plan: Plan, templates: DatasetTemplates) -> Enrolled:
         """Images that failed to enrol are left out."""
         places = plan.gallery[templates.found[plan.gallery]]
-        return Enrolled(places, Gallery(templates.values[places], plan.identity[places]))
+        return Enrolled(places, GalleryTemplates(templates.values[places], plan.identity[places]))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -58,7 +58,7 @@ class Identified:
     det: tuple[DetPoint, ...]
 
 
-def run_searches(plan: Plan, enrolled: Enrolled, filled: Filled, templates: Templates) -> Found:
+def run_searches(plan: Plan, enrolled: Enrolled, filled: Filled, templates: DatasetTemplates) -> Found:
     """Every search of the plan, with the probes' own templates."""
     row_of = np.full(len(plan.identity), -1, np.int64)
     row_of[enrolled.places] = np.arange(len(enrolled.places))

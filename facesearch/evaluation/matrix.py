@@ -12,7 +12,7 @@ from facesearch.encoders import EncoderSpec, find_model
 from facesearch.errors import UsageError
 from facesearch.evaluation import codec_training
 from facesearch.evaluation.datasets import Dataset, read_dataset
-from facesearch.evaluation.extraction import Stage, Templates, check_encoders, no_stage, templates
+from facesearch.evaluation.extraction import DatasetTemplates, Stage, check_encoders, no_stage, templates
 from facesearch.evaluation.matrix_rows import Matrix, Training, identification_rows, pair_rows
 from facesearch.evaluation.pairs import read_pairs
 from facesearch.evaluation.protocols import PROTOCOLS, plan
@@ -171,14 +171,14 @@ def _training(
     }
 
 
-def _check_found(held: dict[EncoderSpec, Templates], request: Request) -> None:
+def _check_found(held: dict[EncoderSpec, DatasetTemplates], request: Request) -> None:
     for spec, of_encoder in held.items():
         if not of_encoder.found.any():
             first = next(iter(of_encoder.reasons), "")
             raise UsageError(f"no image of {request.folder} gives a template by {spec}: {first}")
 
 
-def _failures(dataset: Dataset, of_encoder: Templates) -> tuple[Failure, ...]:
+def _failures(dataset: Dataset, of_encoder: DatasetTemplates) -> tuple[Failure, ...]:
     """Which images gave no template: the same for all encoders, as they fail before they reach one."""
     return tuple(
         Failure(sample.path, reason)

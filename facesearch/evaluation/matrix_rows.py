@@ -12,12 +12,12 @@ import numpy.typing as npt
 from facesearch.encoders import EncoderSpec
 from facesearch.evaluation import codec_training, metrics
 from facesearch.evaluation.datasets import Dataset
-from facesearch.evaluation.extraction import Templates
+from facesearch.evaluation.extraction import DatasetTemplates
 from facesearch.evaluation.identification import Enrolled, against, hardest_errors, identified, owners_of, run_searches
 from facesearch.evaluation.pairs import Pair
 from facesearch.evaluation.protocols import Plan
-from facesearch.evaluation.results import DatasetFacts, Fidelity, Row
-from facesearch.evaluation.searching import Filled, Gallery, as_filled, fill, search_times
+from facesearch.evaluation.results import DatasetFacts, Row, TemplateFidelity
+from facesearch.evaluation.searching import Filled, GalleryTemplates, as_filled, fill, search_times
 from facesearch.evaluation.sizes import GallerySizes, codebook_bytes
 from facesearch.evaluation.statistics import Resamples, paired, share_interval
 from facesearch.evaluation.timing import EncoderCost
@@ -50,7 +50,7 @@ class Matrix:
     facts: DatasetFacts
     protocol: str
     kinds: tuple[str, ...]
-    templates: Mapping[EncoderSpec, Templates]
+    templates: Mapping[EncoderSpec, DatasetTemplates]
     baselines: Mapping[str, EncoderSpec]
     training: Mapping[str, Training]
     costs: Mapping[EncoderSpec, EncoderCost]
@@ -119,7 +119,7 @@ def pair_rows(
     resamples = Resamples.draw(int(owners.max()) + 1)
     whole = plan or _everything(matrix.dataset)
 
-    def scores(templates: Templates, enrolled: Enrolled, filled: Filled) -> npt.NDArray[np.float64]:
+    def scores(templates: DatasetTemplates, enrolled: Enrolled, filled: Filled) -> npt.NDArray[np.float64]:
         stored = np.zeros_like(templates.values)
         stored[enrolled.places] = filled.stored
         found = np.vecdot(templates.values[a], stored[b]).astype(np.float64)
@@ -186,7 +186,7 @@ def _baseline_first(matrix: Matrix, plan: Plan, spec: EncoderSpec) -> Bools:
     return run_searches(plan, enrolled, filled, templates).mated.first
 
 
-def _cells(matrix: Matrix, spec: EncoderSpec, gallery: Gallery, probes: Floats) -> dict[str, _Cell]:
+def _cells(matrix: Matrix, spec: EncoderSpec, gallery: GalleryTemplates, probes: Floats) -> dict[str, _Cell]:
     """Every kind filled with the gallery, all timed in turns."""
     cells: dict[str, tuple[Filled, Coder | None, str]] = {}
     dimension = gallery.vectors.shape[1]
@@ -248,7 +248,7 @@ def _common(matrix: Matrix, spec: EncoderSpec, kind: str, cell: _Cell, enrolled:
     }
 
 
-def _encoder_fidelity(matrix: Matrix, spec: EncoderSpec) -> Fidelity | None:
+def _encoder_fidelity(matrix: Matrix, spec: EncoderSpec) -> TemplateFidelity | None:
     base = matrix.baselines.get(spec.model)
     if base is None:
         return None

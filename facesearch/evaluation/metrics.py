@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from facesearch.evaluation.results import AcceptRate, DetPoint, Fidelity, Histogram, RankRate
+from facesearch.evaluation.results import AcceptRate, DetPoint, Histogram, RankRate, TemplateFidelity
 
 Floats = npt.NDArray[np.floating]
 Doubles = npt.NDArray[np.float64]
@@ -133,13 +133,13 @@ def row_cosines(a: Floats, b: Floats) -> Doubles:
     return np.clip(cosines, -1.0, 1.0)
 
 
-def fidelity(original: Floats, stored: Floats) -> Fidelity:
+def fidelity(original: Floats, stored: Floats) -> TemplateFidelity:
     """Cosine fidelity: cosines between templates (n, d) and what stands for them: mean, first percentile, histogram."""
     cosines = row_cosines(original, stored)
     low = min(float(cosines.min()), 1.0 - 1e-6)  # the narrower they lie, the finer the bins
     edges = np.linspace(low, 1.0, _BINS + 1)
     counts, _ = np.histogram(cosines, edges)
-    return Fidelity(
+    return TemplateFidelity(
         float(cosines.mean()),
         float(np.percentile(cosines, 1)),
         Histogram(tuple(float(edge) for edge in edges), tuple(int(count) for count in counts)),

@@ -16,10 +16,10 @@ import numpy as np
 
 from facesearch.errors import UsageError
 from facesearch.evaluation.datasets import Dataset, Progress, hashed
+from facesearch.photos.sources import PHOTO_SUFFIXES
 
 LIST_NAME = "pairs.txt"
 FOLDS = 10
-_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
 _WORDS = dict.fromkeys(("yes", "true", "1", "same"), True) | dict.fromkeys(
     ("no", "false", "0", "-1", "different"), False
 )
@@ -87,7 +87,7 @@ def _from_lfw(folder: Path, listing: Path, lines: Sequence[str]) -> list[Pair]:
     per_fold = len(body) // folds if folds else 0
     if folds < 1 or not per_fold or per_fold * folds != len(body):
         raise UsageError(f"{listing} has {len(body)} pairs, which do not go into {head[0]} folds")
-    pairs, found = [], _Finder(folder, listing)
+    pairs, found = [], _ListedImages(folder, listing)
     for number, words in enumerate(body):
         if len(words) not in (3, 4) or not all(word.isdigit() for word in (words[1], words[-1])):
             raise UsageError(f"{listing}: '{' '.join(words)}' is no pair")
@@ -105,7 +105,7 @@ def _from_csv(folder: Path, listing: Path, lines: Sequence[str]) -> list[Pair]:
     if len(rows) < 2 or any(len(row) < 3 for row in rows):
         raise UsageError(f"{listing} needs a header and three columns: two images, and whether it is one person")
     fold = next((place for place, name in enumerate(rows[0]) if name.strip().lower() == "fold"), None)
-    pairs, found = [], _Finder(folder, listing)
+    pairs, found = [], _ListedImages(folder, listing)
     for row in rows[1:]:
         same = _WORDS.get(row[2].strip().lower())
         if same is None or (fold is not None and not row[fold].strip().isdigit()):
@@ -115,7 +115,7 @@ def _from_csv(folder: Path, listing: Path, lines: Sequence[str]) -> list[Pair]:
     return pairs if fold is not None else with_folds(pairs)
 
 
-class _Finder:
+class _ListedImages:
     """Images that a list names, each looked for once."""
 
     def __init__(self, folder: Path, listing: Path) -> None:
@@ -125,7 +125,7 @@ class _Finder:
     def numbered(self, person: str, number: int) -> str:
         """LFW's `<name>/<name>_<number with four digits>`, whatever kind of image it is."""
         name = f"{person}/{person}_{number:04d}"
-        return self._found(name, [name + suffix for suffix in _SUFFIXES])
+        return self._found(name, [name + suffix for suffix in PHOTO_SUFFIXES])
 
     def named(self, name: str) -> str:
         return self._found(name, [name, f"images/{name}"])

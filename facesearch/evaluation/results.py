@@ -77,7 +77,7 @@ class Histogram:
 
 
 @dataclass(frozen=True, slots=True)
-class Fidelity:
+class TemplateFidelity:
     """Cosine of templates to what they are quantized from: mean, first percentile, and all of them as a histogram."""
 
     mean: float
@@ -171,8 +171,8 @@ class Row:
     probe_encoder: str | None = None
     codec_training: str = ""
     paired: Paired | None = None
-    encoder_fidelity: Fidelity | None = None
-    codec_fidelity: Fidelity | None = None
+    encoder_fidelity: TemplateFidelity | None = None
+    codec_fidelity: TemplateFidelity | None = None
     cmc: tuple[RankRate, ...] = ()
     non_mated: int | None = None
     fpir_floor: float | None = None

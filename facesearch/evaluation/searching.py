@@ -29,7 +29,7 @@ _QUERY_DEPTH = 20  # templates that `facesearch query` asks for to name five peo
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Gallery:
+class GalleryTemplates:
     """Templates to search: vectors (n, d); identity (n,), numbers of people, ascending."""
 
     vectors: Floats
@@ -89,7 +89,7 @@ def as_filled(index: VectorIndex) -> Filled:
     return Filled(index, index.reconstruct(index.ids))
 
 
-def search(filled: Filled, gallery: Gallery, probes: Probes) -> Searches:
+def search(filled: Filled, gallery: GalleryTemplates, probes: Probes) -> Searches:
     """Search every probe; exact for exhaustive kinds. Equal scores go to the lowest row, as in the index."""
     if not (parse_kind(filled.index.kind).exhaustive and _agrees(filled, probes.vectors[probes.found][:8])):
         return _by_search(filled.index, gallery, probes)
@@ -124,7 +124,7 @@ def search_times(indexes: Sequence[VectorIndex], probes: Floats, rounds: int) ->
     return [np.array(each) for each in times]
 
 
-def _key(stored: Floats, gallery: Gallery, probes: Probes) -> str:
+def _key(stored: Floats, gallery: GalleryTemplates, probes: Probes) -> str:
     """What the answers of an exhaustive search depend on."""
     parts = (stored, gallery.identity, probes.vectors, probes.identity, probes.own, probes.found)
     return result_cache.key_of(f"searches 1, numpy {np.__version__}", *parts)
@@ -137,7 +137,7 @@ def _agrees(filled: Filled, queries: Floats) -> bool:
     return bool(np.allclose(scores[:, 0], (queries @ filled.stored.T).max(axis=1), atol=_AGREE))
 
 
-def _by_product(stored: Floats, gallery: Gallery, probes: Probes) -> Searches:
+def _by_product(stored: Floats, gallery: GalleryTemplates, probes: Probes) -> Searches:
     m = len(probes.vectors)
     found = _nothing(m)
     if not len(stored):
@@ -165,7 +165,7 @@ def _by_product(stored: Floats, gallery: Gallery, probes: Probes) -> Searches:
     return found
 
 
-def _by_search(index: VectorIndex, gallery: Gallery, probes: Probes) -> Searches:
+def _by_search(index: VectorIndex, gallery: GalleryTemplates, probes: Probes) -> Searches:
     found = _nothing(len(probes.vectors))
     ready = np.flatnonzero(probes.found)
     depth = min(_DEPTH, len(index))

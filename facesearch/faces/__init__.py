@@ -1,6 +1,6 @@
 """Faces: pixels -> detections -> aligned crops."""
 
-from facesearch.faces.align import CROPS, Crop, CropName
+from facesearch.faces.align import CROPS, Crop, CropName, find_crop
 from facesearch.faces.choice import clear_subject, most_prominent
 from facesearch.faces.detect import DEFAULT_MIN_FACE, FaceDetector
 from facesearch.faces.face import Face
@@ -17,6 +17,7 @@ __all__ = [
     "FaceDetector",
     "FaceStage",
     "clear_subject",
+    "find_crop",
     "find_stage",
     "most_prominent",
 ]

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from facesearch.errors import UsageError
 from facesearch.faces.face import Face
 
 CropName = Literal["arcface", "mtcnn-margin", "dlib-chip"]
@@ -118,3 +119,11 @@ CROPS: dict[CropName, Crop] = {
     "mtcnn-margin": Crop("mtcnn-margin", 160, _cut_mtcnn_margin),
     "dlib-chip": Crop("dlib-chip", 150, _cut_dlib_chip),
 }
+
+
+def find_crop(name: str) -> Crop:
+    """The kind of crop of that name; raises `UsageError` naming those that there are."""
+    for crop in CROPS.values():
+        if crop.name == name:
+            return crop
+    raise UsageError(f"no kind of crop is named '{name}'; there are: {', '.join(CROPS)}")

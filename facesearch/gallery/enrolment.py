@@ -23,7 +23,7 @@ from facesearch.gallery.answers import Document
 from facesearch.photos.geometry import Box
 from facesearch.photos.photo import Photo, Rejection
 from facesearch.pipeline.pipeline import PhotoTemplate, Pipeline
-from facesearch.pipeline.worker_pool import WorkerPool
+from facesearch.pipeline.worker_pool import WORTH_PROCESSES, WorkerPool
 from facesearch.store import EncoderKey, GalleryStore, NewTemplate
 from facesearch.store.identity_names import check_name
 
@@ -31,7 +31,6 @@ Progress = Callable[[int, int], None]  # (photos done, photos in all)
 
 _LOOKUP = 256  # photos whose hashes are looked up at once
 _AHEAD = 16  # photos still being encoded when the next ones are hashed
-_WORTH_PROCESSES = 200  # photos; fewer are done before other processes have started
 _BATCH = 64  # templates per transaction: one fsync each
 _LONGEST_WAIT = 2.0  # seconds that a finished template waits for its batch to fill
 
@@ -104,7 +103,7 @@ class _Extractor:
 
     def expect(self, photos: int) -> None:
         """So many photos are about to come."""
-        if self._workers is None and self._in_processes and self._count > 1 and photos >= _WORTH_PROCESSES:
+        if self._workers is None and self._in_processes and self._count > 1 and photos >= WORTH_PROCESSES:
             self._workers = WorkerPool(self._count, self._pipeline.spec, self._aligned)
 
     def __call__(self, photo: Photo) -> PhotoTemplate | Rejection:

@@ -10,9 +10,9 @@ from pathlib import Path
 from facesearch.errors import UsageError
 from facesearch.photos.photo import Photo, Rejection, composed
 
-# What cameras, phones and browsers write, readable here or not: a file called so is meant as a photo.
-_SUFFIXES = "jpg jpeg jpe jfif png webp bmp dib heic heif hif avif gif tif tiff jp2 raw dng"
-_PHOTO_SUFFIXES = frozenset("." + suffix for suffix in _SUFFIXES.split())
+_FORMATS = "jpg jpeg jpe jfif png webp bmp dib heic heif hif avif gif tif tiff jp2 raw dng"
+PHOTO_SUFFIXES = tuple(f".{name}" for name in _FORMATS.split())
+"""What cameras, phones and browsers write, the commonest first; not all of it can be read here."""
 
 
 @dataclass(slots=True)
@@ -105,4 +105,15 @@ def _entries(folder: Path) -> list[Path]:
 def is_photo_name(name: str) -> bool:
     """Whether a file of this name is meant as a photo: one with a photo's suffix, or with none."""
     suffix = Path(name).suffix.lower()
-    return not suffix or suffix in _PHOTO_SUFFIXES
+    return not suffix or suffix in PHOTO_SUFFIXES
+
+
+def photos_within(folder: Path) -> list[Path]:
+    """The photos in a folder and in the folders inside it, of whomever, in order of path; nothing that is hidden."""
+    return sorted(
+        path
+        for path in folder.rglob("*")
+        if is_photo_name(path.name)
+        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
+        and path.is_file()
+    )

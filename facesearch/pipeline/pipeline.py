@@ -12,8 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from facesearch.encoders import Encoder
-from facesearch.errors import EncoderMismatchError, UsageError
-from facesearch.faces import CROPS, QUALITY, Face, FaceDetector, clear_subject, find_stage, most_prominent
+from facesearch.errors import EncoderMismatchError
+from facesearch.faces import QUALITY, Face, FaceDetector, clear_subject, find_crop, find_stage, most_prominent
 from facesearch.photos.decoding import decode, load_image, read_bytes, sha256
 from facesearch.photos.geometry import Box
 from facesearch.pipeline.finding import aligned_crop, find_faces
@@ -64,7 +64,7 @@ class Pipeline:
         self.encoder = encoder
         self.spec = spec.with_encoder(encoder)
         self._stages = [find_stage(name) for name in self.spec.stages]
-        self._crop = next(crop for crop in CROPS.values() if crop.name == encoder.crop)
+        self._crop = find_crop(encoder.crop)
         self._detector = FaceDetector(self.spec.min_face, threads=threads)
 
     def subject(self, image: RGB) -> FaceTemplate:
@@ -118,9 +118,7 @@ class Pipeline:
 
     def check_aligned(self, kind: str) -> None:
         """Raises `UsageError` for an unknown kind of crop, `EncoderMismatchError` for one the encoder does not take."""
-        if kind not in CROPS:
-            raise UsageError(f"no kind of crop is named '{kind}'; there are: {', '.join(CROPS)}")
-        if kind != self.encoder.crop:
+        if find_crop(kind).name != self.encoder.crop:
             raise EncoderMismatchError(
                 f"encoder {self.encoder.spec} takes {self.encoder.crop} crops, not {kind}: leave --aligned out"
             )

@@ -25,6 +25,8 @@ from facesearch.faces import Face
 from facesearch.pipeline.pipeline import FaceTemplate, PhotoTemplate
 from facesearch.pipeline.spec import PipelineSpec
 
+WORTH_PROCESSES = 200  # photos; fewer are done before other processes have started
+
 
 class _Processes:
     """`count` processes of facesearch.pipeline.worker with the same task; `ask` may be called from as many threads."""

@@ -11,7 +11,7 @@ from typing import Literal
 from facesearch.errors import UsageError
 
 Method = Literal["static", "dynamic", "balanced", "nncf"]
-Calibration = Literal["minmax", "percentile", "entropy"]
+CalibrationMethod = Literal["minmax", "percentile", "entropy"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class Recipe:
     op_types: tuple[str, ...] = ()
     per_channel: bool = True
     activations: Literal["uint8", "int8"] = "uint8"
-    calibration: Calibration = "minmax"
+    calibration: CalibrationMethod = "minmax"
     percentile: float = 99.99
     smooth: float | None = None
     keep_float: int = 0

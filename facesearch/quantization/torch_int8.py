@@ -27,7 +27,7 @@ def quantize(family: str, source: Path | bytes, crops: npt.NDArray[np.uint8], ta
     try:
         import torch
 
-        from facesearch.encoders.families import int8_network
+        from facesearch.encoders.networks import int8_network
         from facesearch.encoders.torch_encoder import read_state
     except ImportError as error:
         raise FacesearchError(

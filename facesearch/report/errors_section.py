@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from facesearch.evaluation.results import HardError
 from facesearch.report.markup import Markup, name_text, tag
-from facesearch.report.matrix_cells import Matrix
+from facesearch.report.matrix_cells import MatrixTable
 from facesearch.text import figures
 
 SHOWN = 12
@@ -24,7 +24,7 @@ class Hardest:
     rows: int
 
 
-def hardest(matrix: Matrix, count: int = SHOWN) -> list[Hardest]:
+def hardest(matrix: MatrixTable, count: int = SHOWN) -> list[Hardest]:
     """The errors that most rows make; among these, the most similar wrong answers first."""
     made: dict[tuple[str, str, str], list[HardError]] = {}
     for row in matrix.rows:
@@ -34,7 +34,7 @@ def hardest(matrix: Matrix, count: int = SHOWN) -> list[Hardest]:
     return sorted(found, key=lambda each: (-each.rows, -each.error.similarity, each.error.probe))[:count]
 
 
-def errors_section(matrices: Sequence[Matrix], picture: Picture | None) -> Markup | None:
+def errors_section(matrices: Sequence[MatrixTable], picture: Picture | None) -> Markup | None:
     """For each data set and protocol the hardest errors; `picture` gives data URIs, None: no pictures."""
     parts: list[Markup] = []
     for matrix in matrices:

@@ -36,7 +36,7 @@ class Column:
 
 
 @dataclass(frozen=True, slots=True)
-class Matrix:
+class MatrixTable:
     """All rows of one data set and protocol, and the runs that they are from (one for each row)."""
 
     dataset: str
@@ -53,7 +53,7 @@ class Matrix:
         ]
 
 
-def matrices(runs: Iterable[Run]) -> list[Matrix]:
+def matrices(runs: Iterable[Run]) -> list[MatrixTable]:
     """The rows of all runs by data set, protocol and probes, in the order of their first appearance.
 
     Of rows with the same encoder and index only the last is taken: the newest, if the runs are by age.
@@ -65,7 +65,7 @@ def matrices(runs: Iterable[Run]) -> list[Matrix]:
             combination = (row.encoder, row.probe_encoder, row.index)
             found.setdefault(searches, {})[combination] = (row, run)
     return [
-        Matrix(
+        MatrixTable(
             next(iter(cells.values()))[0].dataset,
             next(iter(cells.values()))[0].protocol,
             tuple(row for row, _ in cells.values()),

@@ -10,7 +10,7 @@ from facesearch.report.curves import Curve, Stop, curves
 from facesearch.report.frame import DESK, PHONE, Size
 from facesearch.report.looks import Looks, key_mark
 from facesearch.report.markup import Markup, escaped, joined, tag, unbroken
-from facesearch.report.matrix_cells import Column, Matrix, probe_ms
+from facesearch.report.matrix_cells import Column, MatrixTable, probe_ms
 from facesearch.report.measures import Measure, encoders_of, measure_of
 from facesearch.report.scatter import Point, scatter
 from facesearch.report.texts import counts
@@ -27,7 +27,7 @@ MEANINGS = {
 }
 
 
-def matrix_section(matrix: Matrix, number: int) -> Markup:
+def matrix_section(matrix: MatrixTable, number: int) -> Markup:
     """Heading, key, charts, table."""
     looks = Looks.of(matrix.rows)
     measure = measure_of(matrix.rows)
@@ -70,7 +70,7 @@ def _figure(title: str, note: str, draw: Callable[[Size], Markup]) -> Markup:
     return tag("figure", caption, draw(PHONE), draw(DESK))
 
 
-def _bytes_figure(matrix: Matrix, looks: Looks, measure: Measure, number: int) -> Markup | None:
+def _bytes_figure(matrix: MatrixTable, looks: Looks, measure: Measure, number: int) -> Markup | None:
     shown = [row.bytes_per_template for row in matrix.rows if measure.value(row) is not None]
     if not shown:
         return None
@@ -79,7 +79,7 @@ def _bytes_figure(matrix: Matrix, looks: Looks, measure: Measure, number: int) -
     return _scatter(matrix, looks, measure, number, x, lambda row: row.bytes_per_template, ("bytes", note))
 
 
-def _time_figure(matrix: Matrix, looks: Looks, measure: Measure, number: int) -> Markup | None:
+def _time_figure(matrix: MatrixTable, looks: Looks, measure: Measure, number: int) -> Markup | None:
     """Against the whole time of a probe; where all rows have one encoder, against that of the search alone."""
     only_search = len(looks.encoders) == 1
     cost = _search_ms if only_search else probe_ms
@@ -101,7 +101,7 @@ def _search_ms(row: Row) -> float:
 
 
 def _scatter(
-    matrix: Matrix,
+    matrix: MatrixTable,
     looks: Looks,
     measure: Measure,
     number: int,
@@ -140,7 +140,7 @@ def _tells(row: Row, measure: Measure) -> str:
     return f"{_who(row)}: {measure.name} {figures.percent(measure.value(row) or 0.0)} %{told}, {costs}"
 
 
-def _cmc_figure(matrix: Matrix, looks: Looks, number: int) -> Markup | None:
+def _cmc_figure(matrix: MatrixTable, looks: Looks, number: int) -> Markup | None:
     lines = []
     for place, row in enumerate(matrix.rows):
         if len(row.cmc) < 2:
@@ -162,7 +162,7 @@ def _cmc_figure(matrix: Matrix, looks: Looks, number: int) -> Markup | None:
     return _figure(title, note, lambda size: curves(lines, x, y, size, f"{title} (CMC), {len(lines)} curves."))
 
 
-def _det_figure(matrix: Matrix, looks: Looks, number: int) -> Markup | None:
+def _det_figure(matrix: MatrixTable, looks: Looks, number: int) -> Markup | None:
     lines = []
     for place, row in enumerate(matrix.rows):
         points = sorted((100 * point.fpir, 100 * point.fnir) for point in row.det if point.fpir > 0)
@@ -209,7 +209,7 @@ def _tools(number: int) -> Markup:
     )
 
 
-def _table(matrix: Matrix, number: int) -> Markup:
+def _table(matrix: MatrixTable, number: int) -> Markup:
     columns = matrix.columns()
     head = tag("tr", *(_head(column) for column in columns))
     body = [_line(columns, row, row_name(number, place)) for place, row in enumerate(matrix.rows)]

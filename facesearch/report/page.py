@@ -11,7 +11,7 @@ from facesearch import __version__
 from facesearch.evaluation.results import Run
 from facesearch.report.errors_section import Picture, errors_section
 from facesearch.report.markup import Markup, joined, name_text, tag, unbroken
-from facesearch.report.matrix_cells import Matrix, matrices
+from facesearch.report.matrix_cells import MatrixTable, matrices
 from facesearch.report.matrix_section import matrix_section
 from facesearch.report.storage_section import fidelity_section, storage_section
 from facesearch.report.summary import summary
@@ -66,7 +66,7 @@ def _hash(text: str) -> str:
     return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode("ascii")
 
 
-def _header(runs: Sequence[Run], found: Sequence[Matrix]) -> Markup:
+def _header(runs: Sequence[Run], found: Sequence[MatrixTable]) -> Markup:
     names = joined((tag("bdi", name) for name in dict.fromkeys(matrix.dataset for matrix in found)), ", ")
     dates = sorted({run.created_at[:10] for run in runs})
     when = dates[0] if len(dates) == 1 else f"{dates[0]} to {dates[-1]}"
@@ -83,7 +83,7 @@ def _header(runs: Sequence[Run], found: Sequence[Matrix]) -> Markup:
     )
 
 
-def _short(found: Sequence[Matrix]) -> Markup:
+def _short(found: Sequence[MatrixTable]) -> Markup:
     parts = []
     for matrix in found:
         title = matrix.protocol.capitalize() if len(found) > 1 else "In short"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from facesearch.encoders.spec import EncoderSpec
-from facesearch.evaluation.results import Fidelity, Row
+from facesearch.evaluation.results import Row, TemplateFidelity
 from facesearch.report.axes import linear_axis
 from facesearch.report.bars import Bar, Line, histogram, stacked_bars
 from facesearch.report.frame import DESK, PHONE, Size
@@ -46,9 +46,9 @@ def _panels(rows: Sequence[Row]) -> Iterable[Markup]:
         yield tag("figure", tag("figcaption", tag("h3", name), tag("p", told)), drawn)
 
 
-def distinct(rows: Sequence[Row]) -> dict[str, Fidelity]:
+def distinct(rows: Sequence[Row]) -> dict[str, TemplateFidelity]:
     """The histograms by name: an encoder's once for all kinds, a kind's once for all encoders of a model."""
-    found: dict[str, Fidelity] = {}
+    found: dict[str, TemplateFidelity] = {}
     for row in rows:
         if row.encoder_fidelity:
             found.setdefault(f"encoder {row.encoder}", row.encoder_fidelity)

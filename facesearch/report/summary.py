@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from facesearch.encoders.spec import EncoderSpec
 from facesearch.evaluation.results import Interval, Row
-from facesearch.report.matrix_cells import Matrix
+from facesearch.report.matrix_cells import MatrixTable
 from facesearch.report.measures import Measure, difference_interval, encoders_of, measure_of
 from facesearch.text import figures
 
@@ -15,7 +15,7 @@ _SAID = 4  # encoders below FP32 that get a sentence
 _EXACT = "flat"  # the kind that stores and compares FP32
 
 
-def summary(matrix: Matrix) -> list[str]:
+def summary(matrix: MatrixTable) -> list[str]:
     """A few sentences: the best, what lower precision costs, what smaller templates cost, what was missed and why."""
     measure = measure_of(matrix.rows)
     measured = [row for row in matrix.rows if measure.value(row) is not None]

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from facesearch.evaluation.results import Run
-from facesearch.report.matrix_cells import Matrix, matrices
+from facesearch.report.matrix_cells import MatrixTable, matrices
 from facesearch.report.printable import Printable, TextTable
 
 # A spreadsheet runs a cell that begins so as a formula (OWASP, CSV injection).
@@ -123,12 +123,12 @@ def markdown_cell(text: str) -> str:
     return _MARKDOWN.sub(r"\\\1", " ".join(text.split()))
 
 
-def heading(matrix: Matrix) -> str:
+def heading(matrix: MatrixTable) -> str:
     """One line: data set, protocol, how much was searched for among how many."""
     return f"{matrix.dataset}, {matrix.protocol}: {counts(matrix)}"
 
 
-def counts(matrix: Matrix) -> str:
+def counts(matrix: MatrixTable) -> str:
     """How much was searched for among how many."""
     row = matrix.rows[0]
     parts = [f"{row.images:,} images of {row.identities:,} people"]

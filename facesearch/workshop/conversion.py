@@ -23,9 +23,9 @@ from facesearch.encoders.catalog import (
     Model,
     ModelFile,
 )
-from facesearch.encoders.storage import describe_file
 from facesearch.errors import WeightsError
 from facesearch.inference.onnx_session import open_session
+from facesearch.workshop.model_folder import describe_file
 from facesearch.workshop.selftest import Alternative, Embed, LabelledCrops
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def convert_checkpoint(folder: Path, path: Path, entry: Model, name: str, file_n
     """
     from safetensors.numpy import save
 
-    from facesearch.encoders.families import load_network
+    from facesearch.workshop.checkpoint import load_network
     from facesearch.workshop.onnx_export import export_onnx
 
     model = _named(entry, name, file_name)

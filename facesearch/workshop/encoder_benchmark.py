@@ -17,7 +17,7 @@ from facesearch.encoders import EncoderSpec, find_model, load_encoder, variants
 from facesearch.encoders.backends import load
 from facesearch.encoders.crop_encoder import BATCH, CropEncoder
 from facesearch.errors import FacesearchError, UnknownEncoderError, UsageError
-from facesearch.workshop.provisioning import sample_crops
+from facesearch.workshop.sample_crops import sample_crops
 
 _REFERENCE = "fp32"
 _LONGEST_S = 600

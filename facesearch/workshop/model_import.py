@@ -1,7 +1,7 @@
-"""Make a model from the weights that its authors, or the user, have in a file; `pull` fetches that file first.
+"""Make a model from the weights that its authors, or the user, have in a file; `pull_model` fetches that file first.
 
-Strict loading -> FP32 safetensors -> FP32 ONNX -> self-test -> manifest, all in a temporary folder: a model is there
-whole or not at all. Needs the extra `[torch]`; what it makes does not.
+Strict loading -> FP32 safetensors -> FP32 ONNX -> self-test on people who do not exist -> manifest, all in a
+temporary folder: a model is there whole or not at all. Needs the extra `[torch]`; what it makes does not.
 """
 
 from __future__ import annotations
@@ -19,18 +19,12 @@ from typing import TYPE_CHECKING
 from facesearch.encoders.catalog import CATALOG, ONNX_FAMILY, Checkpoint, Model
 from facesearch.encoders.manifest import Manifest, Source
 from facesearch.encoders.registry import find_model
-from facesearch.encoders.storage import (
-    file_sha256,
-    model_folder,
-    now,
-    read_manifest,
-    remove_model,
-    staged_model,
-    write_manifest,
-)
+from facesearch.encoders.storage import model_folder, read_manifest
 from facesearch.errors import FacesearchError, UsageError, WeightsError
 from facesearch.workshop.conversion import Sampler, convert_checkpoint, convert_onnx, printable, runner
 from facesearch.workshop.download import Progress, download, resolve_source
+from facesearch.workshop.model_folder import file_sha256, now, staged_model, write_manifest
+from facesearch.workshop.sample_crops import sample_crops
 from facesearch.workshop.selftest import SelfTest, self_test
 
 if TYPE_CHECKING:
@@ -44,7 +38,7 @@ _RECORDED = ("facesearch", "torch", "onnx", "onnxruntime", "timm", "facenet-pyto
 
 
 @dataclass(frozen=True, slots=True)
-class Provisioned:
+class ImportedModel:
     """A model that was imported. warnings: what its user should know, a line each."""
 
     model: Model
@@ -54,12 +48,12 @@ class Provisioned:
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class ImportRequest:
     """How a model is imported.
 
     name: default the family's. options: how a user's ONNX file takes its input, None: as the sidecar beside it says.
     force: take the place of a model of that name.
-    sampler: (kind of crop, its side) -> crops of a few people for the self-test, which is left out without it.
+    sampler: (kind of crop, its side) -> crops of a few people for the self-test, which is left out where it is None.
     step, progress: told what is done, and how many bytes of how many are there.
     """
 
@@ -67,12 +61,12 @@ class Request:
     name: str | None = None
     options: OnnxOptions | None = None
     force: bool = False
-    sampler: Sampler | None = None
+    sampler: Sampler | None = sample_crops
     step: Step = field(default=lambda text: None)
     progress: Progress = field(default=lambda done, total: None)
 
 
-def import_model(path: Path, request: Request) -> Provisioned:
+def import_model(path: Path, request: ImportRequest) -> ImportedModel:
     """Make a model from a file: a checkpoint of a family of the catalog, or any ONNX file (family `onnx`).
 
     Raises `UsageError` for a family or name that is not possible, `WeightsError` for a file that is not such a model.
@@ -91,20 +85,21 @@ def import_model(path: Path, request: Request) -> Provisioned:
     return replace(made, model=find_model(name), warnings=(*warnings, *made.warnings))
 
 
-def pull(name: str, request: Request, *, source: str | None = None) -> Provisioned:
-    """Fetch the weights of a model of the catalog and import them.
+def pull_model(request: ImportRequest, *, source: str | None = None) -> ImportedModel:
+    """Fetch the weights of `request.family`, a model of the catalog, and import them under that name.
 
     source: instead of the authors' address a mirror (base URL or full URL), or a file or folder on this machine. The
     SHA-256 of the catalog holds for all of them. Raises `UsageError`, `WeightsError`.
     """
+    name = request.family
     entry = next((model for model in CATALOG if model.name == name), None)
     if entry is None:
         raise UsageError(f"{find_model(name).name} was imported from a file and has no address to pull it from")
     checkpoint = entry.checkpoint
     if checkpoint is None:
-        return Provisioned(entry, None, None, (f"{name} comes with facesearch: there is nothing to pull",))
+        return ImportedModel(entry, None, None, (f"{name} comes with facesearch: there is nothing to pull",))
     if read_manifest(name) is not None and not request.force:
-        return Provisioned(find_model(name), None, None, (f"{name} is here already; --force pulls it again",))
+        return ImportedModel(find_model(name), None, None, (f"{name} is here already; --force pulls it again",))
     place = _place(entry, checkpoint, source)
     _check_extra(name)
     with staged_model(name, overwrite=request.force) as folder:
@@ -130,19 +125,7 @@ def pull(name: str, request: Request, *, source: str | None = None) -> Provision
     return replace(made, model=find_model(name), warnings=warnings)
 
 
-def remove(name: str) -> int:
-    """Delete a model from this machine; returns the bytes that it took. Of the embedded one, what was added to it.
-
-    Raises `UsageError` for one that is not there.
-    """
-    if not model_folder(name).is_dir():
-        model = find_model(name)
-        reason = "comes with facesearch and cannot be removed" if model.embedded else "is not on this machine"
-        raise UsageError(f"{name} {reason}")
-    return remove_model(name)
-
-
-def _checked(request: Request) -> tuple[str, Model | None]:
+def _checked(request: ImportRequest) -> tuple[str, Model | None]:
     """The name of the model to be, and the entry of its family (None: ONNX)."""
     entry = next((model for model in CATALOG if model.name == request.family), None)
     if request.family != ONNX_FAMILY and (entry is None or entry.checkpoint is None):
@@ -191,7 +174,9 @@ def _check_extra(family: str) -> None:
             raise FacesearchError(f"importing {family} needs {package}, which is not installed: {_INSTALL}")
 
 
-def _make(folder: Path, path: Path, source: Source, name: str, entry: Model | None, request: Request) -> Provisioned:
+def _make(
+    folder: Path, path: Path, source: Source, name: str, entry: Model | None, request: ImportRequest
+) -> ImportedModel:
     """Put the files of a model and its manifest into `folder`."""
     request.step(f"converting {source.file_name}")
     try:
@@ -212,7 +197,7 @@ def _make(folder: Path, path: Path, source: Source, name: str, entry: Model | No
             warnings.append(f"{name} {tested.warning}")
     placed = tuple(replace(file, path=model_folder(name) / file.path.name) for file in built.files)
     write_manifest(folder, Manifest(model, source, built.options, now(), _versions(), placed))
-    return Provisioned(model, source, tested, tuple(warnings))
+    return ImportedModel(model, source, tested, tuple(warnings))
 
 
 def _versions() -> tuple[tuple[str, str], ...]:

@@ -19,7 +19,7 @@ import numpy.typing as npt
 import onnx
 import torch
 
-from facesearch.encoders.families.preprocess import CropNetwork
+from facesearch.encoders.networks.preprocess import CropNetwork
 from facesearch.errors import WeightsError
 from facesearch.inference.onnx_graph import first_line, fold_constants, serialise, write_durably
 from facesearch.inference.onnx_session import open_session

@@ -8,13 +8,15 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Literal, TypeVar, cast, get_args
 
-from facesearch.errors import WeightsError
+from facesearch.errors import UsageError, WeightsError
+from facesearch.faces import CROPS
 
 Layout = Literal["nchw", "nhwc"]
 Colour = Literal["rgb", "bgr"]
 Channels = tuple[float, float, float]
 
-CROP_SIZES = {"arcface": 112, "mtcnn-margin": 160, "dlib-chip": 150}  # side in pixels where the file leaves it open
+CROP_SIZES: dict[str, int] = {crop.name: crop.size for crop in CROPS.values()}
+"""Side in pixels where the file leaves it open."""
 
 _MAX_SIZE = 1024
 _MAX_SIDECAR = 64 * 1024
@@ -85,6 +87,31 @@ def parse_options(values: dict[str, Any]) -> OnnxOptions:
         crop=_one_of("crop", values.get("crop", defaults.crop), tuple(CROP_SIZES)),
         output=output,
     )
+
+
+def options_from_words(**given: str | int | None) -> OnnxOptions | None:
+    """Options from the words of a command; None where none is given.
+
+    mean and scale are one number or three, divided by commas; a number may be a fraction, as 1/127.5. Raises
+    `UsageError`.
+    """
+    values: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+    try:
+        for name in ("mean", "scale"):
+            if name in values:
+                values[name] = _numbers(str(values[name]))
+        return parse_options(values) if values else None
+    except ValueError as error:
+        raise UsageError(f"the option {error}") from error
+
+
+def _numbers(text: str) -> float | list[float]:
+    try:
+        parts = [part.partition("/") for part in text.split(",")]
+        found = [float(top) / float(bottom) if sign else float(top) for top, sign, bottom in parts]
+    except (ValueError, ZeroDivisionError) as error:
+        raise ValueError(f"'{text}' is not one number, or three divided by commas") from error
+    return found[0] if len(found) == 1 else found
 
 
 def _one_of(name: str, value: object, allowed: tuple[str, ...]) -> str:

@@ -16,13 +16,14 @@ import numpy.typing as npt
 from facesearch.encoders import EncoderSpec, Model, Variant, find_model, read_variant
 from facesearch.encoders.backends import load
 from facesearch.encoders.openvino_file import SUFFIX as OPENVINO_SUFFIX
-from facesearch.encoders.storage import add_file, describe_file
 from facesearch.errors import FacesearchError, RejectedImageError, UsageError, WeightsError
-from facesearch.faces import CROPS, FaceDetector, most_prominent
+from facesearch.faces import FaceDetector, find_crop, most_prominent
 from facesearch.photos.decoding import decode, read_bytes
+from facesearch.photos.sources import photos_within
 from facesearch.quantization.lowbit.config import unknown_precision
 from facesearch.quantization.recipe import Overrides, choose_recipe
-from facesearch.workshop.provisioning import sample_crops
+from facesearch.workshop.model_folder import add_file, describe_file
+from facesearch.workshop.sample_crops import sample_crops
 
 if TYPE_CHECKING:
     from facesearch.quantization.fidelity import Fidelity, LayerFidelity
@@ -36,7 +37,6 @@ _MOST = 250  # photos; more moves the ranges hardly at all
 _LEAST = 10
 _HELD_OUT = 5  # every fifth crop is not used for calibration
 _MIN_FACE = 40  # pixels
-_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".heic", ".avif", ".tif", ".tiff"}
 _INSTALL = "pip install 'facesearch[torch]'"
 
 Pixels = npt.NDArray[np.uint8]
@@ -45,7 +45,7 @@ Step = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Calibration:
+class CalibrationCrops:
     """What an encoder is calibrated with. crops, held_out: (n, h, w, 3) uint8, of different photos.
 
     sha256: over the sorted SHA-256 of the photos used; None for synthetic people. skipped: photos without a face.
@@ -142,7 +142,7 @@ def _check_precision(precision: str, backends: tuple[str, ...], overrides: Overr
 
 def calibration_crops(
     model: Model, folder: Path | None, progress: Progress = lambda done, total: None, most: int = _MOST
-) -> Calibration:
+) -> CalibrationCrops:
     """The crops of a model from photos in `folder` (None: of synthetic people), always the same ones.
 
     most: photos that are looked at, evenly over all. Raises `UsageError` if the folder is missing or has too few photos
@@ -150,9 +150,9 @@ def calibration_crops(
     """
     if folder is None:
         sample = sample_crops(model.crop, model.crop_size).crops
-        return Calibration(*_parted(sample), sha256=None)
+        return CalibrationCrops(*_parted(sample), sha256=None)
     paths = _photos(folder, most)
-    crop = next(crop for crop in CROPS.values() if crop.name == model.crop)
+    crop = find_crop(model.crop)
     detector = FaceDetector(_MIN_FACE)
     crops, digests, skipped = [], [], 0
     for number, path in enumerate(paths):
@@ -173,18 +173,14 @@ def calibration_crops(
             "give a folder with more"
         )
     sha256 = hashlib.sha256("\n".join(sorted(digests)).encode()).hexdigest()
-    return Calibration(*_parted(np.stack(crops)), sha256=sha256, skipped=skipped)
+    return CalibrationCrops(*_parted(np.stack(crops)), sha256=sha256, skipped=skipped)
 
 
 def _photos(folder: Path, most: int) -> list[Path]:
     """Up to `most` photos in a folder and those in it, evenly over their names."""
     if not folder.is_dir():
         raise UsageError(f"{folder}: no such folder: give one of photos of faces with --calibration")
-    found = sorted(
-        path
-        for path in folder.rglob("*")
-        if path.suffix.lower() in _SUFFIXES and not path.name.startswith(".") and path.is_file()
-    )
+    found = photos_within(folder)
     if not found:
         raise UsageError(f"{folder} has no photos: give a folder of photos of faces with --calibration")
     stride = max(1.0, len(found) / most)
@@ -211,7 +207,7 @@ def store_tried(
     model: Model,
     encoder: EncoderSpec,
     made: Made,
-    found: Calibration,
+    found: CalibrationCrops,
     source: bytes,
     *,
     original: EncoderSpec,
@@ -247,7 +243,7 @@ def store_tried(
 
 
 def _quantize_for(
-    encoder: EncoderSpec, model: Model, source: bytes, found: Calibration, overrides: Overrides | None, step: Step
+    encoder: EncoderSpec, model: Model, source: bytes, found: CalibrationCrops, overrides: Overrides | None, step: Step
 ) -> QuantizedFile:
     with tempfile.TemporaryDirectory() as folder:
         if encoder.precision == WEIGHTS_ONLY:
@@ -259,7 +255,7 @@ def _quantize_for(
         return store_tried(model, encoder, made, found, source, original=original, advice=advice, step=step)
 
 
-def _make_weights(source: bytes, found: Calibration, step: Step, folder: Path) -> Made:
+def _make_weights(source: bytes, found: CalibrationCrops, step: Step, folder: Path) -> Made:
     from facesearch.quantization.onnx_weights import SCHEME, quantize_weights
 
     made = quantize_weights(source, found.crops, found.held_out, step)
@@ -272,7 +268,7 @@ def _make(
     backend: str,
     model: Model,
     source: bytes,
-    found: Calibration,
+    found: CalibrationCrops,
     overrides: Overrides | None,
     step: Step,
     folder: Path,

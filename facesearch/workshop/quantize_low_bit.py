@@ -11,7 +11,7 @@ from facesearch.errors import FacesearchError, UsageError
 from facesearch.quantization.lowbit.config import Config, choose_config
 from facesearch.workshop.quantize import (
     SYNTHETIC,
-    Calibration,
+    CalibrationCrops,
     Made,
     Progress,
     QuantizationReport,
@@ -80,10 +80,10 @@ def _source(model: Model) -> bytes:
 
 
 def _quantize(
-    model: Model, source: bytes, config: Config, found: Calibration, progress: Progress, step: Step
+    model: Model, source: bytes, config: Config, found: CalibrationCrops, progress: Progress, step: Step
 ) -> QuantizedFile:
     try:
-        from facesearch.encoders.families.int8_network import fp32_network
+        from facesearch.encoders.networks.int8_network import fp32_network
         from facesearch.encoders.torch_encoder import read_state
         from facesearch.quantization.lowbit.quantize_network import quantize
     except ImportError as error:

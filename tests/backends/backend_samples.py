@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from facesearch.encoders import Encoder
-from facesearch.workshop.provisioning import sample_crops
+from facesearch.workshop.sample_crops import sample_crops
 
 Pixels = npt.NDArray[np.uint8]
 

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from facesearch.encoders.networks.torchvision_ops import ensure_torchvision
 from facesearch.encoders.storage import model_folder, models_folder
-from facesearch.workshop.model_import import Request, import_model
+from facesearch.workshop.model_import import ImportRequest, import_model
 
 from .backend_samples import Pixels, sample
 
@@ -18,13 +19,14 @@ from .backend_samples import Pixels, sample
 def edgeface_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """EdgeFace-XXS as an import leaves it in the model folder."""
     pytest.importorskip("torch")
+    ensure_torchvision()  # timm imports it, and does not load where the compiled part of it misfits
     pytest.importorskip("timm")
     from benchmarks.drawn_weights import drawn_checkpoint
 
     home = tmp_path_factory.mktemp("edgeface-home")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("FACESEARCH_HOME", str(home))
-        import_model(drawn_checkpoint("edgeface-xxs", home), Request("edgeface-xxs"))
+        import_model(drawn_checkpoint("edgeface-xxs", home), ImportRequest("edgeface-xxs", sampler=None))
         return model_folder("edgeface-xxs")
 
 

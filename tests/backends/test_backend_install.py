@@ -99,21 +99,18 @@ def test_a_network_packed_in_one_file_runs_as_the_one_it_was_made_of(tmp_path: P
     openvino = pytest.importorskip("openvino")
     import numpy as np
 
-    from facesearch.encoders import find_model, storage
+    from facesearch.encoders import find_model
+    from facesearch.workshop.model_folder import add_file
 
     model = openvino.Core().read_model(read_asset("dlib-resnet"))
     openvino.save_model(model, tmp_path / "model.xml", compress_to_fp16=False)
     packed = tmp_path / "model.ovir"
     packed.write_bytes(pack((tmp_path / "model.xml").read_bytes(), (tmp_path / "model.bin").read_bytes()))
-    storage.add_file(
-        find_model("dlib-resnet"), packed, precision="int8", backends=("openvino",), scheme="int8-openvino-test"
-    )
+    add_file(find_model("dlib-resnet"), packed, precision="int8", backends=("openvino",), scheme="int8-openvino-test")
     crops = np.random.default_rng(0).integers(0, 256, (2, 150, 150, 3), dtype=np.uint8)
     found = load_encoder("dlib-resnet:int8@openvino").encode(crops)
     np.testing.assert_allclose(found, load_encoder("dlib-resnet").encode(crops), atol=1e-4)
     packed.write_bytes(pack(b"<net/>", b""))
-    storage.add_file(
-        find_model("dlib-resnet"), packed, precision="int8", backends=("openvino",), scheme="int8-openvino-test"
-    )
+    add_file(find_model("dlib-resnet"), packed, precision="int8", backends=("openvino",), scheme="int8-openvino-test")
     with pytest.raises(WeightsError, match="OpenVINO cannot read the file of dlib-resnet:int8@openvino"):
         load_encoder("dlib-resnet:int8@openvino")

@@ -11,10 +11,11 @@ torch = pytest.importorskip("torch")
 
 from facesearch.assets import read_asset  # noqa: E402
 from facesearch.encoders import find_model, load_encoder, storage  # noqa: E402
-from facesearch.encoders.families import int8_network  # noqa: E402
+from facesearch.encoders.networks import int8_network  # noqa: E402
 from facesearch.encoders.torch_encoder import read_state  # noqa: E402
 from facesearch.errors import UsageError, WeightsError  # noqa: E402
 from facesearch.quantization.torch_int8 import quantize  # noqa: E402
+from facesearch.workshop.model_folder import add_file  # noqa: E402
 
 from .backend_samples import Pixels, cosines  # noqa: E402
 
@@ -27,7 +28,7 @@ def int8_dlib(tmp_path_factory: pytest.TempPathFactory, chips: Pixels) -> Path:
 
 
 def add(model: str, path: Path, scheme: str) -> None:
-    storage.add_file(find_model(model), path, precision="int8", backends=("torch",), scheme=scheme)
+    add_file(find_model(model), path, precision="int8", backends=("torch",), scheme=scheme)
 
 
 def test_a_convolutional_model_at_int8_is_small_and_close_to_fp32(int8_dlib: Path, chips: Pixels) -> None:
@@ -62,7 +63,12 @@ def test_a_transformer_at_int8_is_small_close_and_independent_of_its_batch(
     assert (expected * encoder.encode(aligned)).sum(axis=1).min() > 0.99999
 
 
-def test_the_file_gives_the_network_that_was_quantized(int8_dlib: Path, chips: Pixels) -> None:
+@pytest.mark.filterwarnings("ignore")  # torch.ao says that it will be replaced
+def test_the_file_gives_the_network_that_was_quantized(
+    int8_dlib: Path, chips: Pixels, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from torch.ao.quantization import quantize_fx
+
     weights = int8_network.parse(int8_dlib.read_bytes(), "it")
     network = int8_network.fp32_network("dlib-resnet", weights.state, "it")
     with torch.inference_mode():
@@ -70,7 +76,8 @@ def test_the_file_gives_the_network_that_was_quantized(int8_dlib: Path, chips: P
         for start in range(0, len(chips), 8):
             network(torch.from_numpy(chips[start : start + 8]))
         assert int8_network.measured_ranges(network.network) == weights.ranges
-        network.network = int8_network.convert_measured(network.network)
+        monkeypatch.setattr(torch.backends.quantized, "engine", "fbgemm")
+        network.network = quantize_fx.convert_fx(network.network)  # type: ignore[arg-type]
         expected = torch.nn.functional.normalize(network(torch.from_numpy(chips))).numpy()
     add("dlib-resnet", int8_dlib, int8_network.STATIC)
     assert (expected * load_encoder("dlib-resnet:int8@torch").encode(chips)).sum(axis=1).min() > 0.99999

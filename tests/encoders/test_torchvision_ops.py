@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 torch = pytest.importorskip("torch")
 
-from facesearch.encoders.families.torchvision_ops import plain_nms  # noqa: E402
+from facesearch.encoders.networks.torchvision_ops import plain_nms  # noqa: E402
 
 
 def run(code: str) -> str:
@@ -68,7 +68,7 @@ def test_mtcnn_of_facenet_pytorch_can_be_imported_even_after_a_failed_import() -
         pytest.skip("needs facenet-pytorch: pip install 'facesearch[torch]'")
     run(
         "try:\n    import torchvision\nexcept Exception:\n    pass\n"
-        "from facesearch.encoders.families.torchvision_ops import ensure_torchvision\n"
+        "from facesearch.encoders.networks.torchvision_ops import ensure_torchvision\n"
         "ensure_torchvision()\nensure_torchvision()\n"
         "from facenet_pytorch import MTCNN\n"
         "import torch, torchvision\n"
@@ -95,7 +95,7 @@ def test_where_the_compiled_operators_load_nothing_is_changed(stub: Path) -> Non
         "import torch\n"
         "loaded = []\n"
         "torch.ops.load_library = loaded.append\n"
-        "from facesearch.encoders.families import torchvision_ops\n"
+        "from facesearch.encoders.networks import torchvision_ops\n"
         "torchvision_ops.ensure_torchvision()\n"
         "from torchvision.ops import boxes\n"
         "assert len(loaded) == 1\n"
@@ -108,7 +108,7 @@ def test_an_import_that_fails_half_way_leaves_nothing_behind(stub: Path) -> None
     (stub / "torchvision" / "ops" / "boxes.py").write_text("raise RuntimeError('half-way')\n")
     run(
         f"import sys; sys.path.insert(0, {str(stub)!r})\n"
-        "from facesearch.encoders.families.torchvision_ops import ensure_torchvision\n"
+        "from facesearch.encoders.networks.torchvision_ops import ensure_torchvision\n"
         "try:\n    ensure_torchvision()\n"
         "except RuntimeError as error:\n    assert 'half-way' in str(error)\n"
         "else:\n    raise AssertionError\n"

@@ -7,7 +7,6 @@ from facesearch.evaluation.results import (
     DatasetFacts,
     DetPoint,
     Failure,
-    Fidelity,
     HardError,
     Histogram,
     Machine,
@@ -16,12 +15,13 @@ from facesearch.evaluation.results import (
     RankRate,
     Row,
     Run,
+    TemplateFidelity,
     Version,
 )
 
 
 def full_row(encoder: str = "dlib-resnet:fp32@onnx", index: str = "pq64") -> Row:
-    fidelity = Fidelity(1 / 3, 0.1, Histogram((0.0, 0.5, 1.0), (3, 4)))
+    fidelity = TemplateFidelity(1 / 3, 0.1, Histogram((0.0, 0.5, 1.0), (3, 4)))
     return Row(
         dataset="people",
         protocol="open-set",

@@ -118,6 +118,14 @@ def small_lfw(tmp_path: Path, text: str) -> Path:
     return tmp_path
 
 
+@pytest.mark.parametrize("suffix", [".jpg", ".webp", ".jfif", ".heic", ".tif"])
+def test_lfws_pairs_find_photos_of_every_kind_that_enrolment_takes(tmp_path: Path, suffix: str) -> None:
+    root = small_lfw(tmp_path, "1\na\t1\t2\na\t1\tb\t2\n")
+    (root / "a" / "a_0001.png").rename(root / "a" / f"a_0001{suffix}")
+    _, pairs = read_pairs(root)
+    assert {pair.a for pair in pairs} == {f"a/a_0001{suffix}"}
+
+
 def test_lfws_pairs_keep_their_folds(tmp_path: Path) -> None:
     root = small_lfw(tmp_path, "2\t1\na\t1\t2\na\t1\tb\t2\nb\t1\t2\nb\t1\tc\t1\n")
     dataset, pairs = read_pairs(root)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from facesearch.evaluation import result_cache, searching
-from facesearch.evaluation.searching import Gallery, Probes, fill, search
+from facesearch.evaluation.searching import GalleryTemplates, Probes, fill, search
 from facesearch.files import locations
 from indexes import create_index
 
@@ -45,7 +45,7 @@ def test_every_search_is_what_sorting_all_rows_gives(
     person = identity.copy()
     person[7] = 99  # not enrolled
     rows = np.arange(len(x))
-    found = search(filled, Gallery(x, identity), Probes(x, person, rows, found_mask))
+    found = search(filled, GalleryTemplates(x, identity), Probes(x, person, rows, found_mask))
     for probe in range(len(x)):
         if not found_mask[probe]:
             assert (found.rank[probe], found.row[probe], found.score[probe]) == (0, -1, -np.inf)
@@ -63,7 +63,7 @@ def test_equal_scores_go_to_the_lowest_row_as_in_the_index() -> None:
     identity = np.array([0, 1, 2, 3])
     probes = Probes(x[:1], np.array([1]), np.array([-1]), np.array([True]))
     filled = fill(create_index("flat", 4), x)
-    found = search(filled, Gallery(x, identity), probes)
+    found = search(filled, GalleryTemplates(x, identity), probes)
     assert (found.row[0], found.rank[0]) == (0, 2)
     assert filled.index.search(x[:1], 1)[1][0, 0] == 0
 
@@ -72,7 +72,7 @@ def test_a_person_whose_only_image_is_the_probe_is_never_found() -> None:
     x, _ = sample(3)
     x = x[:3]
     probes = Probes(x, np.arange(3), np.arange(3), np.ones(3, np.bool_))
-    found = search(fill(create_index("flat", x.shape[1]), x), Gallery(x, np.arange(3)), probes)
+    found = search(fill(create_index("flat", x.shape[1]), x), GalleryTemplates(x, np.arange(3)), probes)
     assert (found.rank == 0).all()
     assert (found.row >= 0).all()
 
@@ -80,14 +80,14 @@ def test_a_person_whose_only_image_is_the_probe_is_never_found() -> None:
 def test_searches_in_an_empty_gallery_find_nobody() -> None:
     empty = np.zeros((0, 4), np.float32)
     probes = Probes(np.eye(4, dtype=np.float32), np.arange(4), np.full(4, -1), np.ones(4, np.bool_))
-    found = search(fill(create_index("flat", 4), empty), Gallery(empty, np.zeros(0, np.int64)), probes)
+    found = search(fill(create_index("flat", 4), empty), GalleryTemplates(empty, np.zeros(0, np.int64)), probes)
     assert (found.rank == 0).all()
     assert (found.score == -np.inf).all()
 
 
 def test_searches_that_took_long_are_kept_and_a_damaged_file_is_not_believed(monkeypatch: pytest.MonkeyPatch) -> None:
     x, identity = sample()
-    filled, gallery = fill(create_index("flat", x.shape[1]), x), Gallery(x, identity)
+    filled, gallery = fill(create_index("flat", x.shape[1]), x), GalleryTemplates(x, identity)
     probes = Probes(x, identity, np.arange(len(x)), np.ones(len(x), np.bool_))
     folder = locations.home() / "cache" / "searches"
     search(filled, gallery, probes)

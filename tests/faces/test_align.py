@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from facesearch.faces.align import ARCFACE, CROPS, Crop, CropName, similarity, warp
+from facesearch.errors import UsageError
+from facesearch.faces.align import ARCFACE, CROPS, Crop, CropName, find_crop, similarity, warp
 from facesearch.faces.face import Face
 
 Points = npt.NDArray[np.float64]
@@ -179,3 +180,9 @@ def test_the_margin_crop_is_that_of_facenet_pytorch() -> None:
     # margin 14 of 160: 73 · 14 / 146 = 7 and 100 · 14 / 146 = 9.59 pixels, half of it on each side
     expected = Image.fromarray(image).crop((96, 45, 176, 154)).resize((160, 160), Image.Resampling.BILINEAR)
     assert np.array_equal(crop, np.asarray(expected))
+
+
+def test_a_kind_of_crop_is_found_by_its_name_and_an_unknown_one_is_refused_naming_what_there_is() -> None:
+    assert [find_crop(name) for name in CROPS] == list(CROPS.values())
+    with pytest.raises(UsageError, match=r"no kind of crop is named 'square'; there are: arcface, mtcnn-margin, dlib"):
+        find_crop("square")

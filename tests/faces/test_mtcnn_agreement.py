@@ -16,7 +16,7 @@ from facesearch.photos.decoding import load_image
 
 torch = pytest.importorskip("torch")
 
-from facesearch.encoders.families.torchvision_ops import ensure_torchvision  # noqa: E402
+from facesearch.encoders.networks.torchvision_ops import ensure_torchvision  # noqa: E402
 
 Found = tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]  # boxes (n, 4) with right, bottom; landmarks (n, 5, 2)
 Detect = Callable[[npt.NDArray[np.uint8]], Found]

@@ -18,9 +18,9 @@ torch = pytest.importorskip("torch")
 from safetensors.torch import save_file  # noqa: E402
 
 from benchmarks.drawn_weights import drawn_crops, synthetic_state  # noqa: E402
-from facesearch.encoders.families import load_network  # noqa: E402
-from facesearch.encoders.families.checkpoint import load_strictly, read_checkpoint  # noqa: E402
+from facesearch.encoders.networks.strict_loading import load_strictly  # noqa: E402
 from facesearch.errors import WeightsError  # noqa: E402
+from facesearch.workshop.checkpoint import load_network, read_checkpoint  # noqa: E402
 
 XXS = "edgeface-xxs"
 
@@ -135,7 +135,7 @@ def test_archives_that_are_programs_or_bombs_are_refused(tmp_path: Path, monkeyp
         archive.writestr("net/data/0", bytes(1 << 20))
     torch.save({"a": torch.zeros(1).expand(1 << 19)}, wide)
     refused(lambda: read_checkpoint(program), "TorchScript")
-    monkeypatch.setattr("facesearch.encoders.families.checkpoint.MAX_BYTES", 1 << 19)
+    monkeypatch.setattr("facesearch.workshop.checkpoint.MAX_BYTES", 1 << 19)
     refused(lambda: read_checkpoint(bomb), "unpacks to more")
     refused(lambda: read_checkpoint(wide), "MiB of tensors")
     (tmp_path / "large.pt").write_bytes(b"PK\x03\x04" + bytes(1 << 19))

@@ -16,11 +16,11 @@ onnx = pytest.importorskip("onnx")
 from safetensors.torch import save_file  # noqa: E402
 
 from benchmarks.drawn_weights import drawn_crops, synthetic_state  # noqa: E402
-from facesearch.encoders.families import family_of, load_network  # noqa: E402
-from facesearch.encoders.families.preprocess import CropNetwork  # noqa: E402
+from facesearch.encoders.networks.preprocess import CropNetwork  # noqa: E402
 from facesearch.errors import WeightsError  # noqa: E402
 from facesearch.inference.onnx_graph import fold_constants  # noqa: E402
 from facesearch.inference.onnx_session import open_session  # noqa: E402
+from facesearch.workshop.checkpoint import load_network  # noqa: E402
 from facesearch.workshop.onnx_export import check_agreement, export_onnx  # noqa: E402
 
 SHAPES_AT_RUN_TIME = {"Shape", "Expand", "Range", "Loop", "If", "Where", "ConstantOfShape", "Gather", "Slice"}
@@ -48,7 +48,7 @@ def test_export_gives_what_torch_gives(
     model: str, gamma: float | None, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     network, path = loaded(model, tmp_path, gamma), tmp_path / "model.onnx"
-    export_onnx(network, path, family_of(model).crop_size)
+    export_onnx(network, path, drawn_crops(model).shape[1])
     assert capfd.readouterr() == ("", "")
     crops = drawn_crops(model, 3)
     session = open_session(path.read_bytes())

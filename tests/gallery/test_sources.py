@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from facesearch.errors import UsageError
-from facesearch.photos.sources import Sources, from_manifest, from_paths
+from facesearch.photos.sources import Sources, from_manifest, from_paths, photos_within
 
 
 def _touch(folder: Path, *names: str) -> None:
@@ -48,6 +48,13 @@ def test_hidden_files_and_what_is_no_photo_are_ignored_and_counted(tmp_path: Pat
     assert _pairs(found) == [("Ann", "1.jpg")]
     assert found.ignored == 6
     assert found.rejected == []
+
+
+def test_photos_of_anybody_are_found_at_any_depth_in_order_and_hidden_ones_are_not(tmp_path: Path) -> None:
+    photos = ("a/b/1.HEIC", "a/without-suffix", "c/2.gif", "z.jfif")
+    _touch(tmp_path, *photos, ".DS_Store", "a/.1.jpg", ".cache/3.jpg", "a/.thumbnails/4.jpg", "list.csv")
+    (tmp_path / "folder.jpg").mkdir()
+    assert photos_within(tmp_path) == [tmp_path / name for name in photos]
 
 
 def test_a_photo_outside_of_a_persons_folder_is_rejected_with_what_to_do(tmp_path: Path) -> None:

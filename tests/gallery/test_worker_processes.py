@@ -73,7 +73,7 @@ def test_many_photos_are_enrolled_by_processes_as_they_are_by_threads(
         gallery.enroll_photos(wanted, workers=2)
         by_threads = [gallery.identify(path).candidates for path in photos]
     assert not started
-    monkeypatch.setattr("facesearch.gallery.enrolment._WORTH_PROCESSES", len(photos))
+    monkeypatch.setattr("facesearch.gallery.enrolment.WORTH_PROCESSES", len(photos))
     with Gallery.open(tmp_path / "processes") as gallery:
         report = gallery.enroll_photos(wanted, workers=2)
         assert started == [2]

@@ -11,10 +11,10 @@ import torch
 from torch import nn
 
 from benchmarks.drawn_weights import drawn_state
-from facesearch.encoders.families import edgeface
-from facesearch.encoders.families.dlib_resnet import Block as DlibBlock
-from facesearch.encoders.families.preprocess import CropNetwork
-from facesearch.encoders.families.transface import TransFace
+from facesearch.encoders.networks import edgeface
+from facesearch.encoders.networks.dlib_resnet import DlibBlock
+from facesearch.encoders.networks.preprocess import CropNetwork
+from facesearch.encoders.networks.transface import TransFace
 
 Pixels = npt.NDArray[np.uint8]
 

@@ -18,15 +18,15 @@ if find_spec("timm") is None:  # importing it would need its torchvision mended 
 pytest.importorskip("scipy")
 
 from benchmarks.drawn_weights import drawn_crops, synthetic_state
-from facesearch.encoders.families import network_of
-from facesearch.encoders.families.preprocess import CropNetwork
 from facesearch.encoders.lowbit import file as lowbit_file
+from facesearch.encoders.networks import network_of
+from facesearch.encoders.networks.preprocess import CropNetwork
 from facesearch.errors import FacesearchError, UsageError, WeightsError
 from facesearch.quantization.lowbit.allocate import Sensitivity, share_out
 from facesearch.quantization.lowbit.config import (
     Allocation,
     Config,
-    Training,
+    Distillation,
     choose_config,
 )
 from facesearch.quantization.lowbit.observe import embeddings, identity_loss, observe
@@ -40,7 +40,7 @@ FULL = Config(
     rotation="search",
     rank=2,
     adapter_rank=1,
-    training=Training(steps=2, batch=2, features=2),
+    training=Distillation(steps=2, batch=2, features=2),
     allocation=Allocation(crops=2),
 )
 
@@ -137,13 +137,13 @@ def test_training_brings_a_network_nearer_to_the_float_one() -> None:
         return identity_loss(embeddings(made, fresh), expected)
 
     plain = Config("plain", weight_bits=3, activation_bits=3)
-    trained = replace(plain, adapter_rank=2, training=Training(steps=60, batch=16, rate=2e-3, features=2))
+    trained = replace(plain, adapter_rank=2, training=Distillation(steps=60, batch=16, rate=2e-3, features=2))
     assert loss(trained) < 0.7 * loss(plain)
 
 
 def test_the_same_seed_gives_the_same_file() -> None:
     network, crops = small_network("facenet"), small_crops("facenet", 4)
-    config = replace(FULL, training=Training(steps=2, batch=2, features=1))
+    config = replace(FULL, training=Distillation(steps=2, batch=2, features=1))
     assert quantize(network, "x", config, crops).data == quantize(network, "x", config, crops).data
 
 

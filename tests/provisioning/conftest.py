@@ -14,7 +14,7 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     torch = pytest.importorskip("torch")
     if importlib.util.find_spec("timm") is None:
         pytest.skip("needs timm: pip install 'facesearch[torch]'")
-    from facesearch.encoders.families import build_network
+    from facesearch.encoders.networks import build_network
 
     torch.manual_seed(0)
     path = tmp_path_factory.mktemp("checkpoint") / "edgeface_xxs.pt"

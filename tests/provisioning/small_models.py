@@ -11,7 +11,8 @@ from onnx import TensorProto, helper, numpy_helper
 
 from facesearch.encoders.catalog import Model
 from facesearch.encoders.manifest import Manifest, Source
-from facesearch.encoders.storage import describe_file, model_folder, now, staged_model, write_manifest
+from facesearch.encoders.storage import model_folder
+from facesearch.workshop.model_folder import describe_file, now, staged_model, write_manifest
 
 CROP_SIZE = 32
 DIMENSION = 8

@@ -10,21 +10,25 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from facesearch.encoders import CATALOG, find_model, load_encoder, storage, variants
-from facesearch.encoders.families import FAMILIES
-from facesearch.encoders.storage import models_folder, read_manifest
+from facesearch.encoders import CATALOG, find_model, load_encoder, variants
+from facesearch.encoders.networks import ARCHITECTURES
+from facesearch.encoders.storage import models_folder, read_manifest, stored_names
 from facesearch.errors import FacesearchError, UnknownEncoderError, UsageError, WeightsError
-from facesearch.workshop import conversion, model_import
-from facesearch.workshop.model_import import Request, import_model, pull, remove
+from facesearch.workshop import conversion, model_folder, model_import
+from facesearch.workshop.model_folder import file_sha256, remove_model
+from facesearch.workshop.model_import import ImportRequest, import_model, pull_model
 from facesearch.workshop.onnx_options import OnnxOptions
 
 from .small_models import user_onnx
+
+untested = partial(ImportRequest, sampler=None)
 
 ROOT = Path(__file__).parents[2]
 
@@ -42,7 +46,7 @@ def entries() -> list[str]:
     return sorted(path.name for path in folder.iterdir() if path.name != ".lock") if folder.exists() else []
 
 
-def refusal(kind: type[FacesearchError], path: Path, request: Request) -> str:
+def refusal(kind: type[FacesearchError], path: Path, request: ImportRequest) -> str:
     """The message of an import that must fail and leave nothing."""
     with pytest.raises(kind) as caught:
         import_model(path, request)
@@ -51,13 +55,8 @@ def refusal(kind: type[FacesearchError], path: Path, request: Request) -> str:
     return str(caught.value)
 
 
-def test_the_catalog_and_the_families_say_the_same_of_every_model() -> None:
-    known = {model.name: model for model in CATALOG}
-    for family in FAMILIES:
-        model = known[family.model]
-        assert (model.crop, model.crop_size, model.dimension) == (family.crop, family.crop_size, family.dimension)
-        assert (model.mean, model.scale) == (family.mean, family.scale)
-    assert {model.name for model in CATALOG} - {"dlib-resnet"} == {family.model for family in FAMILIES}
+def test_every_model_that_is_pulled_can_be_built() -> None:
+    assert {model.name for model in CATALOG if model.checkpoint} == set(ARCHITECTURES)
 
 
 @pytest.mark.parametrize("model", CATALOG, ids=lambda model: model.name)
@@ -72,7 +71,7 @@ def test_every_model_says_where_it_comes_from_and_what_may_be_done_with_it(model
 
 
 def test_a_checkpoint_becomes_an_encoder_for_every_backend(checkpoint: Path) -> None:
-    made = import_model(checkpoint, Request("edgeface-xxs"))
+    made = import_model(checkpoint, untested("edgeface-xxs"))
     assert made.warnings == ()
     specs = [str(variant.spec) for variant in variants(find_model("edgeface-xxs"))]
     assert specs == ["edgeface-xxs:fp32@onnx", "edgeface-xxs:fp32@openvino", "edgeface-xxs:fp32@torch"]
@@ -87,7 +86,7 @@ def test_a_checkpoint_becomes_an_encoder_for_every_backend(checkpoint: Path) -> 
 
     import torch
 
-    from facesearch.encoders.families import load_network
+    from facesearch.workshop.checkpoint import load_network
 
     network = load_network("edgeface-xxs", models_folder() / "edgeface-xxs" / "edgeface-xxs.fp32.safetensors")
     with torch.inference_mode():
@@ -97,12 +96,12 @@ def test_a_checkpoint_becomes_an_encoder_for_every_backend(checkpoint: Path) -> 
     stored = read_manifest("edgeface-xxs")
     assert stored is not None and stored.source is not None
     assert (stored.source.file_name, stored.source.url) == ("edgeface_xxs.pt", "file")
-    assert stored.source.sha256 == storage.file_sha256(checkpoint)
+    assert stored.source.sha256 == file_sha256(checkpoint)
     assert {"torch", "onnx", "facesearch"} <= set(dict(stored.versions))
 
 
 def test_what_was_imported_runs_where_there_is_no_torch(checkpoint: Path) -> None:
-    import_model(checkpoint, Request("edgeface-xxs", name="mine"))
+    import_model(checkpoint, untested("edgeface-xxs", name="mine"))
     done = _without_torch("facesearch.load_encoder('mine').encode(numpy.zeros((1, 112, 112, 3), 'u1'))")
     assert done.returncode == 0, done.stderr
     found = find_model("mine")
@@ -133,7 +132,7 @@ def _without_torch(code: str) -> subprocess.CompletedProcess[str]:
 
 def test_an_extra_that_is_broken_is_one_line(checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "safetensors.numpy", None)
-    message = refusal(FacesearchError, checkpoint, Request("edgeface-xxs"))
+    message = refusal(FacesearchError, checkpoint, untested("edgeface-xxs"))
     assert "needs safetensors.numpy, which does not load: pip install 'facesearch[torch]'" in message
 
 
@@ -180,13 +179,13 @@ def test_bad_weights_are_one_line_and_leave_nothing(
     path = tmp_path / "bad.pt"
     shutil.copy(checkpoint, path)
     spoil(path)
-    refusal(WeightsError, path, Request("edgeface-xxs"))
+    refusal(WeightsError, path, untested("edgeface-xxs"))
     assert not (tmp_path / "executed").exists()
 
 
 def test_weights_of_another_model_are_refused(checkpoint: Path) -> None:
-    assert "is it of another model?" in refusal(WeightsError, checkpoint, Request("edgeface-xs"))
-    assert "edgeface_xxs.pt" in refusal(WeightsError, checkpoint, Request("onnx", name="mine"))
+    assert "is it of another model?" in refusal(WeightsError, checkpoint, untested("edgeface-xs"))
+    assert "edgeface_xxs.pt" in refusal(WeightsError, checkpoint, untested("onnx", name="mine"))
 
 
 @pytest.mark.parametrize(
@@ -203,12 +202,12 @@ def test_weights_of_another_model_are_refused(checkpoint: Path) -> None:
 def test_a_bad_onnx_file_is_one_line_and_leaves_nothing(data: bytes, complaint: str, tmp_path: Path) -> None:
     path = tmp_path / "bad.onnx"
     path.write_bytes(data)
-    assert complaint in refusal(WeightsError, path, Request("onnx", name="mine"))
+    assert complaint in refusal(WeightsError, path, untested("onnx", name="mine"))
 
 
 def test_any_onnx_file_becomes_an_encoder_in_the_one_convention(onnx_file: Path) -> None:
     options = OnnxOptions(colour="bgr", mean=(100.0, 110.0, 120.0), scale=(0.5, 0.25, 0.125))
-    made = import_model(onnx_file, Request("onnx", name="mine", options=options))
+    made = import_model(onnx_file, untested("onnx", name="mine", options=options))
     model = find_model("mine")
     assert made.model == model
     assert (model.mean, model.scale) == ((120.0, 110.0, 100.0), (0.125, 0.25, 0.5))  # here red comes first
@@ -223,7 +222,7 @@ def test_any_onnx_file_becomes_an_encoder_in_the_one_convention(onnx_file: Path)
     (expected,) = session.run(None, {"input": pixels.transpose(0, 3, 1, 2).astype(np.float32)})
     expected /= np.linalg.norm(expected, axis=1, keepdims=True)
     np.testing.assert_allclose(templates, expected, atol=1e-4)
-    other = import_model(onnx_file, Request("onnx", name="other"))
+    other = import_model(onnx_file, untested("onnx", name="other"))
     assert load_encoder("other").fingerprint != load_encoder("mine").fingerprint
     assert other.source is not None and made.source is not None
     assert other.source.sha256 == made.source.sha256
@@ -231,7 +230,7 @@ def test_any_onnx_file_becomes_an_encoder_in_the_one_convention(onnx_file: Path)
 
 def test_the_sidecar_says_how_the_input_is_taken_and_the_manifest_remembers(onnx_file: Path) -> None:
     onnx_file.with_name("user.onnx.json").write_text(json.dumps({"colour": "bgr", "mean": 0, "scale": 0.5}))
-    import_model(onnx_file, Request("onnx", name="mine"))
+    import_model(onnx_file, untested("onnx", name="mine"))
     stored = read_manifest("mine")
     assert stored is not None
     assert dict(stored.options) | {"colour": "bgr", "mean": "0.0,0.0,0.0", "size": "112"} == dict(stored.options)
@@ -241,41 +240,43 @@ def test_the_sidecar_says_how_the_input_is_taken_and_the_manifest_remembers(onnx
 def test_an_input_that_is_no_crop_of_ours_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "user.onnx"
     path.write_bytes(user_onnx())
-    message = refusal(WeightsError, path, Request("onnx", name="mine", options=OnnxOptions(crop="mtcnn-margin")))
+    message = refusal(WeightsError, path, untested("onnx", name="mine", options=OnnxOptions(crop="mtcnn-margin")))
     assert "takes crops of 112, mtcnn-margin crops are of 160: give the --crop it was trained on" in message
 
 
 @pytest.mark.parametrize(
     ("request_", "complaint"),
     [
-        (Request("resnet"), "no family 'resnet' to import; there are: facenet-vggface2"),
-        (Request("dlib-resnet"), "no family 'dlib-resnet' to import"),
-        (Request("onnx"), "give the model a name: --name"),
-        (Request("onnx", name="../mine"), "cannot be the name of a model"),
-        (Request("onnx", name="Mine"), "cannot be the name of a model"),
-        (Request("onnx", name="onnx"), "the name onnx is taken by facesearch itself"),
-        (Request("onnx", name="edgeface-xs", force=True), "the name edgeface-xs is taken by facesearch itself"),
-        (Request("edgeface-xxs", name="dlib-resnet"), "the name dlib-resnet is taken by facesearch itself"),
-        (Request("edgeface-xxs", options=OnnxOptions()), "leave out the options that are for ONNX files"),
+        (untested("resnet"), "no family 'resnet' to import; there are: facenet-vggface2"),
+        (untested("dlib-resnet"), "no family 'dlib-resnet' to import"),
+        (untested("onnx"), "give the model a name: --name"),
+        (untested("onnx", name="../mine"), "cannot be the name of a model"),
+        (untested("onnx", name="Mine"), "cannot be the name of a model"),
+        (untested("onnx", name="onnx"), "the name onnx is taken by facesearch itself"),
+        (untested("onnx", name="edgeface-xs", force=True), "the name edgeface-xs is taken by facesearch itself"),
+        (untested("edgeface-xxs", name="dlib-resnet"), "the name dlib-resnet is taken by facesearch itself"),
+        (untested("edgeface-xxs", options=OnnxOptions()), "leave out the options that are for ONNX files"),
     ],
 )
-def test_a_wrong_request_is_refused_before_anything_is_read(request_: Request, complaint: str, onnx_file: Path) -> None:
+def test_a_wrong_request_is_refused_before_anything_is_read(
+    request_: ImportRequest, complaint: str, onnx_file: Path
+) -> None:
     assert complaint in refusal(UsageError, onnx_file, request_)
 
 
 def test_a_file_that_is_not_there_is_a_wrong_request(tmp_path: Path) -> None:
-    assert "there is no file" in refusal(UsageError, tmp_path / "no.onnx", Request("onnx", name="mine"))
-    assert "is not a file" in refusal(UsageError, tmp_path, Request("onnx", name="mine"))
+    assert "there is no file" in refusal(UsageError, tmp_path / "no.onnx", untested("onnx", name="mine"))
+    assert "is not a file" in refusal(UsageError, tmp_path, untested("onnx", name="mine"))
 
 
 def test_a_name_that_is_taken_is_kept_unless_forced(onnx_file: Path) -> None:
-    import_model(onnx_file, Request("onnx", name="mine"))
+    import_model(onnx_file, untested("onnx", name="mine"))
     before = load_encoder("mine").fingerprint
     onnx_file.write_bytes(user_onnx(seed=9))
     with pytest.raises(UsageError, match="there is a model named mine: choose another --name, or --force"):
-        import_model(onnx_file, Request("onnx", name="mine"))
+        import_model(onnx_file, untested("onnx", name="mine"))
     assert load_encoder("mine").fingerprint == before
-    import_model(onnx_file, Request("onnx", name="mine", force=True))
+    import_model(onnx_file, untested("onnx", name="mine", force=True))
     assert load_encoder("mine").fingerprint != before
     assert entries() == ["mine"]
 
@@ -291,7 +292,7 @@ def test_a_name_that_is_taken_is_kept_unless_forced(onnx_file: Path) -> None:
         (model_import, "self_test"),
         (model_import, "now"),
         (model_import, "write_manifest"),
-        (storage, "put_folder"),
+        (model_folder, "put_folder"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
@@ -299,7 +300,7 @@ def test_a_name_that_is_taken_is_kept_unless_forced(onnx_file: Path) -> None:
 def test_a_failure_at_any_step_leaves_no_half_model(
     module: Any, step: str, error: BaseException, force: bool, onnx_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    request = Request("onnx", name="mine", sampler=_noise, force=force)
+    request = ImportRequest("onnx", name="mine", sampler=_noise, force=force)
     if force:
         import_model(onnx_file, replace(request, sampler=None))
         before = load_encoder("mine").fingerprint
@@ -331,41 +332,41 @@ def test_a_process_that_is_killed_leaves_no_half_model(onnx_file: Path) -> None:
     code = (
         "import os, sys\n"
         "from pathlib import Path\n"
-        "from facesearch.workshop.model_import import Request, import_model\n"
-        "import_model(Path(sys.argv[1]), Request('onnx', name='mine', sampler=lambda kind, size: os._exit(9)))\n"
+        "from facesearch.workshop.model_import import ImportRequest, import_model\n"
+        "import_model(Path(sys.argv[1]), ImportRequest('onnx', name='mine', sampler=lambda kind, size: os._exit(9)))\n"
     )
     done = subprocess.run([sys.executable, "-c", code, str(onnx_file)], cwd=ROOT, env=os.environ, check=False)
     assert done.returncode == 9
-    assert storage.stored_names() == []
+    assert stored_names() == []
     assert len(entries()) == 1  # what it had made so far
     with pytest.raises(UnknownEncoderError):
         load_encoder("mine")
-    import_model(onnx_file, Request("onnx", name="other"))
+    import_model(onnx_file, untested("onnx", name="other"))
     assert entries() == ["other"]
 
 
 def test_a_removed_model_is_gone(onnx_file: Path) -> None:
-    import_model(onnx_file, Request("onnx", name="mine"))
-    assert remove("mine") > 10_000
+    import_model(onnx_file, untested("onnx", name="mine"))
+    assert remove_model("mine") > 10_000
     assert entries() == []
     with pytest.raises(UnknownEncoderError, match="no model named 'mine'"):
         load_encoder("mine")
     with pytest.raises(UnknownEncoderError, match="no model named 'mine'"):
-        remove("mine")
+        remove_model("mine")
     with pytest.raises(UsageError, match="dlib-resnet comes with facesearch and cannot be removed"):
-        remove("dlib-resnet")
+        remove_model("dlib-resnet")
     with pytest.raises(UsageError, match="edgeface-xs is not on this machine"):
-        remove("edgeface-xs")
+        remove_model("edgeface-xs")
 
 
 def test_a_pull_of_what_has_no_address_is_refused(onnx_file: Path) -> None:
-    import_model(onnx_file, Request("onnx", name="mine"))
+    import_model(onnx_file, untested("onnx", name="mine"))
     with pytest.raises(UsageError, match="mine was imported from a file and has no address"):
-        pull("mine", Request("mine"))
+        pull_model(untested("mine"))
     with pytest.raises(UnknownEncoderError, match="no model named 'nothing'"):
-        pull("nothing", Request("nothing"))
+        pull_model(untested("nothing"))
     with pytest.raises(
         UsageError, match=r"fetch glint360k_model_TransFace_S.pt by hand .*--from glint360k_model_Trans"
     ):
-        pull("transface-s", Request("transface-s"))
-    assert pull("dlib-resnet", Request("dlib-resnet")).warnings
+        pull_model(untested("transface-s"))
+    assert pull_model(untested("dlib-resnet")).warnings

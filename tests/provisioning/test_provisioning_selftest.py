@@ -11,8 +11,9 @@ import pytest
 
 from facesearch.errors import UsageError
 from facesearch.faces import CROPS
-from facesearch.workshop.model_import import Request
-from facesearch.workshop.provisioning import import_model, onnx_input, sample_crops
+from facesearch.workshop.model_import import ImportRequest, import_model
+from facesearch.workshop.onnx_options import options_from_words
+from facesearch.workshop.sample_crops import sample_crops
 from facesearch.workshop.selftest import ENOUGH, Alternative, LabelledCrops, self_test, separation
 
 from .small_models import user_onnx
@@ -86,7 +87,7 @@ def test_a_trained_edgeface_passes_by_far(test_data: Path) -> None:
     weights = test_data.parent / "weights" / "edgeface_xxs.safetensors"
     if not weights.is_file():
         pytest.skip("needs the weights of EdgeFace beside FACESEARCH_TEST_DATA")
-    made = import_model(weights, Request("edgeface-xxs"))
+    made = import_model(weights, ImportRequest("edgeface-xxs"))
     assert made.self_test is not None and made.self_test.separation.deviations > 2 * ENOUGH
     assert made.warnings == ()
 
@@ -94,7 +95,7 @@ def test_a_trained_edgeface_passes_by_far(test_data: Path) -> None:
 def test_weights_that_were_not_trained_are_imported_with_a_warning(tmp_path: Path) -> None:
     path = tmp_path / "user.onnx"
     path.write_bytes(user_onnx())
-    made = import_model(path, Request("onnx", name="mine"))
+    made = import_model(path, ImportRequest("onnx", name="mine"))
     assert made.self_test is not None and not made.self_test.passed
     assert any("tells synthetic people apart badly" in warning for warning in made.warnings)
 
@@ -103,10 +104,10 @@ def test_a_trained_model_that_is_fed_wrongly_is_told_how_it_is_fed_better(tmp_pa
     """A model trained on x / 255: it sees nothing but a constant where x comes as it is."""
     path = tmp_path / "user.onnx"
     path.write_bytes(range_sensitive_onnx())
-    wrong = import_model(path, Request("onnx", name="wrong", options=onnx_input(mean="0", scale="1")))
+    wrong = import_model(path, ImportRequest("onnx", name="wrong", options=options_from_words(mean="0", scale="1")))
     (warning,) = wrong.warnings
     assert "with --mean 0 --scale 1/255 it is" in warning
-    right = import_model(path, Request("onnx", name="right", options=onnx_input(mean="0", scale="1/255")))
+    right = import_model(path, ImportRequest("onnx", name="right", options=options_from_words(mean="0", scale="1/255")))
     assert right.warnings == ()
     assert right.self_test is not None and right.self_test.passed
 
@@ -167,15 +168,15 @@ def range_sensitive_onnx() -> bytes:
 )
 def test_options_that_make_no_sense_are_wrong_usage(given: dict[str, str | int], complaint: str) -> None:
     with pytest.raises(UsageError, match=complaint) as refused:
-        onnx_input(**given)
+        options_from_words(**given)
     assert len(str(refused.value).splitlines()) == 1
 
 
 def test_options_are_read_from_words() -> None:
-    assert onnx_input(mean=None, crop=None) is None
-    options = onnx_input(mean="127.5", scale=" 1/127.5", colour="bgr")
+    assert options_from_words(mean=None, crop=None) is None
+    options = options_from_words(mean="127.5", scale=" 1/127.5", colour="bgr")
     assert options is not None
     assert (options.mean, options.scale, options.colour) == ((127.5,) * 3, (1 / 127.5,) * 3, "bgr")
     assert options.crop == "arcface"
-    three = onnx_input(mean="123.7, 116.3,103.5")
+    three = options_from_words(mean="123.7, 116.3,103.5")
     assert three is not None and three.mean == (123.7, 116.3, 103.5)

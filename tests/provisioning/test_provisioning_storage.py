@@ -12,12 +12,16 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from facesearch.encoders import find_model, load_encoder, models, storage, variants
+from facesearch.encoders import find_model, load_encoder, manifest, models, variants
 from facesearch.encoders.manifest import FILE_NAME, LARGEST
-from facesearch.encoders.storage import add_file, models_folder, read_manifest, remove_model, staged_model, stored_names
+from facesearch.encoders.storage import models_folder, read_manifest, stored_names
 from facesearch.errors import FacesearchError, UnknownEncoderError, UsageError, WeightsError
 from facesearch.files import durable
+from facesearch.workshop import model_folder
+from facesearch.workshop.model_folder import add_file, remove_model, staged_model
 
 from .small_models import CROP_SIZE, DIMENSION, small_onnx, store_small_model
 
@@ -145,6 +149,42 @@ def test_a_changed_file_entry_is_refused_in_one_line(key: str, value: Any) -> No
     assert "is damaged (" in refusal("small")
 
 
+def test_a_model_that_version_0_1_0_imported_and_quantized_opens_and_its_manifest_is_written_as_it_was() -> None:
+    shutil.copytree(Path(__file__).parent / "models_of_0_1_0", models_folder())
+    assert [str(variant.spec) for variant in variants(find_model("small"))] == [
+        "small:fp32@onnx",
+        "small:fp32@openvino",
+        "small:int8@onnx",
+    ]
+    crops = np.full((1, CROP_SIZE, CROP_SIZE, 3), 90, np.uint8)
+    assert load_encoder("small:int8").encode(crops).shape == (1, DIMENSION)
+    stored = read_manifest("small")
+    assert stored is not None
+    assert manifest.dump(stored) == (models_folder() / "small" / FILE_NAME).read_bytes()
+
+
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@given(st.data())
+def test_whatever_stands_in_a_manifest_it_is_read_or_refused_in_one_line(data: st.DataObject) -> None:
+    folder = Path(__file__).parent / "models_of_0_1_0" / "small"
+    document = json.loads((folder / FILE_NAME).read_text())
+    place = data.draw(st.sampled_from([document, document["files"][0], document["source"], document["versions"]]))
+    place[data.draw(st.sampled_from(sorted(place)))] = data.draw(ANYTHING)
+    try:
+        read = manifest.parse(json.dumps(document).encode("utf-8", "surrogatepass"), folder)
+    except WeightsError as error:
+        assert str(error).isprintable()
+        assert "the manifest of model small is damaged (" in str(error)
+    else:
+        assert manifest.parse(manifest.dump(read), folder) == read
+
+
 @pytest.mark.parametrize("data", [b"", b"{", b"[]", b"\xff\xfe", b"[" * 100_000, b" " * (LARGEST + 1)])
 def test_what_is_no_manifest_is_refused_and_does_not_hide_other_models(
     data: bytes, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
@@ -229,13 +269,13 @@ def test_what_a_killed_process_left_is_mended_by_the_next(moment: str) -> None:
 
 
 def test_two_processes_do_not_change_the_folder_at_once() -> None:
-    models_folder().mkdir(parents=True)
     hold = (
-        "import fcntl, sys\n"
-        f"lock = open({str(models_folder() / '.lock')!r}, 'w')\n"
-        "fcntl.flock(lock, fcntl.LOCK_EX)\n"
-        "print('held', flush=True)\n"
-        "sys.stdin.read()\n"
+        "import sys\n"
+        "from facesearch.workshop.model_folder import staged_model\n"
+        "with staged_model('other'):\n"
+        "    print('held', flush=True)\n"
+        "    sys.stdin.read()\n"
+        "    sys.exit()\n"
     )
     with subprocess.Popen([sys.executable, "-c", hold], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
         assert other.stdout is not None
@@ -290,7 +330,7 @@ def test_adding_a_file_that_fails_leaves_the_model_as_it_was(
         raise OSError("no")
 
     with monkeypatch.context() as patch:
-        patch.setattr({"copyfile": shutil, "sync": durable}.get(step, storage), step, fail)
+        patch.setattr({"copyfile": shutil, "sync": durable}.get(step, model_folder), step, fail)
         with pytest.raises(OSError, match="no"):
             add_file(find_model("small"), path, precision="int8", backends=("onnx",), scheme="int8")
     assert (models_folder() / "small" / FILE_NAME).read_bytes() == before

@@ -33,7 +33,7 @@ def _edgeface_weights(folder: Path) -> Path:
         return trained
     from safetensors.torch import save_file
 
-    from facesearch.encoders.families import build_network
+    from facesearch.encoders.networks import build_network
 
     torch.manual_seed(0)
     path = folder / "edgeface_xxs.safetensors"
@@ -46,7 +46,7 @@ def edgeface_onnx(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     """EdgeFace-XXS as FP32 ONNX."""
     folder = tmp_path_factory.mktemp("edgeface")
     weights = _edgeface_weights(folder)
-    from facesearch.encoders.families import load_network
+    from facesearch.workshop.checkpoint import load_network
     from facesearch.workshop.onnx_export import export_onnx
 
     export_onnx(load_network("edgeface-xxs", weights), folder / "model.onnx", 112)
@@ -56,7 +56,7 @@ def edgeface_onnx(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 @pytest.fixture(scope="session")
 def edgeface(edgeface_onnx: bytes) -> Sample:
     """EdgeFace-XXS with crops of synthetic people."""
-    from facesearch.workshop.provisioning import sample_crops
+    from facesearch.workshop.sample_crops import sample_crops
 
     crops = sample_crops("arcface", 112).crops
     return Sample(edgeface_onnx, crops[::2], crops[1::2])

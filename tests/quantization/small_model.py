@@ -10,7 +10,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from facesearch.encoders.catalog import Model
 from facesearch.encoders.manifest import Manifest, Source
-from facesearch.encoders.storage import describe_file, now, staged_model, write_manifest
+from facesearch.workshop.model_folder import describe_file, now, staged_model, write_manifest
 
 DIMENSION = 16
 

@@ -18,14 +18,14 @@ from benchmarks.drawn_weights import drawn_checkpoint
 from facesearch.encoders import load_encoder
 from facesearch.encoders.storage import model_folder
 from facesearch.errors import UnknownEncoderError, WeightsError
-from facesearch.workshop.model_import import Request, import_model
-from facesearch.workshop.provisioning import sample_crops
+from facesearch.workshop.model_import import ImportRequest, import_model
+from facesearch.workshop.sample_crops import sample_crops
 
 
 @pytest.fixture
 def edgeface(tmp_path: Path) -> str:
     """The name of an imported EdgeFace-XXS with drawn weights."""
-    import_model(drawn_checkpoint("edgeface-xxs", tmp_path), Request("edgeface-xxs"))
+    import_model(drawn_checkpoint("edgeface-xxs", tmp_path), ImportRequest("edgeface-xxs", sampler=None))
     return "edgeface-xxs"
 
 

@@ -9,7 +9,6 @@ from facesearch.evaluation.results import (
     DatasetFacts,
     DetPoint,
     Failure,
-    Fidelity,
     HardError,
     Histogram,
     Machine,
@@ -18,6 +17,7 @@ from facesearch.evaluation.results import (
     RankRate,
     Row,
     Run,
+    TemplateFidelity,
     Version,
 )
 
@@ -32,11 +32,11 @@ ERRORS = (
 )
 
 
-def fidelity(mean: float) -> Fidelity:
+def fidelity(mean: float) -> TemplateFidelity:
     counts = (1, 4, 9, 16, 9, 4, 1)
     step = (1 - mean) / 4
     edges = tuple(mean + step * (number - 3.5) for number in range(len(counts) + 1))
-    return Fidelity(mean, edges[1], Histogram(edges, counts))
+    return TemplateFidelity(mean, edges[1], Histogram(edges, counts))
 
 
 def sample_row(protocol: str, encoder: str, index: str) -> Row:

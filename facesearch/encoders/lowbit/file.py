@@ -27,11 +27,11 @@ import numpy as np
 import torch
 from torch import nn
 
-from facesearch.encoders.families.int8_network import fp32_network
-from facesearch.encoders.families.preprocess import CropNetwork
 from facesearch.encoders.lowbit.layer import LowBitLayer, Precision, Rows, fits, shape_of
 from facesearch.encoders.lowbit.packing import pack, packed_size, unpack
 from facesearch.encoders.lowbit.uniform import FEWEST, MOST, Grid, Steps, decode
+from facesearch.encoders.networks.int8_network import fp32_network
+from facesearch.encoders.networks.preprocess import CropNetwork
 from facesearch.errors import WeightsError
 
 FORMAT = "facesearch-lowbit-1"
@@ -110,13 +110,13 @@ def parse(data: bytes, name: str) -> LowBitNetwork:
         raise WeightsError(f"{name} is not a low-bit file that this version reads: {_AGAIN}")
     try:
         tensors: dict[str, torch.Tensor] = load(data)
-        made = _Reader(tensors, name).network(about["family"], dict(about["layers"]))
+        made = _TensorReader(tensors, name).network(about["family"], dict(about["layers"]))
     except (SafetensorError, ValueError, KeyError, TypeError, RuntimeError, RecursionError) as error:
         raise WeightsError(f"{name} is a damaged low-bit file: {_AGAIN}") from error
     return LowBitNetwork(made, about["family"], str(about.get("precision")), str(about.get("scheme")))
 
 
-class _Reader:
+class _TensorReader:
     """Takes tensors out of a file, each of them once, and only of the shape and type that fits."""
 
     def __init__(self, tensors: Mapping[str, torch.Tensor], name: str) -> None:

@@ -18,9 +18,9 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from facesearch.encoders.families.preprocess import CropNetwork
 from facesearch.encoders.lowbit.file import low_bit_layers
 from facesearch.encoders.lowbit.layer import LowBitLayer, with_bits
+from facesearch.encoders.networks.preprocess import CropNetwork
 from facesearch.errors import FacesearchError
 from facesearch.quantization.lowbit.config import Config
 from facesearch.quantization.lowbit.observe import Pixels, embeddings, identity_loss

@@ -15,9 +15,9 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from facesearch.encoders.families.preprocess import CropNetwork
 from facesearch.encoders.lowbit.layer import LowBitLayer, shape_of
 from facesearch.encoders.lowbit.signed_rotation import random_signs, rotate
+from facesearch.encoders.networks.preprocess import CropNetwork
 from facesearch.quantization.lowbit.config import Config
 from facesearch.quantization.lowbit.observe import Observed, Pixels, tensor_of
 from facesearch.quantization.lowbit.ranges import precision_for, set_ranges

@@ -17,7 +17,7 @@ FEWEST, MOST = 3, 8
 
 
 @dataclass(frozen=True, slots=True)
-class Training:
+class Distillation:
     """Distillation from the float network on crops without labels; nothing but its own output is known of a crop.
 
     weights: also the weights that are rounded are trained, not only what corrects them. features: how many layers are
@@ -73,7 +73,7 @@ class Config:
     rotation: Rotation = "none"
     rank: int = 0
     adapter_rank: int = 0
-    training: Training | None = None
+    training: Distillation | None = None
     allocation: Allocation | None = None
     seed: int = 0
 
@@ -87,7 +87,7 @@ class Config:
         return f"{self.precision}-{self.method}-simulated"
 
 
-_TRAINED = Training()
+_TRAINED = Distillation()
 
 METHODS: dict[str, Config] = {
     "maxmin": Config("maxmin", weight_ranges="minmax", activation_ranges="minmax", activations="static"),

@@ -21,9 +21,9 @@ import numpy as np
 import torch
 from torch import nn
 
-from facesearch.encoders.families.preprocess import CropNetwork
 from facesearch.encoders.lowbit.file import low_bit_layers
-from facesearch.quantization.lowbit.config import Training
+from facesearch.encoders.networks.preprocess import CropNetwork
+from facesearch.quantization.lowbit.config import Distillation
 from facesearch.quantization.lowbit.observe import Pixels, embeddings, tensor_of
 
 _WARM_UP = 0.05  # of the steps
@@ -49,7 +49,7 @@ def distil(
     student: CropNetwork,
     teacher: CropNetwork,
     crops: Pixels,
-    training: Training,
+    training: Distillation,
     seed: int,
     progress: Progress = lambda done, total, loss: None,
 ) -> float:
@@ -86,7 +86,7 @@ def distil(
     return sum(tail) / len(tail)
 
 
-def _rates(student: nn.Module, training: Training) -> dict[nn.Parameter, float]:
+def _rates(student: nn.Module, training: Distillation) -> dict[nn.Parameter, float]:
     """What is trained, with its rate; everything else is held.
 
     Adam's steps are as long as its rate, whatever the gradient. So that one rate suits a network whatever its scale,
@@ -134,7 +134,7 @@ def _keep_sane(student: nn.Module) -> None:
                 layer.clip[1].clamp_(min=1e-6)
 
 
-def _batches(crops: Pixels, training: Training, generator: np.random.Generator) -> Iterator[Pixels]:
+def _batches(crops: Pixels, training: Distillation, generator: np.random.Generator) -> Iterator[Pixels]:
     """Each crop once in drawn order, half of them mirrored, then again."""
     order: list[int] = []
     for _ in range(training.steps):

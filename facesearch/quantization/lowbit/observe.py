@@ -13,8 +13,8 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
-from facesearch.encoders.families.preprocess import CropNetwork
 from facesearch.encoders.lowbit.layer import LowBitLayer, fits
+from facesearch.encoders.networks.preprocess import CropNetwork
 
 Pixels = npt.NDArray[np.uint8]
 

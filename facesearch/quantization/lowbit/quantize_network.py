@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 
 import torch
 
-from facesearch.encoders.families.preprocess import CropNetwork
 from facesearch.encoders.lowbit.file import LowBitNetwork, dump, low_bit_layers, settle
 from facesearch.encoders.lowbit.layer import LowBitLayer, shape_of
 from facesearch.encoders.lowbit.signed_rotation import operations
+from facesearch.encoders.networks.preprocess import CropNetwork
 from facesearch.quantization.lowbit.allocate import Sensitivity, average, measure, set_bits, share_out
 from facesearch.quantization.lowbit.balance import Balance, apply, choose, fold, moved_inputs
 from facesearch.quantization.lowbit.config import Config

@@ -13,8 +13,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from facesearch.encoders.families.checkpoint import load_strictly
-from facesearch.encoders.families.preprocess import CropNetwork
+from facesearch.encoders.networks.preprocess import CropNetwork
+from facesearch.encoders.networks.strict_loading import load_strictly
 from facesearch.errors import WeightsError
 
 FAMILY = "dlib-resnet"
@@ -63,7 +63,7 @@ class DlibResNet(nn.Module):
         self.pool = nn.MaxPool2d(3, stride=2)
         size, channels = _SIZE, 32
         for number, width in enumerate(_CHANNELS):
-            block = Block(channels, width, size, halving=number in _HALVING)
+            block = DlibBlock(channels, width, size, halving=number in _HALVING)
             self.add_module(f"block{number}", block)
             size, channels = block.size, width
         self.mean = nn.AdaptiveAvgPool2d(1)
@@ -77,7 +77,7 @@ class DlibResNet(nn.Module):
         return embedding
 
 
-class Block(nn.Module):
+class DlibBlock(nn.Module):
     """Two convolutions added to what they got: (n, c, size, size) -> (n, width, self.size, self.size)."""
 
     def __init__(self, channels: int, width: int, size: int, *, halving: bool) -> None:

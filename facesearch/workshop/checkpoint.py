@@ -1,26 +1,34 @@
-"""Read the weights of a model from a file that somebody else wrote: tensors only, no code, every key accounted for."""
+"""Read the weights of a model from a file that somebody else wrote: tensors only, no code in it is run."""
 
 from __future__ import annotations
 
 import pickle
 import warnings
 import zipfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import torch
-from torch import nn
 
+from facesearch.encoders.networks import network_of
+from facesearch.encoders.networks.preprocess import CropNetwork
+from facesearch.encoders.networks.strict_loading import COUNTER
 from facesearch.errors import WeightsError
 
 MAX_BYTES = 2 << 30  # twice the largest model known here; what is larger carries more than an encoder
 
 _WRAPPERS = ("state_dict", "model_state_dict", "state_dict_backbone", "model")
-_COUNTER = "num_batches_tracked"  # counts training steps; old checkpoints have none, inference never reads it
-_SHOWN = 3
 _SAVE_AGAIN = "save one with torch.save(model.state_dict(), ...) or as safetensors"
 _GET_AGAIN = "download or copy it again"
+
+
+def load_network(family: str, path: Path) -> CropNetwork:
+    """The network of a family with the weights in `path`, in eval mode: crops (n, h, w, 3) uint8 RGB -> (n, d) float32.
+
+    Raises `UnknownEncoderError`, or `WeightsError` if the checkpoint is damaged, unsafe or of another model.
+    """
+    return network_of(family, read_checkpoint(path), f"'{path}' as {family}")
 
 
 def read_checkpoint(path: Path) -> dict[str, torch.Tensor]:
@@ -41,32 +49,6 @@ def read_checkpoint(path: Path) -> dict[str, torch.Tensor]:
     if sum(tensor.numel() * tensor.element_size() for tensor in state.values()) > MAX_BYTES:
         raise WeightsError(f"'{path}' holds more than {MAX_BYTES >> 20} MiB of tensors: give the weights of one model")
     return {key: _checked(tensor, key, path) for key, tensor in state.items()}
-
-
-def load_strictly(module: nn.Module, state: Mapping[str, torch.Tensor], name: str) -> None:
-    """Put copies of `state` into `module` (which may be on the meta device): every key and shape has to fit.
-
-    Only the step counters of batch normalisation may be absent. `name` says in messages what is loaded as what.
-    Raises `WeightsError` naming the first keys that do not fit.
-    """
-    expected = module.state_dict()
-    missing = [key for key in expected if key not in state and not key.endswith(_COUNTER)]
-    unexpected = [key for key in state if key not in expected]
-    if missing or unexpected:
-        faults = [f"{text} {_some(keys)}" for text, keys in (("lacks", missing), ("also has", unexpected)) if keys]
-        raise WeightsError(f"{name}: the checkpoint {' and '.join(faults)}; is it of another model?")
-    wrong = [
-        f"{key} is {tuple(state[key].shape)}, not {tuple(tensor.shape)}"
-        for key, tensor in expected.items()
-        if key in state and state[key].shape != tensor.shape
-    ]
-    if wrong:
-        raise WeightsError(f"{name}: wrong shapes: {_some(wrong)}; is it of another model?")
-    values = {
-        key: state[key].to(tensor.dtype, copy=True) if key in state else torch.zeros((), dtype=tensor.dtype)
-        for key, tensor in expected.items()
-    }
-    module.load_state_dict(values, strict=True, assign=True)
 
 
 def _head(path: Path) -> tuple[bytes, int]:
@@ -154,16 +136,10 @@ def _checked(tensor: torch.Tensor, key: str, path: Path) -> torch.Tensor:
     if tensor.layout is not torch.strided or tensor.device.type != "cpu" or tensor.is_complex():
         raise WeightsError(f"'{path}' has a tensor that is not a plain array at '{key}': {_SAVE_AGAIN}")
     if not tensor.is_floating_point():
-        if key.endswith(_COUNTER):
+        if key.endswith(COUNTER):
             return tensor.detach()
         raise WeightsError(f"'{path}' has whole numbers as weights at '{key}': give the FP32 checkpoint")
     plain = tensor.detach().to(torch.float32)
     if plain.numel() and not all(bool(torch.isfinite(end)) for end in torch.aminmax(plain)):  # NaN becomes both ends
         raise WeightsError(f"'{path}' has NaN or infinite weights at '{key}': {_GET_AGAIN}")
     return plain
-
-
-def _some(items: Iterable[str]) -> str:
-    rows = list(items)
-    more = f" and {len(rows) - _SHOWN} more" if len(rows) > _SHOWN else ""
-    return ", ".join(rows[:_SHOWN]) + more

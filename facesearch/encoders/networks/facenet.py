@@ -11,7 +11,7 @@ from collections.abc import Mapping
 import torch
 from torch import nn
 
-from facesearch.encoders.families.torchvision_ops import ensure_torchvision
+from facesearch.encoders.networks.torchvision_ops import ensure_torchvision
 from facesearch.errors import UnknownEncoderError, WeightsError
 
 _DIMENSION = 512

@@ -26,9 +26,9 @@ from typing import Any
 import torch
 from torch import nn
 
-from facesearch.encoders.families import dlib_resnet
-from facesearch.encoders.families import network_of as family_network_of
-from facesearch.encoders.families.preprocess import CropNetwork
+from facesearch.encoders.networks import dlib_resnet
+from facesearch.encoders.networks import network_of as family_network_of
+from facesearch.encoders.networks.preprocess import CropNetwork
 from facesearch.errors import FacesearchError, WeightsError
 
 DYNAMIC = "int8-torch-dynamic"
@@ -215,13 +215,6 @@ def measured_ranges(prepared: Any) -> dict[str, tuple[float, int]]:
         scale, zero = observer.calculate_qparams()
         found[name] = (float(scale), int(zero))
     return found
-
-
-def convert_measured(prepared: Any) -> nn.Module:
-    """The INT8 network of a prepared one that has seen images; the same that its file will give."""
-    with _quiet():
-        _set_ranges(prepared, measured_ranges(prepared), "the network")
-        return _convert(prepared)
 
 
 def _convert(prepared: Any) -> nn.Module:

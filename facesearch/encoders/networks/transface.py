@@ -55,7 +55,7 @@ class TransFace(nn.Module):
         self.mask_token = nn.Parameter(torch.zeros(1, 1, width))
         self.pos_embed = nn.Parameter(torch.zeros(1, _TOKENS, width))
         self.patch_embed = PatchEmbedding(width)
-        self.blocks = nn.Sequential(*[Block(width) for _ in range(depth)])
+        self.blocks = nn.Sequential(*[TransformerBlock(width) for _ in range(depth)])
         self.norm = nn.LayerNorm(width)
         self.feature = nn.Sequential(
             nn.Linear(flat, width, bias=False),
@@ -94,7 +94,7 @@ class PatchEmbedding(nn.Module):
         return grid.reshape(-1, self._width, _TOKENS).transpose(1, 2)
 
 
-class Block(nn.Module):
+class TransformerBlock(nn.Module):
     """Pre-norm transformer block: attention, then a perceptron, each added to its input."""
 
     def __init__(self, width: int) -> None:

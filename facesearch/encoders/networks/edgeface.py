@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from facesearch.encoders.families.torchvision_ops import ensure_torchvision
+from facesearch.encoders.networks.torchvision_ops import ensure_torchvision
 from facesearch.errors import UnknownEncoderError
 
 _DIMENSION = 512
