@@ -7,7 +7,8 @@ from typing import Any
 
 from benchmarks.chart import COLOURS, Chart
 from benchmarks.common import read_results, table
-from indexes.kinds import FAMILIES, parse_kind
+from indexes.families import FAMILIES
+from indexes.kinds import parse_kind
 
 MILLION = 1_000_000
 PROJECTED = 10_000_000

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from functools import partial
 
-from indexes import makers
 from indexes.codes import Codes, Floats
 from indexes.container import SectionReader
+from indexes.families import Maker
 from indexes.kinds import Stage
 from indexes.rotation import RotatedCodes, principal_rotation
 
@@ -36,6 +36,5 @@ def _principal(components: int, x: Floats) -> Floats:
     return principal_rotation(x, components)
 
 
-def _maker(stage: Stage) -> makers.Maker:
-    maker: makers.Maker = getattr(makers, stage.family.maker)
-    return maker
+def _maker(stage: Stage) -> Maker:
+    return stage.family.maker()

@@ -22,14 +22,13 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import BinaryIO, TypeVar
+from typing import BinaryIO, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from facesearch.files.durable import write_atomically
 from indexes.errors import DamagedIndexError, MissingIndexError, VectorIndexError
-from indexes.protocol import StrPath
 
 MAGIC = b"FSINDEX\x01"
 FORMAT = 2
@@ -39,6 +38,7 @@ _ALIGNMENT = 64
 _LENGTH_BYTES = 8
 _TAIL_BYTES = _LENGTH_BYTES + len(MAGIC)
 
+StrPath: TypeAlias = str | os.PathLike[str]
 T = TypeVar("T")
 
 

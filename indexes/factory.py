@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from indexes.coder import Coder
-from indexes.container import Footer, SectionReader, read_container
+from indexes.container import Footer, SectionReader, StrPath, read_container
 from indexes.errors import DamagedIndexError, UnsuitableKindError, VectorIndexError
 from indexes.kinds import code_of, parse_kind
-from indexes.protocol import StrPath, VectorIndex
+from indexes.protocol import VectorIndex
 from indexes.rows import RowsIndex
 
 

@@ -1,199 +1,29 @@
-"""The grammar of index kinds, as one table with a row per family of codes.
+"""The grammar of index kinds.
 
     kind   = stage | stage "+" stage       the second stage re-ranks what the first, the faster one, proposes
     stage  = [ "pca" d "," ] [ "ivf" n "," ] code
     code   = flat | fp16 | sq8 | sq6 | sq4 | pq<m> | opq<m> | fs<m> | rabitq | hnsw<M> | hnsw<M>,sq8 | tcq<m>
 
 as in `sq8`, `pca256,sq4`, `ivf1024,sq8`, `rabitq+sq4`, `pca128,fs32+sq8`, `pca128,fs32+pca128,sq4`. Every stage sees
-the whole vector. A new code is a new row, and an entry in `indexes.makers` that makes and restores its codes.
+the whole vector. A new code is a new file in `indexes.families`.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
 from numbers import Integral
 
 from indexes.errors import UnknownKindError, UnsuitableKindError
+from indexes.families import FAMILIES, Family
+from indexes.families.family import LEAST_SAMPLE
 
 LARGE_GALLERY_KIND = "pca128,fs32+sq8"
 _LARGEST_DIMENSION = 65_536
-_LEAST_SAMPLE = 256  # vectors to learn anything from
 _SETTLED_TIMES = 4
 _PER_LIST = 16
 
 
-def _fits_always(dimension: int, parameter: int) -> str:
-    return ""
-
-
-def _dividing(form: str, factor: int = 1) -> Callable[[int, int], str]:
-    """Tell what is wrong where factor times the parameter does not divide the dimension."""
-
-    def misfit(dimension: int, m: int) -> str:
-        if dimension % (factor * m) == 0:
-            return ""
-        fitting = [one for one in range(1, dimension // factor + 1) if dimension % (factor * one) == 0]
-        nearest = sorted(sorted(fitting, key=lambda one: abs(one - m))[:12])
-        if not nearest:
-            return f"it is odd, and {form} needs an even one"
-        what = "m" if factor == 1 else f"{factor} m"
-        return f"{what} has to divide it, as in {', '.join(form.replace('<m>', str(one)) for one in nearest)}"
-
-    return misfit
-
-
-def _too_few_neighbours(dimension: int, m: int) -> str:
-    return "" if m >= 2 else "M has to be 2 or more"
-
-
-@dataclass(frozen=True, slots=True)
-class Family:
-    """One row of the table. `parameter` is the number in the code's name, 0 where the family takes none."""
-
-    form: str  # as users write it
-    pattern: str  # whole name; its only group is the parameter
-    maker: str  # name in `indexes.makers`
-    summary: str
-    exact_to: str  # how far scores are from the exact ones, in words
-    bytes_per_vector: Callable[[int, int], float]  # (dimension, parameter)
-    learns: bool = False  # whether training changes anything
-    training_size: int = 0  # vectors that training has to see before the first add; 0: ready from the start
-    misfit: Callable[[int, int], str] = _fits_always  # (dimension, parameter) -> why not, or ""
-    removes: bool = True  # natively; otherwise the removed is wiped and skipped, until there is much of it
-    exhaustive: bool = True  # a search looks at every vector as it is stored
-    portable: bool = True  # a vector's code can be kept outside the index and given back, see `indexes.coder`
-    inverts: bool = True  # whether an inverted file can stand in front
-
-
-FAMILIES: tuple[Family, ...] = (
-    Family(
-        form="flat",
-        pattern="flat",
-        maker="FLAT",
-        summary="FP32",
-        exact_to="exact",
-        bytes_per_vector=lambda dimension, _: 4.0 * dimension,
-    ),
-    Family(
-        form="fp16",
-        pattern="fp16",
-        maker="FP16",
-        summary="FP16",
-        exact_to="0.0001 of cosine",
-        bytes_per_vector=lambda dimension, _: 2.0 * dimension,
-    ),
-    Family(
-        form="sq8",
-        pattern="sq(8)",
-        maker="SQ",
-        summary="INT8, one byte per component, ready without training",
-        exact_to="0.001 of cosine",
-        bytes_per_vector=lambda dimension, _: float(dimension),
-        learns=True,
-    ),
-    Family(
-        form="sq6",
-        pattern="sq(6)",
-        maker="SQ",
-        summary="6 bits per component, ready without training",
-        exact_to="0.005 of cosine",
-        bytes_per_vector=lambda dimension, _: float((6 * dimension + 7) // 8),
-        learns=True,
-    ),
-    Family(
-        form="sq4",
-        pattern="sq(4)",
-        maker="SQ",
-        summary="4 bits per component, ready without training",
-        exact_to="0.02 of cosine",
-        bytes_per_vector=lambda dimension, _: float((4 * dimension + 7) // 8),
-        learns=True,
-    ),
-    Family(
-        form="pq<m>",
-        pattern=r"pq([1-9]\d{0,4})",
-        maker="PQ",
-        summary="product quantization, m bytes per vector, m divides the dimension",
-        exact_to="the better, the larger m",
-        bytes_per_vector=lambda _, m: float(m),
-        learns=True,
-        training_size=_LEAST_SAMPLE,
-        misfit=_dividing("pq<m>"),
-    ),
-    Family(
-        form="opq<m>",
-        pattern=r"opq([1-9]\d{0,4})",
-        maker="OPQ",
-        summary="product quantization behind a learnt rotation, m bytes per vector, m divides the dimension",
-        exact_to="the better, the larger m",
-        bytes_per_vector=lambda _, m: float(m),
-        learns=True,
-        training_size=_LEAST_SAMPLE,
-        misfit=_dividing("opq<m>"),
-    ),
-    Family(
-        form="fs<m>",
-        pattern=r"fs([1-9]\d{0,4})",
-        maker="FASTSCAN",
-        summary="product quantization by 4 bits, scanned fast, m bytes per vector, 2 m divides the dimension",
-        exact_to="the better, the larger m; nearest by a rougher sum",
-        bytes_per_vector=lambda _, m: float(m),
-        learns=True,
-        training_size=_LEAST_SAMPLE,
-        misfit=_dividing("fs<m>", 2),
-        exhaustive=False,
-        portable=False,
-    ),
-    Family(
-        form="rabitq",
-        pattern="rabitq",
-        maker="RABITQ",
-        summary="one bit per component and 8 bytes, ready without training",
-        exact_to="0.05 of cosine",
-        bytes_per_vector=lambda dimension, _: float((dimension + 7) // 8 + 8),
-        inverts=False,
-    ),
-    Family(
-        form="hnsw<M>",
-        pattern=r"hnsw([1-9]\d{0,2})",
-        maker="HNSW_FLAT",
-        summary="a graph over FP32, M to 2 M neighbours of each vector",
-        exact_to="exact, of the vectors that the walk meets",
-        bytes_per_vector=lambda dimension, m: 4.0 * dimension + 8 * m + 16,
-        misfit=_too_few_neighbours,
-        removes=False,
-        exhaustive=False,
-        inverts=False,
-        portable=False,
-    ),
-    Family(
-        form="hnsw<M>,sq8",
-        pattern=r"hnsw([1-9]\d{0,2}),sq8",
-        maker="HNSW_SQ8",
-        summary="the same over INT8",
-        exact_to="0.001 of cosine, of the vectors that the walk meets",
-        bytes_per_vector=lambda dimension, m: 1.0 * dimension + 8 * m + 16,
-        misfit=_too_few_neighbours,
-        removes=False,
-        exhaustive=False,
-        inverts=False,
-        portable=False,
-    ),
-    Family(
-        form="tcq<m>",
-        pattern=r"tcq([1-9]\d{0,4})",
-        maker="TRELLIS",
-        summary="trellis-coded principal components, m bytes per vector, the best per byte; slower",
-        exact_to="the better, the larger m",
-        bytes_per_vector=lambda _, m: float(m),
-        learns=True,
-        training_size=_LEAST_SAMPLE,
-        misfit=lambda dimension, m: "" if 2 <= m <= dimension else "m has to be from 2 to the dimension",
-        inverts=False,
-    ),
-)
 _PCA = "pca<d>"
 _IVF = "ivf<n>"
 _BYTES_IN_LIST = 16  # a serial number in the list and one beside the rows
@@ -226,7 +56,7 @@ class Stage:
         """Vectors that training has to see; 0: ready from the start."""
         if not (self.components or self.lists):
             return self.family.training_size
-        return max(_LEAST_SAMPLE, self.components, self.family.training_size)
+        return max(LEAST_SAMPLE, self.components, self.family.training_size)
 
     def misfit(self, dimension: int) -> str:
         """Why the stage does not fit the dimension, or ""."""

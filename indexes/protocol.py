@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from os import PathLike
-from typing import TYPE_CHECKING, Protocol, TypeAlias, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import ArrayLike, NDArray
 
-    from indexes.container import SavedIndex
-
-StrPath: TypeAlias = str | PathLike[str]
+    from indexes.container import SavedIndex, StrPath
 
 
 @runtime_checkable

@@ -10,11 +10,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from indexes.building import empty_codes, restored_codes
 from indexes.codes import Codes, PortableCodes, Progress, Rows
-from indexes.container import SavedIndex, SectionReader, SectionWriter, write_container
+from indexes.container import SavedIndex, SectionReader, SectionWriter, StrPath, write_container
 from indexes.errors import InvalidInputError, TrainingError, UntrainedIndexError, VectorIndexError
 from indexes.inputs import are_members, as_codes, as_ids, as_k, as_new_ids, as_vectors
 from indexes.kinds import Kind
-from indexes.protocol import StrPath
 from indexes.row_search import RowSearch
 from indexes.threads import ThreadChoice
 

@@ -10,7 +10,7 @@ from index_samples import directions
 
 import indexes
 from indexes import UnknownKindError, UnsuitableKindError, VectorIndexError, create_index, parse_kind
-from indexes.kinds import FAMILIES
+from indexes.families import FAMILIES
 
 
 @pytest.mark.parametrize(

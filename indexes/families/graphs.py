@@ -1,12 +1,13 @@
-"""The FAISS graphs, and what one read from a file must show."""
+"""`hnsw<M>`, `hnsw<M>,sq8`: graphs over FP32 or INT8."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from indexes.codecs import is_flat, is_sq, preset_ranges
 from indexes.faiss_library import faiss
-from indexes.graph import EF_CONSTRUCTION
+from indexes.families.family import Family, Maker
+from indexes.families.flat import is_flat
+from indexes.families.scalar import is_sq, preset_ranges
 
 
 def flat_graph(dimension: int, neighbours: int) -> Any:
@@ -33,6 +34,8 @@ def is_sq8_graph(base: Any, dimension: int, neighbours: int) -> bool:
 
 
 def _settled(base: Any) -> Any:
+    from indexes.graph import EF_CONSTRUCTION
+
     base.hnsw.efConstruction = EF_CONSTRUCTION
     return base
 
@@ -45,3 +48,48 @@ def _is_graph(base: Any, dimension: int, neighbours: int) -> bool:
         and base.hnsw.nb_neighbors(0) == 2 * neighbours
         and base.storage.ntotal == base.ntotal == base.hnsw.levels.size()
     )
+
+
+def _too_few_neighbours(dimension: int, m: int) -> str:
+    return "" if m >= 2 else "M has to be 2 or more"
+
+
+def _flat_maker() -> Maker:
+    from indexes.making import GraphMaker
+
+    return GraphMaker(flat_graph, is_flat_graph)
+
+
+def _sq8_maker() -> Maker:
+    from indexes.making import GraphMaker
+
+    return GraphMaker(sq8_graph, is_sq8_graph)
+
+
+HNSW = Family(
+    form="hnsw<M>",
+    pattern=r"hnsw([1-9]\d{0,2})",
+    maker=_flat_maker,
+    summary="a graph over FP32, M to 2 M neighbours of each vector",
+    exact_to="exact, of the vectors that the walk meets",
+    bytes_per_vector=lambda dimension, m: 4.0 * dimension + 8 * m + 16,
+    misfit=_too_few_neighbours,
+    removes=False,
+    exhaustive=False,
+    inverts=False,
+    portable=False,
+)
+
+HNSW_SQ8 = Family(
+    form="hnsw<M>,sq8",
+    pattern=r"hnsw([1-9]\d{0,2}),sq8",
+    maker=_sq8_maker,
+    summary="the same over INT8",
+    exact_to="0.001 of cosine, of the vectors that the walk meets",
+    bytes_per_vector=lambda dimension, m: 1.0 * dimension + 8 * m + 16,
+    misfit=_too_few_neighbours,
+    removes=False,
+    exhaustive=False,
+    inverts=False,
+    portable=False,
+)

@@ -1,34 +1,22 @@
-"""How the codes of each family in the table of `indexes.kinds` are made empty, and restored from a file."""
+"""How codes are made empty, and restored from a file, for families that are alike in this: one class for each way."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Protocol
+from typing import Any
 
-from indexes import codecs, graph_bases, inverted_bases, rotation
+from indexes import rotation
 from indexes.codes import Codes, FaissCodes, FaissFamily, Floats, Progress
 from indexes.container import SectionReader
 from indexes.graph import GraphCodes
 from indexes.inverted import InvertedCodes
-from indexes.shards import ScannedCodes
-from indexes.trellis_codes import TrellisMaker
-
-
-class Maker(Protocol):
-    """Makes the codes of one family. lists: of an inverted file in front of them, 0 without."""
-
-    def make(self, dimension: int, parameter: int, lists: int) -> Codes: ...
-
-    def restore(self, reader: SectionReader, name: str, dimension: int, parameter: int, lists: int) -> Codes:
-        """Codes from the sections of a file whose names begin with name; raises VectorIndexError if they are others."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
 class FaissMaker:
-    """Codes of one FAISS base; see `indexes.codecs` for the functions."""
+    """Codes of one FAISS base; the functions are in the families' files."""
 
     base: Callable[[int, int], Any]
     is_base: Callable[[Any, int, int], bool]
@@ -110,52 +98,3 @@ class GraphMaker:
             return self.is_base(base, dimension, parameter)
 
         return GraphCodes.restored(reader, name, is_base, partial(self.base, dimension, parameter))
-
-
-FLAT = FaissMaker(
-    codecs.flat_base,
-    codecs.is_flat,
-    inverted=inverted_bases.flat_lists,
-    is_inverted=inverted_bases.are_flat_lists,
-    selects=True,
-)
-FP16 = FaissMaker(
-    codecs.fp16_base,
-    codecs.is_fp16,
-    inverted=inverted_bases.fp16_lists,
-    is_inverted=inverted_bases.are_fp16_lists,
-    selects=True,
-)
-SQ = FaissMaker(
-    codecs.sq_base,
-    codecs.is_sq,
-    codecs.train_sq,
-    inverted=inverted_bases.sq_lists,
-    is_inverted=inverted_bases.are_sq_lists,
-    copy_training=codecs.copy_ranges,
-    selects=True,
-)
-PQ = FaissMaker(
-    codecs.pq_base,
-    codecs.is_pq,
-    codecs.train_pq,
-    inverted=inverted_bases.pq_lists,
-    is_inverted=inverted_bases.are_pq_lists,
-    copy_training=codecs.copy_codebook,
-)
-OPQ = RotatedMaker(PQ, rotation.balanced_rotation)
-FASTSCAN = FaissMaker(
-    codecs.fastscan_base,
-    codecs.is_fastscan,
-    codecs.train_pq,
-    precise=False,
-    remove=codecs.remove_fastscan,
-    codes=ScannedCodes,
-    inverted=inverted_bases.fastscan_lists,
-    is_inverted=inverted_bases.are_fastscan_lists,
-    copy_training=codecs.copy_codebook,
-)
-RABITQ = RotatedMaker(FaissMaker(codecs.rabitq_base, codecs.is_rabitq, selects=True))
-TRELLIS = TrellisMaker()
-HNSW_FLAT = GraphMaker(graph_bases.flat_graph, graph_bases.is_flat_graph)
-HNSW_SQ8 = GraphMaker(graph_bases.sq8_graph, graph_bases.is_sq8_graph)

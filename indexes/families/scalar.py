@@ -1,0 +1,155 @@
+"""`sq8`, `sq6`, `sq4`: 8, 6 or 4 bits per component."""
+
+from __future__ import annotations
+
+from math import sqrt
+from typing import TYPE_CHECKING, Any
+
+from indexes.faiss_library import faiss
+from indexes.families.bases import holds_codes, holds_lists, scalar_lists
+from indexes.families.family import Family, Maker
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from indexes.codes import Progress
+
+# Components of unit vectors have variance 1/d when directions are spread out. The range that a scalar code covers, in
+# standard deviations: what is clipped against what is rounded. Six clip practically nothing and leave 256 steps fine
+# (cosine between a 512-d vector and its INT8 form: 0.9999); few steps need a narrow range.
+# Vectors that lie in few components, such as one-hot ones, are clipped hard, trained or not: not what encoders give.
+_SIGMAS = {8: 6.0, 6: 3.8, 4: 2.6}
+SCALAR_TYPES = {8: "QT_8bit", 6: "QT_6bit", 4: "QT_4bit"}
+# A component that hardly varied in training may vary later: its range never shrinks below this part of the preset.
+_NARROWEST = 1 / 16
+_SMALLEST_SAMPLE = 256  # below this, a preset is the better guess
+
+
+def sq_base(dimension: int, bits: int) -> Any:
+    """Make a base that is ready without training: every component covers ± some standard deviations, at most ±1."""
+    library = faiss()
+    kind = getattr(library.ScalarQuantizer, SCALAR_TYPES[bits])
+    base = library.IndexScalarQuantizer(dimension, kind, library.METRIC_INNER_PRODUCT)
+    preset_ranges(base, bits)
+    base.is_trained = True
+    return base
+
+
+def preset_ranges(base: Any, bits: int) -> None:
+    """Let the scalar quantizer of a base cover what components of unit vectors are when nothing else is known."""
+    import numpy as np
+
+    half = np.full(base.d, _preset_half_width(base.d, bits))
+    _set_ranges(base, -half, half)
+
+
+def train_sq(base: Any, x: NDArray[Any], progress: Progress | None = None) -> None:
+    """Set each component's range to mean ± some standard deviations of x, within [-1, 1]; few vectors teach nothing."""
+    import numpy as np
+
+    n, d = x.shape
+    if n < _SMALLEST_SAMPLE:
+        return
+    library = faiss()
+    bits = next(bits for bits, name in SCALAR_TYPES.items() if base.sq.qtype == getattr(library.ScalarQuantizer, name))
+    preset = _preset_half_width(d, bits)
+    mean = np.clip(x.mean(axis=0, dtype=np.float64), -1.0, 1.0)  # (d,)
+    half = np.maximum(_SIGMAS[bits] * x.std(axis=0, dtype=np.float64), preset * _NARROWEST)  # (d,)
+    _set_ranges(base, np.maximum(mean - half, -1.0), np.minimum(mean + half, 1.0))
+
+
+def copy_ranges(source: Any, target: Any) -> None:
+    """Give a scalar quantizer the ranges of another one."""
+    target.sq = source.sq
+    target.is_trained = source.is_trained
+
+
+def is_sq(base: Any, dimension: int, bits: int) -> bool:
+    library = faiss()
+    if not isinstance(base, library.IndexScalarQuantizer) or not holds_codes(
+        base, dimension, (dimension * bits + 7) // 8
+    ):
+        return False
+    return base.is_trained and are_ranges(base, dimension, bits)
+
+
+def are_ranges(base: Any, dimension: int, bits: int) -> bool:
+    """Whether the scalar quantizer of a base has so many bits, and finite ranges."""
+    import numpy as np
+
+    library = faiss()
+    ranges = library.vector_to_array(base.sq.trained)  # (2 * dimension,): lowest values, then widths
+    return (
+        base.sq.qtype == getattr(library.ScalarQuantizer, SCALAR_TYPES[bits])
+        and ranges.size == 2 * dimension
+        and bool(np.isfinite(ranges).all())
+    )
+
+
+def sq_lists(dimension: int, bits: int, lists: int) -> Any:
+    return scalar_lists(dimension, lists, SCALAR_TYPES[bits])
+
+
+def are_sq_lists(base: Any, dimension: int, bits: int, lists: int) -> bool:
+    return (
+        isinstance(base, faiss().IndexIVFScalarQuantizer)
+        and holds_lists(base, dimension, lists, (dimension * bits + 7) // 8)
+        and (are_ranges(base, dimension, bits) or not base.is_trained)
+    )
+
+
+def _preset_half_width(dimension: int, bits: int) -> float:
+    return min(1.0, _SIGMAS[bits] / sqrt(dimension))
+
+
+def _set_ranges(base: Any, low: NDArray[Any], high: NDArray[Any]) -> None:
+    """Write the table of FAISS's scalar quantizers: the lowest value of every component, then every one's width."""
+    import numpy as np
+
+    table = np.concatenate([low, high - low]).astype(np.float32)  # (2 * dimension,)
+    faiss().copy_array_to_vector(table, base.sq.trained)
+
+
+def _maker() -> Maker:
+    from indexes.making import FaissMaker
+
+    return FaissMaker(
+        sq_base,
+        is_sq,
+        train_sq,
+        inverted=sq_lists,
+        is_inverted=are_sq_lists,
+        copy_training=copy_ranges,
+        selects=True,
+    )
+
+
+SQ8 = Family(
+    form="sq8",
+    pattern="sq(8)",
+    maker=_maker,
+    summary="INT8, one byte per component, ready without training",
+    exact_to="0.001 of cosine",
+    bytes_per_vector=lambda dimension, _: float(dimension),
+    learns=True,
+)
+
+SQ6 = Family(
+    form="sq6",
+    pattern="sq(6)",
+    maker=_maker,
+    summary="6 bits per component, ready without training",
+    exact_to="0.005 of cosine",
+    bytes_per_vector=lambda dimension, _: float((6 * dimension + 7) // 8),
+    learns=True,
+)
+
+SQ4 = Family(
+    form="sq4",
+    pattern="sq(4)",
+    maker=_maker,
+    summary="4 bits per component, ready without training",
+    exact_to="0.02 of cosine",
+    bytes_per_vector=lambda dimension, _: float((4 * dimension + 7) // 8),
+    learns=True,
+)
