@@ -9,9 +9,8 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from facesearch.encoders import manifest as manifests
 from facesearch.encoders.catalog import ModelFile
-from facesearch.encoders.manifest import Manifest, is_model_name
+from facesearch.encoders.manifest import FILE_NAME, LARGEST, Manifest, is_model_name
 from facesearch.errors import UsageError, WeightsError
 from facesearch.files import locations
 
@@ -34,20 +33,22 @@ def stored_names() -> list[str]:
         entries = sorted(models_folder().iterdir())
     except (FileNotFoundError, NotADirectoryError):
         return []
-    return [entry.name for entry in entries if is_model_name(entry.name) and (entry / manifests.FILE_NAME).exists()]
+    return [entry.name for entry in entries if is_model_name(entry.name) and (entry / FILE_NAME).exists()]
 
 
 def read_manifest(name: str) -> Manifest | None:
     """The manifest of a model, None where it is not in the model folder; raises `WeightsError` if it is damaged."""
     folder = model_folder(name)
     try:
-        with (folder / manifests.FILE_NAME).open("rb") as file:
-            data = file.read(manifests.LARGEST + 1)
+        with (folder / FILE_NAME).open("rb") as file:
+            data = file.read(LARGEST + 1)
     except (FileNotFoundError, NotADirectoryError):
         return None
-    if len(data) > manifests.LARGEST:
+    if len(data) > LARGEST:
         raise WeightsError(f"the manifest of model {name} is damaged (too large): facesearch encoders remove {name}")
-    return manifests.parse(data, folder)
+    from facesearch.encoders.manifest_format import parse  # 9 ms that the embedded model does without
+
+    return parse(data, folder)
 
 
 def read_file(file: ModelFile) -> bytes:

@@ -16,9 +16,9 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from facesearch.encoders import manifest as manifests
 from facesearch.encoders.catalog import Model, ModelFile
-from facesearch.encoders.manifest import Manifest
+from facesearch.encoders.manifest import FILE_NAME, Manifest
+from facesearch.encoders.manifest_format import dump, parse
 from facesearch.encoders.registry import find_model
 from facesearch.encoders.storage import model_folder, models_folder, read_manifest
 from facesearch.errors import FacesearchError, UsageError
@@ -90,7 +90,7 @@ def staged_model(name: str, *, overwrite: bool = False) -> Iterator[Path]:
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
     """Write `manifest` into the folder of its model, in place of an earlier one; whole or not at all."""
-    write_atomically(folder / manifests.FILE_NAME, lambda file: file.write(manifests.dump(manifest)))
+    write_atomically(folder / FILE_NAME, lambda file: file.write(dump(manifest)))
 
 
 def add_file(
@@ -130,12 +130,12 @@ def add_file(
                 file = replace(file, path=target)
                 kept = tuple(_without(present.files, file))
                 updated = replace(present, files=(*kept, file))
-                manifests.parse(manifests.dump(updated), folder)  # what could not be read again is not written
+                parse(dump(updated), folder)  # what could not be read again is not written
                 if len(kept) != len(present.files):  # at no moment does a manifest name a file that it does not fit
                     write_manifest(folder, replace(present, files=kept))
             write_manifest(folder, updated)
         except BaseException:
-            if not (folder / manifests.FILE_NAME).exists():
+            if not (folder / FILE_NAME).exists():
                 shutil.rmtree(folder, ignore_errors=True)
             raise
         _remove_unlisted(folder, updated)
@@ -177,7 +177,7 @@ def _without(files: tuple[ModelFile, ...], new: ModelFile) -> Iterator[ModelFile
 
 
 def _remove_unlisted(folder: Path, manifest: Manifest) -> None:
-    listed = {manifests.FILE_NAME, *(file.path.name for file in manifest.files)}
+    listed = {FILE_NAME, *(file.path.name for file in manifest.files)}
     for path in folder.iterdir():
         if path.name not in listed:
             path.unlink(missing_ok=True)

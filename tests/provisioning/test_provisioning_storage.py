@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from facesearch.encoders import find_model, load_encoder, manifest, models, variants
+from facesearch.encoders import find_model, load_encoder, manifest_format, models, variants
 from facesearch.encoders.manifest import FILE_NAME, LARGEST
 from facesearch.encoders.storage import models_folder, read_manifest, stored_names
 from facesearch.errors import FacesearchError, UnknownEncoderError, UsageError, WeightsError
@@ -160,7 +160,7 @@ def test_a_model_that_version_0_1_0_imported_and_quantized_opens_and_its_manifes
     assert load_encoder("small:int8").encode(crops).shape == (1, DIMENSION)
     stored = read_manifest("small")
     assert stored is not None
-    assert manifest.dump(stored) == (models_folder() / "small" / FILE_NAME).read_bytes()
+    assert manifest_format.dump(stored) == (models_folder() / "small" / FILE_NAME).read_bytes()
 
 
 ANYTHING = st.recursive(
@@ -177,12 +177,12 @@ def test_whatever_stands_in_a_manifest_it_is_read_or_refused_in_one_line(data: s
     place = data.draw(st.sampled_from([document, document["files"][0], document["source"], document["versions"]]))
     place[data.draw(st.sampled_from(sorted(place)))] = data.draw(ANYTHING)
     try:
-        read = manifest.parse(json.dumps(document).encode("utf-8", "surrogatepass"), folder)
+        read = manifest_format.parse(json.dumps(document).encode("utf-8", "surrogatepass"), folder)
     except WeightsError as error:
         assert str(error).isprintable()
         assert "the manifest of model small is damaged (" in str(error)
     else:
-        assert manifest.parse(manifest.dump(read), folder) == read
+        assert manifest_format.parse(manifest_format.dump(read), folder) == read
 
 
 @pytest.mark.parametrize("data", [b"", b"{", b"[]", b"\xff\xfe", b"[" * 100_000, b" " * (LARGEST + 1)])
