@@ -1,4 +1,4 @@
-"""The tables and the chart of docs/indexes.md, and the row of README.md on a million templates."""
+"""The tables and the chart of the pages on indexes (docs/reference, docs/research), and a row of README.md."""
 
 from __future__ import annotations
 

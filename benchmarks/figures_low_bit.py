@@ -1,4 +1,4 @@
-"""The tables and the chart of docs/low-bit.md: few bits, and INT8 with the same balancing."""
+"""The tables and the chart of docs/research/low-bit.md: few bits, and INT8 with the same balancing."""
 
 from __future__ import annotations
 

@@ -105,6 +105,6 @@ def _leave_one_out() -> tuple[str, str]:
     first = run["rows"][0]
     return (
         f"LFW leave-one-out, {first['probes']:,} searches among {first['gallery_size']:,} photos "
-        "([all encoders and kinds](docs/results.md))",
+        "([all encoders and kinds](docs/research/results.md))",
         "top-1 " + "; ".join(parts),
     )
