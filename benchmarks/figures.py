@@ -1,13 +1,15 @@
 """Write the tables of README.md and docs/ from the results beside this file.
 
-    python -m benchmarks.figures
+    python -m benchmarks.figures            # write them
+    python -m benchmarks.figures --check    # only say which documents differ from the results; status 1 if any does
 
 A table stands between `<!-- figures NAME: … -->` and `<!-- /figures -->`; NAME is one of `TABLES`. A test fails when a
-document and the results differ. Charts of docs/ are drawn from the same results.
+document and the results differ. The charts in docs/images are drawn from the same results.
 """
 
 from __future__ import annotations
 
+import argparse
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -22,7 +24,8 @@ from benchmarks import (
 )
 
 ROOT = Path(__file__).parents[1]
-DOCUMENTS = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
+IMAGES = ROOT / "docs" / "images"
+DOCUMENTS = (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")))
 TABLES: dict[str, Callable[[], str]] = {
     "overview": figures_overview.overview,
     "ready-templates": figures_overview.ready_templates,
@@ -56,8 +59,8 @@ TABLES: dict[str, Callable[[], str]] = {
 }
 
 CHARTS: dict[Path, Callable[[], str]] = {
-    ROOT / "docs" / "indexes-growth.svg": figures_indexes.chart,
-    ROOT / "docs" / "low-bit-budget.svg": figures_low_bit.chart,
+    IMAGES / "index-growth.svg": figures_indexes.chart,
+    IMAGES / "low-bit-budget.svg": figures_low_bit.chart,
 }
 
 _BLOCK = re.compile(r"(<!-- figures (\S+): [^>]*-->\n).*?(<!-- /figures -->)", re.DOTALL)
@@ -68,13 +71,23 @@ def filled(text: str) -> str:
     return _BLOCK.sub(lambda match: match[1] + TABLES[match[2]]() + match[3], text)
 
 
+def outdated() -> dict[Path, str]:
+    """Documents and charts that differ from the results, with the text that they should have."""
+    texts = {path: filled(path.read_text(encoding="utf-8")) for path in DOCUMENTS}
+    texts |= {path: chart() for path, chart in CHARTS.items()}
+    return {path: text for path, text in texts.items() if not path.exists() or path.read_text(encoding="utf-8") != text}
+
+
 def main() -> None:
-    for path in DOCUMENTS:
-        text = path.read_text(encoding="utf-8")
-        if (new := filled(text)) != text:
-            path.write_text(new, encoding="utf-8")
-    for path, chart in CHARTS.items():
-        path.write_text(chart(), encoding="utf-8")
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--check", action="store_true", help="write nothing; status 1 if a document is out of date")
+    check = parser.parse_args().check
+    differing = outdated()
+    for path, text in differing.items():
+        print(path.relative_to(ROOT))
+        if not check:
+            path.write_text(text, encoding="utf-8")
+    raise SystemExit(bool(check and differing))
 
 
 if __name__ == "__main__":

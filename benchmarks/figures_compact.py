@@ -1,4 +1,4 @@
-"""The tables of docs/compact.md, from results/compact_templates.json."""
+"""The tables of docs/research/compact.md, from results/compact_templates.json."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The tables of docs/results.md and docs/reproduction.md."""
+"""The tables of docs/research/results.md and docs/research/reproduction.md."""
 
 from __future__ import annotations
 

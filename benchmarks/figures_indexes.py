@@ -1,4 +1,4 @@
-"""The tables and the chart of docs/indexes.md, and the row of README.md on a million templates."""
+"""The tables and the chart of the pages on indexes (docs/reference, docs/research), and a row of README.md."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ def kinds() -> str:
     """The grammar's codes: bytes, training, removal, what they are exact to."""
     rows = []
     for family in FAMILIES:
-        training = f"{family.training_size} templates" if family.training_size else "none needed"
+        training = f"{family.training_size} templates" if family.training_size else "none"
         if family.learns and not family.training_size:
-            training = "ready; better from 256 templates on"
+            training = "optional, from 256 templates"
         sizes = [f"{family.bytes_per_vector(d, _example(family.form, d)):g}" for d in (128, 512)]
-        removal = "yes" if family.removes else "wiped and skipped; built anew from a fifth on"
+        removal = "yes" if family.removes else "wiped and skipped; rebuilt once a fifth is gone"
         name = family.form if _example(family.form, 512) == 0 else f"{family.form}, as {_named(family.form, 512)}"
         rows.append((f"`{name}`", family.summary, " / ".join(sizes), training, removal, family.exact_to))
     return table(("code", "what", "bytes, 128-d / 512-d", "training", "removal", "exact to"), rows)
@@ -44,8 +44,8 @@ def million() -> str:
         "100 queries, ms",
         "against flat",
         "against matrix products",
-        "opened, s",
-        "built, s of processor",
+        "to open, s",
+        "to build, CPU s",
     )
     products = next(
         row["batch_products_ms"] for row in rows if row["templates"] == largest and "batch_products_ms" in row

@@ -1,4 +1,4 @@
-"""The tables of docs/int8.md."""
+"""The tables of docs/research/int8.md."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The tables and the chart of docs/low-bit.md: few bits, and INT8 with the same balancing."""
+"""The tables and the chart of docs/research/low-bit.md: few bits, and INT8 with the same balancing."""
 
 from __future__ import annotations
 
@@ -79,13 +79,11 @@ def weights() -> str:
 
 
 def chart() -> str:
-    """What a budget of bits costs in identity similarity: lines with bits shared out, dots with the same everywhere."""
+    """What a budget of bits costs in identity similarity: lines with bits allocated, dots with the same everywhere."""
     curves = next(row for row in _results(_CHARTED)["rows"] if row["row"] == _FULL)["pareto"]
     values = [value for points in curves.values() for _, *both in points for value in both if value]
     budgets = range(3, 9)
-    drawn = Chart(
-        "Fall of identity similarity over average bits", (budgets[0], budgets[-1]), (min(values), max(values))
-    )
+    drawn = Chart("Loss of identity similarity by average bits", (budgets[0], budgets[-1]), (min(values), max(values)))
     for (side, points), colour in zip(curves.items(), COLOURS[::2], strict=False):
         drawn.line([(bits, shared) for bits, shared, _ in points], colour)
         drawn.dots([(bits, same) for bits, _, same in points if same is not None], colour)

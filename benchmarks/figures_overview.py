@@ -18,17 +18,17 @@ def overview() -> str:
     detection = [row for row in read_results("detection") if row["threads"] == 2]
     rows = [
         (
-            "LFW, 6,000 pairs, own detection",
+            "LFW, 6,000 pairs, with our own face detection",
             f"{pairs['accuracy']:.4f} ± {pairs['accuracy_std']:.4f}; "
             f"{photos['without_a_face']} of {photos['images']:,} photos without a face",
         ),
         (
             f"LFW, {probe['identities']:,} people enrolled with one photo, {probe['probes']:,} probes",
             f"top-1 {probe['top1']['rate']:.4f} ({low:.4f} to {high:.4f}); "
-            f"{probe['failed_to_enrol']} first photos rejected count as misses",
+            f"the {probe['failed_to_enrol']} rejected first photos count as misses",
         ),
         (
-            "embedded encoder against dlib's own output",
+            "included encoder against dlib's own output",
             f"cosine at least {math.floor(shipped['cosine_min'] * 1e6) / 1e6:.6f}; {shipped['bytes'] / 1e6:.1f} MB, "
             f"{shipped['encode_ms']:.1f} ms per face on one core",
         ),
@@ -105,6 +105,6 @@ def _leave_one_out() -> tuple[str, str]:
     first = run["rows"][0]
     return (
         f"LFW leave-one-out, {first['probes']:,} searches among {first['gallery_size']:,} photos "
-        "([all encoders and kinds](docs/results.md))",
+        "([all encoders and kinds](docs/research/results.md))",
         "top-1 " + "; ".join(parts),
     )

@@ -28,7 +28,7 @@ from indexes.errors import VectorIndexError
 from indexes.faiss_library import faiss
 
 # Part of the lists that a search looks at. A photo's nearest centroids are those of its person's other photos often,
-# not always: what the widest part of a gallery would add to the right identities is measured in docs/indexes.md.
+# not always: what the widest part of a gallery would add to the right identities is in docs/research/indexes.md.
 PROBED = 1 / 8
 _ITERATIONS = 8
 _PER_LIST = 64  # vectors to find a centroid from, at most

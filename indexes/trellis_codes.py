@@ -20,7 +20,7 @@ def assumed_variances(variances: Floats) -> Floats:
     """What components of faces to come are taken to vary by, given the variances (r,) of those learnt from.
 
     Others differ: what varied much among those learnt from varies less, and the other way round. The exponent was
-    chosen on faces that are unlike those learnt from (`docs/compact.md`); it belongs to the format of codes.
+    chosen on faces that are unlike those learnt from (`docs/research/compact.md`); it belongs to the format of codes.
     """
     flattened = variances.astype(np.float64) ** _FLATTENING
     return np.asarray(flattened * (variances.sum(dtype=np.float64) / flattened.sum()), np.float32)

@@ -1,4 +1,4 @@
-"""Write docs/commands.md from the commands' own help.
+"""Write docs/reference/commands.md from the commands' own help.
 
 python -m scripts.write_commands
 """
@@ -13,7 +13,7 @@ import typer.main
 
 from facesearch.commands.app import app
 
-DOCUMENT = Path(__file__).parents[1] / "docs" / "commands.md"
+DOCUMENT = Path(__file__).parents[1] / "docs" / "reference" / "commands.md"
 
 _HEAD = """# Commands
 
@@ -40,7 +40,7 @@ def _below(name: str, command: Any) -> Iterator[tuple[str, Any]]:
 
 
 def document() -> str:
-    """The text of docs/commands.md."""
+    """The text of docs/reference/commands.md."""
     parts = [_HEAD]
     for name, command in commands():
         arguments = [p for p in command.params if p.param_type_name == "argument"]

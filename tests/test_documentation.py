@@ -2,55 +2,137 @@
 
 from __future__ import annotations
 
+import ast
+import itertools
 import re
 import shlex
-import subprocess
-import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
+from command_line import Command
+from PIL import Image
 
+import facesearch as package
 from benchmarks.figures import CHARTS, DOCUMENTS, TABLES, filled
+from facesearch import Gallery
 from facesearch.workshop.sample_people import draw_people, write_photos
 from scripts.write_commands import DOCUMENT, commands, document
 
 ROOT = Path(__file__).parents[1]
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+INDEX = ROOT / "docs" / "README.md"
+PAGES = (
+    *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "benchmarks/README.md")),
+    *sorted((ROOT / "docs").rglob("*.md")),
+)
+TEXTS = {page.relative_to(ROOT).as_posix(): page.read_text(encoding="utf-8") for page in PAGES}
+COMMANDS = dict(commands())
 
 
-def console_blocks(text: str) -> Iterator[list[tuple[str, str]]]:
-    """For each console block its commands with the output shown for them."""
+def console_sessions(text: str) -> Iterator[tuple[str, str]]:
+    """Each command of a page's console blocks with the output that is shown for it."""
     for block in re.findall(r"```console\n(.*?)```", text, re.DOTALL):
-        pairs = []
         for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
             command, _, output = part.partition("\n")
-            pairs.append((command, output))
-        yield pairs
+            yield command, output
+
+
+def command_lines(text: str) -> Iterator[str]:
+    """Every facesearch command line in the code blocks of a page."""
+    for block in re.findall(r"^```\w*\n(.*?)^```", text, re.DOTALL | re.MULTILINE):
+        for line in block.splitlines():
+            for one in line.removeprefix("$ ").split("||"):
+                if one.strip().startswith("facesearch "):
+                    yield one.strip()
+
+
+def python_blocks(text: str) -> list[str]:
+    return re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+
+
+def headings(text: str) -> set[str]:
+    """The anchors of a page's headings, as GitHub makes them."""
+    plain = re.sub(r"^```.*?^```", "", text, flags=re.DOTALL | re.MULTILINE)
+    found = re.findall(r"^#+ (.+)$", plain, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).strip().replace(" ", "-") for heading in found}
 
 
 def without_numbers(text: str) -> list[str]:
     return [re.sub(r"\d+", "#", re.sub(r"\d+\.\d+", "#", line.strip())) for line in text.strip().splitlines()]
 
 
-def test_the_tour_in_the_readme_prints_what_it_shows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    people = draw_people(100)
-    for path in write_photos(tmp_path / "facesearch-demo" / "people", people, 4):
-        if path.stem.endswith("0004"):  # as the demo holds them back
-            target = tmp_path / "facesearch-demo" / "probes" / path.parent.name
+@pytest.fixture(scope="module")
+def demo_photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The photos of the demo's people as the demo lays them out, the last one of each held back as a probe."""
+    folder = tmp_path_factory.mktemp("documentation")
+    for path in write_photos(folder / "facesearch-demo" / "people", draw_people(100), 4):
+        if path.stem.endswith("0004"):
+            target = folder / "facesearch-demo" / "probes" / path.parent.name
             target.mkdir(parents=True)
             path.rename(target / path.name)
-    monkeypatch.setenv("FACESEARCH_GALLERY", str(tmp_path / "gallery"))
-    (tour,) = console_blocks(README)
-    assert len(tour) >= 5
-    for command, shown in tour:
+    return folder
+
+
+def run_session(page: str, facesearch: Command) -> None:
+    session = list(console_sessions(TEXTS[page]))
+    assert len(session) >= 4
+    for command, shown in session:
         program, *arguments = shlex.split(command)
         assert program == "facesearch"
-        done = subprocess.run(
-            [sys.executable, "-m", "facesearch", *arguments], cwd=tmp_path, capture_output=True, text=True, check=False
-        )
-        assert done.returncode == 0, done.stderr
-        assert without_numbers(done.stdout) == without_numbers(shown), command
+        done = facesearch(*arguments)
+        assert done.status == 0, done.err
+        assert without_numbers(done.out) == without_numbers(shown), command
+
+
+def test_the_tour_in_the_readme_prints_what_it_shows(
+    demo_photos: Path, facesearch: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(demo_photos)
+    run_session("README.md", facesearch)
+
+
+def test_the_quick_start_prints_what_it_shows(
+    demo_photos: Path, facesearch: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(demo_photos)
+    with Gallery.open("facesearch-demo/gallery") as gallery:
+        for name in ("Nils_Hornbeam", "Edda_Hazel"):
+            gallery.enroll(name, sorted(Path("facesearch-demo/people", name).iterdir()))
+    run_session("docs/quick-start.md", facesearch)
+
+
+@pytest.mark.parametrize("page", [page for page, text in TEXTS.items() if python_blocks(text)])
+def test_python_examples_run(page: str, people_photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    people = sorted(people_photos.iterdir())
+    for name, photo in {
+        "ada1.jpg": sorted(people[0].iterdir())[0],
+        "ada2.jpg": sorted(people[0].iterdir())[1],
+        "visitor.jpg": sorted(people[0].iterdir())[2],
+        "guest.jpg": sorted(people[1].iterdir())[0],
+    }.items():
+        Image.open(photo).save(name)
+    with Gallery.open("my-gallery") as gallery:
+        gallery.enroll(people[2].name, sorted(people[2].iterdir())[:1])
+    blocks = python_blocks(TEXTS[page])
+    for block in blocks:
+        exec(compile(block, page, "exec"), {"np": np})
+
+
+@pytest.mark.parametrize("page", [page for page, text in TEXTS.items() if any(command_lines(text))])
+def test_commands_and_options_of_examples_exist(page: str) -> None:
+    for line in command_lines(TEXTS[page]):
+        words = shlex.split(line, comments=True)
+        if words[1:] and words[1].startswith("-"):
+            continue
+        name = next((" ".join(words[:n]) for n in (3, 2) if " ".join(words[:n]) in COMMANDS), None)
+        assert name, f"{page}: there is no command as in: {line}"
+        options = {option for parameter in COMMANDS[name].params for option in parameter.opts}
+        for word in words[len(name.split()) :]:
+            if re.match(r"--?[a-z]", word):
+                assert word.partition("=")[0] in options, f"{page}: {name} has no option {word}"
 
 
 def test_the_list_of_commands_is_as_the_help_says() -> None:
@@ -65,11 +147,73 @@ def test_every_command_has_help_an_example_and_a_meaning_for_every_option(name: 
         assert parameter.help, f"{name}: {parameter.name} has no help"
 
 
-def test_every_link_between_documents_leads_somewhere() -> None:
-    for page in [ROOT / "README.md", *(ROOT / "docs").glob("*.md"), ROOT / "benchmarks" / "README.md"]:
-        for target in re.findall(r"\]\(([^)#]+)\)", page.read_text(encoding="utf-8")):
-            if "://" not in target:
-                assert (page.parent / target).exists(), f"{page.name} links to {target}"
+def test_every_public_name_is_in_the_reference() -> None:
+    text = TEXTS["docs/reference/python.md"]
+    missing = [name for name in package.__all__ if not name.startswith("__") and not re.search(rf"\b{name}\b", text)]
+    assert not missing
+
+
+@pytest.mark.parametrize("page", TEXTS)
+def test_every_link_leads_somewhere(page: str) -> None:
+    for target, _, anchor in (link.partition("#") for link in re.findall(r"\]\(([^)]+)\)", TEXTS[page])):
+        if "://" in target:
+            continue
+        path = ((ROOT / page).parent / target).resolve() if target else ROOT / page
+        assert path.exists(), f"{page} links to {target}"
+        if anchor:
+            assert anchor in headings(path.read_text(encoding="utf-8")), f"{page} links to {target}#{anchor}"
+
+
+def test_every_page_is_linked_from_the_index_of_the_documentation() -> None:
+    linked = {
+        (INDEX.parent / target.partition("#")[0]).resolve()
+        for target in re.findall(r"\]\(([^)]+)\)", TEXTS["docs/README.md"])
+    }
+    assert set((ROOT / "docs").rglob("*.md")) - linked == {INDEX}
+
+
+def test_every_page_that_the_code_names_exists() -> None:
+    for path in (
+        path
+        for folder in ("facesearch", "indexes", "benchmarks", "scripts", "tests")
+        for path in (ROOT / folder).rglob("*.py")
+    ):
+        for name in re.findall(r"\bdocs/[\w/-]+\.(?:md|svg|png)\b", path.read_text(encoding="utf-8")):
+            assert (ROOT / name).exists(), f"{path.relative_to(ROOT)} names {name}"
+
+
+def test_the_drawing_of_the_packages_shows_all_of_them_and_only_imports_that_there_are() -> None:
+    (drawing,) = re.findall(r"```mermaid\n(.*?)```", TEXTS["docs/architecture.md"], re.DOTALL)
+    drawn: set[tuple[str, str]] = set()
+    for line in drawing.splitlines()[1:]:
+        groups = [re.findall(r"\w+", group) for group in line.split("-->")]
+        drawn |= {(a, b) for left, right in itertools.pairwise(groups) for a in left for b in right}
+    assert {name for arrow in drawn for name in arrow} == layers() | {"indexes"}
+    assert not drawn - package_imports()
+
+
+def layers() -> set[str]:
+    """The packages of facesearch, as the contract of import-linter lists them."""
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"][
+        "contracts"
+    ]
+    (layered,) = (contract["layers"] for contract in contracts if contract["type"] == "layers")
+    return {name for layer in layered for name in re.findall(r"\w+", layer)}
+
+
+def package_imports() -> set[tuple[str, str]]:
+    """Which package imports which, at least somewhere."""
+    found = set()
+    for path in (*(ROOT / "facesearch").rglob("*.py"), *(ROOT / "indexes").rglob("*.py")):
+        first, *rest = path.relative_to(ROOT).parts
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and node.module:
+                root, *inner = node.module.split(".")
+                if root == "indexes" or (root == "facesearch" and inner):
+                    found.add(
+                        ("indexes" if first == "indexes" else rest[0], "indexes" if root == "indexes" else inner[0])
+                    )
+    return found
 
 
 def test_commands_look_for_faces_of_the_same_size_as_the_library() -> None:
@@ -80,10 +224,10 @@ def test_commands_look_for_faces_of_the_same_size_as_the_library() -> None:
 
 
 def test_the_tables_of_figures_are_those_of_the_committed_results() -> None:
-    texts = {path.name: path.read_text(encoding="utf-8") for path in DOCUMENTS}
+    texts = {path: path.read_text(encoding="utf-8") for path in DOCUMENTS}
     assert sum(text.count("<!-- figures ") for text in texts.values()) == len(TABLES)
-    for name, text in texts.items():
-        assert filled(text) == text, f"{name}: run python -m benchmarks.figures"
+    for path, text in texts.items():
+        assert filled(text) == text, f"{path.name}: run python -m benchmarks.figures"
 
 
 def test_the_charts_are_drawn_from_the_committed_results() -> None:

@@ -60,7 +60,7 @@ def enroll(
     index: Annotated[
         str | None,
         typer.Option(
-            help="Index of a new gallery: flat, sq8, tcq64, … (docs/compact.md). Default: flat.",
+            help="Index of a new gallery: flat, sq8, tcq64, … (docs/reference/indexes.md). Default: flat.",
             show_default=False,
         ),
     ] = None,

@@ -53,7 +53,7 @@ def build(
     kind: Annotated[
         str | None,
         typer.Option(
-            help="flat, sq8, tcq64, … (docs/compact.md). Default: the present kind.",
+            help="flat, sq8, tcq64, … (docs/reference/indexes.md). Default: the present kind.",
             show_default=False,
         ),
     ] = None,

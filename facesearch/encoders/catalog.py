@@ -137,7 +137,7 @@ class Model:
 _UNIT_RANGE = "(x - 127.5) / 127.5, RGB; unit length"
 _FACENET_RANGE = "(x - 127.5) / 128, RGB; unit length"
 _SERVER_THRESHOLD = "the default of InsightFace Server for ArcFace-style models; not measured for this model"
-_MEASURED_THRESHOLD = "measured: see docs/thresholds.md"
+_MEASURED_THRESHOLD = "measured: see docs/reference/thresholds.md"
 _DEEPFACE_THRESHOLD = "deepface's for Facenet512 (cosine distance 0.30); not measured for these weights"
 _FACENET_RELEASE = "https://github.com/timesler/facenet-pytorch/releases/download/v2.2.9/"
 _EDGEFACE_FILES = "https://gitlab.idiap.ch/bob/bob.paper.tbiom2023_edgeface/-/raw/master/checkpoints/"

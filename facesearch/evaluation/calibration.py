@@ -5,7 +5,7 @@ as it is: with more templates a stranger meets more people who might resemble hi
 
     FPIR(N) = 1 − (1 − FMR)^N,   so   FPIR(N') = 1 − (1 − FPIR(N))^(N' / N),
 
-and a few people who resemble many make the truth a little better than that (docs/thresholds.md).
+and a few people who resemble many make the truth a little better than that (docs/reference/thresholds.md).
 """
 
 from __future__ import annotations
