@@ -1,5 +1,6 @@
-# make demo   sees the main job from nothing (light run-time, no torch)
-# make test   runs the tests; `make check` adds lint, types and the wheel
+# make demo        sees the main job from nothing (light run-time, no torch)
+# make test        runs the tests, but for the slow ones; `make check` adds lint, types and the wheel
+# make test-slow   runs the slow ones, and those that need real photos or trained weights (docs/data.md)
 # Each sets up its own .venv first. Python 3.11 or newer: PYTHON=/path/to/python3.11 make demo
 
 PYTHON ?= python3
@@ -8,13 +9,20 @@ BIN := $(VENV)/bin
 # A folder laid out as docs/data.md says; tests that need real photos skip where it is unset.
 export FACESEARCH_TEST_DATA ?=
 
-.PHONY: demo test lint types wheel check browser clean
+.PHONY: demo test test-slow lint types wheel check browser clean
 
 demo: $(VENV)/.installed
 	$(BIN)/facesearch demo
 
+# Two processes share the tests, a file at a time, so that what a file's tests share is made once.
+PYTEST := $(BIN)/python -m pytest -n 2 --dist loadscope --cov
+
 test: $(VENV)/.installed-test
-	$(BIN)/python -m pytest --cov --cov-report=term:skip-covered --cov-fail-under=90
+	$(PYTEST) --cov-report= -m "not slow"
+	@echo "left out: the slow tests (make test-slow)"
+
+test-slow: $(VENV)/.installed-test
+	$(PYTEST) --cov-append --cov-report=term:skip-covered --cov-fail-under=90 -m "slow or data"
 
 lint: $(VENV)/.installed-test
 	$(BIN)/ruff check .
@@ -27,7 +35,7 @@ types: $(VENV)/.installed-test
 wheel: $(VENV)/.installed-test
 	PYTHON=$(BIN)/python scripts/check-wheel
 
-check: test lint types wheel
+check: test test-slow lint types wheel
 
 # The report's page is looked at in Chromium; where none can be had, these tests skip and say so.
 CHROMIUM := DEBIAN_FRONTEND=noninteractive timeout 300 apt-get install -yqq --no-install-recommends chromium fonts-liberation

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
+
+if "PYTEST_XDIST_WORKER" in os.environ:  # its processes share the cores already
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import itertools
 import logging
-import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +16,7 @@ from typing import Any
 
 import pytest
 from command_line import Command, Outcome
+from needed import HOW, needed
 
 from facesearch.commands.app import run
 from facesearch.workshop.sample_people import draw_people, write_photos
@@ -67,34 +72,47 @@ def people_photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def test_data() -> Path:
-    """The folder of real photos that the project does not contain."""
-    folder = os.environ.get("FACESEARCH_TEST_DATA")
-    if not folder:
-        pytest.skip("needs real photos: set FACESEARCH_TEST_DATA to the folder that has them")
-    return Path(folder)
-
-
-@pytest.fixture(scope="session")
-def lfw(test_data: Path) -> Path:
+def lfw() -> Path:
     """Labeled Faces in the Wild, deep-funneled: `<identity>/<image>.jpg`."""
-    return _part(test_data, "lfw_deepfunneled")
+    return needed("lfw_deepfunneled")
 
 
 @pytest.fixture(scope="session")
-def utkface(test_data: Path) -> Path:
+def utkface() -> Path:
     """A folder of cropped faces without identities."""
-    return _part(test_data, "utkface/unlabelled")
+    return needed("utkface/unlabelled")
 
 
 @pytest.fixture(scope="session")
-def deepface_pairs(test_data: Path) -> Path:
+def deepface_pairs() -> Path:
     """Photos as people take them, in the folder `images`."""
-    return _part(test_data, "deepface_pairs")
+    return needed("deepface_pairs")
 
 
-def _part(test_data: Path, name: str) -> Path:
-    folder = test_data / name
-    if not folder.is_dir():
-        pytest.skip(f"needs {name}, which FACESEARCH_TEST_DATA does not have")
-    return folder
+@pytest.fixture(scope="session")
+def trained_edgeface() -> Path:
+    """Trained weights of EdgeFace-XXS."""
+    return needed("../weights/edgeface_xxs.safetensors")
+
+
+@pytest.fixture(scope="session")
+def trained_weights() -> Path:
+    """The folder of trained weights."""
+    return needed("../weights")
+
+
+_DATA = {"lfw", "utkface", "deepface_pairs", "trained_edgeface", "trained_weights"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests that need real photos or trained weights have the mark `data`."""
+    for item in items:
+        if isinstance(item, pytest.Function) and _DATA & set(item.fixturenames):
+            item.add_marker(pytest.mark.data)
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Say how many tests were left out, and how to run them."""
+    skipped = [each for each in terminalreporter.stats.get("skipped", []) if HOW in str(each.longrepr)]
+    if skipped:
+        terminalreporter.write_line(f"{len(skipped)} skipped: they need real photos or trained weights; {HOW}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from pathlib import Path
 
@@ -46,13 +45,3 @@ def chips() -> Pixels:
 @pytest.fixture(scope="session")
 def aligned() -> Pixels:
     return sample("arcface", 112)
-
-
-@pytest.fixture(scope="session")
-def trained_weights() -> Path:
-    """The folder of trained weights beside the real photos."""
-    data = os.environ.get("FACESEARCH_TEST_DATA")
-    folder = Path(data).parent / "weights" if data else None
-    if folder is None or not folder.is_dir():
-        pytest.skip("needs trained weights in the folder `weights` beside FACESEARCH_TEST_DATA")
-    return folder

@@ -33,6 +33,7 @@ def run(*words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
 
 
+@pytest.mark.slow
 def test_bench_gives_a_row_for_each_encoder() -> None:
     done = run("dlib-resnet", "dlib-resnet@torch", "--runs", "1", "--json")
     assert done.returncode == 0, done.stderr

@@ -3,12 +3,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from benchmarks.grown_templates import PHOTOS, drawn_population, fitted, grown
 from benchmarks.million import COMPACT, RERANKED, drawn_templates, run
 from indexes import LARGE_GALLERY_KIND
 
 
+@pytest.mark.slow
 def test_the_million_benchmark_runs_on_a_small_gallery_and_finds_the_right_people(tmp_path: Path) -> None:
     found = run(drawn_templates(people=300), tmp_path, (1_200,), [RERANKED])
     assert [row["kind"] for row in found["rows"]] == ["flat", RERANKED]

@@ -119,7 +119,9 @@ def test_a_reader_of_the_output_that_leaves_early_is_no_error(options: list[str]
 
 def test_an_interrupted_enrolment_says_that_what_was_confirmed_is_kept(people_photos: Path, tmp_path: Path) -> None:
     slow = (
-        "import sys, time\n"
+        "import signal, sys, time\n"
+        # whoever runs the tests may have told all its processes not to mind interrupts
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "from facesearch.pipeline.pipeline import Pipeline\n"
         "subject = Pipeline.subject\n"
         "def slowly(self, image):\n"

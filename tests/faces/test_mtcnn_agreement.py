@@ -18,6 +18,8 @@ torch = pytest.importorskip("torch")
 
 from facesearch.encoders.networks.torchvision_ops import ensure_torchvision  # noqa: E402
 
+pytestmark = pytest.mark.slow
+
 Found = tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]  # boxes (n, 4) with right, bottom; landmarks (n, 5, 2)
 Detect = Callable[[npt.NDArray[np.uint8]], Found]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -36,7 +35,7 @@ def loaded(model: str, folder: Path, gamma: float | None = None) -> CropNetwork:
     ("model", "gamma"),
     [
         ("facenet-vggface2", None),
-        ("transface-s", None),
+        pytest.param("transface-s", None, marks=pytest.mark.slow),
         ("edgeface-xxs", None),
         ("edgeface-xs", None),
         ("edgeface-s", None),
@@ -126,12 +125,8 @@ def test_constants_are_folded_and_the_rest_is_kept() -> None:
 
 
 @pytest.mark.parametrize("model", ["edgeface-xs", "edgeface-xxs"])
-def test_trained_weights_give_finite_embeddings_of_photos(model: str, tmp_path: Path) -> None:
-    data = os.environ.get("FACESEARCH_TEST_DATA")
-    weights = Path(data or ".").parent / "weights" / f"{model.replace('-', '_')}.safetensors"
-    if not data or not weights.is_file():
-        pytest.skip("needs trained weights: set FACESEARCH_TEST_DATA to the folder beside them")
-    network = load_network(model, weights)
+def test_trained_weights_give_finite_embeddings_of_photos(model: str, trained_weights: Path, tmp_path: Path) -> None:
+    network = load_network(model, trained_weights / f"{model.replace('-', '_')}.safetensors")
     export_onnx(network, tmp_path / "model.onnx", 112)
     crops = drawn_crops(model, 4)
     (found,) = open_session((tmp_path / "model.onnx").read_bytes()).run(None, {"crops": crops})

@@ -34,6 +34,8 @@ from facesearch.quantization.lowbit.quantize_network import Quantized, quantize
 
 from .small_networks import small_crops, small_network
 
+pytestmark = pytest.mark.slow
+
 FULL = Config(
     "test",
     scaling="search",

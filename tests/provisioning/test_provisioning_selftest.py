@@ -83,11 +83,8 @@ def test_the_embedded_model_would_pass() -> None:
     assert separation(encoder.encode((s := sample_crops("dlib-chip", 150)).crops), s.people).deviations > ENOUGH
 
 
-def test_a_trained_edgeface_passes_by_far(test_data: Path) -> None:
-    weights = test_data.parent / "weights" / "edgeface_xxs.safetensors"
-    if not weights.is_file():
-        pytest.skip("needs the weights of EdgeFace beside FACESEARCH_TEST_DATA")
-    made = import_model(weights, ImportRequest("edgeface-xxs"))
+def test_a_trained_edgeface_passes_by_far(trained_edgeface: Path) -> None:
+    made = import_model(trained_edgeface, ImportRequest("edgeface-xxs"))
     assert made.self_test is not None and made.self_test.separation.deviations > 2 * ENOUGH
     assert made.warnings == ()
 

@@ -21,6 +21,8 @@ from facesearch.errors import UnknownEncoderError, WeightsError
 from facesearch.workshop.model_import import ImportRequest, import_model
 from facesearch.workshop.sample_crops import sample_crops
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def edgeface(tmp_path: Path) -> str:
