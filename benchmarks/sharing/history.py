@@ -19,7 +19,7 @@ from benchmarks.sharing.people import DIMENSION, photo
 from indexes import parse_kind
 
 _EXACT = 1e-5
-_ROUGH = 0.06  # of cosine, once templates have been rounded: to four bits per component at the least
+_ROUGH = 0.1  # of cosine, once templates have been rounded: twice, to four bits per component
 Photo = tuple[int, int]  # person, number
 
 

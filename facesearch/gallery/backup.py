@@ -21,6 +21,7 @@ from typing import BinaryIO
 from facesearch import __version__
 from facesearch.errors import BackupError, FacesearchError, IndexStateError, StoreError, UsageError
 from facesearch.files.durable import TEMPORARY, put_file, put_folder, temporary_name
+from facesearch.files.locks import exclusive_lock
 from facesearch.gallery.answers import Document
 from facesearch.gallery.archive import DATABASE, INDEX_NAME, About, Progress, open_archive, write_archive
 from facesearch.gallery.index_files import IndexFiles
@@ -30,6 +31,7 @@ from indexes import VectorIndexError
 
 _log = logging.getLogger("facesearch")
 
+_IN_USE = "in-use.lock"
 _ATTEMPTS = 3  # to find database and index file of the same moment
 # What a gallery's folder holds, finished or left by a process that was killed.
 _OWN = re.compile(r"gallery\.db(-wal|-shm|-journal)?|\.?index-[0-9a-f]{16}\.faiss.*")
@@ -252,25 +254,13 @@ def _scratch(path: Path) -> Iterator[Path]:
     left = re.compile(rf"\.{re.escape(path.name)}{TEMPORARY}")
     for entry in path.absolute().parent.iterdir():
         if left.fullmatch(entry.name) and entry.is_dir():
-            with suppress(OSError), _held(entry):
+            with suppress(OSError), exclusive_lock(entry / _IN_USE):
                 shutil.rmtree(entry)
     folder = temporary_name(path.absolute())
     folder.mkdir()
     try:
-        with _held(folder):
-            yield folder
+        with exclusive_lock(folder / _IN_USE):  # shows that a process is at work on it
+            (folder / "files").mkdir()
+            yield folder / "files"
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-
-
-@contextmanager
-def _held(folder: Path) -> Iterator[None]:
-    """Show that a process is at work on a folder; raises BlockingIOError where another one is."""
-    import fcntl  # only where there is POSIX
-
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield
-    finally:
-        os.close(descriptor)

@@ -259,13 +259,15 @@ def test_what_killed_processes_left_is_removed_and_what_others_are_at_work_on_st
     held.mkdir()
     (left / "gallery.db").write_bytes(b"half")
     hold = (
-        "import fcntl, os, sys\n"
-        "fcntl.flock(os.open(sys.argv[1], os.O_RDONLY), fcntl.LOCK_EX)\n"
-        "print('held', flush=True)\n"
-        "sys.stdin.read()\n"
+        "import sys\n"
+        "from pathlib import Path\n"
+        "from facesearch.files.locks import exclusive_lock\n"
+        "with exclusive_lock(Path(sys.argv[1]) / 'in-use.lock'):\n"
+        "    print('held', flush=True)\n"
+        "    sys.stdin.read()\n"
     )
     command = [sys.executable, "-c", hold, str(held)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+    with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
         assert other.stdout is not None
         other.stdout.readline()
         Gallery.restore(archive, tmp_path / "new")
