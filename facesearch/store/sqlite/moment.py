@@ -10,7 +10,7 @@ from sqlalchemy import Connection, func, select
 
 from facesearch.store.records import GallerySettings, GalleryState, Owner, TemplateOwners, Templates
 from facesearch.store.sqlite.checksums import is_sound, require_sound
-from facesearch.store.sqlite.chunks import chunks
+from facesearch.store.sqlite.chunks import chunks, padded
 from facesearch.store.sqlite.models import AuditRow, GalleryRow, IndexStateRow, TemplateRow
 from facesearch.store.sqlite.settings import SETTINGS
 from facesearch.store.sqlite.templates import (
@@ -51,7 +51,7 @@ class SqliteMoment:
     def template_ids(self, identity_ids: Sequence[int]) -> npt.NDArray[np.int64]:
         found: list[int] = []
         for some in chunks(list(identity_ids)):
-            found += self._connection.scalars(select(TemplateRow.id).where(TemplateRow.identity_id.in_(some)))
+            found += self._connection.scalars(select(TemplateRow.id).where(TemplateRow.identity_id.in_(padded(some))))
         return np.sort(np.array(found, np.int64))
 
     def template_owners(self) -> TemplateOwners:

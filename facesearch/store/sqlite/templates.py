@@ -21,7 +21,7 @@ from facesearch.store.records import (
 )
 from facesearch.store.sqlite.audit import add_audit
 from facesearch.store.sqlite.checksums import insert_rows, is_sound, next_id, require_sound
-from facesearch.store.sqlite.chunks import chunks
+from facesearch.store.sqlite.chunks import chunks, padded
 from facesearch.store.sqlite.identities import ids_of
 from facesearch.store.sqlite.models import IdentityRow, ImageRow, RemovalRow, TemplateRow
 from facesearch.store.sqlite.settings import encoder_id
@@ -194,7 +194,7 @@ def owners(connection: Connection, template_ids: Sequence[int]) -> dict[int, Own
     )
     found: dict[int, Owner] = {}
     for ids in chunks(template_ids):
-        rows = connection.execute(statement, {"ids": [int(i) for i in ids]})
+        rows = connection.execute(statement, {"ids": padded([int(i) for i in ids])})
         for template_id, sound, identity_id, identity_sound, name in rows:
             require_sound(TemplateRow, sound, template_id)
             require_sound(IdentityRow, identity_sound, identity_id)
