@@ -150,7 +150,6 @@ def test_without_scripts_it_is_a_plain_table_with_every_row(browser: Page, repor
     browser.view(**DESK, dark=False)
     browser.open(report, scripts=False)
     seen = io.BytesIO(browser.screenshot(whole=True))
-    browser.call("Emulation.setScriptExecutionDisabled", value=False)
     assert browser.evaluate("document.querySelectorAll('#t0 tbody tr').length") == 9
     assert browser.evaluate("document.querySelectorAll('thead button').length") == 0
     assert browser.evaluate("document.querySelector('#m0 .filter').getClientRects().length") == 0
