@@ -34,6 +34,9 @@ class Axis:
         return (value - low) / (high - low)
 
 
+_FINEST = 1e-6  # of the values: steps much finer than that cannot be told apart in floating point
+
+
 def linear_axis(
     values: Iterable[float],
     *,
@@ -45,6 +48,7 @@ def linear_axis(
     """About `wanted` round steps over all values; a range narrower than `least` is widened, none leaves `bounds`."""
     shown = [min(max(value, bounds[0]), bounds[1]) for value in values if math.isfinite(value)] or [0.0]
     low, high = min(shown), max(shown)
+    least = max(least, _FINEST * abs(low), _FINEST * abs(high))
     if high - low < least:
         middle = min(max((low + high) / 2, bounds[0] + least / 2), bounds[1] - least / 2)
         low, high = middle - least / 2, middle + least / 2

@@ -458,7 +458,7 @@ READ_ONLY = """
 import os, sys
 import faiss
 import numpy as np
-import indexes.factory, indexes.rows
+import indexes.factory, indexes.joined, indexes.rows
 from facesearch import Gallery, FacesearchError
 if os.geteuid() == 0:
     os.setuid(65534)

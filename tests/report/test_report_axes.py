@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from facesearch.report.axes import Axis, linear_axis, log_axis
@@ -47,6 +47,7 @@ def test_a_log_axis_encloses_all_values_with_few_distinct_ticks(values: list[flo
 
 
 @given(st.lists(positive, min_size=2, max_size=2, unique=True), st.booleans())
+@example([1e9, 999999999.9999999], False)
 def test_a_greater_value_falls_further(pair: list[float], logarithmic: bool) -> None:
     axis = log_axis(pair, title="x") if logarithmic else linear_axis(pair, title="x", least=1e-9)
     assert axis.share(min(pair)) <= axis.share(max(pair))
