@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from facesearch.gallery.gallery import Gallery
     from facesearch.gallery.template_index import IndexInfo
     from facesearch.photos.photo import Photo, Rejection
-    from facesearch.pipeline.spec import PipelineSpec
+    from facesearch.pipeline.pipeline_spec import PipelineSpec
     from facesearch.store.records import Calibration, Counts, IdentitySummary, TemplateInfo
 
 __version__ = "0.1.0"
@@ -111,7 +111,7 @@ _LOADED_ON_USE = {
     "NewerSchemaError": "facesearch.errors",
     "NoFaceError": "facesearch.errors",
     "Photo": "facesearch.photos.photo",
-    "PipelineSpec": "facesearch.pipeline.spec",
+    "PipelineSpec": "facesearch.pipeline.pipeline_spec",
     "Receipt": "facesearch.gallery.answers",
     "RejectedImageError": "facesearch.errors",
     "Rejection": "facesearch.photos.photo",

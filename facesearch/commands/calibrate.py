@@ -53,7 +53,7 @@ def calibrate(
     """
     set_up(verbose)
     from facesearch.evaluation.calibration import calibrate
-    from facesearch.pipeline.spec import PipelineSpec
+    from facesearch.pipeline.pipeline_spec import PipelineSpec
 
     with open_gallery(gallery, create=False) as opened:
         found = calibrate(

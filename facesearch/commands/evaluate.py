@@ -96,7 +96,7 @@ def evaluate(
     """
     from facesearch.evaluation.matrix import Request, evaluate
     from facesearch.evaluation.results import save_run
-    from facesearch.pipeline.spec import PipelineSpec
+    from facesearch.pipeline.pipeline_spec import PipelineSpec
     from facesearch.report.texts import printable
 
     def stage(text: str) -> AbstractContextManager[Progress]:

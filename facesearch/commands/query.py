@@ -156,7 +156,7 @@ def verify(
         from facesearch.encoders import DEFAULT_MODEL, load_encoder
         from facesearch.gallery.verification import verify as verify_images
         from facesearch.pipeline.pipeline import Pipeline
-        from facesearch.pipeline.spec import PipelineSpec
+        from facesearch.pipeline.pipeline_spec import PipelineSpec
 
         loaded = load_encoder(encoder or DEFAULT_MODEL, device=device)
         limit = loaded.threshold if threshold is None else threshold

@@ -25,7 +25,7 @@ from facesearch.evaluation.extraction import Progress, Stage, no_stage, template
 from facesearch.evaluation.identification import owners_of
 from facesearch.gallery.gallery import Gallery
 from facesearch.photos.photo import composed
-from facesearch.pipeline.spec import USUAL, PipelineSpec
+from facesearch.pipeline.pipeline_spec import USUAL, PipelineSpec
 from facesearch.store.records import Calibration
 
 Doubles = npt.NDArray[np.float64]

@@ -33,7 +33,7 @@ from facesearch.faces import Crop, Face, FaceDetector, find_crop
 from facesearch.files import locations
 from facesearch.photos.decoding import load_image
 from facesearch.pipeline.finding import aligned_crop, prominent_face
-from facesearch.pipeline.spec import USUAL, PipelineSpec
+from facesearch.pipeline.pipeline_spec import USUAL, PipelineSpec
 from facesearch.pipeline.worker_pool import WORTH_PROCESSES, DetectorPool
 
 RGB = npt.NDArray[np.uint8]

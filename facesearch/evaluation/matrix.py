@@ -19,7 +19,7 @@ from facesearch.evaluation.protocols import PROTOCOLS, plan
 from facesearch.evaluation.results import Failure, Row, Run, new_run_id
 from facesearch.evaluation.statistics import SEED
 from facesearch.evaluation.timing import encoder_costs, machine, versions
-from facesearch.pipeline.spec import USUAL, PipelineSpec
+from facesearch.pipeline.pipeline_spec import USUAL, PipelineSpec
 
 
 @dataclass(frozen=True, slots=True)

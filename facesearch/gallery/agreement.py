@@ -9,7 +9,7 @@ import numpy as np
 from facesearch.codecs.gallery_codecs import GalleryCodecs, originals_kept, plain_codec
 from facesearch.encoders import DEFAULT_MODEL, Encoder, EncoderSpec, find_model
 from facesearch.errors import EncoderMismatchError, UsageError
-from facesearch.pipeline.spec import PipelineSpec
+from facesearch.pipeline.pipeline_spec import PipelineSpec
 from facesearch.store import EncoderKey, GallerySettings
 from facesearch.store.records import Calibration
 from indexes import VectorIndexError, parse_kind

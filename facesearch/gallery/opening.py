@@ -13,7 +13,7 @@ from facesearch.faces import DEFAULT_MIN_FACE
 from facesearch.gallery.backup import RestoreReport, restore
 from facesearch.gallery.enrolment import Progress
 from facesearch.gallery.parts import Opening, Parts
-from facesearch.pipeline.spec import PipelineSpec
+from facesearch.pipeline.pipeline_spec import PipelineSpec
 
 _of_parents: list[Parts] = []  # taking down what belongs to the parent of a fork would wait for its threads
 

@@ -16,8 +16,8 @@ from facesearch.gallery.index_writing import IndexWriter
 from facesearch.gallery.ranking import Ranking
 from facesearch.gallery.template_index import TemplateIndex
 from facesearch.pipeline.pipeline import Pipeline
+from facesearch.pipeline.pipeline_spec import PipelineSpec
 from facesearch.pipeline.sessions import shared_pipeline
-from facesearch.pipeline.spec import PipelineSpec
 from facesearch.store import DATABASE_NAME, EncoderKey, GallerySettings, SqliteStore, open_store
 
 

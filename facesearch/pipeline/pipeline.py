@@ -17,7 +17,7 @@ from facesearch.faces import QUALITY, Face, FaceDetector, clear_subject, find_cr
 from facesearch.photos.decoding import decode, load_image, read_bytes, sha256
 from facesearch.photos.geometry import Box
 from facesearch.pipeline.finding import aligned_crop, find_faces
-from facesearch.pipeline.spec import USUAL, PipelineSpec
+from facesearch.pipeline.pipeline_spec import USUAL, PipelineSpec
 
 RGB = npt.NDArray[np.uint8]
 Image = str | os.PathLike[str] | RGB  # a file, or pixels (h, w, 3)

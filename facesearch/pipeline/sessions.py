@@ -14,7 +14,7 @@ from collections import OrderedDict
 
 from facesearch.encoders import load_encoder
 from facesearch.pipeline.pipeline import Pipeline
-from facesearch.pipeline.spec import PipelineSpec
+from facesearch.pipeline.pipeline_spec import PipelineSpec
 
 _log = logging.getLogger("facesearch")
 

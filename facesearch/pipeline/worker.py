@@ -19,7 +19,7 @@ from facesearch.errors import RejectedImageError
 from facesearch.faces import Face, FaceDetector
 from facesearch.pipeline.finding import prominent_face
 from facesearch.pipeline.pipeline import PhotoTemplate, Pipeline
-from facesearch.pipeline.spec import PipelineSpec
+from facesearch.pipeline.pipeline_spec import PipelineSpec
 
 Answer = Callable[[Path], dict[str, Any]]
 

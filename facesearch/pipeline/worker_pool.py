@@ -23,7 +23,7 @@ import numpy as np
 from facesearch.errors import RejectedImageError, UnreadableImageError
 from facesearch.faces import Face
 from facesearch.pipeline.pipeline import FaceTemplate, PhotoTemplate
-from facesearch.pipeline.spec import PipelineSpec
+from facesearch.pipeline.pipeline_spec import PipelineSpec
 
 WORTH_PROCESSES = 200  # photos; fewer are done before other processes have started
 

@@ -13,7 +13,7 @@ from indexes.families.half import HALF
 from indexes.families.product import OPQ, PQ
 from indexes.families.rabitq import RABITQ
 from indexes.families.scalar import SQ4, SQ6, SQ8
-from indexes.families.trellis import TRELLIS
+from indexes.families.trellis_coded import TRELLIS
 
 FAMILIES: tuple[Family, ...] = (FLAT, HALF, SQ8, SQ6, SQ4, PQ, OPQ, FASTSCAN, RABITQ, HNSW, HNSW_SQ8, TRELLIS)
 

@@ -13,7 +13,7 @@ from facesearch import Gallery, Photo
 from facesearch.encoders import load_encoder
 from facesearch.errors import RejectedImageError, UnreadableImageError
 from facesearch.pipeline.pipeline import Pipeline
-from facesearch.pipeline.spec import PipelineSpec
+from facesearch.pipeline.pipeline_spec import PipelineSpec
 from facesearch.pipeline.worker_pool import WorkerPool
 from facesearch.workshop.sample_people import draw_people, write_photos
 

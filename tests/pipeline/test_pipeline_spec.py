@@ -15,7 +15,7 @@ from facesearch import load_encoder
 from facesearch.errors import UsageError
 from facesearch.faces import STAGES, Face, find_stage
 from facesearch.pipeline.pipeline import Pipeline
-from facesearch.pipeline.spec import USUAL, PipelineSpec
+from facesearch.pipeline.pipeline_spec import USUAL, PipelineSpec
 
 IMAGE = np.zeros((300, 400, 3), np.uint8)
 SPECS = st.builds(
