@@ -28,6 +28,7 @@ import psutil
 from benchmarks.common import measured
 from facesearch import Gallery
 from facesearch.errors import UnknownIdentityError
+from facesearch.workshop.sample_people import draw_people, write_photos
 
 DIMENSION = 128
 PER_PERSON = 3
@@ -122,17 +123,37 @@ def changes(folder: Path, size: int) -> dict[str, Any]:
     }
 
 
-def shell(folder: Path) -> dict[str, float]:
-    """Seconds that forgetting somebody takes from the shell, median of three."""
-    seconds = []
+def shell(folder: Path) -> dict[str, Any]:
+    """Forgetting somebody, and enrolling a photo, from the shell: seconds and peak memory, median of three."""
+    photos = folder.parent / "photos"
+    write_photos(photos, draw_people(3), 1)
     with Gallery.open(folder) as gallery:
         names = [person.name for person in gallery.identities()[:3]]
-    for name in names:
-        start = time.perf_counter()
-        command = [sys.executable, "-m", "facesearch", "identities", "forget", name, "-g", str(folder)]
-        subprocess.run(command, check=True, capture_output=True)
-        seconds.append(time.perf_counter() - start)
-    return {"forget_from_the_shell_s": round(statistics.median(seconds), 2)}
+    commands = {
+        "forget": [["identities", "forget", name] for name in names],
+        "enroll": [["enroll", str(path), "--identity", path.stem] for path in sorted(photos.glob("*/*.jpg"))],
+    }
+    found = {}
+    for command, runs in commands.items():
+        measured_runs = [_measured([*words, "-g", str(folder)]) for words in runs]
+        seconds, memory = (statistics.median(values) for values in zip(*measured_runs, strict=True))
+        found[f"{command}_from_the_shell"] = {"s": round(seconds, 2), "peak_mb": round(memory)}
+    return found
+
+
+_MEASURED = """
+import resource, subprocess, sys, time
+start = time.perf_counter()
+subprocess.run([sys.executable, "-m", "facesearch", *sys.argv[1:]], check=True, stdout=subprocess.DEVNULL)
+print(time.perf_counter() - start, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024)
+"""
+
+
+def _measured(words: list[str]) -> tuple[float, float]:
+    """Seconds and megabytes that a command takes."""
+    done = subprocess.run([sys.executable, "-c", _MEASURED, *words], check=True, capture_output=True, text=True)
+    seconds, memory = done.stdout.split()
+    return float(seconds), float(memory)
 
 
 def crowd(folder: Path, kind: str) -> dict[str, Any]:
