@@ -20,10 +20,11 @@ from indexes.threads import ThreadChoice, thread_count, threads, threads_for_par
 _SPARE = 16  # rows fetched beyond k, so that one pass usually shows where a tie ends
 # FAISS's scores and ours were seen to differ by up to 3e-7 (512-d). Rows this close to the k-th place might belong
 # before it.
-_UNCERTAIN = 1e-5
+_UNCERTAIN = 2e-6
 # Rows scored anew where the first scores are rough: at least so many, and so many times k.
 _RERANKED = 256
 _RERANKED_TIMES = 4
+_FURTHER = 32  # times as far: a crowd of nearly equal vectors costs one more look, not one for each doubling
 _BLOCK = 1 << 22  # numbers per temporary array, whatever the caller asks for
 
 Found = tuple[Floats, NDArray[np.int64]]  # scores (m, k), ids (m, k)
@@ -89,7 +90,7 @@ class RowSearch:
                         count = ranked[0].size
                         scores[query, :count], ids[query, :count] = ranked
             # Whoever still has candidates as good as the k-th at the far end looks further.
-            unsettled, fetch = np.array(tied, np.int64), min(rows, 4 * fetch)
+            unsettled, fetch = np.array(tied, np.int64), min(rows, _FURTHER * fetch)
         return scores, ids
 
     def _rows(self) -> int:

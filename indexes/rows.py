@@ -29,7 +29,8 @@ class RowsIndex:
         if last is not None:
             stages[-1] = last
         self._given = last
-        self._take(kind, dimension, stages, np.empty(0, np.int64), np.empty(0, np.int64))
+        nobody = np.empty(0, np.int64)
+        self._take(kind, dimension, stages, nobody, nobody)
 
     @classmethod
     def restored(cls, kind: Kind, dimension: int, rows: int, reader: SectionReader) -> RowsIndex:
@@ -143,7 +144,8 @@ class RowsIndex:
         self._set_ids(by_row, ordered)
 
     def emptied(self) -> RowsIndex:
-        return self._with([codes.emptied() for codes in self._stages], np.empty(0, np.int64), np.empty(0, np.int64))
+        nobody = np.empty(0, np.int64)
+        return self._with([codes.emptied() for codes in self._stages], nobody, nobody)
 
     def copy(self) -> RowsIndex:
         return self._with([codes.copy() for codes in self._stages], self._ids_by_row, self._ids)

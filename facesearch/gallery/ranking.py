@@ -10,8 +10,8 @@ from facesearch.gallery.answers import Candidate
 from facesearch.gallery.view import Ids, View
 from facesearch.store import Moment, Owner
 
-_LEAST_SPARE, _MOST_SPARE = 4, 32  # templates asked of the index per identity wanted, to begin with
-_CROWD = 64  # templates per identity found, from which on asking for more at once does not help
+_LEAST_SPARE, _MOST_SPARE = 4, 64  # templates asked of the index per identity wanted, to begin with
+_CROWD = 256  # templates per identity found, from which on asking for more at once does not help
 
 
 class Ranking:
