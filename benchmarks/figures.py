@@ -21,6 +21,7 @@ from benchmarks import (
     figures_int8,
     figures_low_bit,
     figures_overview,
+    figures_sharing,
 )
 
 ROOT = Path(__file__).parents[1]
@@ -46,6 +47,11 @@ TABLES: dict[str, Callable[[], str]] = {
     "low-bit-ablation": figures_low_bit.ablation,
     "low-bit-int8": figures_low_bit.int8,
     "low-bit-weights": figures_low_bit.weights,
+    "sharing-soak": figures_sharing.soak,
+    "sharing-changes": figures_sharing.changes,
+    "sharing-crowds": figures_sharing.crowds,
+    "sharing-latency": figures_sharing.latency,
+    "sharing-threads": figures_sharing.threads,
     "template-codes": figures_evaluation.template_codes,
     "lfw-data": figures_evaluation.data,
     "lfw-leave-one-out": figures_evaluation.identification,
