@@ -18,10 +18,13 @@ import io
 import json
 import mmap
 import os
+import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
+from io import BufferedReader
 from pathlib import Path
+from threading import Lock
 from typing import BinaryIO, TypeAlias, TypeVar
 
 import numpy as np
@@ -213,7 +216,7 @@ def read_container(path: StrPath, read: Callable[[Footer, SectionReader], T]) ->
     Raises DamagedIndexError (MissingIndexError where there is no file), naming the file.
     """
 
-    def read_file(file: BinaryIO) -> T:
+    def read_file(file: BufferedReader) -> T:
         footer = _footer(file)
         if _checksum(file, footer.raw_bytes) != footer.sha256:
             raise DamagedIndexError("the checksum of its contents is wrong")
@@ -223,13 +226,19 @@ def read_container(path: StrPath, read: Callable[[Footer, SectionReader], T]) ->
             content = np.frombuffer(mapped, np.uint8)
         result = _all_read(footer, SectionReader(content, footer), read)
         if footer.raw_bytes:
-            mapped.madvise(mmap.MADV_DONTNEED)  # pages that were copied in opening need not stay; others come back
+            _let_go(mapped)
         return result
 
     return _reading(Path(path), read_file)
 
 
-def _reading(path: Path, read: Callable[[BinaryIO], T]) -> T:
+def _let_go(mapped: mmap.mmap) -> None:
+    """Pages that opening looked at need not stay in this program's memory: they come back when they are needed."""
+    if sys.platform != "win32":  # there, the system takes them back by itself
+        mapped.madvise(mmap.MADV_DONTNEED)
+
+
+def _reading(path: Path, read: Callable[[BufferedReader], T]) -> T:
     """Open path and read it; every failure becomes one line that names the file."""
     try:
         if path.exists() and not path.is_file():  # a folder; a pipe, which would block
@@ -309,15 +318,31 @@ def _canonical(fields: dict[str, object]) -> bytes:
     return json.dumps(fields, sort_keys=True, separators=(",", ":")).encode("ascii")
 
 
-def _checksum(file: BinaryIO, count: int) -> str:
-    """Checksum of the first count bytes. Read, not mapped: verified pages should not count as this program's memory."""
-    descriptor = file.fileno()
+def _checksum(file: BufferedReader, count: int) -> str:
+    """Checksum of the first count bytes. Read, not mapped: verified pages should not count as this program's memory.
 
-    def digest(first: int) -> bytes:
-        return hashlib.sha256(os.pread(descriptor, min(BLOCK, count - first), first)).digest()
+    Threads take turns at reading the next block, each into memory of its own, and hash at the same time.
+    """
+    firsts = range(0, count, BLOCK)
+    digests = [b""] * len(firsts)
+    following, turn = iter(enumerate(firsts)), Lock()
+    file.seek(0)
 
-    blocks = range(0, count, BLOCK)
-    if len(blocks) <= 1:
-        return hashlib.sha256(b"".join(map(digest, blocks))).hexdigest()
-    with ThreadPoolExecutor(min(len(blocks), os.cpu_count() or 1)) as pool:  # hashing releases the interpreter lock
-        return hashlib.sha256(b"".join(pool.map(digest, blocks))).hexdigest()
+    def digest_some() -> None:
+        memory = np.empty(min(BLOCK, count), np.uint8).data
+        while True:
+            with turn:
+                number, first = next(following, (-1, count))
+                block = memory[: min(BLOCK, count - first)]
+                if number < 0 or file.readinto(block) < len(block):  # all done, or the file was cut short meanwhile
+                    return
+            digests[number] = hashlib.sha256(block).digest()  # releases the interpreter lock
+
+    hashing = min(len(firsts), os.cpu_count() or 1)
+    if hashing > 1:
+        with ThreadPoolExecutor(hashing) as pool:
+            for done in [pool.submit(digest_some) for _ in range(hashing)]:
+                done.result()
+    else:
+        digest_some()
+    return hashlib.sha256(b"".join(digests)).hexdigest()

@@ -22,8 +22,6 @@ LARGE_GALLERY_KIND = "pca128,fs32+sq8"
 _LARGEST_DIMENSION = 65_536
 _SETTLED_TIMES = 4
 _PER_LIST = 16
-
-
 _PCA = "pca<d>"
 _IVF = "ivf<n>"
 _BYTES_IN_LIST = 16  # a serial number in the list and one beside the rows

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from indexes.trellis_table import LARGEST_STEP, MEMORY, STATES, quantizers
 
 Floats = NDArray[np.float32]
-Codes = NDArray[np.uint8]
+Bytes = NDArray[np.uint8]
 
 _PAIRED_BELOW = 2.0  # bits per component
 _CHUNK = 64  # vectors encoded at once: the costs of their states stay in a core's cache
@@ -85,7 +85,7 @@ class TrellisQuantizer:
         self._flat = np.concatenate([of_step.ravel() for of_step in values])  # (coded * STATES,)
         self._offset = (np.arange(owner.size) * STATES).astype(np.uint32)
 
-    def encode(self, y: Floats) -> Codes:
+    def encode(self, y: Floats) -> Bytes:
         """Codes of components y (n, r): a sequence of states that is nearly the nearest one.
 
         The circle is closed in two passes: one starts in the middle with every state allowed and finds the state at the
@@ -100,7 +100,7 @@ class TrellisQuantizer:
             codes[start : start + _CHUNK] = self._packed(self._best(part, order, joint))
         return codes
 
-    def decode(self, codes: Codes) -> Floats:
+    def decode(self, codes: Bytes) -> Floats:
         """Components (n, r) of codes (n, size)."""
         y = np.zeros((len(codes), self.components), np.float32)
         for start in range(0, len(codes), _DECODED):
@@ -108,7 +108,7 @@ class TrellisQuantizer:
             y[start : start + _DECODED, self._coded] = self._flat.take(states + self._offset)
         return y
 
-    def states(self, codes: Codes) -> NDArray[np.uint32]:
+    def states(self, codes: Bytes) -> NDArray[np.uint32]:
         """The state in which each coded component is read, (n, coded)."""
         circle = np.concatenate([codes[:, -2:], codes, codes[:, :1]], axis=1).astype(np.uint32)  # (n, size + 3)
         words = circle[:, :-2] << 16 | circle[:, 1:-1] << 8 | circle[:, 2:]  # (n, size + 1): three bytes each
@@ -155,7 +155,7 @@ class TrellisQuantizer:
             state = kept | (choice[kept, here].astype(np.int64) << (MEMORY - self.steps[place].bits))
         return states
 
-    def _packed(self, states: NDArray[np.int64]) -> Codes:
+    def _packed(self, states: NDArray[np.int64]) -> Bytes:
         """Codes (b, size) of the states after each step (steps, b)."""
         bits = [
             (states[place][:, None] >> np.arange(step.bits - 1, -1, -1)) & 1 for place, step in enumerate(self.steps)

@@ -1,7 +1,8 @@
 """The table that every trellis code reads values from, and what it was measured to leave of a Gaussian source.
 
-`trellis_table.bin` is written by `python -m scripts.build_trellis_table` and belongs to the format of codes: codes that
-were written with a table are read with that same table, for ever.
+`trellis_table.safetensors` is written by `python -m scripts.build_trellis_table`: `values.1`, `gains.1`, `error.1` for
+steps one component wide, `values.2`, … for pairs, see `Quantizer`, all float32. Its numbers belong to the format of
+codes: codes that were written with a table are read with that same table, for ever.
 """
 
 from __future__ import annotations
@@ -20,8 +21,8 @@ MEMORY = 10  # bits that a value depends on
 STATES = 1 << MEMORY
 LARGEST_STEP = 8  # bits read at once
 WIDTHS = (1, 2)  # components per step
-TABLE_PATH = Path(__file__).parent / "trellis_table.bin"
-_SHA256 = "075cc522ceb88115b1cf4b3764cac0ef4379b1cfd853525cd7ff2bc6414210e4"
+TABLE_PATH = Path(__file__).parent / "trellis_table.safetensors"
+_SHA256 = "bc27a3ae83cd8fe98ff0e0f5b15248222ff3db518d6f7756c8f9a085817356f2"
 
 Floats = NDArray[np.float32]
 
@@ -47,28 +48,18 @@ class Quantizer:
 @cache
 def quantizers() -> dict[int, Quantizer]:
     """The quantizers by width. Raises VectorIndexError where the table's file is missing or altered."""
+    from safetensors.numpy import load  # here: most kinds of index need no table
+
     try:
         content = TABLE_PATH.read_bytes()
     except OSError as error:
         raise VectorIndexError(f"{TABLE_PATH.name} is missing: install facesearch anew") from error
     if hashlib.sha256(content).hexdigest() != _SHA256:
         raise VectorIndexError(f"{TABLE_PATH.name} is damaged: install facesearch anew")
-    return read_table(content)
-
-
-def read_table(content: bytes) -> dict[int, Quantizer]:
-    """The quantizers in the table's bytes: per width values, gains, errors, all little-endian float32."""
-    numbers = np.frombuffer(content, "<f4").astype(np.float32)
-    found, at, rates = {}, 0, LARGEST_STEP + 1
-    for width in WIDTHS:
-        values = numbers[at : at + width * STATES].reshape(width, STATES)
-        gains, error = numbers[at + values.size :][: 2 * rates].reshape(2, rates)
-        found[width] = Quantizer(values, gains, error.astype(np.float64))
-        at += values.size + 2 * rates
-    return found
-
-
-def table_bytes(tables: dict[int, Quantizer]) -> bytes:
-    """What `read_table` reads."""
-    parts = [part for width in WIDTHS for part in (tables[width].values, tables[width].gains, tables[width].error)]
-    return b"".join(part.astype("<f4").tobytes() for part in parts)
+    numbers = load(content)
+    return {
+        width: Quantizer(
+            numbers[f"values.{width}"], numbers[f"gains.{width}"], numbers[f"error.{width}"].astype(np.float64)
+        )
+        for width in WIDTHS
+    }

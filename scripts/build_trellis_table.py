@@ -1,4 +1,4 @@
-"""Rebuild indexes/trellis_table.bin: python -m scripts.build_trellis_table
+"""Rebuild indexes/trellis_table.safetensors: python -m scripts.build_trellis_table
 
 Gaussian values in random order, improved by Lloyd's iterations on a Gaussian source that is coded at all rates in turn:
 every state's value moves to the mean of the components that were coded in it. No face has a part in this. The file's
@@ -13,9 +13,10 @@ import sys
 from statistics import NormalDist
 
 import numpy as np
+from safetensors.numpy import save
 
 from indexes.trellis import Step, TrellisQuantizer
-from indexes.trellis_table import LARGEST_STEP, STATES, TABLE_PATH, WIDTHS, Quantizer, table_bytes
+from indexes.trellis_table import LARGEST_STEP, STATES, TABLE_PATH, WIDTHS, Quantizer
 
 _SEQUENCES, _STEPS = 256, 96
 _ITERATIONS = 5
@@ -24,7 +25,13 @@ _RATES = {1: range(1, 7), 2: range(1, 6)}  # bits per step that the values are i
 
 def main() -> None:
     tables = {width: _learnt(width, np.random.default_rng(width)) for width in WIDTHS}
-    content = table_bytes(tables)
+    content = save(
+        {
+            f"{name}.{width}": numbers.astype(np.float32)
+            for width, table in tables.items()
+            for name, numbers in (("values", table.values), ("gains", table.gains), ("error", table.error))
+        }
+    )
     TABLE_PATH.write_bytes(content)
     print(f"{TABLE_PATH.name}: {len(content)} bytes, SHA-256 {hashlib.sha256(content).hexdigest()}")
 

@@ -70,7 +70,7 @@ def are_fastscan_lists(base: Any, dimension: int, m: int, lists: int) -> bool:
 
 
 def _maker() -> Maker:
-    from indexes.making import FaissMaker
+    from indexes.families.makers import FaissMaker
     from indexes.shards import ScannedCodes
 
     return FaissMaker(

@@ -27,7 +27,7 @@ def are_flat_lists(base: Any, dimension: int, parameter: int, lists: int) -> boo
 
 
 def _maker() -> Maker:
-    from indexes.making import FaissMaker
+    from indexes.families.makers import FaissMaker
 
     return FaissMaker(flat_base, is_flat, inverted=flat_lists, is_inverted=are_flat_lists, selects=True)
 

@@ -55,13 +55,13 @@ def _too_few_neighbours(dimension: int, m: int) -> str:
 
 
 def _flat_maker() -> Maker:
-    from indexes.making import GraphMaker
+    from indexes.families.makers import GraphMaker
 
     return GraphMaker(flat_graph, is_flat_graph)
 
 
 def _sq8_maker() -> Maker:
-    from indexes.making import GraphMaker
+    from indexes.families.makers import GraphMaker
 
     return GraphMaker(sq8_graph, is_sq8_graph)
 

@@ -37,7 +37,7 @@ def are_fp16_lists(base: Any, dimension: int, parameter: int, lists: int) -> boo
 
 
 def _maker() -> Maker:
-    from indexes.making import FaissMaker
+    from indexes.families.makers import FaissMaker
 
     return FaissMaker(fp16_base, is_fp16, inverted=fp16_lists, is_inverted=are_fp16_lists, selects=True)
 

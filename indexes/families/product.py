@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from indexes.codes import Progress
-    from indexes.making import FaissMaker
+    from indexes.families.makers import FaissMaker
 
 # Codebooks: more iterations or vectors gain less than 0.001 of cosine and cost minutes.
 _ITERATIONS = 12
@@ -95,7 +95,7 @@ def are_pq_lists(base: Any, dimension: int, m: int, lists: int) -> bool:
 
 
 def _maker() -> FaissMaker:
-    from indexes.making import FaissMaker
+    from indexes.families.makers import FaissMaker
 
     return FaissMaker(
         pq_base, is_pq, train_pq, inverted=pq_lists, is_inverted=are_pq_lists, copy_training=copy_codebook
@@ -103,7 +103,7 @@ def _maker() -> FaissMaker:
 
 
 def _rotated_maker() -> Maker:
-    from indexes.making import RotatedMaker
+    from indexes.families.makers import RotatedMaker
     from indexes.rotation import balanced_rotation
 
     return RotatedMaker(_maker(), balanced_rotation)

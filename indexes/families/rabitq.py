@@ -33,7 +33,7 @@ def is_rabitq(base: Any, dimension: int, parameter: int) -> bool:
 
 
 def _maker() -> Maker:
-    from indexes.making import FaissMaker, RotatedMaker
+    from indexes.families.makers import FaissMaker, RotatedMaker
 
     return RotatedMaker(FaissMaker(rabitq_base, is_rabitq, selects=True))
 

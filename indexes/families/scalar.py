@@ -111,7 +111,7 @@ def _set_ranges(base: Any, low: NDArray[Any], high: NDArray[Any]) -> None:
 
 
 def _maker() -> Maker:
-    from indexes.making import FaissMaker
+    from indexes.families.makers import FaissMaker
 
     return FaissMaker(
         sq_base,

@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import mmap
 import os
+import sys
 from pathlib import Path
 
 import faiss
@@ -10,7 +12,7 @@ import numpy as np
 import pytest
 from index_samples import DIMENSION, KINDS, directions, filled_index, ready_index
 
-from indexes import DamagedIndexError, MissingIndexError, create_index, load_index, parse_kind, read_footer
+from indexes import DamagedIndexError, MissingIndexError, SavedIndex, create_index, load_index, parse_kind, read_footer
 from indexes.container import BLOCK, LARGEST_FOOTER, MAGIC, SectionWriter, read_container, write_container
 
 
@@ -40,20 +42,70 @@ def checksum(content: bytes) -> str:
     return hashlib.sha256(b"".join(hashlib.sha256(block).digest() for block in blocks)).hexdigest()
 
 
-def test_the_checksum_of_many_blocks_is_that_of_their_checksums(tmp_path: Path) -> None:
-    content = np.random.default_rng(0).bytes(2 * BLOCK + 77)
+def saved_blocks(content: bytes, folder: Path) -> SavedIndex:
+    """A file with content as its only section."""
 
     def write(writer: SectionWriter) -> None:
         sink = writer.section("a")
         for first in range(0, len(content), 1_000_003):
             sink(content[first : first + 1_000_003])
 
-    saved = write_container(tmp_path / "index", "flat", 4, 0, write)
+    return write_container(folder / "index", "flat", 4, 0, write)
+
+
+def test_the_checksum_of_many_blocks_is_that_of_their_checksums(tmp_path: Path) -> None:
+    content = np.random.default_rng(0).bytes(2 * BLOCK + 77)
+    saved = saved_blocks(content, tmp_path)
     assert saved.sha256 == checksum(content)
     assert read_container(saved.path, lambda _, reader: reader.section("a").tobytes()) == content
     damaged = bytearray(saved.path.read_bytes())
     damaged[BLOCK + 5] ^= 1
     saved.path.write_bytes(damaged)
+    with pytest.raises(DamagedIndexError, match="checksum of its contents"):
+        read_container(saved.path, lambda _, reader: reader.section("a"))
+
+
+@pytest.mark.parametrize("cores", [1, 2, 7, None])
+@pytest.mark.parametrize("size", [0, 1, BLOCK, BLOCK + 1, 3 * BLOCK])
+def test_a_file_of_any_length_is_checked_by_any_number_of_threads(
+    size: int, cores: int | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = bytes(size)
+    saved = saved_blocks(content, tmp_path)
+    monkeypatch.setattr(os, "cpu_count", lambda: cores)
+    assert read_container(saved.path, lambda _, reader: reader.section("a").tobytes()) == content
+    if size:
+        with saved.path.open("r+b") as file:
+            file.seek(size - 1)
+            file.write(b"x")
+        with pytest.raises(DamagedIndexError, match="checksum of its contents"):
+            read_container(saved.path, lambda _, reader: reader.section("a"))
+
+
+def test_a_file_is_opened_where_the_system_has_neither_pread_nor_madvise(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class MapOfWindows(mmap.mmap):
+        def madvise(self, *arguments: int) -> None:
+            raise AttributeError("madvise")
+
+    index, q = filled_index("sq8"), directions(6, seed=5)
+    saved = index.save(tmp_path / "index")
+    monkeypatch.delattr(os, "pread", raising=False)
+    monkeypatch.setattr(mmap, "mmap", MapOfWindows)
+    monkeypatch.setattr(sys, "platform", "win32")
+    again = load_index(saved.path)
+    np.testing.assert_equal(again.search(q, 9), index.search(q, 9))
+
+
+def test_a_file_cut_short_while_it_is_checked_is_damaged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    saved = saved_blocks(bytes(3 * BLOCK), tmp_path)
+
+    def cores() -> int:  # asked for after the footer was read, before the contents are
+        os.truncate(saved.path, BLOCK + 1)
+        return 2
+
+    monkeypatch.setattr(os, "cpu_count", cores)
     with pytest.raises(DamagedIndexError, match="checksum of its contents"):
         read_container(saved.path, lambda _, reader: reader.section("a"))
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import hashlib
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,10 +9,18 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from index_samples import directions, unit
 
-from indexes import DamagedIndexError, VectorIndexError, create_index, learn_coder, load_coder, ready_coder
+from indexes import (
+    DamagedIndexError,
+    VectorIndexError,
+    create_index,
+    learn_coder,
+    load_coder,
+    ready_coder,
+    trellis_table,
+)
 from indexes.karhunen import KarhunenLoeve, learn_transform
 from indexes.trellis import plan_steps, trellis_quantizer
-from indexes.trellis_table import LARGEST_STEP, TABLE_PATH, quantizers, read_table, table_bytes
+from indexes.trellis_table import LARGEST_STEP, TABLE_PATH, quantizers
 
 few = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 variances = st.lists(st.floats(1e-6, 1.0), min_size=1, max_size=40).map(
@@ -77,12 +86,24 @@ def test_unequal_variances_are_coded_with_less_error_than_equal_bits_would_leave
 
 
 def test_the_table_is_the_one_that_codes_were_written_with() -> None:
-    content = TABLE_PATH.read_bytes()
+    numbers = [part for table in quantizers().values() for part in (table.values, table.gains, table.error)]
+    content = b"".join(part.astype("<f4").tobytes() for part in numbers)
     assert hashlib.sha256(content).hexdigest() == "075cc522ceb88115b1cf4b3764cac0ef4379b1cfd853525cd7ff2bc6414210e4"
-    assert table_bytes(read_table(content)) == content
     for quantizer in quantizers().values():
         assert np.allclose(np.square(quantizer.values).mean(axis=1), 1, atol=1e-5)
         assert (np.diff(quantizer.error) < 0).all()
+
+
+def test_a_table_that_is_missing_or_altered_is_never_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    content = bytearray(TABLE_PATH.read_bytes())
+    monkeypatch.setattr(trellis_table, "TABLE_PATH", tmp_path / "table")
+    read = quantizers.__wrapped__  # without what was read before
+    with pytest.raises(VectorIndexError, match=r"^table is missing: install facesearch anew$"):
+        read()
+    content[-5] ^= 1
+    (tmp_path / "table").write_bytes(content)
+    with pytest.raises(VectorIndexError, match=r"^table is damaged: install facesearch anew$"):
+        read()
 
 
 def test_a_code_written_long_ago_is_read_as_it_was() -> None:
