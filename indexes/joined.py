@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 
 import numpy as np
@@ -152,15 +152,13 @@ def join_indexes(parts: Sequence[object], choice: ThreadChoice | None = None) ->
     return JoinedIndex(indexes, choice)
 
 
-def _shared_out(search: object, count: int) -> list[tuple[Floats, Rows]]:
+def _shared_out(search: Callable[[int], tuple[Floats, Rows]], count: int) -> list[tuple[Floats, Rows]]:
     """What a function of a part's number gives for each part, by as many threads as a search may take."""
-    assert callable(search)  # noqa: S101 - for the type checker
     if thread_count() == 1:
         return [search(number) for number in range(count)]
 
     def alone(number: int) -> tuple[Floats, Rows]:
         with threads(1):
-            found: tuple[Floats, Rows] = search(number)
-        return found
+            return search(number)
 
     return list(parts_pool().map(alone, range(count)))

@@ -152,7 +152,7 @@ class RowsIndex:
 
     def _with(self, stages: list[Codes], by_row: NDArray[np.int64], ordered: NDArray[np.int64]) -> RowsIndex:
         index = type(self).__new__(type(self))
-        index._given = None
+        index._given = None if self._given is None else stages[self._stages.index(self._given)]
         index._take(self._kind, self._dimension, stages, by_row, ordered)
         return index
 

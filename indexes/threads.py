@@ -20,13 +20,14 @@ from indexes.faiss_library import faiss
 MOST_PARTS = 8  # that threads share out at a time
 
 _chosen: ContextVar[int] = ContextVar("threads", default=0)
-_in_child = False  # of a fork
+_in_child = False  # of a process that had loaded FAISS and was forked
 
 
 def thread_count() -> int:
     """Threads that a search may take: what `threads` chose, else all cores that this process may use.
 
-    One in a process that was forked: OpenMP's other threads exist in its parent only, and waiting for them never ends.
+    One in a process that was forked after FAISS was loaded: OpenMP's other threads exist in its parent only, and
+    waiting for them never ends.
     """
     if _in_child:
         return 1
@@ -52,11 +53,11 @@ def _set(count: int, for_openmp: int | None) -> Iterator[None]:
     library = faiss()
     token = _chosen.set(count)
     before = library.omp_get_max_threads()
-    library.omp_set_num_threads(for_openmp or thread_count())
+    library.omp_set_num_threads(1 if _in_child else for_openmp or thread_count())
     try:
         yield
     finally:
-        library.omp_set_num_threads(before)
+        library.omp_set_num_threads(1 if _in_child else before)  # forked within, a child keeps to one
         _chosen.reset(token)
 
 
@@ -113,8 +114,10 @@ def _cores() -> int:
 
 def _after_fork() -> None:
     global _in_child
-    _in_child = True
     parts_pool.cache_clear()
+    if faiss.cache_info().currsize:
+        _in_child = True
+        faiss().omp_set_num_threads(1)  # also for what FAISS does outside of searches
 
 
 if hasattr(os, "register_at_fork"):

@@ -99,3 +99,13 @@ def test_codes_of_another_shape_and_taken_ids_are_refused() -> None:
     assert len(index) == 2
     with pytest.raises(InvalidInputError, match="takes vectors, not codes"):
         create_index("fs4", DIMENSION).add_codes(np.arange(2), codes)
+
+
+@pytest.mark.parametrize("kind", ["tcq4", "rabitq+tcq6"])
+def test_an_emptied_index_keeps_the_given_codebook_when_it_is_trained_anew(kind: str) -> None:
+    coder = learn_coder(kind, DIMENSION, directions(300, seed=1))
+    emptied = create_index(kind, DIMENSION, coder=coder).emptied()
+    emptied.train(directions(300, seed=2))
+    codes = coder.encode(directions(5))
+    emptied.add_codes(np.arange(5), codes)
+    np.testing.assert_allclose(emptied.reconstruct(np.arange(5)), coder.decode(codes), atol=1e-6)

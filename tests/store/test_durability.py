@@ -79,7 +79,8 @@ def test_what_was_committed_survives_a_kill(tmp_path: Path) -> None:
     assert process.stdout is not None
     told = [int(process.stdout.readline()) for _ in range(20)]
     process.send_signal(signal.SIGKILL)
-    told += [int(line) for line in process.communicate(timeout=60)[0].splitlines(keepends=True) if line[-1] == "\n"]
+    with process:  # reads on where `readline` stopped: `communicate` would pass over what it holds already
+        told += [int(line) for line in process.stdout.read().splitlines(keepends=True) if line[-1] == "\n"]
     with open_store(tmp_path) as store:
         stored = [i for batch in store.templates.batches() for i in batch.ids.tolist()]
         assert set(told) <= set(stored)
