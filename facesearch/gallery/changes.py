@@ -10,7 +10,7 @@ from dataclasses import replace
 import numpy.typing as npt
 
 from facesearch.codecs.gallery_codecs import Stored, originals_kept
-from facesearch.errors import IndexStateError, StoreError
+from facesearch.errors import IndexStateError, StoreError, UsageError
 from facesearch.gallery.agreement import check_kind, key_of
 from facesearch.gallery.answers import Compaction, GalleryInfo, Receipt
 from facesearch.gallery.enrolment import EnrolmentReport, Progress, enrol_photos
@@ -18,7 +18,7 @@ from facesearch.gallery.index_building import IndexBuilder
 from facesearch.gallery.index_filling import IndexFiller
 from facesearch.gallery.parts import Parts
 from facesearch.gallery.template_enrolment import enrol_templates
-from facesearch.photos.photo import Photo
+from facesearch.photos.photo import Photo, composed
 
 _log = logging.getLogger("facesearch")
 
@@ -90,9 +90,19 @@ def _save(parts: Parts, report: EnrolmentReport) -> None:
         parts.writer.save()
 
 
+def merge(parts: Parts, names: Sequence[str]) -> int:
+    """See `Gallery.merge`: all but the last of the names are the sources; raises `UsageError` for fewer than two."""
+    if len(names) < 2:
+        raise UsageError("name two people at least, the last one is who they are: merge(A, B)")
+    *given, target = [composed(name) for name in names]
+    return parts.store.identities.merge(given, target)
+
+
 def forget(parts: Parts, names: Sequence[str]) -> list[Receipt]:
     """See `Gallery.forget_all`."""
-    names = list(dict.fromkeys(names))
+    if isinstance(names, str):
+        raise UsageError("forget_all takes a list of names; forget takes one name")
+    names = list(dict.fromkeys(composed(name) for name in names))
     people = [parts.store.identities.find(name) for name in names]  # raises before anything is touched
     backups = {person.id: tuple(parts.store.audit.backups_with(person.id)) for person in people}
     with parts.store.moment() as moment:

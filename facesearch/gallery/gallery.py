@@ -160,8 +160,7 @@ class Gallery(OpenGallery):
 
     def merge(self, *sources: str, into: str | None = None) -> int:
         """Give all templates of the sources to `into` (default: the last one named); returns how many."""
-        *given, target = [*sources, into] if into is not None else sources
-        return self.parts.store.identities.merge([composed(name) for name in given], composed(target))
+        return changes.merge(self.parts, sources if into is None else [*sources, into])
 
     def forget(self, identity: str) -> Receipt:
         """Take a person out: of the answers at once, of database and index files durably.
@@ -172,7 +171,7 @@ class Gallery(OpenGallery):
 
     def forget_all(self, identities: Sequence[str]) -> list[Receipt]:
         """The same of several people, all or none: what has to be written anew is written once."""
-        return changes.forget(self.parts, [composed(name) for name in identities])
+        return changes.forget(self.parts, identities)
 
     def build_index(
         self,

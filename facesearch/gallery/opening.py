@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Self
 
 from facesearch.encoders import Encoder, EncoderSpec
+from facesearch.errors import UsageError
 from facesearch.faces import DEFAULT_MIN_FACE
 from facesearch.gallery.backup import RestoreReport, restore
 from facesearch.gallery.enrolment import Progress
@@ -24,6 +25,7 @@ class OpenGallery:
     def __init__(self, opening: Opening) -> None:
         self._opened = Parts(opening)
         self._reopening = threading.Lock()
+        self._closed = False
 
     @classmethod
     def open(
@@ -57,7 +59,9 @@ class OpenGallery:
 
     @property
     def parts(self) -> Parts:
-        """What the gallery is made of, in this process."""
+        """What the gallery is made of, in this process; raises `UsageError` once it is closed."""
+        if self._closed:
+            raise UsageError("this gallery is closed: open it anew with Gallery.open")
         if self._opened.process != os.getpid():
             with self._reopening:
                 if self._opened.process != os.getpid():
@@ -86,7 +90,8 @@ class OpenGallery:
         return restore(Path(path), Path(folder), replace=replace, progress=progress)
 
     def close(self) -> None:
-        """Let go of the database and of what was opened for searching."""
+        """Let go of the database and of what was opened for searching; the gallery cannot be used any more."""
+        self._closed = True
         if self._opened.process == os.getpid():
             self._opened.store.close()
             self._opened.index.forget_view()

@@ -31,7 +31,7 @@ from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
-from facesearch.errors import UnreadableImageError
+from facesearch.errors import UnreadableImageError, UsageError
 
 MAX_BYTES = 64 * 1024 * 1024
 MAX_PIXELS = 89_000_000  # just below Image.MAX_IMAGE_PIXELS, where Pillow starts to warn
@@ -57,8 +57,16 @@ def load_image(path: str | os.PathLike[str]) -> npt.NDArray[np.uint8]:
     return decode(read_bytes(path), os.fspath(path))
 
 
+def photo_path(image: object) -> Path:
+    """Where a photo is; raises `UsageError` for what is no path, such as a number, which `open` takes for a file."""
+    if not isinstance(image, str | os.PathLike):
+        raise UsageError(f"a photo is a path, or pixels (h, w, 3) uint8, not {type(image).__name__}")
+    return Path(image)
+
+
 def read_bytes(path: str | os.PathLike[str]) -> bytes:
     """The content of the regular file `path`, at most `MAX_BYTES` long; raises `UnreadableImageError`."""
+    path = photo_path(path)
     try:
         with open(path, "rb", opener=_open_without_waiting) as stream:
             status = os.fstat(stream.fileno())

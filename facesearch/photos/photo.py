@@ -10,13 +10,19 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from facesearch.photos.decoding import read_bytes, sha256
+from facesearch.errors import UsageError
+from facesearch.photos.decoding import photo_path, read_bytes, sha256
 
 RGB = npt.NDArray[np.uint8]
 
 
 def composed(name: str) -> str:
-    """A name in Unicode's composed form (NFC): the same person has the same name on every system."""
+    """A name in Unicode's composed form (NFC): the same person has the same name on every system.
+
+    Raises `UsageError` for what is no text.
+    """
+    if not isinstance(name, str):
+        raise UsageError(f"a name is text, not {type(name).__name__}")
     return unicodedata.normalize("NFC", name)
 
 
@@ -33,7 +39,7 @@ class Photo:
         """A file, or pixels, which are known by their number among the photos given."""
         if isinstance(image, np.ndarray):
             return cls(composed(identity), Path(f"pixels {number}"), image)
-        return cls(composed(identity), Path(image))
+        return cls(composed(identity), photo_path(image))
 
     def hash(self) -> bytes:
         """SHA-256 of the file, or of shape and pixels; raises `UnreadableImageError`."""
