@@ -82,7 +82,9 @@ class View:
 
         excluded: ids (e,) that are passed over. Raises `IndexStateError` for probes that do not fit.
         """
-        passed = self.removed if excluded is None else np.union1d(self.removed, excluded)
+        passed = self.removed
+        if excluded is not None:
+            passed = np.union1d(self.removed, excluded) if self.removed.size else excluded
         try:
             return self.searched.search(probes, k, excluded=passed if passed.size else None)
         except VectorIndexError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -51,7 +52,9 @@ class SqliteMoment:
     def template_ids(self, identity_ids: Sequence[int]) -> npt.NDArray[np.int64]:
         found: list[int] = []
         for some in chunks(list(identity_ids)):
-            found += self._connection.scalars(select(TemplateRow.id).where(TemplateRow.identity_id.in_(padded(some))))
+            # As one value: to fetch thousands of rows takes longer than to find them.
+            ids = select(func.json_group_array(TemplateRow.id)).where(TemplateRow.identity_id.in_(padded(some)))
+            found += json.loads(self._connection.scalar(ids) or "[]")
         return np.sort(np.array(found, np.int64))
 
     def template_owners(self) -> TemplateOwners:
