@@ -9,16 +9,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
+import indexes
 from facesearch.codecs.plain import CODECS, TemplateCodec, find_codec
 from facesearch.codecs.ref import CodecRef
 from facesearch.codecs.training import least_templates, shipped_coder, shipped_origin
 from facesearch.errors import IndexStateError, StoreError, UsageError
-from indexes import Coder, VectorIndexError, code_of, learn_coder, load_coder, parse_kind
+from indexes import VectorIndexError, code_of, parse_kind
+
+if TYPE_CHECKING:
+    from indexes import Coder
 
 Vectors = npt.NDArray[np.float32]
 
@@ -97,7 +101,7 @@ class GalleryCodecs:
         found = self._coded.get(name)
         if found is None:
             try:
-                coder = load_coder(self._codebooks.read(name)[0])
+                coder = indexes.load_coder(self._codebooks.read(name)[0])
             except VectorIndexError as error:
                 raise StoreError(f"{name}: {error}; restore a backup") from error
             found = CodedTemplates(name, coder)
@@ -133,7 +137,7 @@ class GalleryCodecs:
         if code is None or parse_kind(code).training_size:
             return _OTHERWISE  # until `index build` can learn from the gallery
         nothing = np.zeros((0, dimension), np.float32)
-        return self.add(learn_coder(code, dimension, nothing), _UNTRAINED)
+        return self.add(indexes.learn_coder(code, dimension, nothing), _UNTRAINED)
 
     def chosen(
         self,
@@ -177,7 +181,7 @@ class GalleryCodecs:
     def learnt(self, kind: str, dimension: int, templates: Vectors) -> str:
         """The codec of the codes of a kind, with a codebook learnt from templates (n, d)."""
         try:
-            return self.add(learn_coder(kind, dimension, templates), _FROM_GALLERY)
+            return self.add(indexes.learn_coder(kind, dimension, templates), _FROM_GALLERY)
         except VectorIndexError as error:
             raise IndexStateError(str(error)) from error
 

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
+import indexes
 from facesearch.assets import manifest, read_asset
-from indexes import Coder, code_of, parse_kind, ready_coder
+from indexes import code_of, parse_kind
+
+if TYPE_CHECKING:
+    from indexes import Coder
 
 
 def least_templates(kind: str, coder: Coder | None) -> int:
@@ -25,7 +30,7 @@ def shipped_coder(model: str, kind: str, dimension: int) -> Coder | None:
     code, asset = code_of(kind), f"codebook-{model}"
     if code is None or not re.fullmatch(r"tcq\d+", code) or asset not in manifest():
         return None
-    coder = ready_coder(code, read_asset(asset))
+    coder = indexes.ready_coder(code, read_asset(asset))
     return coder if coder.dimension == dimension else None
 
 

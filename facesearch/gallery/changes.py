@@ -6,6 +6,7 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy.typing as npt
 
@@ -13,12 +14,13 @@ from facesearch.codecs.gallery_codecs import Stored, originals_kept
 from facesearch.errors import IndexStateError, StoreError, UsageError
 from facesearch.gallery.agreement import check_kind, key_of
 from facesearch.gallery.answers import Compaction, GalleryInfo, Receipt
-from facesearch.gallery.enrolment import EnrolmentReport, Progress, enrol_photos
 from facesearch.gallery.index_building import IndexBuilder
 from facesearch.gallery.index_filling import IndexFiller
 from facesearch.gallery.parts import Parts
-from facesearch.gallery.template_enrolment import enrol_templates
 from facesearch.photos.photo import Photo, composed
+
+if TYPE_CHECKING:
+    from facesearch.gallery.enrolment import EnrolmentReport, Progress
 
 _log = logging.getLogger("facesearch")
 
@@ -33,6 +35,8 @@ def enroll_photos(
     workers: int | None,
 ) -> EnrolmentReport:
     """See `Gallery.enroll_photos`."""
+    from facesearch.gallery.enrolment import EnrolmentReport, enrol_photos  # a question does not wait for it
+
     if not photos:
         return EnrolmentReport()
     pipeline = parts.pipeline(threads=1)
@@ -68,6 +72,8 @@ def enroll_templates(
     committed: Callable[[int], None] | None,
 ) -> EnrolmentReport:
     """See `Gallery.enroll_templates`."""
+    from facesearch.gallery.template_enrolment import enrol_templates  # a question does not wait for it
+
     key = parts.encoder_key()
     settings = parts.configured(key)
     report = enrol_templates(

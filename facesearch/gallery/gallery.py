@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Unpack
+from typing import TYPE_CHECKING, Unpack
 
 import numpy as np
 import numpy.typing as npt
@@ -14,8 +14,6 @@ from facesearch.errors import RejectedImageError
 from facesearch.gallery import changes, questions
 from facesearch.gallery.agreement import in_force, outgrown
 from facesearch.gallery.answers import Candidate, Compaction, FaceAnswer, GalleryInfo, Receipt, Verification
-from facesearch.gallery.backup import BackupReport, back_up
-from facesearch.gallery.enrolment import EnrolmentReport, Progress
 from facesearch.gallery.index_checking import index_problems
 from facesearch.gallery.opening import OpenGallery
 from facesearch.gallery.questions import QuestionOptions
@@ -24,6 +22,10 @@ from facesearch.gallery.verification import verify
 from facesearch.photos.photo import Photo, composed
 from facesearch.pipeline.pipeline import Image, templates_of
 from facesearch.store import Calibration, Counts, IdentitySummary, TemplateInfo
+
+if TYPE_CHECKING:
+    from facesearch.gallery.backup import BackupReport
+    from facesearch.gallery.enrolment import EnrolmentReport, Progress
 
 
 class Gallery(OpenGallery):
@@ -47,8 +49,7 @@ class Gallery(OpenGallery):
 
     def calibration(self) -> Calibration | None:
         """What the threshold in force was calibrated on; None where it was set otherwise."""
-        kept = self.parts.store.settings
-        return in_force(kept.calibration(), kept.read())
+        return in_force((kept := self.parts.store.settings).calibration(), kept.read())
 
     def set_calibration(self, calibration: Calibration) -> None:
         """Keep a threshold together with what it was calibrated on."""
@@ -203,11 +204,13 @@ class Gallery(OpenGallery):
     ) -> BackupReport:
         """Write the gallery as it is at this moment into one file, while others go on using it.
 
-        progress: called with (bytes done, bytes in all), once for the copy and once for the file.
-        Raises `UsageError` for a file that is there (unless `overwrite`), `BackupError`.
+        progress: called with (bytes done, bytes in all), once for the copy and once for the file. Raises `UsageError`
+        for a file that is there (unless `overwrite`), `BackupError`.
         """
-        parts = self.parts
-        return back_up(parts.store, parts.opening.folder, Path(path), overwrite=overwrite, progress=progress)
+        from facesearch.gallery.backup import back_up  # a question does not wait for it
+
+        folder = self.parts.opening.folder
+        return back_up(self.parts.store, folder, Path(path), overwrite=overwrite, progress=progress)
 
     def compact(self) -> Compaction:
         """Give free space back to the disk: the database is written anew, nothing deleted is left in any file."""

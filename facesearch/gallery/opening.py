@@ -6,15 +6,17 @@ import os
 import threading
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from facesearch.encoders import Encoder, EncoderSpec
 from facesearch.errors import UsageError
 from facesearch.faces import DEFAULT_MIN_FACE
-from facesearch.gallery.backup import RestoreReport, restore
-from facesearch.gallery.enrolment import Progress
 from facesearch.gallery.parts import Opening, Parts
 from facesearch.pipeline.pipeline_spec import PipelineSpec
+
+if TYPE_CHECKING:
+    from facesearch.gallery.backup import RestoreReport
+    from facesearch.gallery.enrolment import Progress
 
 _of_parents: list[Parts] = []  # taking down what belongs to the parent of a fork would wait for its threads
 
@@ -87,6 +89,8 @@ class OpenGallery:
 
         Raises `UsageError` for a folder with other things in it, `StoreBusyError` for a gallery in use, `BackupError`.
         """
+        from facesearch.gallery.backup import restore  # a question does not wait for it
+
         return restore(Path(path), Path(folder), replace=replace, progress=progress)
 
     def close(self) -> None:
