@@ -92,9 +92,8 @@ def _print_any_name() -> None:
 def _usage_error(error: typer.TyperException) -> int:
     """Words that are not a command: one line, with the help that belongs to it."""
     context = getattr(error, "ctx", None)
-    if type(error).__name__ == "NoArgsIsHelpError" and context is not None:
-        typer.echo(context.get_help())
-        return 2
+    if type(error).__name__ == "NoArgsIsHelpError":
+        return 2  # its help is written where it is raised
     message = error.format_message().strip().rstrip(".")
     print_error(f"{message}; see: {context.command_path if context else 'facesearch'} --help")
     return error.exit_code
