@@ -93,6 +93,10 @@ class StoreBusyError(StoreError):
     """Another process holds the gallery."""
 
 
+class OvertakenError(StoreError):
+    """Another process changed the gallery, and what was about to be stored no longer fits it; nothing is changed."""
+
+
 class BackupError(StoreError):
     """A backup cannot be made, or an archive is none or is damaged."""
 

@@ -31,8 +31,11 @@ def staged_file(path: Path) -> Iterator[Path]:
     """The name of a file to be made; leaving the block without an error puts it in place of path.
 
     After a crash at any moment path holds the whole old file or the whole new one. When anything fails, path is
-    untouched and the temporary file is gone. Only a killed process leaves one: see `remove_leftovers`. Raises OSError.
+    untouched and the temporary file is gone. Only a killed process leaves one: see `remove_leftovers`. Raises OSError,
+    also where path is a folder or a device.
     """
+    if path.exists() and not path.is_file():
+        raise OSError(errno.EINVAL, "it is no ordinary file", str(path))
     temporary = temporary_name(path)
     try:
         yield temporary

@@ -93,6 +93,8 @@ def back_up(
     progress = progress or _silent
     if target.is_dir():
         raise UsageError(f"{target} is a folder: name a file for the backup")
+    if target.exists() and not target.is_file():
+        raise UsageError(f"{target} is no ordinary file: name another one for the backup")
     if target.exists() and not overwrite:
         raise UsageError(f"there is a file {target}: choose another name, or --force to take its place")
     if target.absolute().parent.resolve() == folder.resolve():

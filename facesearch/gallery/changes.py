@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING
 import numpy.typing as npt
 
 from facesearch.codecs.gallery_codecs import Stored, originals_kept
-from facesearch.errors import IndexStateError, StoreError, UsageError
+from facesearch.errors import IndexStateError, OvertakenError, StoreError, UsageError
+from facesearch.gallery import arguments
 from facesearch.gallery.agreement import check_kind, key_of
 from facesearch.gallery.answers import Compaction, GalleryInfo, Receipt
+from facesearch.gallery.codec_in_use import CodecInUse
 from facesearch.gallery.index_building import IndexBuilder
 from facesearch.gallery.index_filling import IndexFiller
 from facesearch.gallery.parts import Parts
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
     from facesearch.gallery.enrolment import EnrolmentReport, Progress
 
 _log = logging.getLogger("facesearch")
+
+_ATTEMPTS = 3
 
 
 def enroll_photos(
@@ -39,11 +43,13 @@ def enroll_photos(
 
     if not photos:
         return EnrolmentReport()
+    if workers is not None:
+        workers = arguments.count(workers, "workers")
     pipeline = parts.pipeline(threads=1)
     if aligned is not None:
         pipeline.check_aligned(aligned)
     key = key_of(pipeline.encoder, pipeline.spec)
-    codec = parts.codecs.find(parts.configured(key).codec)
+    codec = CodecInUse(parts.store, parts.codecs, parts.configured(key).codec)
     report = enrol_photos(
         parts.store,
         pipeline,
@@ -77,9 +83,8 @@ def enroll_templates(
     key = parts.encoder_key()
     settings = parts.configured(key)
     report = enrol_templates(
-        parts.store,
         key,
-        parts.codecs.find(settings.codec),
+        CodecInUse(parts.store, parts.codecs, settings.codec),
         settings.dimension,
         identities,
         templates,
@@ -141,8 +146,23 @@ def _lies_in_files(parts: Parts) -> bool:
 
 def build_index(parts: Parts, kind: str | None, *, keep: str | None, relearn: bool, progress: Progress | None) -> None:
     """See `Gallery.build_index`."""
+    for attempt in range(_ATTEMPTS):
+        try:
+            recoded = _rebuilt(parts, kind, keep=keep, relearn=relearn, progress=progress)
+            break
+        except OvertakenError:  # another process built another kind, and removed the codebook that was just learnt
+            if attempt == _ATTEMPTS - 1:
+                raise
+    parts.store.codebooks.remove_unused()
+    if recoded:
+        parts.store.vacuum()  # the freed bytes go back to the disk
+    else:
+        parts.store.checkpoint()  # nor does the log keep what a forgotten person left in it
+
+
+def _rebuilt(parts: Parts, kind: str | None, *, keep: str | None, relearn: bool, progress: Progress | None) -> int:
     settings = parts.settings()
-    wanted = kind or settings.index_kind
+    wanted = settings.index_kind if kind is None else kind
     check_kind(wanted, settings.dimension)
     codec = parts.codecs.chosen(
         Stored(settings.model, settings.dimension, settings.codec),
@@ -153,12 +173,7 @@ def build_index(parts: Parts, kind: str | None, *, keep: str | None, relearn: bo
         changed=kind is not None,
         relearn=relearn,
     )
-    recoded = parts.writer.rebuild(replace(settings, index_kind=wanted, codec=codec), progress)
-    parts.store.codebooks.remove_unused()
-    if recoded:
-        parts.store.vacuum()  # the freed bytes go back to the disk
-    else:
-        parts.store.checkpoint()  # nor does the log keep what a forgotten person left in it
+    return parts.writer.rebuild(replace(settings, index_kind=wanted, codec=codec), progress)
 
 
 def compact(parts: Parts) -> Compaction:

@@ -17,9 +17,9 @@ from typing import Self
 
 import numpy as np
 
-from facesearch.codecs.plain import TemplateCodec
 from facesearch.errors import RejectedImageError, UsageError
 from facesearch.gallery.answers import Document
+from facesearch.gallery.codec_in_use import CodecInUse
 from facesearch.photos.geometry import Box
 from facesearch.photos.photo import Photo, Rejection
 from facesearch.pipeline.pipeline import PhotoTemplate, Pipeline
@@ -64,7 +64,7 @@ def enrol_photos(
     store: GalleryStore,
     pipeline: Pipeline,
     encoder: EncoderKey,
-    codec: TemplateCodec,
+    codec: CodecInUse,
     photos: Sequence[Photo],
     *,
     aligned: str | None = None,
@@ -160,6 +160,22 @@ def _hash(photo: Photo) -> bytes | Rejection:
         return Rejection(str(photo.path), str(error))
 
 
+def _rows(batch: Sequence[tuple[Photo, PhotoTemplate]], codes: Sequence[bytes]) -> list[NewTemplate]:
+    return [
+        NewTemplate(
+            identity=photo.identity,
+            sha256=template.sha256,
+            path=str(photo.path.absolute() if photo.pixels is None else photo.path),
+            width=template.width,
+            height=template.height,
+            code=code,
+            quality=round(template.face.quality, 3),
+            box=_rounded(template.face.box),
+        )
+        for (photo, template), code in zip(batch, codes, strict=True)
+    ]
+
+
 def _rounded(box: Box | None) -> Box | None:
     """Whole pixels, which SQLite stores in a byte or two."""
     return None if box is None else (round(box[0]), round(box[1]), round(box[2]), round(box[3]))
@@ -177,7 +193,7 @@ class _Run:
         self,
         store: GalleryStore,
         encoder: EncoderKey,
-        codec: TemplateCodec,
+        codec: CodecInUse,
         total: int,
         progress: Progress | None,
         committed: Callable[[Photo], None] | None,
@@ -207,21 +223,8 @@ class _Run:
         batch, self._batch = self._batch, []
         if not batch:
             return
-        codes = self._codec.encode(np.stack([template.face.template for _, template in batch]))
-        rows = [
-            NewTemplate(
-                identity=photo.identity,
-                sha256=template.sha256,
-                path=str(photo.path.absolute() if photo.pixels is None else photo.path),
-                width=template.width,
-                height=template.height,
-                code=code,
-                quality=round(template.face.quality, 3),
-                box=_rounded(template.face.box),
-            )
-            for (photo, template), code in zip(batch, codes, strict=True)
-        ]
-        added = self._store.templates.add(rows, self._encoder, self._codec.name)
+        vectors = np.stack([template.face.template for _, template in batch])
+        added = self._codec.add(vectors, lambda codes: _rows(batch, codes), self._encoder)
         twice = [template.sha256 for (_, template), new in zip(batch, added, strict=True) if new is None]
         owners = self._store.templates.enrolled(twice) if twice else {}
         for (photo, template), new in zip(batch, added, strict=True):

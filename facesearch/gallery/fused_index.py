@@ -91,7 +91,10 @@ class FusedIndex:
         A candidate's template_id is that of the person's first template.
         """
         fused = self._current(moment, state)
-        scores, ids = fused.index.search(probes, min(k, max(len(fused.index), 1)))
+        try:
+            scores, ids = fused.index.search(probes, min(k, max(len(fused.index), 1)))
+        except VectorIndexError as error:
+            raise IndexStateError(str(error)) from error
         shown = {identity: fused.first_template[identity] for identity in np.unique(ids[ids >= 0]).tolist()}
         owners = moment.owners(list(shown.values()))
         answers = []

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from facesearch.errors import RejectedImageError
-from facesearch.gallery import changes, questions
+from facesearch.gallery import arguments, changes, questions
 from facesearch.gallery.agreement import in_force, outgrown
 from facesearch.gallery.answers import Candidate, Compaction, FaceAnswer, GalleryInfo, Receipt, Verification
 from facesearch.gallery.index_checking import index_problems
@@ -45,7 +45,7 @@ class Gallery(OpenGallery):
     def set_threshold(self, threshold: float | None) -> None:
         """Keep another threshold with the gallery; None returns to the encoder's default."""
         self.parts.settings()
-        self.parts.store.settings.set_threshold(threshold)
+        self.parts.store.settings.set_threshold(None if threshold is None else arguments.threshold(threshold))
 
     def calibration(self) -> Calibration | None:
         """What the threshold in force was calibrated on; None where it was set otherwise."""
@@ -133,7 +133,7 @@ class Gallery(OpenGallery):
 
     def verify(self, a: Image, b: Image, *, threshold: float | None = None, aligned: str | None = None) -> Verification:
         """Do two photos show the same person? Raises `RejectedImageError` naming the photo that cannot be used."""
-        limit = self.threshold if threshold is None else threshold
+        limit = self.threshold if threshold is None else arguments.threshold(threshold)
         return verify(self.parts.pipeline(), a, b, limit, aligned=aligned)
 
     def template(self, image: Image) -> npt.NDArray[np.float32]:
@@ -142,7 +142,7 @@ class Gallery(OpenGallery):
 
     def search(self, templates: npt.NDArray[np.float32], k: int = 5, *, fused: bool = False) -> list[list[Candidate]]:
         """Up to k candidates per template of `templates` (m, dimension) float32, best first; all as one batch."""
-        return questions.ranked(self.parts, templates, k, fused=fused)[1]
+        return questions.search(self.parts, templates, k, fused=fused)
 
     # identities
 

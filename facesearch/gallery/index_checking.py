@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from facesearch.codecs.gallery_codecs import GalleryCodecs
-from facesearch.errors import StoreError
+from facesearch.errors import IndexStateError, StoreError
 from facesearch.gallery.index_filling import IndexFiller
 from facesearch.gallery.template_index import TemplateIndex
 from facesearch.gallery.view import Ids, View
@@ -28,7 +28,10 @@ def index_problems(store: GalleryStore, codecs: GalleryCodecs, index: TemplateIn
             if found is not None and view is not None:
                 batches = moment.templates()
                 return list(_disagreements(view, IndexFiller(codecs, found.settings), batches))
-        index.current()  # opens it
+        try:
+            index.current()  # opens it
+        except (StoreError, IndexStateError) as error:
+            return [str(error)]
         return index_problems(store, codecs, index)
     return problems
 

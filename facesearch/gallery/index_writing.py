@@ -15,9 +15,9 @@ from functools import partial
 
 from facesearch.codecs.gallery_codecs import GalleryCodecs
 from facesearch.codecs.training import least_templates, settled_templates
-from facesearch.errors import IndexStateError, StoreBusyError, StoreError
+from facesearch.errors import IndexStateError, OvertakenError, StoreBusyError, StoreError
 from facesearch.files.durable import remove_files
-from facesearch.gallery.index_building import Progress, segment_rows
+from facesearch.gallery.index_building import BuiltIndex, Progress, segment_rows
 from facesearch.gallery.index_filling import IndexFiller
 from facesearch.gallery.template_index import TemplateIndex, view_of
 from facesearch.gallery.view import Ids, OpenSegment, View
@@ -73,6 +73,7 @@ class IndexWriter:
         """
         filler = IndexFiller(self._codecs, settings, settings.codec)
         built = self._index.build(filler, write=True, progress=progress, asked=True)
+        position, segments = built.position, list(built.segments)
         if built.empty.kind != settings.index_kind:
             self._remove_new(list(built.segments), None)
             held = sum(len(segment.index) for segment in built.segments)
@@ -80,16 +81,25 @@ class IndexWriter:
                 f"index {settings.index_kind} needs at least {least_templates(settings.index_kind, filler.coder)} "
                 f"templates to be trained, this gallery has {held}; use flat or sq8 until then"
             )
-        state = _state(settings, built.position, [each.stored for each in built.segments if each.stored])
-        whole = len(state.segments) == len(built.segments)
         recode = partial(self._codecs.recoded, settings.codec, settings.dimension)
         try:
-            recoded = self._store.recoding.switch(settings.index_kind, settings.codec, recode, state if whole else None)
+            for attempt in range(_ATTEMPTS):
+                position, segments = self._less_removed(position, segments)
+                state = _state(settings, position, [each.stored for each in segments if each.stored])
+                valid = state if len(state.segments) == len(segments) else None
+                try:
+                    recoded = self._store.recoding.switch(settings.index_kind, settings.codec, recode, valid)
+                    break
+                except OvertakenError:
+                    overtaken = self._store.templates.removed_since(position.last_removal_id).size
+                    if not overtaken or attempt == _ATTEMPTS - 1:
+                        raise
         except BaseException:
-            self._remove_new(list(built.segments), None)
+            self._remove_new(segments, None)
             raise
-        self._write_cleared(list(built.segments))
-        self._index.take(view_of(built, settings, state.version if whole else None))
+        self._write_cleared(segments)
+        done = BuiltIndex(tuple(segments), built.empty, position)
+        self._index.take(view_of(done, settings, valid.version if valid else None))
         self.remove_strays()
         return recoded
 
@@ -125,6 +135,24 @@ class IndexWriter:
         return remove_files(self._index.files.others(state.file_names if state else set()))
 
     # inside
+
+    def _less_removed(
+        self, position: LogPosition, segments: list[OpenSegment]
+    ) -> tuple[LogPosition, list[OpenSegment]]:
+        """New segments without the templates that were taken out since they were filled, and the position then."""
+        later = self._store.templates.position()
+        gone = self._store.templates.removed_since(position.last_removal_id)
+        cleaned = []
+        for segment in segments:
+            held = segment.holds(gone)
+            if held.any():
+                index = segment.index.copy()
+                index.remove(gone[held])
+                cleaned.append(self._index.finish(index, segment.first_id, segment.last_id))
+                self._remove_new([segment], None)
+            else:
+                cleaned.append(segment)
+        return LogPosition(position.last_template_id, later.last_removal_id), cleaned
 
     def _settings_of(self, view: View) -> GallerySettings:
         settings = self._store.settings.read()

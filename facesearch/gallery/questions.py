@@ -9,7 +9,8 @@ from typing import TypedDict
 import numpy as np
 import numpy.typing as npt
 
-from facesearch.errors import RejectedImageError, UsageError
+from facesearch.errors import RejectedImageError
+from facesearch.gallery import arguments
 from facesearch.gallery.answers import Candidate, FaceAnswer
 from facesearch.gallery.parts import Parts
 from facesearch.pipeline.pipeline import FaceTemplate, Image, Stopwatch, templates_of
@@ -17,6 +18,12 @@ from facesearch.store import GallerySettings
 from indexes.threads import threads as search_threads
 
 Progress = Callable[[int, int], None]  # (photos done, photos in all)
+
+
+def search(parts: Parts, templates: npt.ArrayLike, k: int, *, fused: bool) -> list[list[Candidate]]:
+    """See `Gallery.search`."""
+    probes, k = arguments.probes(templates), arguments.count(k, "k")
+    return ranked(parts, probes, k, fused=fused)[1] if len(probes) else []
 
 
 def ranked(
@@ -30,10 +37,13 @@ def ranked(
                 if state is None:
                     raise parts.empty()
                 if fused:
-                    return state.settings, parts.fused.nearest(moment, state, probes, k)
-                view = parts.index.at(moment, state)
-                if view is not None:
-                    return state.settings, parts.ranking.nearest(moment, view, probes, k)
+                    found = parts.fused.nearest(moment, state, probes, k)
+                elif (view := parts.index.at(moment, state)) is not None:
+                    found = parts.ranking.nearest(moment, view, probes, k)
+                else:
+                    found = None
+                if found is not None:
+                    return state.settings, found
             parts.index.open()
 
 
@@ -56,10 +66,11 @@ def identify_photos(
     parts: Parts, images: Sequence[Image], k: int, progress: Progress | None, asked: QuestionOptions
 ) -> list[list[FaceAnswer] | RejectedImageError]:
     """See `Gallery.identify_photos`."""
-    if k < 1:
-        raise UsageError(f"k is {k}, at least one candidate has to be asked for")
+    k = arguments.count(k, "k")
     everyone, aligned, watch = asked.get("everyone", True), asked.get("aligned"), asked.get("watch")
     settings, threshold = parts.settings(), asked.get("threshold")
+    if threshold is not None:
+        threshold = arguments.threshold(threshold)
     found: list[list[FaceTemplate] | RejectedImageError] = []
     for done, image in enumerate(images, start=1):
         try:

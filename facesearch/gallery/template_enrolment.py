@@ -9,11 +9,11 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from facesearch.codecs.plain import TemplateCodec
 from facesearch.errors import UsageError
+from facesearch.gallery.codec_in_use import CodecInUse
 from facesearch.gallery.enrolment import EnrolmentReport, Progress
 from facesearch.photos.photo import Rejection, composed
-from facesearch.store import EncoderKey, GalleryStore, NewTemplate
+from facesearch.store import EncoderKey, NewTemplate
 from facesearch.store.identity_names import check_name
 
 _BATCH = 16384  # templates per transaction
@@ -24,9 +24,8 @@ Templates = npt.NDArray[np.float32]
 
 
 def enrol_templates(
-    store: GalleryStore,
     encoder: EncoderKey,
-    codec: TemplateCodec,
+    codec: CodecInUse,
     dimension: int,
     identities: Sequence[str],
     templates: npt.ArrayLike,
@@ -35,14 +34,15 @@ def enrol_templates(
     progress: Progress | None = None,
     committed: Callable[[int], None] | None = None,
 ) -> EnrolmentReport:
-    """Add templates to a store; the index is the caller's. See `Gallery.enroll_templates` for the arguments."""
+    """Add templates to a gallery; the index is the caller's. See `Gallery.enroll_templates` for the arguments."""
     start = time.perf_counter()
     given = np.asanyarray(templates)  # may be mapped from a file: only a batch at a time is read
     if given.ndim != 2 or given.shape[1] != dimension or given.dtype.kind != "f":
         raise UsageError(f"templates are (n, {dimension}) floats, not {given.shape} {given.dtype}")
     n, _ = given.shape
-    if len(identities) != n or (sources is not None and len(sources) != n):
-        raise UsageError(f"there are {n} templates and {len(identities)} identities: one is needed for each")
+    for what, given_of_them in (("identities", identities), ("sources", sources)):
+        if given_of_them is not None and len(given_of_them) != n:
+            raise UsageError(f"there are {n} templates and {len(given_of_them)} {what}: one is needed for each")
     report, people = EnrolmentReport(), set[str]()
     for first in range(0, n, _BATCH):
         last = min(first + _BATCH, n)
@@ -52,7 +52,7 @@ def enrol_templates(
         reasons = _reasons(names, vectors)
         sound = [row for row, reason in enumerate(reasons) if reason is None]
         report.rejected += [Rejection(places[row], reason) for row, reason in enumerate(reasons) if reason]
-        added = _add(store, encoder, codec, [names[row] for row in sound], vectors[sound], [places[r] for r in sound])
+        added = _add(encoder, codec, [names[row] for row in sound], vectors[sound], [places[r] for r in sound])
         for row, template_id in zip(sound, added, strict=True):
             if template_id is None:
                 report.skipped += 1
@@ -68,9 +68,8 @@ def enrol_templates(
 
 
 def _add(
-    store: GalleryStore,
     encoder: EncoderKey,
-    codec: TemplateCodec,
+    codec: CodecInUse,
     names: Sequence[str],
     vectors: Templates,
     places: Sequence[str],
@@ -78,13 +77,17 @@ def _add(
     """Add sound templates in one transaction; None for each that is enrolled already, known by its content."""
     if not names:
         return []
-    codes, size = codec.encode(vectors), vectors.shape[1] * vectors.itemsize
+    size = vectors.shape[1] * vectors.itemsize
     content = vectors.tobytes()
-    rows = [
-        NewTemplate(name, hashlib.sha256(content[at : at + size]).digest(), place, 0, 0, code, _QUALITY, None)
-        for name, code, place, at in zip(names, codes, places, range(0, len(content), size), strict=True)
-    ]
-    return store.templates.add(rows, encoder, codec.name, logged=True)
+    hashes = [hashlib.sha256(content[at : at + size]).digest() for at in range(0, len(content), size)]
+
+    def rows(codes: list[bytes]) -> list[NewTemplate]:
+        return [
+            NewTemplate(name, sha256, place, 0, 0, code, _QUALITY, None)
+            for name, sha256, place, code in zip(names, hashes, places, codes, strict=True)
+        ]
+
+    return codec.add(vectors, rows, encoder, logged=True)
 
 
 def _reasons(names: Sequence[str], vectors: Templates) -> list[str | None]:

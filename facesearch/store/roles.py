@@ -99,7 +99,8 @@ class IdentitiesRole(Protocol):
     def forget(self, names: Sequence[str]) -> list[Removed]:
         """Delete identities, their templates and the images that only they used, all or none, and log the removals.
 
-        The rows are overwritten with zeros; copies in the write-ahead log go with the next `checkpoint`.
+        Index files that may hold them are declared invalid. The rows are overwritten with zeros; copies in the
+        write-ahead log go with the next `checkpoint`.
         """
         ...
 
@@ -117,7 +118,8 @@ class TemplatesRole(Protocol):
         """Add templates, and the identities and images they need, all or none; with `logged`, log that in one go.
 
         Returns one id per entry of `batch`; None where the image is enrolled already, also by an earlier entry.
-        Raises `UsageError` for a name that an identity cannot have.
+        Raises `UsageError` for a name that an identity cannot have, `OvertakenError` where the gallery stores its
+        templates in another codec by now.
         """
         ...
 
@@ -170,7 +172,8 @@ class RecodingRole(Protocol):
             state: the index files that are valid from then on; None clears what was recorded.
             progress: called with (templates done, templates in all).
 
-        Returns the number of templates that were encoded anew.
+        Returns the number of templates that were encoded anew. Raises `OvertakenError` where the codec's codebook has
+        been removed, or where a template was taken out that the index files hold.
         """
         ...
 
@@ -203,7 +206,8 @@ class IndexStateRole(Protocol):
 
     def replace(self, old: IndexState | None, new: IndexState) -> bool:
         """Record index files in place of what `read` gave; False, and nothing is changed, where another process has
-        recorded others meanwhile, or where the gallery has another kind or codec."""
+        recorded others or taken out a template that the new ones hold, or where the gallery has another kind or
+        codec."""
         ...
 
     def discard_files(self, file_names: Collection[str]) -> None:

@@ -86,7 +86,7 @@ sys.stdin.readline()
 with opened(Path(folder)) as gallery:
     for row in range(first, last, 5):
         gallery.enroll_templates([f"{who} {row + i}" for i in range(5)], templates(last, 9)[row:row + 5])
-print(gallery.encoder_spec)
+    print(gallery.encoder_spec)
 """
 
 

@@ -102,11 +102,11 @@ def test_templates_of_an_older_codebook_answer_until_they_are_coded_anew(tmp_pat
             other = learn_coder("tcq32", DIMENSION, faces(300, seed=9))
             codec = store.codebooks.add("tcq32", other.to_bytes(), "a test")
             assert codec == "tcq32@2"
-            with store.transactions.writing() as connection:
-                change_settings(connection, codec=codec)
-                clear_index_state(connection)
             codecs = GalleryCodecs(store.codebooks)
             for name, batch in (("tcq32@1", slice(200, 250)), (codec, slice(250, 300))):
+                with store.transactions.writing() as connection:
+                    change_settings(connection, codec=name)
+                    clear_index_state(connection)
                 codes = codecs.find(name).encode(vectors[batch])
                 add_templates(store, PEOPLE[batch], vectors[batch], name, codes)
         assert first_names(gallery, vectors) == PEOPLE

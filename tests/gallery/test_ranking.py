@@ -110,4 +110,4 @@ def test_fewer_than_one_candidate_cannot_be_asked_for(everybody: Gallery, people
 def test_templates_of_another_dimension_are_refused_in_a_line(tmp_path: Path) -> None:
     store_templates(tmp_path, ["Ann"], unit_vectors(1))
     with Gallery.open(tmp_path) as gallery, pytest.raises(IndexStateError, match=str(DIMENSION)):
-        gallery.search(np.ones((1, 3), np.float32))
+        gallery.search(np.eye(3, dtype=np.float32))

@@ -48,10 +48,12 @@ def _answers(old: Path) -> dict[str, Any]:
 
 
 def _found(gallery: Gallery) -> list[list[list[Any]]]:
-    return [
-        [[each.identity, round(each.similarity, 5), each.template_id] for each in row]
-        for row in gallery.search(PROBES, 3)
-    ]
+    return [[[each.identity, each.similarity, each.template_id] for each in row] for row in gallery.search(PROBES, 3)]
+
+
+def _near(answers: list[Any]) -> list[Any]:
+    """The same answers; similarities as another CPU may round them."""
+    return [[[name, pytest.approx(score, abs=2e-5), number] for name, score, number in row] for row in answers]
 
 
 @pytest.mark.parametrize("name", GALLERIES)
@@ -59,7 +61,7 @@ def test_an_old_gallery_answers_as_it_did_and_can_be_changed(name: str, old: Pat
     wanted = _answers(old)[name]
     with Gallery.open(old / f"gallery-{name}", encoder=SmallEncoder()) as gallery:
         assert gallery.index_info().replayed == 1
-        assert _found(gallery) == wanted
+        assert _found(gallery) == _near(wanted)
         assert gallery.threshold == pytest.approx(0.4)
         assert gallery.check() == []
         assert [event.action for event in gallery.parts.store.audit.events()][-1] in {"enroll", "backup"}
@@ -74,14 +76,14 @@ def test_an_old_gallery_answers_as_it_did_and_can_be_changed(name: str, old: Pat
         assert gallery.check() == []
         unharmed = [row for row, probe in enumerate(wanted) if all(each[0] != "person 3" for each in probe)]
         again = _found(gallery)
-        assert [again[row][0] for row in unharmed] == [wanted[row][0] for row in unharmed]
+        assert [again[row][:1] for row in unharmed] == _near([wanted[row][:1] for row in unharmed])
 
 
 def test_an_old_backup_is_restored(old: Path) -> None:
     report = Gallery.restore(old / "backup.zip", old / "restored")
     assert (report.identities, report.templates, report.has_index) == (149, 299, True)
     with Gallery.open(old / "restored", encoder=SmallEncoder()) as gallery:
-        assert _found(gallery) == _answers(old)["sq8"]
+        assert _found(gallery) == _near(_answers(old)["sq8"])
         assert gallery.check() == []
 
 

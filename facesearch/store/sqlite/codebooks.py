@@ -9,12 +9,21 @@ from __future__ import annotations
 
 import time
 
-from sqlalchemy import delete, select
+from sqlalchemy import Connection, delete, select
 
-from facesearch.errors import StoreError
+from facesearch.errors import OvertakenError, StoreError
 from facesearch.store.sqlite.checksums import insert_row, is_sound, next_id, require_sound
 from facesearch.store.sqlite.models import CodebookRow, GalleryRow, TemplateRow
 from facesearch.store.sqlite.transactions import Transactions
+
+
+def require_codebook(connection: Connection, codec: str) -> None:
+    """Raises `OvertakenError` where a codec's codebook has been removed; plain codecs have none."""
+    kind, has_codebook, number = codec.partition("@")
+    if has_codebook:
+        wanted = select(CodebookRow.id).where(CodebookRow.id == int(number), CodebookRow.kind == kind)
+        if connection.scalar(wanted) is None:
+            raise OvertakenError(f"another process has removed the codebook {codec}: try again")
 
 
 class SqliteCodebooks:

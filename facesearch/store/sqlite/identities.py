@@ -13,6 +13,7 @@ from facesearch.store.records import IdentitySummary, Removed, TemplateInfo
 from facesearch.store.sqlite.audit import add_audit
 from facesearch.store.sqlite.checksums import computed, insert_rows, is_sound, next_id, refresh, require_sound
 from facesearch.store.sqlite.chunks import chunks
+from facesearch.store.sqlite.index_state import discard_files_with
 from facesearch.store.sqlite.models import EncoderRow, IdentityRow, ImageRow, RemovalRow, TemplateRow
 from facesearch.store.sqlite.transactions import Transactions
 
@@ -103,6 +104,7 @@ def _forget(connection: Connection, identity_id: int) -> Removed:
     if rows:
         first = next_id(connection, RemovalRow)
         insert_rows(connection, RemovalRow, [(entry, row.id) for entry, row in enumerate(rows, start=first)])
+        discard_files_with(connection, [row.id for row in rows])
     connection.execute(delete(IdentityRow).where(IdentityRow.id == identity_id))  # its templates go with it
     images = 0
     still_used = select(TemplateRow.id).where(TemplateRow.image_id == ImageRow.id).exists()

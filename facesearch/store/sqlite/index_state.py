@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
-from sqlalchemy import Connection, delete, select, update
+from sqlalchemy import ColumnElement, Connection, delete, select, update
 
 from facesearch.store.records import GallerySettings, IndexState, LogPosition, Segment
 from facesearch.store.sqlite.checksums import insert_row, insert_rows, is_sound, refresh
-from facesearch.store.sqlite.models import IndexStateRow, SegmentRow
+from facesearch.store.sqlite.models import IndexStateRow, RemovalRow, SegmentRow
 from facesearch.store.sqlite.settings import read_settings
 from facesearch.store.sqlite.transactions import Transactions
 
@@ -28,16 +28,14 @@ class SqliteIndexState:
             settings = read_settings(connection)
             if settings is None or not _fits(new, settings) or read_index_state(connection) != old:
                 return False
+            if holds_removed(connection, new):
+                return False
             write_index_state(connection, new)
             return True
 
     def discard_files(self, file_names: Collection[str]) -> None:
         with self._transactions.writing() as connection:
-            gone = SegmentRow.file_name.in_(list(file_names))
-            ids = list(connection.scalars(select(SegmentRow.id).where(gone)))
-            emptied = {"file_name": "", "sha256": "", "size_bytes": 0}
-            connection.execute(update(SegmentRow).where(SegmentRow.id.in_(ids)).values(**emptied))
-            refresh(connection, SegmentRow, SegmentRow.id.in_(ids))
+            _discard(connection, SegmentRow.file_name.in_(list(file_names)))
 
     def clear(self) -> None:
         with self._transactions.writing() as connection:
@@ -79,6 +77,29 @@ def read_index_state(connection: Connection) -> IndexState | None:
     if not whole or not all(each[0] for each in segments):
         return None
     return IndexState(row[0], row[1], position, parts, row[4], row[5])
+
+
+def holds_removed(connection: Connection, state: IndexState) -> bool:
+    """Whether index files made for a state may hold a template that was taken out since."""
+    since, last = state.position.last_removal_id, state.position.last_template_id
+    later = select(RemovalRow.id).where(RemovalRow.id > since, RemovalRow.template_id <= last)
+    return connection.scalar(later.limit(1)) is not None
+
+
+def discard_files_with(connection: Connection, template_ids: Sequence[int]) -> None:
+    """Declare the files invalid that may hold one of these templates."""
+    written = select(SegmentRow.id, SegmentRow.first_template_id, SegmentRow.last_template_id)
+    segments = connection.execute(written.where(SegmentRow.file_name != "")).all()
+    holding = [number for number, first, last in segments if any(first <= each <= last for each in template_ids)]
+    _discard(connection, SegmentRow.id.in_(holding))
+
+
+def _discard(connection: Connection, which: ColumnElement[bool]) -> None:
+    ids = list(connection.scalars(select(SegmentRow.id).where(which)))
+    if ids:
+        emptied = {"file_name": "", "sha256": "", "size_bytes": 0}
+        connection.execute(update(SegmentRow).where(SegmentRow.id.in_(ids)).values(**emptied))
+        refresh(connection, SegmentRow, SegmentRow.id.in_(ids))
 
 
 def write_index_state(connection: Connection, state: IndexState) -> None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from sqlalchemy import Connection, bindparam, func, select, update
 
-from facesearch.errors import StoreError
+from facesearch.errors import OvertakenError, StoreError
 from facesearch.store.records import IndexState, Progress, Recode
 from facesearch.store.sqlite.audit import add_audit
 from facesearch.store.sqlite.checksums import refresh
-from facesearch.store.sqlite.index_state import clear_index_state, write_index_state
+from facesearch.store.sqlite.codebooks import require_codebook
+from facesearch.store.sqlite.index_state import clear_index_state, holds_removed, write_index_state
 from facesearch.store.sqlite.models import TemplateRow
 from facesearch.store.sqlite.settings import change_settings
 from facesearch.store.sqlite.templates import read_templates
@@ -32,6 +33,9 @@ class SqliteRecoding:
         progress: Progress | None = None,
     ) -> int:
         with self._transactions.writing() as connection:
+            require_codebook(connection, codec)
+            if state is not None and holds_removed(connection, state):
+                raise OvertakenError("somebody was forgotten whom the new index files hold: try again")
             changed = _recode(connection, recode, codec, progress)
             change_settings(connection, index_kind=kind, codec=codec)
             if state is None:

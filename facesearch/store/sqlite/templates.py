@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from sqlalchemy import Connection, bindparam, column, func, select, table
 
+from facesearch.errors import OvertakenError
 from facesearch.store.records import (
     Counts,
     EncoderKey,
@@ -24,7 +25,7 @@ from facesearch.store.sqlite.checksums import insert_rows, is_sound, next_id, re
 from facesearch.store.sqlite.chunks import chunks, padded
 from facesearch.store.sqlite.identities import ids_of
 from facesearch.store.sqlite.models import IdentityRow, ImageRow, RemovalRow, TemplateRow
-from facesearch.store.sqlite.settings import encoder_id
+from facesearch.store.sqlite.settings import encoder_id, read_settings
 from facesearch.store.sqlite.transactions import Transactions
 
 
@@ -42,6 +43,9 @@ class SqliteTemplates:
         self, batch: Sequence[NewTemplate], encoder: EncoderKey, codec: str, *, logged: bool = False
     ) -> list[int | None]:
         with self._transactions.writing() as connection:
+            settings = read_settings(connection)
+            if settings is not None and settings.codec != codec:
+                raise OvertakenError(f"the gallery stores templates as {settings.codec} now, not as {codec}: try again")
             added = _add_templates(connection, batch, encoder, codec)
             if logged and (count := len(added) - added.count(None)):
                 add_audit(connection, "enroll", None, {"templates": count})

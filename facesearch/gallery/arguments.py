@@ -1,0 +1,61 @@
+"""What programs hand to a gallery, looked over before anything is read or changed; raises `UsageError` in one line."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from facesearch.errors import UsageError
+
+_OFF = 0.1  # how far from 1 the length of a template may be
+
+
+def threshold(value: Any) -> float:
+    """A similarity, as a number."""
+    number = float(value) if isinstance(value, Real) and not isinstance(value, bool) else math.nan
+    if not -1 <= number <= 1:  # NaN is no such number
+        raise UsageError(f"a threshold is a similarity between -1 and 1, not {shown(value)}")
+    return number
+
+
+def count(value: Any, what: str) -> int:
+    """A number of things, at least one; what: as in "k" or "workers"."""
+    if not isinstance(value, Integral) or isinstance(value, bool) or value < 1:
+        raise UsageError(f"{what} is {shown(value)}: a whole number from 1 on is needed")
+    return int(value)
+
+
+def probes(values: Any) -> npt.NDArray[np.float32]:
+    """Templates (m, d) of about unit length."""
+    try:
+        found = np.asarray(values)
+    except ValueError as error:
+        raise UsageError(f"templates are an array (m, dimension) of floats: {error}") from error
+    if found.ndim != 2 or found.dtype.kind != "f":
+        raise UsageError(f"templates are (m, dimension) floats, not {found.shape} {found.dtype}")
+    with np.errstate(over="ignore", invalid="ignore"):
+        lengths = np.sqrt(np.vecdot(found, found))
+    if wrong := np.flatnonzero(~(np.abs(lengths - 1) <= _OFF)).tolist():
+        raise UsageError(f"template {wrong[0] + 1} has length {lengths[wrong[0]]:.3g}: templates have unit length")
+    return found.astype(np.float32, copy=False)
+
+
+def function(value: Any, what: str) -> Callable[..., Any] | None:
+    """A function to be called, or None."""
+    if value is not None and not callable(value):
+        raise UsageError(f"{what} is a function, not {shown(value)}")
+    given: Callable[..., Any] | None = value
+    return given
+
+
+def shown(value: Any) -> str:
+    """A value in a message: one short line."""
+    if isinstance(value, Real) and not isinstance(value, bool):
+        return f"{float(value):g}" if math.isfinite(value) else str(float(value))
+    text = repr(value) if isinstance(value, str | bytes | bool | None) else f"a {type(value).__name__}"
+    return text if len(text) <= 60 else text[:57] + "…"

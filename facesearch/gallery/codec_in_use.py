@@ -1,0 +1,42 @@
+"""Adding templates in the codec that a gallery stores them in, whatever other processes make of it meanwhile."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+
+from facesearch.codecs.gallery_codecs import GalleryCodecs
+from facesearch.errors import OvertakenError, StoreError
+from facesearch.store import EncoderKey, GalleryStore, NewTemplate
+
+_ATTEMPTS = 5
+
+
+class CodecInUse:
+    """The codec of a gallery: known from the last time, asked for again where another process has changed it."""
+
+    def __init__(self, store: GalleryStore, codecs: GalleryCodecs, name: str) -> None:
+        self._store, self._codecs, self._name = store, codecs, name
+
+    def add(
+        self,
+        templates: npt.NDArray[np.float32],
+        rows: Callable[[list[bytes]], list[NewTemplate]],
+        encoder: EncoderKey,
+        *,
+        logged: bool = False,
+    ) -> list[int | None]:
+        """Store templates (n, d) in one transaction; see `TemplatesRole.add`. rows: of their codes."""
+        for attempt in range(_ATTEMPTS):
+            try:
+                codes = self._codecs.find(self._name).encode(templates)
+                return self._store.templates.add(rows(codes), encoder, self._name, logged=logged)
+            except StoreError as error:
+                settings = self._store.settings.read()
+                overtaken = isinstance(error, OvertakenError) or (settings and settings.codec != self._name)
+                if settings is None or not overtaken or attempt == _ATTEMPTS - 1:
+                    raise
+                self._name = settings.codec
+        raise AssertionError("unreachable")
