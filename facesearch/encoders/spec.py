@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from facesearch.errors import UnknownEncoderError
 
-DEFAULT_MODEL = "dlib-resnet"
+DEFAULT_MODEL = "mobilefacenet"
 DEFAULT_PRECISION = "fp32"
 DEFAULT_BACKEND = "onnx"
 

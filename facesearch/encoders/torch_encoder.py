@@ -12,7 +12,7 @@ import torch
 from facesearch.encoders.catalog import Model, Variant
 from facesearch.encoders.crop_encoder import CropEncoder
 from facesearch.encoders.lowbit import file as lowbit_file
-from facesearch.encoders.networks import dlib_resnet, int8_network
+from facesearch.encoders.networks import int8_network
 from facesearch.encoders.networks.preprocess import CropNetwork
 from facesearch.encoders.registry import read_variant
 from facesearch.encoders.spec import LOW_BIT
@@ -68,12 +68,12 @@ class TorchEncoder(CropEncoder):
 
 
 def read_state(family: str, data: bytes, name: str) -> dict[str, torch.Tensor]:
-    """The FP32 weights in the file of a model: safetensors, of the embedded one ONNX.
+    """The FP32 weights in the file of a model: safetensors, of those embedded ONNX.
 
     Raises `WeightsError` if the file is damaged.
     """
-    if family == dlib_resnet.FAMILY:
-        return dlib_resnet.weights_of(data)
+    if family in int8_network.EMBEDDED:
+        return int8_network.EMBEDDED[family].weights_of(data)
     from safetensors import SafetensorError
     from safetensors.torch import load
 

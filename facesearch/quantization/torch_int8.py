@@ -17,8 +17,8 @@ _CONVOLUTIONAL = ("dlib-resnet", "facenet-vggface2", "facenet-casia")
 def quantize(family: str, source: Path | bytes, crops: npt.NDArray[np.uint8], target: Path) -> str:
     """Write the FP32 model `source` as INT8 for torch to `target` (.safetensors); returns the name of the scheme.
 
-    family: a family of the catalog. source: its FP32 weights, a file or the bytes of one: safetensors, for dlib-resnet
-    the embedded ONNX. crops (n, h, w, 3) uint8 RGB of faces, on which the ranges of activations are measured where the
+    family: a family of the catalog. source: its FP32 weights, a file or the bytes of one: safetensors, of embedded
+    families ONNX. crops (n, h, w, 3) uint8 RGB of faces, on which the ranges of activations are measured where the
     scheme needs them; 32 to 300 are enough.
 
     Raises `FacesearchError` where the extra [torch] is missing, `UsageError` for crops that do not fit the family,

@@ -9,13 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import numpy as np
 import torch
 from torch import nn
 
+from facesearch.encoders.networks.embedded_weights import initializers
 from facesearch.encoders.networks.preprocess import CropNetwork
 from facesearch.encoders.networks.strict_loading import load_strictly
-from facesearch.errors import WeightsError
 
 FAMILY = "dlib-resnet"
 
@@ -27,19 +26,7 @@ _DIMENSION = 128
 
 def weights_of(data: bytes) -> dict[str, torch.Tensor]:
     """The state dict in the embedded ONNX file; raises `WeightsError` if it is another file. Needs the package onnx."""
-    import onnx
-    from onnx import numpy_helper
-
-    try:
-        graph = onnx.load_model_from_string(data).graph
-    except Exception as error:  # protobuf's errors have no common base
-        raise WeightsError("the weights of dlib-resnet are not an ONNX file: reinstall facesearch") from error
-    state = {}
-    for tensor in graph.initializer:
-        key = tensor.name.removesuffix(".half")
-        if key.endswith((".weight", ".bias")):
-            state[key] = torch.from_numpy(numpy_helper.to_array(tensor).astype(np.float32))
-    return state
+    return {name: values for name, values in initializers(data, FAMILY).items() if name.endswith((".weight", ".bias"))}
 
 
 def network_of(state: Mapping[str, torch.Tensor], name: str) -> CropNetwork:

@@ -21,18 +21,32 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import nn
 
-from facesearch.encoders.networks import dlib_resnet
+from facesearch.encoders.networks import dlib_resnet, mobilefacenet
 from facesearch.encoders.networks import network_of as family_network_of
 from facesearch.encoders.networks.preprocess import CropNetwork
 from facesearch.errors import FacesearchError, WeightsError
 
 DYNAMIC = "int8-torch-dynamic"
 STATIC = "int8-torch-static"
+
+class _EmbeddedFamily(Protocol):
+    """What each module of a family offers whose weights come with the package."""
+
+    FAMILY: str
+
+    def weights_of(self, data: bytes) -> dict[str, torch.Tensor]: ...
+
+    def network_of(self, state: Mapping[str, torch.Tensor], name: str) -> CropNetwork: ...
+
+
+_EMBEDDED_FAMILIES: tuple[_EmbeddedFamily, ...] = (dlib_resnet, mobilefacenet)
+EMBEDDED = {each.FAMILY: each for each in _EMBEDDED_FAMILIES}
+"""Families whose weights come with the package, as ONNX."""
 
 _FORMAT = "facesearch-torch-int8-1"
 _SCALE = "#scale"
@@ -55,8 +69,8 @@ class Int8Weights:
 
 def fp32_network(family: str, state: Mapping[str, torch.Tensor], name: str) -> CropNetwork:
     """The FP32 network of a family; raises `WeightsError` for weights that do not fit."""
-    if family == dlib_resnet.FAMILY:
-        return dlib_resnet.network_of(state, name)
+    if family in EMBEDDED:
+        return EMBEDDED[family].network_of(state, name)
     return family_network_of(family, state, name)
 
 
