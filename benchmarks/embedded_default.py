@@ -24,7 +24,7 @@ from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantTy
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
 from benchmarks.common import alternating, measured
-from facesearch.faces import CROPS, FaceDetector
+from facesearch.faces import FaceDetector, find_crop
 from facesearch.inference.onnx_session import open_session
 from facesearch.photos.decoding import load_image
 from scripts.dlib_dat import MODEL_FILE, models_folder
@@ -67,8 +67,8 @@ def quantized(model: bytes, chips: Chips, *, skip_last: bool) -> bytes:
         return target.read_bytes()
 
 
-def cut_chips(folder: Path, count: int) -> Chips:
-    """The first `count` images of the folder with exactly one face, as dlib chips (count, 150, 150, 3)."""
+def cut_chips(folder: Path, count: int, kind: str = "dlib-chip") -> Chips:
+    """The first `count` images of the folder with exactly one face, as crops of a kind (count, size, size, 3)."""
     detector, chips = FaceDetector(threads=1), []
     for path in sorted(folder.iterdir()):
         if path.suffix.lower() != ".jpg":
@@ -76,7 +76,7 @@ def cut_chips(folder: Path, count: int) -> Chips:
         image = load_image(path)
         faces = detector.detect(image)
         if len(faces) == 1:
-            chips.append(CROPS["dlib-chip"].cut(image, faces[0]))
+            chips.append(find_crop(kind).cut(image, faces[0]))
         if len(chips) == count:
             break
     return np.stack(chips)

@@ -60,6 +60,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "lfw-pairs": figures_evaluation.pairs,
     "lfw-cross-precision": figures_evaluation.cross_precision,
     "paper": figures_evaluation.paper,
+    "thresholds-mobilefacenet": figures_evaluation.default_thresholds,
     "thresholds-edgeface-xs": figures_evaluation.edgeface_xs_thresholds,
     "thresholds-edgeface-xxs": figures_evaluation.edgeface_xxs_thresholds,
 }

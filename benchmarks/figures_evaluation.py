@@ -45,6 +45,11 @@ def paper() -> str:
     return table((*columns, "top-1, everybody"), rows)
 
 
+def default_thresholds() -> str:
+    """FMR of the included default per threshold, and what a stranger meets."""
+    return _thresholds("mobilefacenet")
+
+
 def edgeface_xs_thresholds() -> str:
     """FMR of EdgeFace-XS per threshold, and what a stranger meets."""
     return _thresholds("edgeface-xs")

@@ -1,11 +1,11 @@
 """Learn the codebooks of trellis codes (`tcq<m>`) that come with the package, on photos of people in no gallery.
 
-    FACESEARCH_HOME=… python -m scripts.build_codebooks FOLDER_OF_UTKFACE_IMAGES [--encoder dlib-resnet] …
+    FACESEARCH_HOME=… python -m scripts.build_codebooks FOLDER_OF_PORTRAITS [--encoder dlib-resnet] …
 
-Every photo is detected, cropped as the encoder wants it and encoded in FP32. A codebook
-is the mean, the principal axes and the variances of these templates (`indexes.karhunen`): the same for every size of
-code. Writes facesearch/assets/codebook-MODEL.klt and its entry in manifest.json. Encoders that are not embedded have to
-be there: facesearch encoders pull, or import.
+The folder holds photos, each of another person: see docs/data.md. Every photo is detected, cropped as the encoder wants
+it and encoded in FP32. A codebook is the mean, the principal axes and the variances of these templates
+(`indexes.karhunen`): the same for every size of code. Writes facesearch/assets/codebook-MODEL.klt and its entry in
+manifest.json. Encoders that are not embedded have to be there: facesearch encoders pull, or import.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ from facesearch.photos.decoding import load_image
 from indexes.karhunen import learn_transform
 from scripts.build_assets import ASSETS
 
-MODELS = ("dlib-resnet", "edgeface-xs", "edgeface-xxs")
-LICENCE = "statistics of UTKFace, whose publishers allow non-commercial research only"
+MODELS = ("mobilefacenet", "dlib-resnet", "edgeface-xs", "edgeface-xxs")
+LICENCE = "public domain, as the photographs are; the encoder has terms of its own"
 _BATCH = 64
 
 
@@ -73,8 +73,8 @@ def write(model: str, content: bytes, faces: int) -> dict[str, str | int]:
         "sha256": hashlib.sha256(content).hexdigest(),
         "size_bytes": len(content),
         "licence": LICENCE,
-        "origin": f"mean, principal axes and variances of {model} templates of {faces} faces of UTKFace",
-        "rebuild": f"python -m scripts.build_codebooks UTKFACE --encoder {model}",
+        "origin": f"mean, principal axes and variances of {model} templates of {faces} portraits of Congress",
+        "rebuild": f"python -m scripts.build_codebooks PORTRAITS --encoder {model}",
     }
     (ASSETS / f"{name}.klt").write_bytes(content)
     path = ASSETS / "manifest.json"

@@ -1,10 +1,12 @@
 """Builds the eigenface model that draws synthetic people.
 
-    pip install 'facesearch[torch]' && python -m scripts.build_people FOLDER_OF_UTKFACE_IMAGES
+    pip install 'facesearch[torch]' && python -m scripts.build_people FOLDER_OF_PORTRAITS
 
-Writes facesearch/assets/people.npz and people.json beside it. The model is that of Turk and Pentland, "Eigenfaces for
-Recognition" (1991), on faces whose five landmarks were brought to one place first: the mean, the principal components
-and their standard deviations. These are statistics of some thousand people; no photograph is in them.
+FOLDER_OF_PORTRAITS holds photos, each of another person: see docs/data.md. Writes facesearch/assets/people.npz and
+people.json beside it. The model is that of Turk and Pentland, "Eigenfaces for Recognition" (1991), on faces whose five
+landmarks were brought to one place first: the mean, the principal components and their standard deviations. Light and
+contrast of the photo are taken out before. Colour is learnt from the photos that have any, apart from light and dark.
+These are statistics of some thousand people; no photograph is in them.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +22,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from facesearch.encoders.networks.torchvision_ops import ensure_torchvision
+from facesearch.faces import FaceDetector
+from facesearch.photos.decoding import load_image
 from facesearch.workshop.sample_people.people import (
     CHROMA_STEP,
     TEMPLATE,
@@ -32,103 +36,92 @@ Floats = NDArray[np.float64]
 Pixels = NDArray[np.uint8]
 
 ASSET = Path(__file__).parents[1] / "facesearch" / "assets" / "people.npz"
-ADULT = 18  # years; the model draws adults only
-SYMMETRIC, ASYMMETRIC = 240, 40  # components of faces alike on both sides, and of what differs between the sides
-COMPONENTS = SYMMETRIC + ASYMMETRIC
+LUMA, CHROMA, ASYMMETRIC = 220, 20, 40  # components alike on both sides, of light and of colour; of unlike sides
+COMPONENTS = LUMA + CHROMA + ASYMMETRIC
+PIXELS = TEXTURE_SIZE[0] * TEXTURE_SIZE[1]
 SHAPE_COMPONENTS = 6  # ten coordinates less the four that the similarity transform has used up
+LEAST_EYES = 20.0  # pixels between the eyes of a photo
 SOFTEST_EDGE = 4.0  # grey levels: a face whose luminance changes less than that from pixel to pixel is out of focus
 FARTHEST_NOSE = 4.5  # pixels of the texture from the middle, sideways: beyond it the head is turned
 FARTHEST_LANDMARK = 12.0  # pixels of the texture: beyond it the detector or the photo is odd
+LEAST_COLOUR = 2.5  # standard deviation of a face's chroma in grey levels: below it a photo is black and white
+BRIGHTNESS = 150.0  # grey levels that the mean of every face is brought to
+USUAL_CONTRAST = 33.0  # grey levels, the standard deviation of a face's luminance in the median photo
+FLATTEST = 15.0  # grey levels: the contrast of a face is not raised from below that
 BORDER = 100  # pixels added around a photo, so that the transform never reads outside
-BATCH = 32
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Faces:
+    """Textures (n, values) in the model's layout, landmark offsets (n, 10) in pixels, and which (n,) have colour."""
+
+    textures: NDArray[np.float32]
+    offsets: Floats
+    coloured: NDArray[np.bool_]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Build the eigenface model of synthetic people.")
-    parser.add_argument("folder", type=Path, help="UTKFace images, named age_gender_race_time.jpg")
+    parser.add_argument("folder", type=Path, help="photos of faces, each of another person")
     parser.add_argument("--output", type=Path, default=ASSET)
     arguments = parser.parse_args()
 
-    photos = read_adults(arguments.folder)
-    landmarks, found = find_landmarks(photos)
-    textures, shapes = normalise(photos[found], landmarks[found])
-    print(f"{len(photos)} adult photos, {int(found.sum())} with one face, {len(textures)} frontal and sharp")
-    arrays = principal_components(textures, shapes)
+    paths = sorted(arguments.folder.glob("*.jpg"))
+    faces = usable(paths)
+    used, coloured = len(faces.textures), int(faces.coloured.sum())
+    if used <= LUMA or coloured <= CHROMA:
+        raise SystemExit(f"{arguments.folder}: {used} usable photos, {coloured} in colour, are too few to learn from")
+    print(f"{len(paths)} photos, {used} frontal and sharp, {coloured} of them in colour")
     # numpy dates every member of the archive 1980-01-01, so the same arrays give the same bytes.
-    np.savez_compressed(arguments.output, allow_pickle=False, **arrays)
+    np.savez_compressed(arguments.output, allow_pickle=False, **principal_components(faces))
     digest = hashlib.sha256(arguments.output.read_bytes()).hexdigest()
     manifest = {
         "file": arguments.output.name,
         "sha256": digest,
         "bytes": arguments.output.stat().st_size,
         "built_by": "scripts/build_people.py",
-        "images": len(textures),
+        "images": used,
         "components": COMPONENTS,
         "contains": "Statistics only: mean, principal components and standard deviations of aligned faces of adults, "
         "over all images and their mirror images. No photograph is contained.",
-        "origin": "UTKFace (Zhang, Song, Qi: Age Progression/Regression by Conditional Adversarial Autoencoder, "
-        "CVPR 2017), aligned and cropped faces, part 1",
-        "licence": "The publishers of UTKFace make it available for non-commercial research only; the photographs "
-        "belong to their owners. Use this file under the same terms.",
+        "origin": "Official portraits of members of the United States Congress, as the Biographical Directory of the "
+        "United States Congress shows them (collected by voteview/member_photos)",
+        "licence": "The photographs are works of the United States government and as such in the public domain; "
+        "so are these statistics.",
         "method": "Turk and Pentland: Eigenfaces for Recognition, Journal of Cognitive Neuroscience 3(1), 1991",
     }
     arguments.output.with_suffix(".json").write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
     print(f"{arguments.output}  {arguments.output.stat().st_size} bytes  SHA-256 {digest}")
 
 
-def read_adults(folder: Path) -> Pixels:
-    """RGB photos (n, 200, 200, 3) of people of 18 years and more, in order of file name, without exact duplicates."""
-    photos: list[Pixels] = []
-    seen: set[bytes] = set()
-    for path in sorted(folder.glob("*.jpg")):
-        age = path.name.split("_", 1)[0]
-        if not age.isdigit() or int(age) < ADULT:
-            continue
-        with Image.open(path) as image:
-            photo = np.asarray(image.convert("RGB"))
-        digest = hashlib.sha256(photo.tobytes()).digest()
-        if photo.shape == (200, 200, 3) and digest not in seen:
-            seen.add(digest)
-            photos.append(photo)
-    if len(photos) <= COMPONENTS:
-        raise SystemExit(f"{folder}: {len(photos)} photos of adults, need more than {COMPONENTS}; is this UTKFace?")
-    return np.stack(photos)
-
-
-def find_landmarks(photos: Pixels) -> tuple[Floats, NDArray[np.bool_]]:
-    """Five landmarks (n, 5, 2) as x, y in pixels, and whether (n,) exactly one sure face was found."""
-    ensure_torchvision()
-    from facenet_pytorch import MTCNN
-
-    detector: Any = MTCNN(keep_all=True, min_face_size=70, device="cpu")
-    landmarks = np.zeros((len(photos), 5, 2))
-    found = np.zeros(len(photos), dtype=np.bool_)
-    for start in range(0, len(photos), BATCH):
-        _, scores, points = detector.detect(photos[start : start + BATCH], landmarks=True)
-        for row, (score, point) in enumerate(zip(scores, points, strict=True), start):
-            if point is not None and len(point) == 1 and score[0] > 0.99:
-                landmarks[row], found[row] = point[0], True
-    return landmarks, found
-
-
-def normalise(photos: Pixels, landmarks: Floats) -> tuple[NDArray[np.float32], Floats]:
-    """Textures (m, values) in the model's layout and landmark offsets (m, 10) in pixels, of the usable photos."""
-    basis = displacement_basis()  # (5, h, w)
+def usable(paths: list[Path]) -> Faces:
+    """The frontal and sharp faces among photos of one person each."""
+    detector, basis = FaceDetector(), displacement_basis()  # (5, h, w)
     textures: list[NDArray[np.float32]] = []
     offsets: list[Floats] = []
-    for photo, points in zip(photos, landmarks, strict=True):
+    coloured: list[bool] = []
+    for path in paths:
+        photo = load_image(path)
+        found = detector.detect(photo)
+        if not found:
+            continue
+        points = np.asarray(found[0].landmarks, np.float64)
         matrix = similarity(TEMPLATE, points)  # template -> photo
         linear, shift = matrix[:, :2], matrix[:, 2]
         offset = (points - shift) @ np.linalg.inv(linear).T - TEMPLATE  # (5, 2)
-        if abs(offset[2, 0]) > FARTHEST_NOSE or np.linalg.norm(offset, axis=1).max() > FARTHEST_LANDMARK:
+        if (
+            np.linalg.norm(points[1] - points[0]) < LEAST_EYES
+            or np.linalg.norm(offset, axis=1).max() > FARTHEST_LANDMARK
+        ):
             continue
         texture = sample(photo, linear, shift, np.tensordot(offset.T, basis, axes=1))
-        luma = texture[: TEXTURE_SIZE[0] * TEXTURE_SIZE[1]].reshape(TEXTURE_SIZE)
-        if np.abs(np.diff(luma[24:108, 16:96], axis=0)).mean() < SOFTEST_EDGE:
+        luma = texture[:PIXELS].reshape(TEXTURE_SIZE)
+        if abs(offset[2, 0]) > FARTHEST_NOSE or np.abs(np.diff(luma[24:108, 16:96], axis=0)).mean() < SOFTEST_EDGE:
             continue
-        textures.append(texture)
+        textures.append(exposed(texture))
         offsets.append(offset.ravel())
-    return np.stack(textures), np.stack(offsets)
+        coloured.append(bool(texture[PIXELS:].reshape(2, 32, 28)[:, 6:26, 6:22].std(axis=(1, 2)).mean() > LEAST_COLOUR))
+    return Faces(np.stack(textures), np.stack(offsets), np.array(coloured))
 
 
 def similarity(source: Floats, target: Floats) -> Floats:
@@ -168,6 +161,17 @@ def sample(photo: Pixels, linear: Floats, shift: Floats, displacement: Floats) -
     return np.concatenate([luma.ravel(), chroma[..., 0].ravel(), chroma[..., 1].ravel()]).astype(np.float32)
 
 
+def exposed(texture: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The texture with the mean of the face at `BRIGHTNESS`, and the contrast that is usual: both are the photo's."""
+    weight = face_weight().ravel()
+    weight /= weight.sum()
+    luma = texture[:PIXELS].astype(np.float64)
+    mean = luma @ weight
+    deviation = np.sqrt((luma - mean) ** 2 @ weight)
+    even = (luma - mean) / max(float(deviation), FLATTEST) * USUAL_CONTRAST + BRIGHTNESS
+    return np.concatenate([even, texture[PIXELS:]]).astype(np.float32)
+
+
 def mirror(textures: NDArray[np.float32], offsets: Floats) -> tuple[NDArray[np.float32], Floats]:
     """The same faces seen in a mirror."""
     height, width = TEXTURE_SIZE
@@ -181,25 +185,31 @@ def mirror(textures: NDArray[np.float32], offsets: Floats) -> tuple[NDArray[np.f
     return np.concatenate(planes, axis=1), swapped.reshape(-1, 10)
 
 
-def principal_components(textures: NDArray[np.float32], offsets: Floats) -> dict[str, NDArray[Any]]:
+def principal_components(faces: Faces) -> dict[str, NDArray[Any]]:
     """The arrays of the asset; see `facesearch.workshop.sample_people.people` for their meaning."""
-    mirrored, mirrored_offsets = mirror(textures, offsets)
-    mean: NDArray[np.float32] = (textures.mean(axis=0) + mirrored.mean(axis=0)) / np.float32(2)
+    light, colour = faces.textures.copy(), faces.textures[faces.coloured]
+    light[:, PIXELS:] = 0
+    colour[:, :PIXELS] = 0
+    mirrored, mirrored_offsets = mirror(light, faces.offsets)
+    mirrored_colour, _ = mirror(colour, faces.offsets[faces.coloured])
+    mean: NDArray[np.float32] = (light.mean(axis=0) + mirrored.mean(axis=0)) / np.float32(2)
+    tint: NDArray[np.float32] = (colour.mean(axis=0) + mirrored_colour.mean(axis=0)) / np.float32(2)
     # With its mirror images a set of faces has components that are symmetric or antisymmetric, so each half is found
     # by itself. The first half is who someone is, the second is rather how the light fell and the mouth moved.
-    even, even_deviations = leading(fade((textures + mirrored) / np.float32(2) - mean), SYMMETRIC)
-    odd, odd_deviations = leading(fade((textures - mirrored) / np.float32(2)), ASYMMETRIC)
-    components = np.concatenate([even, odd])
+    even, even_deviations = leading(fade((light + mirrored) / np.float32(2) - mean), LUMA)
+    tinted, tint_deviations = leading(fade((colour + mirrored_colour) / np.float32(2) - tint), CHROMA)
+    odd, odd_deviations = leading(fade((light - mirrored) / np.float32(2)), ASYMMETRIC)
+    components = np.concatenate([even, tinted, odd])
     scale = np.abs(components).max(axis=1) / 127
-    shapes = np.concatenate([offsets, mirrored_offsets])
+    shapes = np.concatenate([faces.offsets, mirrored_offsets])
     shape_mean = shapes.mean(axis=0)
     shape_components, shape_deviations = leading(shapes - shape_mean, SHAPE_COMPONENTS)
     return {
-        "mean": np.clip(np.rint(mean), 0, 255).astype(np.uint8),
+        "mean": np.clip(np.rint(mean + tint), 0, 255).astype(np.uint8),
         "components": np.rint(components / scale[:, None]).astype(np.int8),
         "scale": scale.astype(np.float32),
-        "deviations": np.concatenate([even_deviations, odd_deviations]).astype(np.float32),
-        "symmetric": np.arange(COMPONENTS) < SYMMETRIC,
+        "deviations": np.concatenate([even_deviations, tint_deviations, odd_deviations]).astype(np.float32),
+        "symmetric": np.arange(COMPONENTS) < LUMA + CHROMA,
         "shape_mean": shape_mean.astype(np.float32),
         "shape_components": shape_components.astype(np.float32),
         "shape_deviations": shape_deviations.astype(np.float32),

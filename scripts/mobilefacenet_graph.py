@@ -64,8 +64,11 @@ class _Sum:
 _Layer = _Convolution | _Slope | _Sum
 
 
-def build_mobilefacenet(data: bytes, *, half_weights: bool) -> bytes:
-    """`crops` (n, 112, 112, 3) uint8 RGB -> `embedding` (n, 192) float32, not normalised; data: the `.tflite` file."""
+def build_mobilefacenet(data: bytes, *, half_weights: bool, prelu: bool = False) -> bytes:
+    """`crops` (n, 112, 112, 3) uint8 RGB -> `embedding` (n, 192) float32, not normalised; data: the `.tflite` file.
+
+    prelu: with the operator PRelu, as exporters write it; it is slower.
+    """
     network = TfliteGraph(data)
     *layers, last = _multiplied(_layers(network))
     if not isinstance(last, _Convolution) or len(last.bias) != DIMENSION:
@@ -86,7 +89,9 @@ def build_mobilefacenet(data: bytes, *, half_weights: bool) -> bytes:
             )
             sides[layer.output] = (side + sum(pads) - kernel) // layer.stride + 1
         elif isinstance(layer, _Slope):
-            names[layer.output] = graph.leaky(names[layer.source], layer.slope[:, None, None])
+            names[layer.output] = (graph.prelu if prelu else graph.leaky)(
+                names[layer.source], layer.slope[:, None, None]
+            )
             sides[layer.output] = sides[layer.source]
         else:
             names[layer.output] = graph.node("Add", [names[layer.left], names[layer.right]], names[layer.left] + ".sum")

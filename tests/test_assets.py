@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from facesearch.errors import WeightsError
 from indexes.karhunen import KarhunenLoeve
 
 FOLDER = Path(assets.__file__).parent
+ROOT = Path(__file__).parents[1]
 
 
 @pytest.fixture
@@ -30,7 +32,7 @@ def copies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_every_embedded_file_is_described_by_a_manifest() -> None:
     described = {asset.file for asset in manifest().values()}
     for path in FOLDER.iterdir():
-        if path.suffix in (".py", ".json") or path.is_dir():
+        if path.suffix in (".py", ".json", ".txt") or path.is_dir():
             continue
         if path.name not in described:
             own = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
@@ -46,7 +48,7 @@ def test_every_entry_of_the_manifest_is_true_and_complete(asset: Asset) -> None:
     assert asset.licence and asset.origin and asset.rebuild
 
 
-@pytest.mark.parametrize("model", ["dlib-resnet", "edgeface-xs", "edgeface-xxs"])
+@pytest.mark.parametrize("model", ["mobilefacenet", "dlib-resnet", "edgeface-xs", "edgeface-xxs"])
 def test_the_codebooks_are_of_the_dimension_of_their_encoder_and_much_smaller_than_it(model: str) -> None:
     transform = KarhunenLoeve.from_bytes(read_asset(f"codebook-{model}"))
     assert transform.dimension == find_model(model).dimension
@@ -54,7 +56,30 @@ def test_the_codebooks_are_of_the_dimension_of_their_encoder_and_much_smaller_th
 
 
 def test_detector_and_encoder_are_small_enough_to_come_with_the_package() -> None:
-    assert sum(asset.size_bytes for asset in manifest().values()) <= 14_000_000
+    assert sum(asset.size_bytes for asset in manifest().values()) <= 16_000_000
+    assert manifest()["mobilefacenet"].size_bytes < 2_200_000
+
+
+def test_a_company_may_use_everything_that_comes_with_the_package() -> None:
+    notice = (ROOT / "NOTICE").read_text(encoding="utf-8")
+    people = json.loads((FOLDER / "people.json").read_text(encoding="utf-8"))
+    terms = {asset.file: asset.licence for asset in manifest().values()} | {people["file"]: people["licence"]}
+    for file, licence in terms.items():
+        assert re.search(r"^(MIT|CC0-1\.0|Apache-2\.0)\b|public domain", licence), f"{file}: {licence}"
+        assert not re.search(r"non-?commercial|research only", licence), f"{file}: {licence}"
+        assert re.search(rf"\b{re.escape(file.removesuffix('.klt'))}\b", notice), f"{file} is not in NOTICE"
+    described = {*terms, "manifest.json", "people.json", "LICENSE-mobilefacenet.txt"}
+    assert {path.name for path in FOLDER.iterdir() if path.suffix not in {".py", ""}} == described
+    for part in re.split(r"\n\n", notice):
+        if re.search("non-?commercial", part):  # of the data that weights were trained on, never of what is here
+            assert "Trained" in part or "not part of this product" in part
+
+
+def test_what_weights_were_trained_on_is_said_wherever_their_licence_is() -> None:
+    for model, data in (("mobilefacenet", "MS-Celeb-1M"), ("dlib-resnet", "VGG Face")):
+        assert data in find_model(model).terms
+        assert "does not settle that of the data" in find_model(model).terms
+        assert data in (ROOT / "NOTICE").read_text(encoding="utf-8")
 
 
 def test_a_damaged_file_is_never_used(copies: Path) -> None:

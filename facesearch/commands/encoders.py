@@ -74,7 +74,7 @@ def list_(json: JsonOption = False, verbose: VerboseOption = False) -> None:
     print_table(columns, shown, right=("dimension", "size"))
 
 
-@app.command(epilog="**Example**\n\n    facesearch encoders show dlib-resnet")
+@app.command(epilog="**Example**\n\n    facesearch encoders show mobilefacenet")
 def show(name: NameArgument, json: JsonOption = False, verbose: VerboseOption = False) -> None:
     """One model: what it is, where it comes from, what may be done with it."""
     set_up(verbose)

@@ -20,9 +20,9 @@ from facesearch.commands.common import (
 
 EXAMPLES = """**Examples**
 
-    facesearch encoders bench dlib-resnet
+    facesearch encoders bench mobilefacenet
 
-    facesearch encoders bench dlib-resnet:fp32@onnx dlib-resnet:fp32@openvino --runs 20 --threads 1
+    facesearch encoders bench mobilefacenet@onnx mobilefacenet@openvino --runs 20 --threads 1
 """
 
 

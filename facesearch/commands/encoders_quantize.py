@@ -27,7 +27,7 @@ EXAMPLES = """**Examples**
 
     facesearch encoders quantize edgeface-xs --precision int8 --calibration ~/photos
 
-    facesearch encoders quantize dlib-resnet --precision int8 --backend all
+    facesearch encoders quantize mobilefacenet --precision int8 --backend all
 
     facesearch encoders quantize edgeface-xs --precision w4a4 --calibration ~/photos
 """

@@ -53,7 +53,7 @@ def enroll(
     encoder: Annotated[
         str | None,
         typer.Option(
-            help="model[:precision][@backend]; the first enrolment fixes the model. Default: dlib-resnet.",
+            help="model[:precision][@backend]; the first enrolment fixes the model. Default: mobilefacenet.",
             show_default=False,
         ),
     ] = None,

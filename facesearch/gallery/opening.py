@@ -47,7 +47,7 @@ class OpenGallery:
         Args:
             encoder: `model[:precision][@backend]`, or an `Encoder`. A new gallery is fixed to its model; an existing
                 one accepts another precision or backend of the same model only. Default: the gallery's own, else
-                dlib-resnet.
+                mobilefacenet.
             index: kind of index for a new gallery (`flat`, `sq8`, `pq<m>`); default flat.
             keep: what a new gallery keeps of templates beside the codes of its index (`fp32`, `fp16`, `int8`, `none`).
             create: whether a gallery that is not there yet is started.

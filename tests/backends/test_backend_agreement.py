@@ -24,12 +24,14 @@ OTHERS = [name for name in BACKENDS if name != "onnx"]
 LARGE = os.environ.get("FACESEARCH_LARGE_MODELS")  # minutes and gigabytes
 
 
+@pytest.mark.parametrize("model", ["mobilefacenet", "dlib-resnet"])
 @pytest.mark.parametrize("backend", OTHERS)
-def test_the_embedded_model_is_the_same_on_every_backend(backend: str, chips: Pixels) -> None:
-    encoder = load_encoder(f"dlib-resnet:fp32@{backend}")
-    assert cosines(encoder, load_encoder(), chips).min() >= 0.9999
-    assert encoder.fingerprint == load_encoder().fingerprint
-    assert str(encoder.spec) == f"dlib-resnet:fp32@{backend}"
+def test_an_embedded_model_is_the_same_on_every_backend(backend: str, model: str) -> None:
+    encoder, reference = load_encoder(f"{model}:fp32@{backend}"), load_encoder(model)
+    crops = sample(encoder.crop, encoder.crop_size)
+    assert cosines(encoder, reference, crops).min() >= 0.9999
+    assert encoder.fingerprint == reference.fingerprint
+    assert str(encoder.spec) == f"{model}:fp32@{backend}"
 
 
 @pytest.mark.parametrize("backend", OTHERS)

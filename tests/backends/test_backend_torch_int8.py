@@ -34,9 +34,9 @@ def add(model: str, path: Path, scheme: str) -> None:
 def test_a_convolutional_model_at_int8_is_small_and_close_to_fp32(int8_dlib: Path, chips: Pixels) -> None:
     add("dlib-resnet", int8_dlib, int8_network.STATIC)
     encoder = load_encoder("dlib-resnet:int8@torch")
-    assert cosines(encoder, load_encoder(), chips).min() > 0.998
+    assert cosines(encoder, load_encoder("dlib-resnet"), chips).min() > 0.998
     assert int8_dlib.stat().st_size <= 0.27 * 4 * find_model("dlib-resnet").parameters
-    assert encoder.fingerprint != load_encoder().fingerprint
+    assert encoder.fingerprint != load_encoder("dlib-resnet").fingerprint
     alone = np.concatenate([encoder.encode(chip[None]) for chip in chips[:3]])
     np.testing.assert_allclose(encoder.encode(chips)[:3], alone, atol=1e-5)
     np.testing.assert_array_equal(load_encoder("dlib-resnet:int8@torch").encode(chips), encoder.encode(chips))

@@ -166,9 +166,9 @@ def test_query_answers_for_everybody_in_a_group_photo_where_asked_to(
 
 
 def test_query_of_aligned_crops_detects_nothing(facesearch: Command, gallery: Path, tmp_path: Path) -> None:
-    Image.effect_noise((150, 150), 60).convert("RGB").save(tmp_path / "crop.png")
-    Image.effect_noise((150, 100), 60).convert("RGB").save(tmp_path / "wide.png")
-    outcome = facesearch("query", tmp_path / "crop.png", tmp_path / "wide.png", "--aligned", "dlib-chip", "--json")
+    Image.effect_noise((112, 112), 60).convert("RGB").save(tmp_path / "crop.png")
+    Image.effect_noise((112, 100), 60).convert("RGB").save(tmp_path / "wide.png")
+    outcome = facesearch("query", tmp_path / "crop.png", tmp_path / "wide.png", "--aligned", "arcface", "--json")
     assert outcome.status == 3
     answer = _document(outcome)
     assert answer["probes"][0]["faces"][0]["box"] is None
@@ -255,12 +255,12 @@ def test_gallery_info_counts_bytes_as_they_are_on_disk(facesearch: Command, gall
     info = _document(facesearch("gallery", "info", "--json"))
     keys: dict[str, type | tuple[type, ...]] = {"encoder": str, "index": str, "identities": int, "templates": int}
     _has(info, keys | {"database_bytes": int, "index_bytes": int})
-    assert (info["encoder"], info["index"]) == ("dlib-resnet:fp32@onnx", "flat")
+    assert (info["encoder"], info["index"]) == ("mobilefacenet:fp32@onnx", "flat")
     assert (info["identities"], info["templates"]) == (len(people), 2 * len(people))
     assert info["database_bytes"] == (gallery / "gallery.db").stat().st_size
     assert info["index_bytes"] == next(gallery.glob("index-*.faiss")).stat().st_size
     shown = facesearch("gallery", "info", "--gallery", gallery).out
-    assert "dlib-resnet:fp32@onnx" in shown
+    assert "mobilefacenet:fp32@onnx" in shown
     assert f"{2 * len(people)} templates" in shown
 
 

@@ -50,8 +50,8 @@ def test_the_fingerprint_changes_with_every_fact_that_shapes_a_template() -> Non
         model.fingerprint(variant),
         model.fingerprint(replace(variant, precision="int8")),
         model.fingerprint(replace(variant, asset=other_weights)),
-        replace(model, crop="arcface").fingerprint(variant),
-        replace(model, crop_size=112).fingerprint(variant),
+        replace(model, crop="another").fingerprint(variant),
+        replace(model, crop_size=64).fingerprint(variant),
         replace(model, normalisation="none").fingerprint(variant),
         replace(model, dimension=64).fingerprint(variant),
     ]

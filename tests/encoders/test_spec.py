@@ -23,7 +23,7 @@ def test_a_name_read_back_is_the_same_encoder(model: str, precision: str, backen
 
 
 def test_precision_and_backend_have_defaults() -> None:
-    assert str(EncoderSpec.parse(DEFAULT_MODEL)) == "dlib-resnet:fp32@onnx"
+    assert str(EncoderSpec.parse(DEFAULT_MODEL)) == "mobilefacenet:fp32@onnx"
     assert EncoderSpec() == EncoderSpec.parse(DEFAULT_MODEL)
 
 

@@ -53,7 +53,7 @@ def test_a_gallery_of_ten_faces_is_compressed_with_statistics_of_other_people(tm
     with open_store(tmp_path) as store:
         batch = next(iter(store.templates.batches()))
         assert {len(code) for code in batch.codes} == {32}
-        assert "UTKFace" in store.codebooks.read("tcq32@1")[1]
+        assert "portraits" in store.codebooks.read("tcq32@1")[1]
 
 
 @pytest.mark.parametrize("kind", ["tcq64", "sq4", "rabitq", "pq16", "pca64,sq6", "rabitq+tcq32"])

@@ -108,7 +108,7 @@ def test_of_aligned_crops_one_that_is_not_square_is_rejected_and_the_others_are_
         ({"encoder": "dlib-resnet:w1a1"}, "no encoder dlib-resnet:w1a1@onnx; of dlib-resnet there is"),
         ({"encoder": "dlib resnet"}, "is not an encoder name"),
         ({"index": "kd-tree"}, "unknown index kind 'kd-tree'"),
-        ({"index": "pq7"}, "pq7 does not fit dimension 128"),
+        ({"index": "pq7"}, "pq7 does not fit dimension 192"),
     ],
 )
 def test_a_wrong_request_creates_nothing(options: dict[str, str], complaint: str, tmp_path: Path) -> None:
@@ -137,7 +137,7 @@ def test_a_gallery_that_is_not_there_is_not_created_where_that_was_not_asked_for
 def test_another_kind_of_index_is_refused_with_the_command_that_switches(enrolled: Path) -> None:
     with pytest.raises(UsageError, match="has index flat; to change it: facesearch index build --kind sq8"):
         Gallery.open(enrolled, index="sq8")
-    with Gallery.open(enrolled, index="flat", encoder="dlib-resnet:fp32") as gallery:
+    with Gallery.open(enrolled, index="flat", encoder="mobilefacenet:fp32") as gallery:
         assert gallery.info().index == "flat"
 
 

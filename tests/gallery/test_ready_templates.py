@@ -96,7 +96,7 @@ def test_templates_of_another_model_are_refused(tmp_path: Path, vectors: np.ndar
 
 
 def test_the_encoder_has_to_be_known_and_its_weights_are_not_loaded(tmp_path: Path, vectors: np.ndarray) -> None:
-    with Gallery.open(tmp_path / "known") as gallery:
+    with Gallery.open(tmp_path / "known", encoder="dlib-resnet") as gallery:
         assert gallery.enroll_templates(NAMES, vectors).templates == 20
         assert gallery.info().encoder == "dlib-resnet:fp32@onnx"
     with pytest.raises(UnknownEncoderError, match="facesearch encoders pull"):

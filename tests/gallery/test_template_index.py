@@ -111,7 +111,7 @@ def test_the_originals_can_be_kept_beside_a_smaller_index(large: Path, vectors: 
     ("kind", "keep", "complaint"),
     [
         ("kd-tree", None, "unknown index kind 'kd-tree'"),
-        ("pq7", None, "pq7 does not fit dimension 128"),
+        ("pq7", None, "pq7 does not fit dimension 192"),
         (None, "int2", "no codec is named 'int2'; there are: fp32, fp16, int8"),
     ],
 )

@@ -76,11 +76,13 @@ def test_the_sample_has_several_crops_of_several_people(crop: object) -> None:
     assert np.array_equal(sample.crops, sample_crops.__wrapped__(kind, size).crops)
 
 
-def test_the_embedded_model_would_pass() -> None:
+@pytest.mark.parametrize("model", ["mobilefacenet", "dlib-resnet"])
+def test_an_embedded_model_would_pass(model: str) -> None:
     from facesearch.encoders import load_encoder
 
-    encoder = load_encoder()
-    assert separation(encoder.encode((s := sample_crops("dlib-chip", 150)).crops), s.people).deviations > ENOUGH
+    encoder = load_encoder(model)
+    sample = sample_crops(encoder.crop, encoder.crop_size)
+    assert separation(encoder.encode(sample.crops), sample.people).deviations > ENOUGH
 
 
 def test_a_trained_edgeface_passes_by_far(trained_edgeface: Path) -> None:
@@ -123,6 +125,7 @@ def range_sensitive_onnx() -> bytes:
     # linear discriminants: directions in which people differ and their photos do not
     covariance = within.T @ within / len(flat) + 1e-3 * np.eye(flat.shape[1])
     weights = np.linalg.solve(covariance, people.T)
+    weights = weights @ np.linalg.pinv(people @ weights)  # each person on an axis of their own
     weights = np.repeat(weights, 2, axis=1) / np.abs(weights).max()
     nodes = [
         helper.make_node("AveragePool", ["input"], ["cells"], kernel_shape=[8, 8], strides=[8, 8]),

@@ -358,7 +358,7 @@ def test_the_embedded_model_can_get_further_files_and_lose_them_again(tmp_path: 
     embedded = [f"dlib-resnet:fp32@{backend}" for backend in ("onnx", "openvino", "torch")]
     assert found == [*embedded, "dlib-resnet:int8@onnx"]
     assert load_encoder("dlib-resnet:int8").dimension == model.dimension
-    assert load_encoder().fingerprint == model.fingerprint(model.variants[0])
+    assert load_encoder("dlib-resnet").fingerprint == model.fingerprint(model.variants[0])
     remove_model("dlib-resnet")
     assert find_model("dlib-resnet") is model
 

@@ -34,6 +34,7 @@ from facesearch.errors import FacesearchError, WeightsError
 DYNAMIC = "int8-torch-dynamic"
 STATIC = "int8-torch-static"
 
+
 class _EmbeddedFamily(Protocol):
     """What each module of a family offers whose weights come with the package."""
 

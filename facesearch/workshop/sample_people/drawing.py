@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
 from facesearch.errors import UsageError
+from facesearch.workshop.sample_people.looks import displaced, looking
 from facesearch.workshop.sample_people.people import (
     CHROMA_STEP,
     TEMPLATE,
@@ -36,7 +37,10 @@ _CENTRE = (55.5, 64.0)  # x, y of the middle of the face in the texture
 _TEXTURE_NOISE = 0.14  # standard deviations that a texture coefficient changes from photo to photo
 _LIGHT_NOISE = 0.25  # the same for components that differ between the sides of the face
 _SHAPE_NOISE = 0.2
-_HAIR = ((28, 24, 22), (45, 33, 26), (70, 48, 34), (104, 76, 50), (150, 118, 78), (92, 52, 34), (135, 132, 128))
+_DARK_HAIR = ((28, 24, 22), (36, 28, 24), (45, 33, 26))
+_HAIR = (*_DARK_HAIR, (70, 48, 34), (104, 76, 50), (150, 118, 78), (92, 52, 34))
+_GREY_HAIR = (135, 132, 128)
+_DARK_SKIN = 0.5
 _BASIS = displacement_basis().astype(np.float32)
 _FACE_MASK = Image.fromarray((np.clip(face_weight() * 1.6 - 0.3, 0, 1) * 255).astype(np.uint8))
 
@@ -162,25 +166,10 @@ def _face(person: Person, generator: np.random.Generator) -> Image.Image:
     planes = [Image.fromarray(luma)]
     for plane in chroma.reshape(2, height // CHROMA_STEP, width // CHROMA_STEP):
         planes.append(Image.fromarray(plane).resize((width, height), Image.Resampling.BICUBIC))
-    rgb = np.asarray(Image.merge("YCbCr", planes).convert("RGB"))
+    rgb = looking(np.asarray(Image.merge("YCbCr", planes).convert("RGB")), person.skin, person.youth)
     # The texture has its landmarks at TEMPLATE; moving a landmark by d means reading at p - d, near enough for small d.
     moved = (model.landmarks(coefficients[count:]) - TEMPLATE).astype(np.float32)
-    return Image.fromarray(_displaced(rgb, -np.tensordot(moved.T, _BASIS, axes=1)))
-
-
-def _displaced(image: Pixels, displacement: Floats) -> Pixels:
-    """The image (h, w, 3) read at each pixel plus its displacement (2, h, w) as x, y, bilinearly."""
-    height, width, _ = image.shape
-    x = np.clip(np.arange(width, dtype=np.float32) + displacement[0], 0, width - 1.001)
-    y = np.clip(np.arange(height, dtype=np.float32)[:, None] + displacement[1], 0, height - 1.001)
-    left, top = x.astype(np.intp), y.astype(np.intp)
-    u, v = (x - left)[..., None], (y - top)[..., None]
-    flat = image.reshape(-1, 3).astype(np.float32)
-    corner = top * width + left
-    upper = flat[corner] * (1 - u) + flat[corner + 1] * u
-    lower = flat[corner + width] * (1 - u) + flat[corner + width + 1] * u
-    rounded: Pixels = (upper * (1 - v) + lower * v + 0.5).astype(np.uint8)
-    return rounded
+    return Image.fromarray(displaced(rgb, -np.tensordot(moved.T, _BASIS, axes=1)))
 
 
 def _add_person(scene: Image.Image, person: Person, place: _Placement, generator: np.random.Generator) -> None:
@@ -210,7 +199,10 @@ def _add_body(
 ) -> None:
     """Shoulders, neck and hair behind the face, out of focus; the neck takes the face's colour."""
     own = np.random.default_rng(np.random.SeedSequence([person.seed, person.number, 3]))
-    hair = np.array(_HAIR[own.integers(len(_HAIR))]) * own.uniform(0.8, 1.2)
+    colours = _DARK_HAIR if person.skin > _DARK_SKIN else _HAIR
+    colours = colours if person.youth else (*colours, _GREY_HAIR)
+    hair = np.array(colours[own.integers(len(colours))])
+    hair = hair * own.uniform(0.8, 1.2)
     skin = face[96:110, 40:72].mean(axis=(0, 1)) * 0.7
     cloth = np.clip(generator.uniform(25, 190) + generator.normal(0, 18, 3), 10, 235)
     a, b, c, d, e, f = place.to_texture()

@@ -14,7 +14,8 @@ The asset `people.npz` holds, for C components of V values and S components of s
     shape_components  (S, 10)  float32
     shape_deviations  (S,)     float32
 
-These are statistics over about two thousand adults; no photograph is among them.
+These are statistics over about sixteen hundred adults, most of them men of European descent; no photograph is among
+them. What they do not hold is drawn by rule: the colour of skin, and what makes a face that of a child.
 """
 
 from __future__ import annotations
@@ -45,6 +46,7 @@ TEMPLATE: Floats = np.array([[35.5, 44.0], [75.5, 44.0], [55.5, 67.0], [39.0, 90
 _LARGEST_ASSET = 16 * 2**20  # bytes
 _MOST_PEOPLE = 2000
 _CANDIDATES = 16  # drawn for each person; the one least like the people before it is kept
+_CHILDREN = 0.1  # of all people
 _TRUNCATION = 2.0  # standard deviations: faces beyond are caricatures
 
 
@@ -69,15 +71,18 @@ def face_weight() -> Floats:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Person:
-    """An identity that was drawn: its name, the seed and number it was drawn with, and its coefficients.
+    """An identity that was drawn: its name, the seed and number it was drawn with, and what it looks like.
 
-    `coefficients` is (C + S,) float64 in standard deviations of real adults: C of texture, then S of shape.
+    `coefficients` is (C + S,) float64 in standard deviations of real adults: C of texture, then S of shape. `skin` goes
+    from 0, the lightest, to 1, the darkest; `youth` from 0, as old as the coefficients have it, to 1, a child.
     """
 
     name: str
     seed: int
     number: int
     coefficients: Floats = field(repr=False)
+    skin: float = 0.0
+    youth: float = 0.0
 
     @property
     def identity(self) -> str:
@@ -174,8 +179,15 @@ def draw_people(count: int, seed: int = 0) -> list[Person]:
         alike = candidates @ looks[:number].T  # (candidates, number)
         chosen = int(alike.max(axis=1, initial=-1.0).argmin())
         looks[number] = candidates[chosen]
-        people.append(Person(name, seed, number, drawn[chosen]))
+        people.append(Person(name, seed, number, drawn[chosen], *_looks(seed, number)))
     return people
+
+
+def _looks(seed: int, number: int) -> tuple[float, float]:
+    """Skin and youth of a person."""
+    own = np.random.default_rng(np.random.SeedSequence([seed, number, 5]))
+    skin = own.uniform() ** 1.5  # as cameras expose, light skin covers more of the range than dark skin
+    return float(skin), float(own.uniform(0.6, 1.0)) if own.uniform() < _CHILDREN else 0.0
 
 
 def _spread(model: FaceModel) -> Floats:
