@@ -16,6 +16,7 @@ from facesearch.inference.onnx_graph import all_nodes, drop_unused_nodes, first_
 from facesearch.inference.onnx_session import open_session
 from facesearch.workshop.onnx_options import CROP_SIZES, Layout, OnnxOptions, read_options
 from facesearch.workshop.onnx_read import input_dimensions, read_onnx
+from facesearch.workshop.onnx_rewriting import with_split_prelus
 
 INPUT = "crops"
 OUTPUT = "embedding"
@@ -67,9 +68,10 @@ def wrap_onnx(source: Path, target: Path, options: OnnxOptions | None = None) ->
         notes.append(f"the batch was fixed to {entry.batch} and is now free")
     if entry.element == TensorProto.UINT8:
         notes.append("it takes uint8, so mean and scale are taken to be inside it")
-    serialised = serialise(_wrapped(model, entry, output, options), f"'{source}'")
-    _check_batches(serialised, source, entry, _tolerance(model))
-    write_durably(serialised, target)
+    wrapped = _wrapped(model, entry, output, options)
+    _check_batches(serialise(wrapped, f"'{source}'"), source, entry, _tolerance(model))
+    wrapped = with_split_prelus(wrapped, lambda changed: _alone(serialise(changed, f"'{source}'"), source, entry))
+    write_durably(serialise(wrapped, f"'{source}'"), target)
     resolved = replace(options, layout=entry.layout, size=entry.size, output=output.name)
     return WrappedModel(resolved, entry.size, output.dimension, tuple(notes))
 
@@ -206,8 +208,7 @@ def _preprocessing(entry: _Input, options: OnnxOptions) -> tuple[list[onnx.NodeP
 
 def _check_batches(model: bytes, source: Path, entry: _Input, tolerance: float) -> None:
     """Crops run together have to give what they give one by one."""
-    crops = np.random.default_rng(0).integers(0, 256, (_CHECKED, entry.size, entry.size, 3), dtype=np.uint8)
-    alone = np.concatenate([_run(model, source, {INPUT: crop[None]}, [OUTPUT])[0] for crop in crops])  # (3, d)
+    crops, alone = _crops(entry), _alone(model, source, entry)
     if not np.isfinite(alone).all() or not alone.any():
         raise WeightsError(f"'{source}' gives embeddings that are not finite or all 0: is mean or scale wrong?")
     try:
@@ -216,6 +217,15 @@ def _check_batches(model: bytes, source: Path, entry: _Input, tolerance: float) 
         raise WeightsError(f"'{source}' works on batches of one size only: export it with a dynamic batch") from error
     if together.shape != alone.shape or np.abs(together - alone).max() > tolerance * np.abs(alone).max():
         raise WeightsError(f"'{source}' mixes the crops of a batch: export it with a dynamic batch, in eval mode")
+
+
+def _crops(entry: _Input) -> Crops:
+    return np.random.default_rng(0).integers(0, 256, (_CHECKED, entry.size, entry.size, 3), dtype=np.uint8)
+
+
+def _alone(model: bytes, source: Path, entry: _Input) -> npt.NDArray[np.float32]:
+    """The embeddings (3, d) of a few crops, run one by one."""
+    return np.concatenate([_run(model, source, {INPUT: crop[None]}, [OUTPUT])[0] for crop in _crops(entry)])
 
 
 def _tolerance(model: onnx.ModelProto) -> float:
