@@ -16,13 +16,14 @@ from facesearch.inference.onnx_graph import all_nodes, drop_unused_nodes, first_
 from facesearch.inference.onnx_session import open_session
 from facesearch.workshop.onnx_options import CROP_SIZES, Layout, OnnxOptions, read_options
 from facesearch.workshop.onnx_read import input_dimensions, read_onnx
-from facesearch.workshop.onnx_rewriting import with_split_prelus
+from facesearch.workshop.onnx_rewriting import rewritten
 
 INPUT = "crops"
 OUTPUT = "embedding"
 
 _INNER = "model/"  # before every name of the wrapped model, so that none meets ours
 _SMALLEST = 16  # numbers in an embedding; fewer is a classifier's or a detector's output
+_INITIALIZERS_ALONE = 4  # the first IR version whose initializers need not be inputs as well
 _CHECKED = 3  # crops run together and one by one
 
 Crops = npt.NDArray[np.uint8]
@@ -70,10 +71,10 @@ def wrap_onnx(source: Path, target: Path, options: OnnxOptions | None = None) ->
         notes.append("it takes uint8, so mean and scale are taken to be inside it")
     wrapped = _wrapped(model, entry, output, options)
     _check_batches(serialise(wrapped, f"'{source}'"), source, entry, _tolerance(model))
-    wrapped = with_split_prelus(wrapped, lambda changed: _alone(serialise(changed, f"'{source}'"), source, entry))
+    wrapped, remarks = rewritten(wrapped, lambda changed: _alone(serialise(changed, f"'{source}'"), source, entry))
     write_durably(serialise(wrapped, f"'{source}'"), target)
     resolved = replace(options, layout=entry.layout, size=entry.size, output=output.name)
-    return WrappedModel(resolved, entry.size, output.dimension, tuple(notes))
+    return WrappedModel(resolved, entry.size, output.dimension, tuple(notes + remarks))
 
 
 def _input(model: onnx.ModelProto, source: Path, options: OnnxOptions) -> _Input:
@@ -167,11 +168,10 @@ def _wrapped(model: onnx.ModelProto, entry: _Input, output: _Output, options: On
     del graph.node[:]
     graph.node.extend([*steps, *inner, *tail])
     graph.initializer.extend(constants)
-    weights = {tensor.name for tensor in graph.initializer}
-    kept = [value for value in graph.input if value.name in weights]
-    del graph.input[:]
+    del graph.input[:]  # weights too, which old files list there: what could be replaced in a call is never fused
+    model.ir_version = max(model.ir_version, _INITIALIZERS_ALONE)
     side = entry.size
-    graph.input.extend([helper.make_tensor_value_info(INPUT, TensorProto.UINT8, ["n", side, side, 3]), *kept])
+    graph.input.append(helper.make_tensor_value_info(INPUT, TensorProto.UINT8, ["n", side, side, 3]))
     del graph.output[:]
     graph.output.append(helper.make_tensor_value_info(OUTPUT, TensorProto.FLOAT, ["n", output.dimension]))
     return model
