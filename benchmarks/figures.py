@@ -43,6 +43,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "int8-speed": figures_int8.speed,
     "int8-speed-transface": figures_int8.speed_of_transface,
     "int8-speed-without-vnni": figures_int8.speed_without_vnni,
+    "prelu": figures_int8.prelu,
     "low-bit-accuracy": figures_low_bit.accuracy,
     "low-bit-ablation": figures_low_bit.ablation,
     "low-bit-int8": figures_low_bit.int8,

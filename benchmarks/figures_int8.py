@@ -114,6 +114,22 @@ def _speed(results: str) -> str:
     return table((*columns, "peak memory", "cosine to FP32"), rows)
 
 
+def prelu() -> str:
+    """The ways to write PRelu."""
+    rows = [
+        (
+            row["form"],
+            f"{row['ms_onnx']:.1f}",
+            f"{row['ms_openvino']:.1f}",
+            f"{row['furthest']:.0e}" if row["furthest"] else "0",
+            f"{row['cosine_int8_openvino']:.3f}",
+        )
+        for row in read_results("prelu_speed")["rows"]
+    ]
+    columns = ("as", "ONNX Runtime, ms", "OpenVINO, ms", "largest difference", "INT8 on OpenVINO, cosine to FP32")
+    return table(columns, rows)
+
+
 def _model(row: dict[str, Any]) -> str:
     return str(row["encoder"]).partition(":")[0]
 

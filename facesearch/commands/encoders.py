@@ -142,6 +142,8 @@ IMPORT_EXAMPLES = """**Examples**
     facesearch encoders import my_finetuned.pt --family transface-s --name my-transface
 
     facesearch encoders import w600k_r50.onnx --family onnx --name r50 --crop arcface
+
+    facesearch encoders import own.onnx --family onnx --name own --threshold 0.35 --licence MIT --commercial
 """
 
 
@@ -189,6 +191,18 @@ def import_(
             show_default=False,
         ),
     ] = None,
+    threshold: Annotated[
+        float | None,
+        typer.Option(
+            "--threshold",
+            help="ONNX: similarity from which two faces are the same person, -1 to 1. Default: 0.4, not measured.",
+            show_default=False,
+        ),
+    ] = None,
+    licence: Annotated[
+        str | None, typer.Option("--licence", help="ONNX: its licence. Default: not known.", show_default=False)
+    ] = None,
+    commercial: Annotated[bool, typer.Option("--commercial", help="ONNX: commercial use is allowed.")] = False,
     force: ForceOption = False,
     json: JsonOption = False,
     verbose: VerboseOption = False,
@@ -196,14 +210,26 @@ def import_(
     """Make an encoder from weights in a file: checked, converted, tested. Needs the extra [torch].
 
     A model of the list is known by its --family; nothing in the file is run as code, and it has to fit in every weight.
-    Any ONNX file that takes crops and gives one row of numbers for each can be used with --family onnx; how it takes
-    them is said by the options, else by FILE.json beside it.
+    Any ONNX file that takes crops and gives one row of numbers for each can be used with --family onnx. The options
+    marked ONNX say what it does not say of itself; those left out are taken from FILE.json beside it.
     """
     set_up(verbose)
+    from facesearch.encoders.catalog import ONNX_FAMILY
     from facesearch.workshop.model_import import ImportRequest, import_model
     from facesearch.workshop.onnx_options import options_from_words
 
-    options = options_from_words(crop=crop, layout=layout, size=size, colour=colour, mean=mean, scale=scale)
+    options = options_from_words(
+        file if family == ONNX_FAMILY else None,
+        crop=crop,
+        layout=layout,
+        size=size,
+        colour=colour,
+        mean=mean,
+        scale=scale,
+        threshold=threshold,
+        licence=licence,
+        commercial=commercial or None,
+    )
     asked = ImportRequest(family=family, name=name, options=options, force=force)
     with _told(asked, quiet=json) as request:
         made = import_model(file, request)

@@ -156,8 +156,10 @@ _DLIB_DATA = (
 ONNX_FAMILY = "onnx"
 USER_LICENCE = "not known"
 USER_TERMS = "imported from a file; its terms are those of whoever it came from"
+GIVEN_TERMS = "imported from a file; licence and commercial use are as given at the import"
 USER_THRESHOLD = 0.40
 USER_THRESHOLD_SOURCE = "the default of InsightFace Server; give one measured on your own photos (--threshold)"
+GIVEN_THRESHOLD_SOURCE = "given by the user at the import"
 
 
 def _per_channel(value: float) -> Channels:

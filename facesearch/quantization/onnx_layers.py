@@ -14,7 +14,9 @@ import numpy.typing as npt
 import onnx
 from onnx import helper, numpy_helper
 
+from facesearch.errors import WeightsError
 from facesearch.inference.onnx_graph import fold_constants
+from facesearch.inference.onnx_opset import QUANTIZABLE, opset_of, raised_opset
 from facesearch.inference.onnx_session import open_session
 
 Pixels = npt.NDArray[np.uint8]
@@ -23,6 +25,7 @@ Values = npt.NDArray[np.float32]
 LINEAR = ("MatMul", "Gemm")
 
 _BATCH = 8
+_ALIKE = 1e-5  # how far embeddings of a converted model may differ, of their largest value
 _ORTHONORMAL = 1e-5  # how far products of rows may be from 0 and 1
 
 
@@ -46,14 +49,15 @@ class Layer:
 
 
 def prepare(data: bytes) -> onnx.ModelProto:
-    """An FP32 model ready to be quantized: constants folded (weights stored as FP16 widened), shapes inferred, every
-    node with a name of its own, all weights among the initializers.
+    """An FP32 model ready to be quantized: of opset 13 or newer, constants folded (weights stored as FP16 widened),
+    shapes inferred, every node with a name of its own, all weights among the initializers.
 
-    data: crops (n, h, w, 3) uint8 -> embedding (n, d) float32.
+    data: crops (n, h, w, 3) uint8 -> embedding (n, d) float32. Raises `WeightsError` for one of an older
+    opset that cannot be converted.
     """
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
-    model = onnx.load_model_from_string(data)
+    model = _quantizable(onnx.load_model_from_string(data))
     fold_constants(model)
     for tensor in model.graph.initializer:  # a value may be both, to older exporters; no quantizer expects it
         for value in [value for value in model.graph.input if value.name == tensor.name]:
@@ -164,3 +168,25 @@ def _name_nodes(model: onnx.ModelProto) -> None:
         name = node.name or node.op_type
         seen[name] += 1
         node.name = name if seen[name] == 1 else f"{name}_{seen[name]}"
+
+
+def _quantizable(model: onnx.ModelProto) -> onnx.ModelProto:
+    newer = raised_opset(model)
+    if newer is None or not (newer is model or _are_alike(newer, model)):
+        raise WeightsError(
+            f"the model is of ONNX opset {opset_of(model)}, which cannot be quantized, and converting it fails: "
+            f"export it with opset {QUANTIZABLE} or newer and import it again"
+        )
+    return newer
+
+
+def _are_alike(newer: onnx.ModelProto, model: onnx.ModelProto) -> bool:
+    """Whether two models give the same embeddings of noise."""
+    _, *sides = (axis.dim_value for axis in model.graph.input[0].type.tensor_type.shape.dim)
+    crops = np.random.default_rng(0).integers(0, 256, (2, *sides), dtype=np.uint8)
+    expected = embed(model, crops)
+    try:
+        found = embed(newer, crops)
+    except Exception:  # the runtime's own exceptions have no common base
+        return False
+    return found.shape == expected.shape and bool(np.abs(found - expected).max() <= _ALIKE * np.abs(expected).max())

@@ -12,10 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 
 from facesearch.encoders.openvino_file import pack
 from facesearch.encoders.openvino_runtime import INSTALL, import_openvino, precision_settings, without_telemetry
 from facesearch.errors import FacesearchError
+from facesearch.inference.onnx_prelu import join_prelus
 from facesearch.quantization.fidelity import Fidelity, summarise
 from facesearch.quantization.onnx_int8 import Progress, QuantizedModel, quantize_onnx
 from facesearch.quantization.onnx_layers import Pixels, Values, embed
@@ -42,7 +44,7 @@ def quantize_openvino(
     kept: tuple[str, ...] = ()
     if recipe.method == "nncf":
         step("quantizing with NNCF")
-        network = _nncf(core.read_model(data), recipe, calibration, transformer=transformer)
+        network = _nncf(core.read_model(_with_prelus(data)), recipe, calibration, transformer=transformer)
     else:
         made = quantize_onnx(data, recipe, calibration, held_out, step)
         network = core.read_model(made.data)
@@ -71,6 +73,12 @@ def _nncf(network: Any, recipe: Recipe, crops: Pixels, *, transformer: bool) -> 
             model_type=nncf.ModelType.TRANSFORMER if transformer else None,
             advanced_parameters=nncf.AdvancedQuantizationParameters(smooth_quant_alphas=alphas(matmul=alpha)),
         )
+
+
+def _with_prelus(data: bytes) -> bytes:
+    """The model with PRelu as one operator: NNCF would quantize the sum that stands in its place."""
+    model = onnx.load_model_from_string(data)
+    return model.SerializeToString() if join_prelus(model) else data
 
 
 def _shorten(network: Any) -> None:

@@ -14,6 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from facesearch.encoders.catalog import (
+    GIVEN_TERMS,
+    GIVEN_THRESHOLD_SOURCE,
     ONNX_FAMILY,
     USER_LICENCE,
     USER_TERMS,
@@ -109,13 +111,13 @@ def convert_onnx(folder: Path, path: Path, name: str, options: OnnxOptions | Non
         mean=_reversed(found.mean) if is_bgr else found.mean,
         scale=_reversed(found.scale) if is_bgr else found.scale,
         dimension=wrapped.dimension,
-        licence=USER_LICENCE,
-        commercial_use=False,
-        terms=USER_TERMS,
+        licence=found.licence or USER_LICENCE,
+        commercial_use=found.commercial,
+        terms=GIVEN_TERMS if found.licence or found.commercial else USER_TERMS,
         source=printable(path.name),
         parameters=0,
-        threshold=USER_THRESHOLD,
-        threshold_source=USER_THRESHOLD_SOURCE,
+        threshold=USER_THRESHOLD if found.threshold is None else found.threshold,
+        threshold_source=USER_THRESHOLD_SOURCE if found.threshold is None else GIVEN_THRESHOLD_SOURCE,
     )
     told = (
         ("layout", str(found.layout)),

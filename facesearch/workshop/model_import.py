@@ -51,8 +51,8 @@ class ImportedModel:
 class ImportRequest:
     """How a model is imported.
 
-    name: default the family's. options: how a user's ONNX file takes its input, None: as the sidecar beside it says.
-    force: take the place of a model of that name.
+    name: default the family's. options: what a user's ONNX file does not say of itself, None: as the sidecar
+    beside it says. force: take the place of a model of that name.
     sampler: (kind of crop, its side) -> crops of a few people for the self-test, which is left out where it is None.
     step, progress: told what is done, and how many bytes of how many are there.
     """
@@ -132,7 +132,11 @@ def _checked(request: ImportRequest) -> tuple[str, Model | None]:
         families = ", ".join([*(model.name for model in CATALOG if model.checkpoint), ONNX_FAMILY])
         raise UsageError(f"no family '{request.family}' to import; there are: {families}")
     if entry is not None and request.options is not None:
-        raise UsageError(f"the input of {request.family} is known: leave out the options that are for ONNX files")
+        raise UsageError(f"{request.family} is a known model: leave out the options that are for ONNX files")
+    if request.options is not None:
+        from facesearch.workshop.onnx_options import check_options
+
+        check_options(request.options)
     if entry is None and request.name is None:
         raise UsageError("give the model a name: --name")
     name = request.name or request.family

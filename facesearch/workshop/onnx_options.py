@@ -1,10 +1,10 @@
-"""What an ONNX file does not say of itself: colour order, normalisation, kind of crop."""
+"""What an ONNX file does not say of itself: colour order, normalisation, kind of crop; threshold and licence."""
 
 from __future__ import annotations
 
 import json
 import math
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Literal, TypeVar, cast, get_args
 
@@ -20,16 +20,18 @@ CROP_SIZES: dict[str, int] = {crop.name: crop.size for crop in CROPS.values()}
 
 _MAX_SIZE = 1024
 _MAX_SIDECAR = 64 * 1024
+_MAX_LICENCE = 200  # characters
 _Value = TypeVar("_Value")
 
 
 @dataclass(frozen=True, slots=True)
 class OnnxOptions:
-    """How a model takes its input; the defaults are those of models trained with ArcFace's recipe.
+    """How a model takes its input, and what may be done with it; the defaults are those of ArcFace's recipe.
 
     layout, size (side in pixels): None takes what the file declares. mean, scale: the model gets (x − mean) · scale,
     in its own channel order. crop: the kind of crop it was trained on. output: None takes the first that is one
-    vector per crop.
+    vector per crop. threshold: the cosine from which two templates count as the same person, None: not known. licence:
+    a line, None: not known. commercial: whether commercial use is allowed.
     """
 
     layout: Layout | None = None
@@ -39,6 +41,9 @@ class OnnxOptions:
     scale: Channels = (1 / 127.5, 1 / 127.5, 1 / 127.5)
     crop: str = "arcface"
     output: str | None = None
+    threshold: float | None = None
+    licence: str | None = None
+    commercial: bool = False
 
 
 def sidecar_of(path: Path) -> Path:
@@ -48,9 +53,14 @@ def sidecar_of(path: Path) -> Path:
 
 def read_options(path: Path) -> OnnxOptions:
     """The options beside an ONNX file, the defaults where there are none; raises `WeightsError` for a wrong value."""
+    return parse_options(_beside(path))
+
+
+def _beside(path: Path) -> dict[str, Any]:
+    """The options in the file beside an ONNX file, each of them possible; none where there is no such file."""
     sidecar = sidecar_of(path)
     if not sidecar.exists():
-        return OnnxOptions()
+        return {}
     try:
         if sidecar.stat().st_size > _MAX_SIDECAR:
             raise WeightsError(f"'{sidecar}' is too large for options: write one JSON object with them")
@@ -60,9 +70,10 @@ def read_options(path: Path) -> OnnxOptions:
     if not isinstance(values, dict):
         raise WeightsError(f"'{sidecar}' is not a JSON object: write the options as {{\"layout\": ..., ...}}")
     try:
-        return parse_options(values)
+        parse_options(values)
     except ValueError as error:
         raise WeightsError(f"'{sidecar}': {error}") from error
+    return values
 
 
 def parse_options(values: dict[str, Any]) -> OnnxOptions:
@@ -86,21 +97,36 @@ def parse_options(values: dict[str, Any]) -> OnnxOptions:
         scale=_channels("scale", values.get("scale", defaults.scale), nonzero=True),
         crop=_one_of("crop", values.get("crop", defaults.crop), tuple(CROP_SIZES)),
         output=output,
+        threshold=_threshold(values.get("threshold")),
+        licence=_licence(values.get("licence")),
+        commercial=_yes_or_no("commercial", values.get("commercial", defaults.commercial)),
     )
 
 
-def options_from_words(**given: str | int | None) -> OnnxOptions | None:
+def options_from_words(path: Path | None = None, **given: str | float | None) -> OnnxOptions | None:
     """Options from the words of a command; None where none is given.
 
-    mean and scale are one number or three, divided by commas; a number may be a fraction, as 1/127.5. Raises
-    `UsageError`.
+    path: the ONNX file; what the words leave open is taken from the file beside it. mean and scale are one number or
+    three, divided by commas; a number may be a fraction, as 1/127.5. Raises `UsageError`, for the file beside it
+    `WeightsError`.
     """
     values: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+    if not values:
+        return None
+    others = {} if path is None else _beside(path)
     try:
         for name in ("mean", "scale"):
             if name in values:
                 values[name] = _numbers(str(values[name]))
-        return parse_options(values) if values else None
+        return parse_options(others | values)
+    except ValueError as error:
+        raise UsageError(f"the option {error}") from error
+
+
+def check_options(options: OnnxOptions) -> None:
+    """Raises `UsageError` for a value that is not possible."""
+    try:
+        parse_options(asdict(options))
     except ValueError as error:
         raise UsageError(f"the option {error}") from error
 
@@ -112,6 +138,28 @@ def _numbers(text: str) -> float | list[float]:
     except (ValueError, ZeroDivisionError) as error:
         raise ValueError(f"'{text}' is not one number, or three divided by commas") from error
     return found[0] if len(found) == 1 else found
+
+
+def _threshold(value: object) -> float | None:
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not -1 <= value <= 1:
+        raise ValueError(f"threshold is {value!r}; give a number between -1 and 1")
+    return float(value)
+
+
+def _licence(value: object) -> str | None:
+    if value is None:
+        return None
+    if not isinstance(value, str) or not value.strip() or not value.isprintable() or len(value) > _MAX_LICENCE:
+        raise ValueError(f"licence is not a text of one line; give one of at most {_MAX_LICENCE} characters")
+    return value.strip()
+
+
+def _yes_or_no(name: str, value: object) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError(f"{name} is {value!r}; it can be true or false")
+    return value
 
 
 def _one_of(name: str, value: object, allowed: tuple[str, ...]) -> str:

@@ -16,12 +16,14 @@ from facesearch.inference.onnx_graph import all_nodes, drop_unused_nodes, first_
 from facesearch.inference.onnx_session import open_session
 from facesearch.workshop.onnx_options import CROP_SIZES, Layout, OnnxOptions, read_options
 from facesearch.workshop.onnx_read import input_dimensions, read_onnx
+from facesearch.workshop.onnx_rewriting import rewritten
 
 INPUT = "crops"
 OUTPUT = "embedding"
 
 _INNER = "model/"  # before every name of the wrapped model, so that none meets ours
 _SMALLEST = 16  # numbers in an embedding; fewer is a classifier's or a detector's output
+_INITIALIZERS_ALONE = 4  # the first IR version whose initializers need not be inputs as well
 _CHECKED = 3  # crops run together and one by one
 
 Crops = npt.NDArray[np.uint8]
@@ -67,11 +69,12 @@ def wrap_onnx(source: Path, target: Path, options: OnnxOptions | None = None) ->
         notes.append(f"the batch was fixed to {entry.batch} and is now free")
     if entry.element == TensorProto.UINT8:
         notes.append("it takes uint8, so mean and scale are taken to be inside it")
-    serialised = serialise(_wrapped(model, entry, output, options), f"'{source}'")
-    _check_batches(serialised, source, entry, _tolerance(model))
-    write_durably(serialised, target)
+    wrapped = _wrapped(model, entry, output, options)
+    _check_batches(serialise(wrapped, f"'{source}'"), source, entry, _tolerance(model))
+    wrapped, remarks = rewritten(wrapped, lambda changed: _alone(serialise(changed, f"'{source}'"), source, entry))
+    write_durably(serialise(wrapped, f"'{source}'"), target)
     resolved = replace(options, layout=entry.layout, size=entry.size, output=output.name)
-    return WrappedModel(resolved, entry.size, output.dimension, tuple(notes))
+    return WrappedModel(resolved, entry.size, output.dimension, tuple(notes + remarks))
 
 
 def _input(model: onnx.ModelProto, source: Path, options: OnnxOptions) -> _Input:
@@ -165,11 +168,10 @@ def _wrapped(model: onnx.ModelProto, entry: _Input, output: _Output, options: On
     del graph.node[:]
     graph.node.extend([*steps, *inner, *tail])
     graph.initializer.extend(constants)
-    weights = {tensor.name for tensor in graph.initializer}
-    kept = [value for value in graph.input if value.name in weights]
-    del graph.input[:]
+    del graph.input[:]  # weights too, which old files list there: what could be replaced in a call is never fused
+    model.ir_version = max(model.ir_version, _INITIALIZERS_ALONE)
     side = entry.size
-    graph.input.extend([helper.make_tensor_value_info(INPUT, TensorProto.UINT8, ["n", side, side, 3]), *kept])
+    graph.input.append(helper.make_tensor_value_info(INPUT, TensorProto.UINT8, ["n", side, side, 3]))
     del graph.output[:]
     graph.output.append(helper.make_tensor_value_info(OUTPUT, TensorProto.FLOAT, ["n", output.dimension]))
     return model
@@ -206,8 +208,7 @@ def _preprocessing(entry: _Input, options: OnnxOptions) -> tuple[list[onnx.NodeP
 
 def _check_batches(model: bytes, source: Path, entry: _Input, tolerance: float) -> None:
     """Crops run together have to give what they give one by one."""
-    crops = np.random.default_rng(0).integers(0, 256, (_CHECKED, entry.size, entry.size, 3), dtype=np.uint8)
-    alone = np.concatenate([_run(model, source, {INPUT: crop[None]}, [OUTPUT])[0] for crop in crops])  # (3, d)
+    crops, alone = _crops(entry), _alone(model, source, entry)
     if not np.isfinite(alone).all() or not alone.any():
         raise WeightsError(f"'{source}' gives embeddings that are not finite or all 0: is mean or scale wrong?")
     try:
@@ -216,6 +217,15 @@ def _check_batches(model: bytes, source: Path, entry: _Input, tolerance: float) 
         raise WeightsError(f"'{source}' works on batches of one size only: export it with a dynamic batch") from error
     if together.shape != alone.shape or np.abs(together - alone).max() > tolerance * np.abs(alone).max():
         raise WeightsError(f"'{source}' mixes the crops of a batch: export it with a dynamic batch, in eval mode")
+
+
+def _crops(entry: _Input) -> Crops:
+    return np.random.default_rng(0).integers(0, 256, (_CHECKED, entry.size, entry.size, 3), dtype=np.uint8)
+
+
+def _alone(model: bytes, source: Path, entry: _Input) -> npt.NDArray[np.float32]:
+    """The embeddings (3, d) of a few crops, run one by one."""
+    return np.concatenate([_run(model, source, {INPUT: crop[None]}, [OUTPUT])[0] for crop in _crops(entry)])
 
 
 def _tolerance(model: onnx.ModelProto) -> float:

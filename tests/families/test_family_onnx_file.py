@@ -279,6 +279,15 @@ def test_files_that_are_not_onnx_are_refused(tmp_path: Path) -> None:
         ('{"mean": [1, 2, NaN]}', "mean is"),
         ('{"crop": "circle"}', "crop is 'circle'"),
         ('{"output": 3}', "output is 3"),
+        ('{"threshold": NaN}', "threshold is nan"),
+        ('{"threshold": 1.5}', "threshold is 1.5; give a number between -1 and 1"),
+        ('{"threshold": "0.4"}', "threshold is '0.4'"),
+        ('{"threshold": true}', "threshold is True"),
+        ('{"licence": ""}', "licence is not a text of one line"),
+        ('{"licence": "MIT\\nor so"}', "licence is not a text of one line"),
+        ('{"licence": "\\u001b[31mMIT"}', "licence is not a text of one line"),
+        ('{"licence": 3}', "licence is not a text of one line"),
+        ('{"commercial": "yes"}', "commercial is 'yes'; it can be true or false"),
     ],
 )
 def test_wrong_option_is_named(text: str, part: str, tmp_path: Path) -> None:

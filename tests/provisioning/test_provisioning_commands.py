@@ -97,6 +97,35 @@ def test_import_show_list_and_remove(facesearch: Any, onnx_file: Path) -> None:
     assert (gone.status, gone.err.splitlines()[0][:29]) == (2, "error: no model named 'mine';")
 
 
+def test_threshold_and_licence_of_an_onnx_file_are_said_at_its_import(
+    facesearch: Any, onnx_file: Path, checkpoint: Path
+) -> None:
+    own = ("encoders", "import", onnx_file, "--family", "onnx", "--name", "mine")
+    onnx_file.with_name("user.onnx.json").write_text('{"colour": "bgr", "licence": "none"}')
+    done = facesearch(*own, "--threshold", "0.35", "--licence", "Apache-2.0", "--commercial", "--json")
+    assert done.status == 0, done.err
+    assert (done.json["threshold"], done.json["licence"], done.json["commercial_use"]) == (0.35, "Apache-2.0", True)
+    assert "BGR" in done.json["normalisation"]  # of the file beside it
+    shown = facesearch("encoders", "show", "mine").out
+    assert "threshold   0.350; given by the user at the import" in shown
+    assert "Apache-2.0; commercial use allowed" in shown
+    for words, said in (
+        (("--threshold", "1.5"), "the option threshold is 1.5; give a number between -1 and 1"),
+        (("--threshold", "nan"), "the option threshold is nan"),
+        (("--threshold", "high"), "--threshold"),
+        (("--licence", ""), "the option licence is not a text of one line"),
+        (("--licence", "a\nb"), "the option licence is not a text of one line"),
+    ):
+        wrong = facesearch(*own, "--force", *words)
+        assert (wrong.status, len(wrong.err.splitlines())) == (2, 1)
+        assert said in wrong.err
+    for given in ("--threshold 0.3", "--licence MIT", "--commercial"):
+        refused = facesearch("encoders", "import", checkpoint, "--family", "edgeface-xxs", *given.split())
+        assert (refused.status, len(refused.err.splitlines())) == (2, 1)
+        assert "edgeface-xxs is a known model: leave out the options that are for ONNX files" in refused.err
+    assert in_folder() == ["mine"]
+
+
 @pytest.mark.parametrize("known", [True, False], ids=["known hash", "no hash known"])
 def test_pull_fetches_checks_and_imports(
     known: bool, facesearch: Any, checkpoint: Path, monkeypatch: pytest.MonkeyPatch

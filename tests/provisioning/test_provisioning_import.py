@@ -237,6 +237,24 @@ def test_the_sidecar_says_how_the_input_is_taken_and_the_manifest_remembers(onnx
     assert find_model("mine").normalisation == "(x - 0) · 0.5, BGR; unit length"
 
 
+@pytest.mark.parametrize("where", ["options", "sidecar"])
+def test_threshold_and_licence_are_kept_as_they_were_given(where: str, onnx_file: Path) -> None:
+    options = OnnxOptions(threshold=-0.25, licence="MIT", commercial=True)
+    if where == "sidecar":
+        text = json.dumps({"threshold": -0.25, "licence": " MIT ", "commercial": True})
+        onnx_file.with_name("user.onnx.json").write_text(text)
+    import_model(onnx_file, untested("onnx", name="mine", options=options if where == "options" else None))
+    model = find_model("mine")
+    assert (model.threshold, model.licence, model.commercial_use) == (-0.25, "MIT", True)
+    assert model.threshold_source == "given by the user at the import"
+    assert model.terms == "imported from a file; licence and commercial use are as given at the import"
+    import_model(onnx_file, untested("onnx", name="other", options=OnnxOptions()))
+    other = find_model("other")
+    assert (other.threshold, other.licence, other.commercial_use) == (0.4, "not known", False)
+    assert "the default of InsightFace Server" in other.threshold_source
+    assert load_encoder("other").fingerprint == load_encoder("mine").fingerprint  # they shape no template
+
+
 def test_an_input_that_is_no_crop_of_ours_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "user.onnx"
     path.write_bytes(user_onnx())
@@ -256,6 +274,8 @@ def test_an_input_that_is_no_crop_of_ours_is_refused(tmp_path: Path) -> None:
         (untested("onnx", name="edgeface-xs", force=True), "the name edgeface-xs is taken by facesearch itself"),
         (untested("edgeface-xxs", name="dlib-resnet"), "the name dlib-resnet is taken by facesearch itself"),
         (untested("edgeface-xxs", options=OnnxOptions()), "leave out the options that are for ONNX files"),
+        (untested("onnx", name="mine", options=OnnxOptions(threshold=float("nan"))), "the option threshold is nan"),
+        (untested("onnx", name="mine", options=OnnxOptions(licence="\x1b[31m")), "the option licence is not a text"),
     ],
 )
 def test_a_wrong_request_is_refused_before_anything_is_read(

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import pytest
 
-from facesearch.errors import UsageError
+from facesearch.errors import UsageError, WeightsError
 from facesearch.faces import CROPS
 from facesearch.workshop.model_import import ImportRequest, import_model
-from facesearch.workshop.onnx_options import options_from_words
+from facesearch.workshop.onnx_options import OnnxOptions, options_from_words
 from facesearch.workshop.sample_crops import sample_crops
 from facesearch.workshop.selftest import ENOUGH, Alternative, LabelledCrops, self_test, separation
 
@@ -164,11 +165,15 @@ def range_sensitive_onnx() -> bytes:
         ({"colour": "grey"}, "it can be rgb or bgr"),
         ({"size": 3}, "size is 3"),
         ({"crop": "nose"}, "it can be arcface or mtcnn-margin or dlib-chip"),
+        ({"threshold": 1.01}, "threshold is 1.01; give a number between -1 and 1"),
+        ({"threshold": float("nan")}, "threshold is nan"),
+        ({"licence": "a" * 201}, "give one of at most 200 characters"),
+        ({"licence": "MIT\nor so"}, "licence is not a text of one line"),
     ],
 )
-def test_options_that_make_no_sense_are_wrong_usage(given: dict[str, str | int], complaint: str) -> None:
+def test_options_that_make_no_sense_are_wrong_usage(given: dict[str, str | float], complaint: str) -> None:
     with pytest.raises(UsageError, match=complaint) as refused:
-        options_from_words(**given)
+        options_from_words(None, **given)
     assert len(str(refused.value).splitlines()) == 1
 
 
@@ -180,3 +185,18 @@ def test_options_are_read_from_words() -> None:
     assert options.crop == "arcface"
     three = options_from_words(mean="123.7, 116.3,103.5")
     assert three is not None and three.mean == (123.7, 116.3, 103.5)
+
+
+def test_what_the_words_leave_open_is_taken_from_the_file_beside(tmp_path: Path) -> None:
+    path = tmp_path / "user.onnx"
+    assert options_from_words(path, threshold=0.3) == OnnxOptions(threshold=0.3)
+    (tmp_path / "user.onnx.json").write_text(
+        '{"colour": "bgr", "threshold": 0.5, "licence": "MIT", "commercial": true}'
+    )
+    stored = OnnxOptions(colour="bgr", threshold=0.5, licence="MIT", commercial=True)
+    assert options_from_words(path, threshold=0.3) == replace(stored, threshold=0.3)
+    assert options_from_words(path, mean="0") == replace(stored, mean=(0, 0, 0))
+    assert options_from_words(path) is None  # then the import reads that file
+    (tmp_path / "user.onnx.json").write_text('{"threshold": 2}')
+    with pytest.raises(WeightsError, match=r"user\.onnx\.json': threshold is 2"):
+        options_from_words(path, colour="bgr")
