@@ -71,18 +71,18 @@ def main() -> None:
 
 
 def original_embeddings(model: bytes, crops: npt.NDArray[np.uint8]) -> Templates:
-    """What LiteRT computes of crops (n, 112, 112, 3), not normalised: (n, 192)."""
+    """What LiteRT computes of crops (n, 112, 112, 3), not normalised: (n, 192). The file takes two at a time."""
     interpreter = Interpreter(model_content=model)
-    source = interpreter.get_input_details()[0]["index"]
-    interpreter.resize_tensor_input(source, [1, *crops.shape[1:]])
     interpreter.allocate_tensors()
-    target = interpreter.get_output_details()[0]["index"]
+    source, target = (
+        details()[0]["index"] for details in (interpreter.get_input_details, interpreter.get_output_details)
+    )
     rows = []
-    for crop in crops:
-        interpreter.set_tensor(source, (crop[None].astype(np.float32) - 127.5) / 128)
+    for pair in crops.reshape(-1, 2, *crops.shape[1:]):
+        interpreter.set_tensor(source, (pair.astype(np.float32) - 127.5) / 128)
         interpreter.invoke()
-        rows.append(interpreter.get_tensor(target).reshape(-1).copy())
-    return np.stack(rows)
+        rows.append(interpreter.get_tensor(target).copy())
+    return np.concatenate(rows)
 
 
 if __name__ == "__main__":

@@ -79,14 +79,7 @@ class Graph:
         return outputs
 
     def prelu(self, source: str, slope: FloatArray) -> str:
-        return self.node("PRelu", [source, self.weight(source + ".slope", slope)], source + ".prelu")
-
-    def leaky(self, source: str, slope: FloatArray) -> str:
-        """PReLU as slope · x + (1 − slope) · relu(x), which ONNX Runtime computes faster; the numbers are the same."""
-        positive = self.node("Relu", [source], source + ".relu")
-        above = self.node("Mul", [positive, self.weight(source + ".rest", 1 - slope, exact=True)], source + ".above")
-        whole = self.node("Mul", [source, self.weight(source + ".slope", slope, exact=True)], source + ".whole")
-        return self.node("Add", [whole, above], source + ".leaky")
+        return self.node("PRelu", [source, self.weight(source + ".slope", slope, exact=True)], source + ".prelu")
 
     def model(self, inputs: dict[str, tuple[int, list[int | str]]], outputs: dict[str, list[int | str]]) -> bytes:
         """The serialised model; inputs as name -> (element type, shape), outputs as name -> shape (float32)."""

@@ -4,8 +4,8 @@ The network (Chen et al., "MobileFaceNets", CCBR 2018): depth-wise separable con
 The file was converted from the checkpoint in sirius-ai/MobileFaceNet_TF (Apache-2.0), whose dimension is 192.
 
 What is different here, with the same numbers: a batch of any size; normalisation inside; each PReLU, five operators
-there (relu(x) + c · (x − |x|)), is a · x + (1 − a) · relu(x) with a = 2c, which runtimes compute fastest; and of two
-1×1 convolutions with nothing between them the matrices are multiplied where that makes them smaller.
+there (relu(x) + c · (x − |x|)), is the sum of two Relu with a = 2c, as `facesearch.inference.onnx_prelu` writes it; and
+of two 1×1 convolutions with nothing between them the matrices are multiplied where that makes them smaller.
 """
 
 from __future__ import annotations
@@ -14,8 +14,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
+import onnx
 from onnx import TensorProto
 
+from facesearch.inference.onnx_prelu import split_prelus
 from scripts.graph import Graph
 from scripts.tflite_file import Operator, TfliteGraph
 
@@ -64,12 +66,12 @@ class _Sum:
 _Layer = _Convolution | _Slope | _Sum
 
 
-def build_mobilefacenet(data: bytes, *, half_weights: bool, prelu: bool = False) -> bytes:
-    """`crops` (n, 112, 112, 3) uint8 RGB -> `embedding` (n, 192) float32, not normalised; data: the `.tflite` file.
+def build_mobilefacenet(source: bytes, *, half_weights: bool, prelu: bool = False) -> bytes:
+    """`crops` (n, 112, 112, 3) uint8 RGB -> `embedding` (n, 192) float32, not normalised; source: the `.tflite` file.
 
     prelu: with the operator PRelu, as exporters write it; it is slower.
     """
-    network = TfliteGraph(data)
+    network = TfliteGraph(source)
     *layers, last = _multiplied(_layers(network))
     if not isinstance(last, _Convolution) or len(last.bias) != DIMENSION:
         raise ValueError("the last layer is not that of MobileFaceNet")
@@ -89,9 +91,7 @@ def build_mobilefacenet(data: bytes, *, half_weights: bool, prelu: bool = False)
             )
             sides[layer.output] = (side + sum(pads) - kernel) // layer.stride + 1
         elif isinstance(layer, _Slope):
-            names[layer.output] = (graph.prelu if prelu else graph.leaky)(
-                names[layer.source], layer.slope[:, None, None]
-            )
+            names[layer.output] = graph.prelu(names[layer.source], layer.slope[:, None, None])
             sides[layer.output] = sides[layer.source]
         else:
             names[layer.output] = graph.node("Add", [names[layer.left], names[layer.right]], names[layer.left] + ".sum")
@@ -100,7 +100,14 @@ def build_mobilefacenet(data: bytes, *, half_weights: bool, prelu: bool = False)
         raise ValueError("MobileFaceNet has more layers than this file")
     graph.gemm(graph.node("Flatten", [names[last.source]], "flat"), "embedding", last.weight[:, :, 0, 0], last.bias)
     shape: list[int | str] = ["n", CROP_SIZE, CROP_SIZE, 3]
-    return graph.model({"crops": (TensorProto.UINT8, shape)}, {"embedding": ["n", DIMENSION]})
+    data = graph.model({"crops": (TensorProto.UINT8, shape)}, {"embedding": ["n", DIMENSION]})
+    if prelu:
+        return data
+    model = onnx.load_model_from_string(data)
+    split_prelus(model)
+    onnx.checker.check_model(model)
+    split: bytes = model.SerializeToString(deterministic=True)
+    return split
 
 
 def _same(side: int, kernel: int, stride: int) -> tuple[int, int]:

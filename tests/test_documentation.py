@@ -98,7 +98,7 @@ def test_the_quick_start_prints_what_it_shows(
 ) -> None:
     monkeypatch.chdir(demo_photos)
     with Gallery.open("facesearch-demo/gallery") as gallery:
-        for name in ("Nils_Hornbeam", "Edda_Hazel"):
+        for name in ("Zeno_Sumac", "Ivo_Bramble"):
             gallery.enroll(name, sorted(Path("facesearch-demo/people", name).iterdir()))
     run_session("docs/quick-start.md", facesearch)
 

@@ -6,6 +6,7 @@ whole grid in place of pooling, 192 components. `scripts/mobilefacenet_graph.py`
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 import torch
@@ -17,6 +18,9 @@ from facesearch.encoders.networks.strict_loading import load_strictly
 
 FAMILY = "mobilefacenet"
 
+_WEIGHT = re.compile(r"([a-z0-9.]+)\.(weight|bias)")
+_SLOPE = re.compile(r"prelu/([a-z0-9.]+)\.prelu/slope")  # `facesearch.inference.onnx_prelu`
+
 _STEM, _FEATURES, _DIMENSION = 64, 512, 192
 _GRID = 7  # pixels of the last feature maps, after four halvings of 112
 _BLOCKS = ((128, 64, 2), *[(128, 64, 1)] * 4, (256, 128, 2), *[(256, 128, 1)] * 6, (512, 128, 2), *[(256, 128, 1)] * 2)
@@ -27,10 +31,10 @@ def weights_of(data: bytes) -> dict[str, torch.Tensor]:
     """The state dict in the embedded ONNX file; raises `WeightsError` if it is another file. Needs the package onnx."""
     state = {}
     for name, values in initializers(data, FAMILY).items():
-        layer, _, kind = name.rpartition(".")
-        if kind == "slope":
-            state[f"{layer}.slope.weight"] = values.flatten()
-        elif kind in ("weight", "bias"):
+        if found := _SLOPE.fullmatch(name):  # kept as −a
+            state[f"{found[1]}.slope.weight"] = -values.flatten()
+        elif found := _WEIGHT.fullmatch(name):
+            layer, kind = found[1], found[2]
             state[name if layer == "embedding" else f"{layer}.convolution.{kind}"] = values
     return state
 
