@@ -38,6 +38,8 @@ TABLES: dict[str, Callable[[], str]] = {
     "index-growth": figures_indexes.growth,
     "int8-lfw": figures_int8.accuracy,
     "int8-recipes": figures_int8.recipes,
+    "int8-recipes-mobilefacenet": figures_int8.recipes_of_mobilefacenet,
+    "int8-lfw-mobilefacenet": figures_int8.accuracy_of_mobilefacenet,
     "int8-layers": figures_int8.layers,
     "int8-lfw-without-vnni": figures_int8.accuracy_without_vnni,
     "int8-speed": figures_int8.speed,

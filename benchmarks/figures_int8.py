@@ -51,6 +51,10 @@ def lfw_row(row: dict[str, Any], reference: dict[str, Any], about: str) -> tuple
 
 def recipes() -> str:
     """What each recipe does to each model."""
+    return _recipes("int8_recipes")
+
+
+def _recipes(results: str) -> str:
     rows = [
         (
             f"`{row['model']}`",
@@ -60,9 +64,25 @@ def recipes() -> str:
             f"{row['size_ratio']:.1%}",
             f"{row['speed_against_fp32_onnx']:.2f}×",
         )
-        for row in read_results("int8_recipes")["recipes"]
+        for row in read_results(results)["recipes"]
     ]
     return table(("model", "recipe", "cosine, mean", "lowest", "size of FP32", "speed of FP32 ONNX, 1 core"), rows)
+
+
+def recipes_of_mobilefacenet() -> str:
+    """The same of MobileFaceNet, step by step."""
+    return _recipes("int8_recipes_mobilefacenet")
+
+
+def accuracy_of_mobilefacenet() -> str:
+    """LFW with MobileFaceNet on every backend, the recipe of integers at the end."""
+    rows = read_results("lfw_mobilefacenet")["rows"]
+    rows += [row for row in read_results("lfw_mobilefacenet_equalised")["rows"] if ":int8" in row["encoder"]]
+    return lfw_table("recipe", [lfw_row(row, rows[0], _by_file(row["file"])) for row in rows])
+
+
+def _by_file(name: str) -> str:
+    return next((recipe for recipe in ("weights", "equalised") if recipe in name), "–")
 
 
 def layers() -> str:

@@ -1,9 +1,12 @@
 """Which INT8 recipe keeps what a model knows: cosine to FP32, size and worst layers of each.
 
-    pip install 'facesearch[torch,openvino]' && python -m benchmarks.int8_recipes FACES WEIGHTS
+    pip install 'facesearch[torch,openvino]' && python -m benchmarks.int8_recipes FACES WEIGHTS [--model NAME]
 
 FACES is a folder of photos of faces (UTKFace); WEIGHTS has edgeface_xs.safetensors and edgeface_xxs.safetensors. Four
 fifths of the photos calibrate, the others judge. Times are CPU time of one crop with one thread, the variants in turns.
+
+Of MobileFaceNet, which needs no WEIGHTS and has a file of its own (--name int8_recipes_mobilefacenet), the steps to its
+recipes are measured.
 """
 
 from __future__ import annotations
@@ -29,10 +32,12 @@ from facesearch.quantization.openvino_int8 import quantize_openvino
 from facesearch.quantization.recipe import (
     BALANCED,
     DYNAMIC,
+    EQUALISED,
     NNCF,
     NNCF_TRANSFORMER,
     PAPER,
     STATIC,
+    WEIGHTS,
     Recipe,
     choose_recipe,
 )
@@ -63,6 +68,17 @@ def recipes(model: str, attention: bool) -> dict[str, tuple[str, Recipe]]:
             "balanced, no SmoothQuant": ("onnx", replace(BALANCED, smooth=None)),
             "balanced, none kept": ("onnx", replace(BALANCED, keep_float=0)),
             "balanced, 4 kept": ("onnx", replace(BALANCED, keep_float=4)),
+        }
+    if model == "mobilefacenet":
+        rows = {label: rows[label] for label in ("static", "nncf")}
+        return rows | {
+            "equalised, but no channel scaled, none kept": ("onnx", replace(EQUALISED, smooth=None, keep_float=0)),
+            "equalised, full ranges, none kept": ("onnx", replace(EQUALISED, calibration="minmax", keep_float=0)),
+            "equalised, none kept": ("onnx", replace(EQUALISED, keep_float=0)),
+            "equalised": ("onnx", EQUALISED),
+            "equalised, OpenVINO": ("openvino", EQUALISED),
+            "weights": ("onnx", WEIGHTS),
+            "weights, OpenVINO": ("openvino", WEIGHTS),
         }
     for backend in ("onnx", "openvino"):
         rows[f"chosen for {backend}"] = (backend, choose_recipe(model, backend, attention=attention))
@@ -123,11 +139,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("faces", type=Path)
     parser.add_argument("weights", type=Path)
+    parser.add_argument("--model", action="append", help=f"default: {', '.join(MODELS)}")
+    parser.add_argument("--name", default="int8_recipes", help="of the results")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as home:
         os.environ["FACESEARCH_HOME"] = home
         rows, calibration = [], {}
-        for name in MODELS:
+        for name in arguments.model or MODELS:
             weights = arguments.weights / f"{name.replace('-', '_')}.safetensors"
             if weights.exists():
                 import_model(weights, ImportRequest(name))
@@ -137,11 +155,13 @@ def main() -> None:
             found = calibration_crops(find_model(name), arguments.faces)
             calibration[name] = {"crops": len(found.crops), "held_out": len(found.held_out), "sha256": found.sha256}
             rows += measure(name, found, Path(home))
+    named = "".join(f" --model {name}" for name in arguments.model or ())
+    named += f" --name {arguments.name}" if arguments.model else ""
     packages = (*PACKAGES, "onnx", "openvino", "nncf", "timm")
     measured(
-        "int8_recipes",
+        arguments.name,
         {"calibration": calibration, "recipes": rows},
-        "python -m benchmarks.int8_recipes FACES WEIGHTS",
+        f"python -m benchmarks.int8_recipes FACES WEIGHTS{named}",
         packages,
     )
 

@@ -61,7 +61,7 @@ def quantize(
         str | None,
         typer.Option(
             "--recipe",
-            help="balanced, static, dynamic, paper or nncf. Default: the best measured for the model.",
+            help="balanced, static, equalised, weights, dynamic, paper or nncf. Default: what is measured to be best.",
             show_default=False,
         ),
     ] = None,
@@ -160,6 +160,8 @@ def quantize(
     columns = ("encoder", "file", "size", "of FP32", "cosine to FP32", "lowest")
     print_table(columns, rows, right=("size", "of FP32", "cosine to FP32", "lowest"))
     for file in report.files:
+        if file.reason:
+            say(f"{file.encoder}: {file.reason}")
         if file.fidelity.layers:
             say(f"worst layers of {file.encoder} (signal to noise, dB):")
             for layer in file.fidelity.layers[:_WORST]:
@@ -206,6 +208,7 @@ def _file(each: QuantizedFile) -> dict[str, Any]:
             "min": each.fidelity.minimum,
             "crops": each.fidelity.crops,
         },
+        "reason": each.reason or None,
         "kept_float": list(each.kept_float),
         "average_bits": None if each.bits is None else {"weights": each.bits[0], "activations": each.bits[1]},
         "simulated": each.bits is not None,

@@ -1,9 +1,10 @@
-"""INT8 for networks with attention: only the products with stored weights, and only their inputs.
+"""INT8 where it costs little: products with stored weights, chosen one by one.
 
 What other recipes lose on transformers they lose in the results of the products, in residual sums and in softmax, all
 of which have a few values far out. Here those stay float. A linear layer gets INT8 weights, and a QuantizeLinear and
-DequantizeLinear in front, which runtimes run as one integer product; every other layer keeps its float arithmetic and
-has its weights stored as INT8 and widened when the model is loaded.
+DequantizeLinear in front, which runtimes run as one integer product; so does a convolution, whose result is rounded
+too, as the integer convolutions of ONNX Runtime need it. Every other layer keeps its float arithmetic and has its
+weights stored as INT8 and widened when the model is loaded.
 
 Ranges come from calibration, not from the call, so that a template never depends on what else is in its batch.
 """
@@ -11,7 +12,6 @@ Ranges come from calibration, not from the call, so that a template never depend
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -29,35 +29,10 @@ from facesearch.quantization.onnx_layers import (
     to_array,
     weights,
 )
+from facesearch.quantization.ranges import LEVELS, Range
 
-_LEVELS = 255
 _EVERY = 4  # rows of a layer's input looked at, to see how noisy it is
 _SHRINKS = np.linspace(0.8, 1.0, 21)  # of the largest magnitude, tried for the range of weights
-
-
-@dataclass(frozen=True, slots=True)
-class Range:
-    """From the least to the largest value that is represented; zero is always within."""
-
-    low: float
-    high: float
-
-
-def input_ranges(model: onnx.ModelProto, crops: Pixels, percentile: float | None = None) -> dict[str, Range]:
-    """The range of each linear layer's input over crops (n, h, w, 3), by tensor.
-
-    percentile: of the values of each batch of crops, on both sides; None: all of them.
-    """
-    names = sorted({layer.input for layer in layers(model) if layer.is_linear})
-    found = {name: Range(0.0, 0.0) for name in names}
-    for values in observe(model, names, crops):
-        for name in names:
-            if percentile is None:
-                low, high = float(values[name].min()), float(values[name].max())
-            else:
-                low, high = (float(each) for each in np.percentile(values[name], (100 - percentile, percentile)))
-            found[name] = Range(min(found[name].low, low), max(found[name].high, high))
-    return found
 
 
 def noisiest(model: onnx.ModelProto, ranges: Mapping[str, Range], names: Collection[str], crops: Pixels) -> list[str]:
@@ -71,7 +46,7 @@ def noisiest(model: onnx.ModelProto, ranges: Mapping[str, Range], names: Collect
     for values in observe(model, sorted({layer.input for layer in found}), crops):
         for layer in found:
             real = values[layer.input].reshape(-1, values[layer.input].shape[-1])[::_EVERY]  # (rows, inputs)
-            lost = _rounded(real, ranges[layer.input]) - real
+            lost = ranges[layer.input].rounded(real) - real
             power = ((real @ matrices[layer.name]) ** 2).sum(axis=1)  # (rows,)
             wrong = ((lost @ matrices[layer.name]) ** 2).sum(axis=1)
             # By row: a few rows far out have most of the power, and the others most of the noise.
@@ -82,28 +57,36 @@ def noisiest(model: onnx.ModelProto, ranges: Mapping[str, Range], names: Collect
 def quantize_layers(
     model: onnx.ModelProto, ranges: Mapping[str, Range], *, activations: Collection[str], weights_of: Collection[str]
 ) -> onnx.ModelProto:
-    """A copy of a prepared model with INT8 weights in the layers `weights_of`, and with quantized inputs in the linear
-    layers `activations`.
+    """A copy of a prepared model with INT8 weights in the layers `weights_of`, and with quantized inputs in the layers
+    `activations`, of convolutions also outputs.
 
-    ranges: by input tensor, as `input_ranges` gives them.
+    ranges: of these inputs and outputs, by tensor.
     """
     result = onnx.ModelProto()
     result.CopyFrom(model)
     graph, stored, readers = result.graph, weights(result), consumers(result)
     by_name = {layer.name: layer for layer in layers(result)}
     shared = {layer.weight for layer in by_name.values() if len(readers[layer.weight]) > 1}
-    rounded: dict[str, str] = {}
+    inputs: dict[str, str] = {}  # tensor -> the same, rounded
+    outputs: dict[str, str] = {}
     nodes: list[onnx.NodeProto] = []
     for node in graph.node:
+        for place, name in enumerate(node.input):
+            node.input[place] = outputs.get(name, name)
         layer = by_name.get(node.name)
-        if layer is not None and layer.is_linear and node.name in activations:
-            if layer.input not in rounded:
-                rounded[layer.input] = _round_input(graph, nodes, layer.input, ranges[layer.input])
-            node.input[0] = rounded[layer.input]
-        if layer is not None and node.name in weights_of and layer.weight not in shared:
-            integer = layer.is_linear and node.name in activations
+        if layer is None:
+            nodes.append(node)
+            continue
+        integer = node.name in activations
+        if integer and layer.input not in outputs:
+            if layer.input not in inputs:
+                inputs[layer.input] = _round(graph, nodes, layer.input, ranges[layer.input])
+            node.input[0] = inputs[layer.input]
+        if node.name in weights_of and layer.weight not in shared:
             node.input[1] = _round_weights(graph, nodes, layer, stored[layer.weight], integer=integer)
         nodes.append(node)
+        if integer and not layer.is_linear:
+            outputs[layer.output] = _round(graph, nodes, layer.output, ranges[layer.output])
     kept = [onnx.NodeProto.FromString(node.SerializeToString()) for node in nodes]
     del graph.node[:]
     graph.node.extend(kept)
@@ -136,7 +119,7 @@ def _grid_step(values: Values) -> float | None:
     """The step of which all values are multiples, -127 to 127 times; None where there is none."""
     levels = np.unique(values.astype(np.float64))
     top = float(np.abs(levels).max(initial=0.0))
-    if not top or len(levels) > _LEVELS + 50 or len(levels) < 2:  # rounding to float32 can part what was equal
+    if not top or len(levels) > LEVELS + 50 or len(levels) < 2:  # rounding to float32 can part what was equal
         return None
     gaps = np.diff(levels)
     gaps = gaps[gaps > 1e-6 * top]
@@ -150,20 +133,8 @@ def _grid_step(values: Values) -> float | None:
     return step if float(np.abs(multiples - np.round(multiples)).max()) < 0.01 else None
 
 
-def _rounded(values: Values, found: Range) -> Values:
-    scale, zero = _scale_and_zero(found)
-    integers = np.clip(np.round(values / scale) + zero, 0, _LEVELS)
-    rounded: Values = ((integers - zero) * scale).astype(np.float32)
-    return rounded
-
-
-def _scale_and_zero(found: Range) -> tuple[float, int]:
-    scale = max(found.high - found.low, 1e-8) / _LEVELS
-    return scale, int(np.clip(round(-found.low / scale), 0, _LEVELS))
-
-
-def _round_input(graph: onnx.GraphProto, nodes: list[onnx.NodeProto], tensor: str, found: Range) -> str:
-    scale, zero = _scale_and_zero(found)
+def _round(graph: onnx.GraphProto, nodes: list[onnx.NodeProto], tensor: str, found: Range) -> str:
+    scale, zero = found.scale_and_zero
     constants = (f"{tensor}/scale", f"{tensor}/zero_point")
     graph.initializer.append(numpy_helper.from_array(np.array(scale, np.float32), constants[0]))
     graph.initializer.append(numpy_helper.from_array(np.array(zero, np.uint8), constants[1]))

@@ -1,4 +1,4 @@
-"""An FP32 ONNX model -> INT8 ONNX: static and dynamic by ONNX Runtime's quantizer, balanced by our own."""
+"""An FP32 ONNX model -> INT8 ONNX: static and dynamic by ONNX Runtime's quantizer, the others by our own."""
 
 from __future__ import annotations
 
@@ -6,17 +6,22 @@ import contextlib
 import io
 import logging
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import onnx
 
-from facesearch.quantization.balanced import input_ranges, noisiest, quantize_layers
+from facesearch.inference.onnx_session import open_session
+from facesearch.quantization.balanced import noisiest, quantize_layers
+from facesearch.quantization.equalise import depthwise, equalise
 from facesearch.quantization.fidelity import Fidelity, layer_fidelity, lost_alone, summarise
 from facesearch.quantization.onnx_layers import LINEAR, Layer, Pixels, embed, layers, prepare
+from facesearch.quantization.ranges import Range, full_ranges, least_error_ranges
 from facesearch.quantization.recipe import Recipe
 from facesearch.quantization.smooth import smooth
+from facesearch.quantization.turns import times_in_turns
 
 Progress = Callable[[str], None]
 
@@ -49,7 +54,7 @@ def quantize_onnx(
     prepared = prepare(data)
     original = onnx.ModelProto()
     original.CopyFrom(prepared)
-    if recipe.smooth is not None:
+    if recipe.smooth is not None and recipe.method != "equalised":
         step("equalising activations")
         # Runtimes have no integer product for a Gemm whose bias is float: where we choose, its activations stay float.
         gemms = {layer.name for layer in layers(prepared) if layer.op_type == "Gemm"}
@@ -57,6 +62,11 @@ def quantize_onnx(
     kept: tuple[str, ...] = ()
     if recipe.method == "balanced":
         result, kept = _balanced(prepared, recipe, calibration, step)
+    elif recipe.method == "equalised":
+        result, kept = _equalised(prepared, recipe, calibration, step)
+    elif recipe.method == "weights":
+        step("rounding weights")
+        result = quantize_layers(prepared, {}, activations=(), weights_of={each.name for each in layers(prepared)})
     elif recipe.method == "dynamic":
         step("quantizing")
         result = _dynamic(prepared, recipe)
@@ -64,9 +74,19 @@ def quantize_onnx(
         result, kept = _static_keeping(original, prepared, recipe, calibration, step)
     step("measuring fidelity")
     result.producer_name, result.producer_version = "facesearch", ""
-    per_layer = layer_fidelity(original, result, report_nodes(original, recipe), held_out[:_REPORT_CROPS])
+    scaled = (
+        prepared if recipe.method == "equalised" else original
+    )  # the same function, its layers' outputs as they are
+    per_layer = layer_fidelity(scaled, result, report_nodes(original, recipe), held_out[:_REPORT_CROPS])
     fidelity = summarise(embed(original, held_out), embed(result, held_out), per_layer)
     return QuantizedModel(result.SerializeToString(deterministic=True), fidelity, kept)
+
+
+def onnx_times(models: Sequence[bytes], crop: Pixels) -> list[float]:
+    """Milliseconds of one thread that each model takes for a crop (h, w, 3): medians of runs in turns."""
+    sessions = [open_session(model, threads=1) for model in models]
+    source = sessions[0].get_inputs()[0].name
+    return times_in_turns([partial(session.run, None, {source: crop[None]}) for session in sessions])
 
 
 def report_nodes(model: onnx.ModelProto, recipe: Recipe) -> list[Layer]:
@@ -86,9 +106,48 @@ def _balanced(
     model: onnx.ModelProto, recipe: Recipe, crops: Pixels, step: Progress
 ) -> tuple[onnx.ModelProto, tuple[str, ...]]:
     step("measuring ranges")
-    ranges = input_ranges(model, crops, recipe.percentile if recipe.calibration == "percentile" else None)
     found = layers(model)
+    percentile = recipe.percentile if recipe.calibration == "percentile" else None
+    ranges = full_ranges(model, {layer.input for layer in found if layer.is_linear}, crops, percentile)
     linear = [layer.name for layer in found if layer.op_type == "MatMul"]
+    candidates: list[str] = []
+    if recipe.keep_float:
+        # To try each layer in the whole model takes minutes for a large one: only those noisiest by themselves.
+        candidates = noisiest(model, ranges, linear, crops[:_SENSITIVITY_CROPS])[: _CANDIDATES * recipe.keep_float]
+    return _keeping(model, ranges, linear, candidates, recipe, crops, step)
+
+
+def _equalised(
+    model: onnx.ModelProto, recipe: Recipe, crops: Pixels, step: Progress
+) -> tuple[onnx.ModelProto, tuple[str, ...]]:
+    if recipe.smooth is not None:
+        step("equalising channels")
+        equalise(model, crops, recipe.smooth)
+    step("measuring ranges")
+    # Depth-wise filters have few weights and a channel each: in integers they lose most and are slower. The first layer
+    # reads the pixels themselves.
+    separate = depthwise(model)
+    dense = [layer for layer in layers(model) if layer.op_type == "Conv" and layer.name not in separate][1:]
+    tensors = {tensor for layer in dense for tensor in (layer.input, layer.output)}
+    if recipe.calibration == "error":
+        ranges = least_error_ranges(model, tensors, crops)
+    else:
+        ranges = full_ranges(model, tensors, crops, recipe.percentile if recipe.calibration == "percentile" else None)
+    names = [layer.name for layer in dense]
+    return _keeping(model, ranges, names, names, recipe, crops, step)
+
+
+def _keeping(
+    model: onnx.ModelProto,
+    ranges: Mapping[str, Range],
+    integer: Sequence[str],
+    candidates: Sequence[str],
+    recipe: Recipe,
+    crops: Pixels,
+    step: Progress,
+) -> tuple[onnx.ModelProto, tuple[str, ...]]:
+    """INT8 weights everywhere and integer layers but for those candidates that alone lose most, at most as many as the
+    recipe says."""
     kept: list[str] = []
     if recipe.keep_float:
         step("looking for the layers that suffer most")
@@ -97,15 +156,11 @@ def _balanced(
         def with_only(name: str) -> onnx.ModelProto:
             return quantize_layers(model, ranges, activations={name}, weights_of=())
 
-        # To try each layer in the whole model takes minutes for a large one: only those noisiest by themselves.
-        candidates = noisiest(model, ranges, linear, few)[: _CANDIDATES * recipe.keep_float]
         lost = lost_alone(embed(model, few), candidates, with_only, few)
         kept = [name for loss, name in lost if loss >= _WORTH_KEEPING][: recipe.keep_float]
     step("quantizing")
-    quantized = quantize_layers(
-        model, ranges, activations=set(linear) - set(kept), weights_of={layer.name for layer in found}
-    )
-    return quantized, tuple(kept)
+    names = {layer.name for layer in layers(model)}
+    return quantize_layers(model, ranges, activations=set(integer) - set(kept), weights_of=names), tuple(kept)
 
 
 def _dynamic(model: onnx.ModelProto, recipe: Recipe) -> onnx.ModelProto:

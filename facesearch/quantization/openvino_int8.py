@@ -7,14 +7,15 @@ import importlib
 import io
 import logging
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnx
 
-from facesearch.encoders.openvino_file import pack
+from facesearch.encoders.openvino_file import pack, unpack
 from facesearch.encoders.openvino_runtime import INSTALL, import_openvino, precision_settings, without_telemetry
 from facesearch.errors import FacesearchError
 from facesearch.inference.onnx_prelu import join_prelus
@@ -22,6 +23,7 @@ from facesearch.quantization.fidelity import Fidelity, summarise
 from facesearch.quantization.onnx_int8 import Progress, QuantizedModel, quantize_onnx
 from facesearch.quantization.onnx_layers import Pixels, Values, embed
 from facesearch.quantization.recipe import Recipe
+from facesearch.quantization.turns import times_in_turns
 
 
 def quantize_openvino(
@@ -54,6 +56,18 @@ def quantize_openvino(
     layers = fidelity.layers if fidelity else ()
     templates = _embed(core, network, held_out)
     return QuantizedModel(packed, summarise(embed(data, held_out), templates, layers), kept)
+
+
+def openvino_times(models: Sequence[bytes], crop: Pixels) -> list[float]:
+    """Milliseconds of one thread that each file takes for a crop (h, w, 3): medians of runs in turns."""
+    core = import_openvino("measuring").Core()
+    settings = {**precision_settings("CPU"), "INFERENCE_NUM_THREADS": 1}
+    requests = []
+    for model in models:
+        file = unpack(model)
+        network = core.read_model(file.network, file.weights)
+        requests.append(core.compile_model(network, "CPU", settings).create_infer_request())
+    return times_in_turns([partial(request.infer, [crop[None]]) for request in requests])
 
 
 def _nncf(network: Any, recipe: Recipe, crops: Pixels, *, transformer: bool) -> Any:

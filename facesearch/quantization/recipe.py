@@ -10,8 +10,8 @@ from typing import Literal
 
 from facesearch.errors import UsageError
 
-Method = Literal["static", "dynamic", "balanced", "nncf"]
-CalibrationMethod = Literal["minmax", "percentile", "entropy"]
+Method = Literal["static", "dynamic", "balanced", "equalised", "weights", "nncf"]
+CalibrationMethod = Literal["minmax", "percentile", "entropy", "error"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,12 +22,14 @@ class Recipe:
         static    ranges of activations from calibration, in every operator of `op_types` (ONNX Runtime)
         dynamic   ranges of activations measured anew in every call (ONNX Runtime)
         balanced  the inputs of linear layers from calibration; of all other layers only the weights, widened at load
+        equalised dense convolutions in integers once their channels are equalised; of other layers only the weights
+        weights   the weights of all layers, widened at load; arithmetic stays float
         nncf      OpenVINO's quantizer
     op_types: empty is all that the method knows. per_channel: a scale for each output channel of the weights.
     activations: the type of activations; weights are always int8. calibration, percentile: how a range is found.
-    smooth: SmoothQuant's α, None for none. keep_float: how many of the layers that suffer most keep float activations
-    (balanced; of those that alone cost any similarity worth speaking of) or stay float (static); their weights are INT8
-    still where the method is balanced.
+    smooth: the α of SmoothQuant or of equalisation, None for none. keep_float: how many of the layers that suffer most
+    keep float activations (balanced, equalised; of those that alone cost any similarity worth speaking of) or stay
+    float (static); their weights are INT8 still where the method is not static.
     """
 
     name: str
@@ -51,14 +53,21 @@ every operator, those inside softmax and layer normalisation included."""
 STATIC = Recipe("static", "static", "int8-qdq-u8s8-perchannel", ("Conv", *_LINEAR))
 DYNAMIC = Recipe("dynamic", "dynamic", "int8-dynamic-perchannel", _LINEAR)
 BALANCED = Recipe("balanced", "balanced", "int8-qdq-u8s8-smooth", _LINEAR, smooth=0.5, keep_float=8)
+EQUALISED = Recipe(
+    "equalised", "equalised", "int8-qdq-u8s8-equalised", ("Conv",), calibration="error", smooth=0.7, keep_float=8
+)
+WEIGHTS = Recipe("weights", "weights", "int8-weights", ("Conv", *_LINEAR))
 NNCF = Recipe("nncf", "nncf", "int8-nncf-mixed")
 NNCF_TRANSFORMER = Recipe("nncf", "nncf", "int8-nncf-smoothquant", smooth=0.5)
 
-RECIPES: tuple[str, ...] = ("balanced", "static", "dynamic", "paper", "nncf")
+NEAR = 0.99
+"""Mean cosine to FP32, on crops that nothing was calibrated with, from which a recipe is near enough."""
+
+RECIPES: tuple[str, ...] = ("balanced", "static", "equalised", "weights", "dynamic", "paper", "nncf")
 """What --recipe takes."""
 
 _ATTENTION = ("edgeface", "transface")  # families whose linear layers are those of a transformer
-_BY_NAME = {recipe.name: recipe for recipe in (PAPER, STATIC, DYNAMIC, BALANCED)}
+_BY_NAME = {recipe.name: recipe for recipe in (PAPER, STATIC, DYNAMIC, BALANCED, EQUALISED, WEIGHTS)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +101,23 @@ def choose_recipe(family: str, backend: str, *, attention: bool = False, overrid
     return _changed(recipe, wanted)
 
 
+def candidate_recipes(
+    family: str, backend: str, *, attention: bool = False, overrides: Overrides | None = None
+) -> tuple[Recipe, ...]:
+    """What is tried, arguments as of `choose_recipe`: the recipe of the family first, then those that lose less.
+
+    Where a user wants anything otherwise, that alone.
+    """
+    first = choose_recipe(family, backend, attention=attention, overrides=overrides)
+    if overrides not in (None, Overrides()):
+        return (first,)
+    return (first, WEIGHTS) if first.method == "balanced" else (first, EQUALISED, WEIGHTS)
+
+
 def _changed(recipe: Recipe, wanted: Overrides) -> Recipe:
     scheme = recipe.scheme
+    if recipe.method == "weights" and wanted != Overrides(recipe=wanted.recipe):
+        raise UsageError(f"recipe {recipe.name} rounds no activations: no other option goes with it")
     if wanted.percentile is not None:
         if recipe.method not in ("static", "balanced"):
             raise UsageError(f"--percentile does not go with recipe {recipe.name}")

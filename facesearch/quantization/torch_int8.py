@@ -19,7 +19,7 @@ def quantize(family: str, source: Path | bytes, crops: npt.NDArray[np.uint8], ta
 
     family: a family of the catalog. source: its FP32 weights, a file or the bytes of one: safetensors, of embedded
     families ONNX. crops (n, h, w, 3) uint8 RGB of faces, on which the ranges of activations are measured where the
-    scheme needs them; 32 to 300 are enough.
+    scheme needs them; 32 to 300 are enough. A network that torch does not convert gets INT8 weights alone.
 
     Raises `FacesearchError` where the extra [torch] is missing, `UsageError` for crops that do not fit the family,
     `WeightsError` for weights that do not.
@@ -39,7 +39,9 @@ def quantize(family: str, source: Path | bytes, crops: npt.NDArray[np.uint8], ta
     state = int8_network.rounded(read_state(family, source if isinstance(source, bytes) else source.read_bytes(), name))
     network = int8_network.fp32_network(family, state, name)  # also tells whether they fit
     scheme, ranges = int8_network.DYNAMIC, {}
-    if family in _CONVOLUTIONAL:
+    if not int8_network.can_be_static(network):
+        scheme = int8_network.WEIGHTS
+    elif family in _CONVOLUTIONAL:
         scheme = int8_network.STATIC
         with warnings.catch_warnings(), torch.inference_mode():
             warnings.simplefilter("ignore")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,12 +21,14 @@ from facesearch.faces import FaceDetector, find_crop, most_prominent
 from facesearch.photos.decoding import decode, read_bytes
 from facesearch.photos.sources import photos_within
 from facesearch.quantization.lowbit.config import unknown_precision
-from facesearch.quantization.recipe import Overrides, choose_recipe
+from facesearch.quantization.recipe import Overrides, candidate_recipes, choose_recipe
 from facesearch.workshop.model_folder import add_file, describe_file
 from facesearch.workshop.sample_crops import sample_crops
 
 if TYPE_CHECKING:
     from facesearch.quantization.fidelity import Fidelity, LayerFidelity
+    from facesearch.quantization.onnx_int8 import QuantizedModel
+    from facesearch.quantization.recipe import Recipe
 
 BACKENDS = ("onnx", "openvino", "torch")
 WEIGHTS_ONLY = "w4"  # linear layers with weights of 4 bits, which ONNX Runtime computes with as they are
@@ -61,7 +63,8 @@ class CalibrationCrops:
 class QuantizedFile:
     """One file that was made. kept_float: layers whose activations stay float. size ratio: to 4 bytes a weight.
 
-    bits: of weights and of activations on average, where they are below INT8's.
+    bits: of weights and of activations on average, where they are below INT8's. reason: why the recipe was taken, where
+    there was a choice.
     """
 
     encoder: str
@@ -72,6 +75,7 @@ class QuantizedFile:
     fidelity: Fidelity
     kept_float: tuple[str, ...] = ()
     bits: tuple[float, float] | None = None
+    reason: str = ""
 
     @property
     def size_ratio(self) -> float:
@@ -194,13 +198,15 @@ def _parted(crops: Pixels) -> tuple[Pixels, Pixels]:
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """A file that is not in the model folder yet. layers, kept_float, bits: as `QuantizedFile` has them."""
+    """A file that is not in the model folder yet. layers, kept_float, bits, reason: as `QuantizedFile` has
+    them."""
 
     path: Path
     scheme: str
     layers: tuple[LayerFidelity, ...] = ()
     kept_float: tuple[str, ...] = ()
     bits: tuple[float, float] | None = None
+    reason: str = ""
 
 
 def store_tried(
@@ -239,6 +245,7 @@ def store_tried(
         fidelity=summarise(expected, templates, made.layers),
         kept_float=made.kept_float,
         bits=made.bits,
+        reason=made.reason,
     )
 
 
@@ -281,19 +288,26 @@ def _make(
         stored = [each for each in model.variants if (each.precision, each.backend) == ("fp32", "torch")]
         weights = read_variant(stored[0]) if stored and stored[0].file else source  # of the embedded model, its ONNX
         return Made(path, torch_int8.quantize(model.family, weights, found.crops, path))
+    from facesearch.quantization.onnx_int8 import onnx_times, quantize_onnx
     from facesearch.quantization.onnx_layers import has_attention
+    from facesearch.quantization.openvino_int8 import openvino_times, quantize_openvino
+    from facesearch.quantization.selection import quantize_best
 
     attention = has_attention(source)
-    recipe = choose_recipe(model.family, backend, attention=attention, overrides=overrides)
-    if backend == "openvino":
-        from facesearch.quantization.openvino_int8 import quantize_openvino
+    recipes = candidate_recipes(model.family, backend, attention=attention, overrides=overrides)
 
-        made = quantize_openvino(source, recipe, found.crops, found.held_out, transformer=attention, step=step)
-        path, scheme = folder / f"int8{OPENVINO_SUFFIX}", f"{recipe.scheme}-openvino"
-    else:
-        from facesearch.quantization.onnx_int8 import quantize_onnx
+    def quantize(recipe: Recipe) -> QuantizedModel:
+        if backend == "openvino":
+            return quantize_openvino(source, recipe, found.crops, found.held_out, transformer=attention, step=step)
+        return quantize_onnx(source, recipe, found.crops, found.held_out, step)
 
-        made = quantize_onnx(source, recipe, found.crops, found.held_out, step)
-        path, scheme = folder / "int8.onnx", recipe.scheme
-    path.write_bytes(made.data)
-    return Made(path, scheme, made.fidelity.layers, made.kept_float)
+    def times(models: Sequence[bytes]) -> list[float]:
+        return (openvino_times if backend == "openvino" else onnx_times)(models, found.held_out[0])
+
+    chosen = quantize_best(recipes, quantize, times, step)
+    suffix, ending = (OPENVINO_SUFFIX, "-openvino") if backend == "openvino" else (".onnx", "")
+    path = folder / f"int8{suffix}"
+    path.write_bytes(chosen.made.data)
+    made = chosen.made
+    reason = chosen.reason if len(recipes) > 1 else ""
+    return Made(path, chosen.recipe.scheme + ending, made.fidelity.layers, made.kept_float, reason=reason)

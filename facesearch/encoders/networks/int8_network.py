@@ -6,6 +6,7 @@ W ≈ codes · scale. What computes with them depends on the scheme:
     int8-torch-static         convolutional networks: INT8 convolutions, sums and activations; the ranges of the
                               activations were measured on faces and are in the file
     int8-torch-dynamic        transformers: INT8 linear layers, whose inputs are scaled by what they are at run time
+    int8-torch-weights        networks with PReLU, which torch does not convert: weights widened at load, float products
 
 Tensors in the file: `<key>` int8 and `<key>#scale` float32 (out,) for a quantized weight, `<key>` float32 for all
 others, `activation#<name>` float64 (2,): scale and zero point of an activation. Metadata: format, family, scheme.
@@ -33,6 +34,8 @@ from facesearch.errors import FacesearchError, WeightsError
 
 DYNAMIC = "int8-torch-dynamic"
 STATIC = "int8-torch-static"
+WEIGHTS = "int8-torch-weights"
+
 
 
 class _EmbeddedFamily(Protocol):
@@ -60,7 +63,7 @@ _LARGEST_HEADER = 1 << 24  # bytes
 
 @dataclass(frozen=True, slots=True)
 class Int8Weights:
-    """What is in a file. ranges: name of an activation -> (scale, zero point); empty for the dynamic scheme."""
+    """What is in a file. ranges: name of an activation -> (scale, zero point); only the static scheme has any."""
 
     family: str
     scheme: str
@@ -76,8 +79,13 @@ def fp32_network(family: str, state: Mapping[str, torch.Tensor], name: str) -> C
 
 
 def int8_network(weights: Int8Weights, name: str) -> CropNetwork:
-    """The network that computes with the codes, on the CPU; raises `WeightsError` for weights that do not fit."""
+    """The network that computes with the codes, or with what they stand for, on the CPU.
+
+    Raises `WeightsError` for weights that do not fit.
+    """
     network = fp32_network(weights.family, rounded(weights.state), name)
+    if weights.scheme == WEIGHTS:
+        return network
     if weights.scheme == DYNAMIC:
         replace_linear_layers(network)
         return network
@@ -138,7 +146,7 @@ def parse(data: bytes, name: str) -> Int8Weights:
 
     again = "quantize the model again"
     facts = _metadata(data)
-    if facts.get("format") != _FORMAT or facts.get("scheme") not in (DYNAMIC, STATIC):
+    if facts.get("format") != _FORMAT or facts.get("scheme") not in (DYNAMIC, STATIC, WEIGHTS):
         raise WeightsError(f"{name} is not an INT8 file that this version reads: {again}")
     try:
         tensors = load(data)
@@ -221,6 +229,11 @@ def prepare(network: nn.Module, example: torch.Tensor) -> Any:
     made: Any = quantize_fx
     with _quiet():
         return made.prepare_fx(network, mapping, (example,))
+
+
+def can_be_static(network: nn.Module) -> bool:
+    """Whether torch converts all layers of a convolutional network: it stops at PReLU with a slope for each channel."""
+    return not any(isinstance(layer, nn.PReLU) and layer.num_parameters > 1 for layer in network.modules())
 
 
 def measured_ranges(prepared: Any) -> dict[str, tuple[float, int]]:
