@@ -37,7 +37,6 @@ STATIC = "int8-torch-static"
 WEIGHTS = "int8-torch-weights"
 
 
-
 class _EmbeddedFamily(Protocol):
     """What each module of a family offers whose weights come with the package."""
 
