@@ -21,6 +21,7 @@ from benchmarks import (
     figures_int8,
     figures_low_bit,
     figures_overview,
+    figures_scores,
     figures_sharing,
 )
 
@@ -63,6 +64,8 @@ TABLES: dict[str, Callable[[], str]] = {
     "lfw-pairs": figures_evaluation.pairs,
     "lfw-cross-precision": figures_evaluation.cross_precision,
     "paper": figures_evaluation.paper,
+    "scores-by-age": figures_scores.by_age,
+    "scores-lfw": figures_scores.on_lfw,
     "thresholds-mobilefacenet": figures_evaluation.default_thresholds,
     "thresholds-edgeface-xs": figures_evaluation.edgeface_xs_thresholds,
     "thresholds-edgeface-xxs": figures_evaluation.edgeface_xxs_thresholds,

@@ -75,14 +75,13 @@ def recipes_of_mobilefacenet() -> str:
 
 
 def accuracy_of_mobilefacenet() -> str:
-    """LFW with MobileFaceNet on every backend, the recipe of integers at the end."""
+    """LFW with MobileFaceNet on every backend."""
     rows = read_results("lfw_mobilefacenet")["rows"]
-    rows += [row for row in read_results("lfw_mobilefacenet_equalised")["rows"] if ":int8" in row["encoder"]]
     return lfw_table("recipe", [lfw_row(row, rows[0], _by_file(row["file"])) for row in rows])
 
 
 def _by_file(name: str) -> str:
-    return next((recipe for recipe in ("weights", "equalised") if recipe in name), "–")
+    return next((recipe for recipe in ("weights", "equalised", "nncf") if recipe in name), "–")
 
 
 def layers() -> str:

@@ -65,7 +65,8 @@ def main() -> None:
     measured(
         "normalised_scores",
         rows,
-        "python -m benchmarks.normalised_scores lfw_deepfunneled utkface/unlabelled portraits/photos",
+        "python -m benchmarks.normalised_scores lfw_deepfunneled utkface/unlabelled portraits/photos"
+        + "".join(f" --encoder {name}" for name in arguments.encoder or ()),
         PRODUCT,
     )
 

@@ -15,7 +15,9 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from facesearch.encoders import load_encoder
 from facesearch.errors import UsageError, WeightsError
+from facesearch.faces import FaceDetector, find_crop, most_prominent
 from facesearch.workshop.sample_people import FaceModel, draw_people, group_photo, take_photo, write_photos
 from facesearch.workshop.sample_people.drawing import _face, _generator
 from facesearch.workshop.sample_people.name_list import names
@@ -209,3 +211,37 @@ def test_embedded_model_holds_bytes_and_stays_small() -> None:
         with np.load(path, allow_pickle=False) as archive:
             assert archive["components"].dtype == np.int8
             assert archive["mean"].dtype == np.uint8
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("model", ["mobilefacenet", "dlib-resnet"])
+def test_people_are_told_apart_by_every_included_encoder(model: str) -> None:
+    encoder, detector = load_encoder(model), FaceDetector()
+    crop, crops, owners, missed = find_crop(encoder.crop), list[NDArray[np.uint8]](), list[int](), 0
+    people = draw_people(80, seed=3)
+    for number, person in enumerate(people):
+        for shot in range(2):
+            photo = take_photo(person, shot)
+            if faces := detector.detect(photo):
+                crops.append(crop.cut(photo, most_prominent(faces, *photo.shape[:2])))
+                owners.append(number)
+            else:
+                missed += 1
+    assert missed <= 0.01 * 2 * len(people)
+    templates = encoder.encode(np.stack(crops))
+    similarity = templates @ templates.T
+    np.fill_diagonal(similarity, -1)
+    who = np.array(owners)
+    assert (who[similarity.argmax(axis=1)] == who).mean() >= 0.99
+
+
+def test_people_differ_in_age_and_skin() -> None:
+    people = draw_people(200)
+    children = [person for person in people if person.youth]
+    assert 8 <= len(children) <= 40
+    assert np.ptp([person.skin for person in people]) > 0.9
+    light, dark = (min(people, key=lambda person: abs(person.skin - skin)) for skin in (0.0, 1.0))
+    bright, dim = (
+        np.mean([take_photo(person, shot)[120:200, 120:200].mean() for shot in range(8)]) for person in (light, dark)
+    )
+    assert bright > 1.2 * dim

@@ -163,3 +163,13 @@ def test_what_runs_an_encoder_elsewhere_than_on_the_cpu_is_said(
     with caplog.at_level("INFO", "facesearch"), Gallery.open(tmp_path, device="cuda") as gallery:
         gallery.template(probes[0].path)
     assert "runs on cuda" in caplog.text
+
+
+def test_a_gallery_of_the_other_included_encoder_keeps_it(tmp_path: Path, known: list[Photo]) -> None:
+    with Gallery.open(tmp_path, encoder="dlib-resnet") as gallery:
+        gallery.enroll_photos(known[:2])
+    with Gallery.open(tmp_path) as gallery:
+        assert gallery.info().encoder == "dlib-resnet:fp32@onnx"
+        assert gallery.threshold == pytest.approx(0.937)
+        assert gallery.identify(known[0].path).candidates[0].identity == known[0].identity
+        assert gallery.enroll_photos(known[2:3]).templates == 1
