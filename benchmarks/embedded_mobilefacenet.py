@@ -5,7 +5,7 @@
 
 FOLDER has face images in `utkface/unlabelled`. LiteRT runs the original TensorFlow Lite file on the same crops.
 `original onnx` has PRelu where the embedded file has two products and a sum. Encoding is one crop at a time with one
-thread, in turns.
+thread, in turns with the other embedded encoder.
 """
 
 from __future__ import annotations
@@ -47,7 +47,10 @@ def main() -> None:
     }
     sessions: dict[str, Any] = {name: open_session(model, threads=1) for name, model in models.items()}
     one = {"crops": crops[:1]}
-    encode_ms = alternating({name: partial(each.run, None, one) for name, each in sessions.items()}, arguments.runs)
+    calls = {name: partial(each.run, None, one) for name, each in sessions.items()}
+    dlib = open_session(read_asset("dlib-resnet"), threads=1)
+    calls["dlib-resnet"] = partial(dlib.run, None, {"crops": np.zeros((1, 150, 150, 3), np.uint8)})
+    encode_ms = alternating(calls, arguments.runs)
     rows = []
     for name, model in models.items():
         found = np.concatenate([sessions[name].run(None, {"crops": crop[None]})[0] for crop in crops])
@@ -58,6 +61,7 @@ def main() -> None:
                 "bytes": len(model),
                 "load_ms": round(load_ms(model), 1),
                 "encode_ms": round(encode_ms[name], 2),
+                "dlib_resnet_encode_ms": round(encode_ms["dlib-resnet"], 2),
                 "crops": len(crops),
                 "largest_difference": float(np.abs(found - expected).max()),
                 "largest_component": float(np.abs(expected).max()),

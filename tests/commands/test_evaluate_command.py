@@ -16,7 +16,7 @@ def test_evaluate_prints_the_matrix_and_keeps_the_run(facesearch: Command, peopl
     answer = json.loads(done.out)
     assert [row["index"] for row in answer["rows"]] == ["flat", "sq8"]
     for row in answer["rows"]:
-        assert row["encoder"] == "dlib-resnet:fp32@onnx"
+        assert row["encoder"] == "mobilefacenet:fp32@onnx"
         assert row["protocol"] == "leave-one-out"
         assert row["images"] == row["probes"] == 36
         assert 0 <= row["top1_ci"][0] <= row["top1"] <= row["top1_ci"][1] <= 1
@@ -64,7 +64,7 @@ def test_pairs_are_evaluated_from_a_list(facesearch: Command, people_photos: Pat
         (("{people}", "--min-images", "9"), 2, "no identity has 9 images"),
         (("{people}", "--layout", "celeba"), 2, "identity_CelebA.txt"),
         (("{people}", "--protocol", "pairs"), 2, "--pairs"),
-        (("{people}", "--aligned", "arcface"), 1, "not arcface"),
+        (("{people}", "--aligned", "dlib-chip"), 1, "not dlib-chip"),
         (("{people}", "--limit", "0"), 2, "--limit"),
     ],
 )
