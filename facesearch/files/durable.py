@@ -26,6 +26,11 @@ def temporary_name(path: Path) -> Path:
     return path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
 
 
+def can_be_replaced(path: Path) -> bool:
+    """Whether path is free or an ordinary file; a folder, a device or a pipe is nothing to put a file in place of."""
+    return path.is_file() or not path.exists()
+
+
 @contextmanager
 def staged_file(path: Path) -> Iterator[Path]:
     """The name of a file to be made; leaving the block without an error puts it in place of path.
@@ -34,7 +39,7 @@ def staged_file(path: Path) -> Iterator[Path]:
     untouched and the temporary file is gone. Only a killed process leaves one: see `remove_leftovers`. Raises OSError,
     also where path is a folder or a device.
     """
-    if path.exists() and not path.is_file():
+    if not can_be_replaced(path):
         raise OSError(errno.EINVAL, "it is no ordinary file", str(path))
     temporary = temporary_name(path)
     try:

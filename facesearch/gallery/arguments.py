@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from numbers import Integral, Real
 from typing import Any
 
@@ -43,14 +42,6 @@ def probes(values: Any) -> npt.NDArray[np.float32]:
     if wrong := np.flatnonzero(~(np.abs(lengths - 1) <= _OFF)).tolist():
         raise UsageError(f"template {wrong[0] + 1} has length {lengths[wrong[0]]:.3g}: templates have unit length")
     return found.astype(np.float32, copy=False)
-
-
-def function(value: Any, what: str) -> Callable[..., Any] | None:
-    """A function to be called, or None."""
-    if value is not None and not callable(value):
-        raise UsageError(f"{what} is a function, not {shown(value)}")
-    given: Callable[..., Any] | None = value
-    return given
 
 
 def shown(value: Any) -> str:

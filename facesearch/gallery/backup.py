@@ -20,7 +20,7 @@ from typing import BinaryIO
 
 from facesearch import __version__
 from facesearch.errors import BackupError, FacesearchError, IndexStateError, StoreError, UsageError
-from facesearch.files.durable import TEMPORARY, put_file, put_folder, temporary_name
+from facesearch.files.durable import TEMPORARY, can_be_replaced, put_file, put_folder, temporary_name
 from facesearch.files.locks import exclusive_lock
 from facesearch.gallery.answers import Document
 from facesearch.gallery.archive import DATABASE, INDEX_NAME, About, Progress, open_archive, write_archive
@@ -93,7 +93,7 @@ def back_up(
     progress = progress or _silent
     if target.is_dir():
         raise UsageError(f"{target} is a folder: name a file for the backup")
-    if target.exists() and not target.is_file():
+    if not can_be_replaced(target):
         raise UsageError(f"{target} is no ordinary file: name another one for the backup")
     if target.exists() and not overwrite:
         raise UsageError(f"there is a file {target}: choose another name, or --force to take its place")

@@ -49,7 +49,8 @@ class Gallery(OpenGallery):
 
     def calibration(self) -> Calibration | None:
         """What the threshold in force was calibrated on; None where it was set otherwise."""
-        return in_force((kept := self.parts.store.settings).calibration(), kept.read())
+        kept = self.parts.store.settings
+        return in_force(kept.calibration(), kept.read())
 
     def set_calibration(self, calibration: Calibration) -> None:
         """Keep a threshold together with what it was calibrated on."""
@@ -209,8 +210,7 @@ class Gallery(OpenGallery):
         """
         from facesearch.gallery.backup import back_up  # a question does not wait for it
 
-        folder = self.parts.opening.folder
-        return back_up(self.parts.store, folder, Path(path), overwrite=overwrite, progress=progress)
+        return back_up(self.parts.store, self.parts.opening.folder, Path(path), overwrite=overwrite, progress=progress)
 
     def compact(self) -> Compaction:
         """Give free space back to the disk: the database is written anew, nothing deleted is left in any file."""

@@ -73,7 +73,6 @@ class IndexWriter:
         """
         filler = IndexFiller(self._codecs, settings, settings.codec)
         built = self._index.build(filler, write=True, progress=progress, asked=True)
-        position, segments = built.position, list(built.segments)
         if built.empty.kind != settings.index_kind:
             self._remove_new(list(built.segments), None)
             held = sum(len(segment.index) for segment in built.segments)
@@ -82,24 +81,20 @@ class IndexWriter:
                 f"templates to be trained, this gallery has {held}; use flat or sq8 until then"
             )
         recode = partial(self._codecs.recoded, settings.codec, settings.dimension)
-        try:
-            for attempt in range(_ATTEMPTS):
-                position, segments = self._less_removed(position, segments)
-                state = _state(settings, position, [each.stored for each in segments if each.stored])
-                valid = state if len(state.segments) == len(segments) else None
-                try:
-                    recoded = self._store.recoding.switch(settings.index_kind, settings.codec, recode, valid)
-                    break
-                except OvertakenError:
-                    overtaken = self._store.templates.removed_since(position.last_removal_id).size
-                    if not overtaken or attempt == _ATTEMPTS - 1:
-                        raise
-        except BaseException:
-            self._remove_new(segments, None)
-            raise
-        self._write_cleared(segments)
-        done = BuiltIndex(tuple(segments), built.empty, position)
-        self._index.take(view_of(done, settings, valid.version if valid else None))
+        for attempt in range(_ATTEMPTS):
+            try:
+                built = self._less_removed(built)
+                state = _state(settings, built.position, [each.stored for each in built.segments if each.stored])
+                valid = state if len(state.segments) == len(built.segments) else None
+                recoded = self._store.recoding.switch(settings.index_kind, settings.codec, recode, valid)
+                break
+            except BaseException as error:
+                if isinstance(error, OvertakenError) and attempt < _ATTEMPTS - 1 and self._lacks_removals(built):
+                    continue
+                self._remove_new(list(built.segments), None)
+                raise
+        self._write_cleared(list(built.segments))
+        self._index.take(view_of(built, settings, valid.version if valid else None))
         self.remove_strays()
         return recoded
 
@@ -136,14 +131,15 @@ class IndexWriter:
 
     # inside
 
-    def _less_removed(
-        self, position: LogPosition, segments: list[OpenSegment]
-    ) -> tuple[LogPosition, list[OpenSegment]]:
-        """New segments without the templates that were taken out since they were filled, and the position then."""
+    def _lacks_removals(self, built: BuiltIndex) -> bool:
+        return bool(self._store.templates.removed_since(built.position.last_removal_id).size)
+
+    def _less_removed(self, built: BuiltIndex) -> BuiltIndex:
+        """A new index without the templates that were taken out since it was filled, as of the position then."""
         later = self._store.templates.position()
-        gone = self._store.templates.removed_since(position.last_removal_id)
+        gone = self._store.templates.removed_since(built.position.last_removal_id)
         cleaned = []
-        for segment in segments:
+        for segment in built.segments:
             held = segment.holds(gone)
             if held.any():
                 index = segment.index.copy()
@@ -152,7 +148,8 @@ class IndexWriter:
                 self._remove_new([segment], None)
             else:
                 cleaned.append(segment)
-        return LogPosition(position.last_template_id, later.last_removal_id), cleaned
+        position = LogPosition(built.position.last_template_id, later.last_removal_id)
+        return BuiltIndex(tuple(cleaned), built.empty, position)
 
     def _settings_of(self, view: View) -> GallerySettings:
         settings = self._store.settings.read()

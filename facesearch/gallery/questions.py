@@ -37,13 +37,10 @@ def ranked(
                 if state is None:
                     raise parts.empty()
                 if fused:
-                    found = parts.fused.nearest(moment, state, probes, k)
-                elif (view := parts.index.at(moment, state)) is not None:
-                    found = parts.ranking.nearest(moment, view, probes, k)
-                else:
-                    found = None
-                if found is not None:
-                    return state.settings, found
+                    return state.settings, parts.fused.nearest(moment, state, probes, k)
+                view = parts.index.at(moment, state)
+                if view is not None:
+                    return state.settings, parts.ranking.nearest(moment, view, probes, k)
             parts.index.open()
 
 

@@ -1,14 +1,22 @@
-"""The opset of an ONNX model: the version of the operators that it is made of."""
+"""The opset of an ONNX model: the version of the operators that it is made of, and whether another one stays true."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
 import onnx
+
+Embeddings = npt.NDArray[np.float32]
+Run = Callable[[onnx.ModelProto], Embeddings]
 
 QUANTIZABLE = 13
 """The first opset whose DequantizeLinear has a scale per channel: what INT8 weights need on ONNX Runtime."""
 
 _IR_VERSION = 7  # that of files of opset 13
 _STANDARD = ("", "ai.onnx")
+_TOLERANCE = 1e-5  # how far embeddings of a changed model may differ, of their largest value
 
 
 def opset_of(model: onnx.ModelProto) -> int:
@@ -28,3 +36,13 @@ def raised_opset(model: onnx.ModelProto) -> onnx.ModelProto | None:
         return None
     newer.ir_version = max(newer.ir_version, _IR_VERSION)
     return newer
+
+
+def gives(model: onnx.ModelProto, expected: Embeddings, run: Run) -> bool:
+    """Whether a changed model still gives the embeddings (n, d) of before; run: its embeddings of the same crops, which
+    may raise what it likes for a model that cannot be run."""
+    try:
+        found = run(model)
+    except Exception:  # those of the runtime and of the checker have no common base
+        return False
+    return found.shape == expected.shape and bool(np.abs(found - expected).max() <= _TOLERANCE * np.abs(expected).max())

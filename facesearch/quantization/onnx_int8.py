@@ -74,10 +74,9 @@ def quantize_onnx(
         result, kept = _static_keeping(original, prepared, recipe, calibration, step)
     step("measuring fidelity")
     result.producer_name, result.producer_version = "facesearch", ""
-    scaled = (
-        prepared if recipe.method == "equalised" else original
-    )  # the same function, its layers' outputs as they are
-    per_layer = layer_fidelity(scaled, result, report_nodes(original, recipe), held_out[:_REPORT_CROPS])
+    # An equalised model is the same function, but its layers give other numbers.
+    reference = prepared if recipe.method == "equalised" else original
+    per_layer = layer_fidelity(reference, result, report_nodes(original, recipe), held_out[:_REPORT_CROPS])
     fidelity = summarise(embed(original, held_out), embed(result, held_out), per_layer)
     return QuantizedModel(result.SerializeToString(deterministic=True), fidelity, kept)
 

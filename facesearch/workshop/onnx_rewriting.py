@@ -2,19 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-import numpy as np
-import numpy.typing as npt
 import onnx
 
-from facesearch.inference.onnx_opset import QUANTIZABLE, opset_of, raised_opset
+from facesearch.inference.onnx_opset import QUANTIZABLE, Run, gives, opset_of, raised_opset
 from facesearch.inference.onnx_prelu import split_prelus
-
-Embeddings = npt.NDArray[np.float32]
-Run = Callable[[onnx.ModelProto], Embeddings]
-
-_TOLERANCE = 1e-5  # how far embeddings may differ afterwards, of their largest value
 
 
 def rewritten(model: onnx.ModelProto, run: Run) -> tuple[onnx.ModelProto, list[str]]:
@@ -26,7 +17,7 @@ def rewritten(model: onnx.ModelProto, run: Run) -> tuple[onnx.ModelProto, list[s
     expected = run(model)
     notes = []
     newer = raised_opset(model)
-    if newer is not None and (newer is model or _gives(newer, expected, run)):
+    if newer is not None and (newer is model or gives(newer, expected, run)):
         model = newer
     else:
         reason = "it cannot be converted" if newer is None else "its embeddings would change"
@@ -36,14 +27,6 @@ def rewritten(model: onnx.ModelProto, run: Run) -> tuple[onnx.ModelProto, list[s
         )
     split = onnx.ModelProto()
     split.CopyFrom(model)
-    if split_prelus(split) and _gives(split, expected, run):
+    if split_prelus(split) and gives(split, expected, run):
         model = split
     return model, notes
-
-
-def _gives(model: onnx.ModelProto, expected: Embeddings, run: Run) -> bool:
-    try:
-        found = run(model)
-    except Exception:  # those of the runtime and of the checker have no common base
-        return False
-    return found.shape == expected.shape and bool(np.abs(found - expected).max() <= _TOLERANCE * np.abs(expected).max())

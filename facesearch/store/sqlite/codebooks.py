@@ -19,11 +19,8 @@ from facesearch.store.sqlite.transactions import Transactions
 
 def require_codebook(connection: Connection, codec: str) -> None:
     """Raises `OvertakenError` where a codec's codebook has been removed; plain codecs have none."""
-    kind, has_codebook, number = codec.partition("@")
-    if has_codebook:
-        wanted = select(CodebookRow.id).where(CodebookRow.id == int(number), CodebookRow.kind == kind)
-        if connection.scalar(wanted) is None:
-            raise OvertakenError(f"another process has removed the codebook {codec}: try again")
+    if "@" in codec and _stored(connection, codec) is None:
+        raise OvertakenError(f"another process has removed the codebook {codec}: try again")
 
 
 class SqliteCodebooks:
@@ -43,16 +40,13 @@ class SqliteCodebooks:
         return f"{kind}@{found}"
 
     def read(self, codec: str) -> tuple[bytes, str]:
-        kind, _, number = codec.rpartition("@")
-        row = None
-        if number.isascii() and number.isdigit():
-            wanted = select(is_sound(CodebookRow), CodebookRow.kind, CodebookRow.content, CodebookRow.origin)
-            with self._transactions.reading() as connection:
-                row = connection.execute(wanted.where(CodebookRow.id == int(number))).one_or_none()
-        if row is None or row[1] != kind:
+        with self._transactions.reading() as connection:
+            row = _stored(connection, codec)
+        if row is None:
             raise StoreError(f"the codebook {codec} of stored templates is missing; restore a backup")
-        require_sound(CodebookRow, row[0], int(number))
-        return row[2], row[3]
+        number, sound, content, origin = row
+        require_sound(CodebookRow, sound, number)
+        return content, origin
 
     def remove_unused(self) -> int:
         with self._transactions.writing() as connection:
@@ -63,3 +57,14 @@ class SqliteCodebooks:
             if unused:
                 connection.execute(delete(CodebookRow).where(CodebookRow.id.in_(unused)))
             return len(unused)
+
+
+def _stored(connection: Connection, codec: str) -> tuple[int, bool, bytes, str] | None:
+    """Id, soundness, content and origin of a codec's codebook; None where there is none."""
+    kind, _, number = codec.rpartition("@")
+    if not (number.isascii() and number.isdigit()):
+        return None
+    wanted = select(CodebookRow.id, is_sound(CodebookRow), CodebookRow.content, CodebookRow.origin)
+    wanted = wanted.where(CodebookRow.id == int(number), CodebookRow.kind == kind)
+    row = connection.execute(wanted).one_or_none()
+    return None if row is None else (row[0], row[1], row[2], row[3])

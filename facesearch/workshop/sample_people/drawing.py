@@ -201,8 +201,7 @@ def _add_body(
     own = np.random.default_rng(np.random.SeedSequence([person.seed, person.number, 3]))
     colours = _DARK_HAIR if person.skin > _DARK_SKIN else _HAIR
     colours = colours if person.youth else (*colours, _GREY_HAIR)
-    hair = np.array(colours[own.integers(len(colours))])
-    hair = hair * own.uniform(0.8, 1.2)
+    hair = np.array(colours[own.integers(len(colours))]) * own.uniform(0.8, 1.2)
     skin = face[96:110, 40:72].mean(axis=(0, 1)) * 0.7
     cloth = np.clip(generator.uniform(25, 190) + generator.normal(0, 18, 3), 10, 235)
     a, b, c, d, e, f = place.to_texture()

@@ -1,11 +1,12 @@
 """What the eigenface model has not learnt, drawn by rule: the colour of skin, and the face of a child.
 
-The model's faces are those of light-skinned adults.
-Darker skin reflects less light, of blue less than of red. A child's
-face has large eyes, a small nose and mouth, smooth skin and faint brows (Lorenz, 1943, "Kindchenschema").
+The model's faces are those of light-skinned adults. Darker skin reflects less light, of blue less than of red. A face
+of a child has large eyes, a small nose and mouth, smooth skin and faint brows (Lorenz, 1943, "Kindchenschema").
 """
 
 from __future__ import annotations
+
+import functools
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,9 +36,9 @@ def _young(face: Pixels, youth: float) -> Floats:
     height, width = TEXTURE_SIZE
     rows, columns = np.mgrid[:height, :width].astype(np.float32)
     moved = np.zeros((2, height, width), np.float32)
-    for landmarks, reach, growth in (((0,), 11, _EYE_GROWTH), ((1,), 11, _EYE_GROWTH), ((2,), 10, _NOSE_GROWTH)):
-        x, y = TEMPLATE[list(landmarks)].mean(axis=0)
-        moved -= youth * growth * _spot(landmarks[0], reach) * np.stack([columns - x, rows - y])
+    for landmark, reach, growth in ((0, 11, _EYE_GROWTH), (1, 11, _EYE_GROWTH), (2, 10, _NOSE_GROWTH)):
+        x, y = TEMPLATE[landmark]
+        moved -= youth * growth * _spot(landmark, reach) * np.stack([columns - x, rows - y])
     x, y = TEMPLATE[3:].mean(axis=0)
     mouth = np.exp(-((columns - x) ** 2 + (rows - y) ** 2) / (2 * 15.0**2))
     moved[0] -= youth * _MOUTH_GROWTH * mouth * (columns - x)
@@ -51,6 +52,7 @@ def _young(face: Pixels, youth: float) -> Floats:
     return np.asarray(values * (1 - brows) + skin * brows, np.float32)
 
 
+@functools.cache
 def _spot(landmark: int, reach: float, above: float = 0) -> Floats:
     """1 at a landmark (or so many pixels above it), falling off with the distance: (h, w)."""
     rows, columns = np.mgrid[: TEXTURE_SIZE[0], : TEXTURE_SIZE[1]].astype(np.float32)
