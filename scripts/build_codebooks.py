@@ -14,7 +14,7 @@ import argparse
 import hashlib
 import json
 import sys
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -77,10 +77,15 @@ def write(model: str, content: bytes, faces: int) -> dict[str, str | int]:
         "rebuild": f"python -m scripts.build_codebooks PORTRAITS --encoder {model}",
     }
     (ASSETS / f"{name}.klt").write_bytes(content)
-    path = ASSETS / "manifest.json"
-    rows = [kept for kept in json.loads(path.read_text(encoding="utf-8"))["assets"] if kept["name"] != name]
-    path.write_text(json.dumps({"assets": [*rows, row]}, indent=2) + "\n", encoding="utf-8")
+    note(row)
     return row
+
+
+def note(row: Mapping[str, str | int]) -> None:
+    """Write the row of a file into the manifest, in place of an older one."""
+    path = ASSETS / "manifest.json"
+    rows = [kept for kept in json.loads(path.read_text(encoding="utf-8"))["assets"] if kept["name"] != row["name"]]
+    path.write_text(json.dumps({"assets": [*rows, row]}, indent=2) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

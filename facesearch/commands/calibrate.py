@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -20,6 +21,12 @@ from facesearch.commands.common import (
     say,
     set_up,
 )
+from facesearch.errors import UsageError
+
+if TYPE_CHECKING:
+    from facesearch.evaluation.extraction import Progress, Stage
+    from facesearch.gallery.gallery import Gallery
+    from facesearch.pipeline.pipeline_spec import PipelineSpec
 
 EXAMPLES = """
 **Examples**
@@ -27,17 +34,36 @@ EXAMPLES = """
     facesearch calibrate strangers/ --fpir 0.01
 
     facesearch calibrate visitors/ --gallery staff --fpir 0.001 --dry-run
+
+    facesearch calibrate --cohort other-children/ --gallery family
 """
 
 
 def calibrate(
     folder: Annotated[
-        Path,
-        typer.Argument(metavar="DIR", help="Photos of people who are not enrolled: DIR/IDENTITY/IMAGE, or photos."),
-    ],
+        Path | None,
+        typer.Argument(
+            metavar="[DIR]",
+            help="Photos of people who are not enrolled: DIR/IDENTITY/IMAGE, or photos.",
+            show_default=False,
+        ),
+    ] = None,
     fpir: Annotated[
         float, typer.Option("--fpir", help="The share of strangers who may get somebody's name.", show_default=True)
     ] = 0.01,
+    score: Annotated[
+        str | None,
+        typer.Option("--score", help="Decide by this score from now on: cosine, or normalised.", metavar="SCORE"),
+    ] = None,
+    cohort: Annotated[
+        Path | None,
+        typer.Option(
+            "--cohort",
+            help="Photos of other people, of the kind that is confused, to normalise scores with; none: forget them.",
+            metavar="DIR",
+            show_default=False,
+        ),
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what the threshold would be, and keep none.")] = False,
     aligned: AlignedOption = None,
     min_face: MinFaceOption = 40,
@@ -45,25 +71,44 @@ def calibrate(
     json: JsonOption = False,
     verbose: VerboseOption = False,
 ) -> None:
-    """Set the gallery's threshold from photos of people who are not in it.
+    """Set the gallery's threshold from photos of people who are not in it, and how its scores are normalised.
 
     Every photo is searched for; the threshold is the lowest that so few of them reach. People in DIR whose name is
     enrolled are searched for as well, to say how many of them would be missed. Query warns when the gallery has
-    grown so far that the rate no longer holds.
+    grown so far that the rate no longer holds. The templates of a cohort are kept in the gallery, without names, until
+    another one takes their place or `--cohort none` removes them.
     """
     set_up(verbose)
     from facesearch.evaluation.calibration import calibrate
     from facesearch.pipeline.pipeline_spec import PipelineSpec
 
+    def stage(text: str) -> AbstractContextManager[Progress]:
+        return progress_bar(text, quiet=json and not verbose)
+
+    if folder is None and cohort is None:
+        raise UsageError("name photos of people who are not enrolled (DIR), or a cohort (--cohort DIR)")
+    if dry_run and (cohort is not None or score is not None):
+        raise UsageError("--dry-run goes with neither --cohort nor --score: both are kept")
+    pipeline = PipelineSpec(min_face=min_face)
     with open_gallery(gallery, create=False) as opened:
+        if score is not None:
+            opened.set_score(score)
+        if cohort is not None:
+            faces = _set_cohort(opened, cohort, aligned, pipeline, stage)
+            if not json:
+                say(f"cohort     {faces} faces" if faces else "cohort     none")
+        if folder is None:
+            if json:
+                print_json({"cohort": faces, "score": opened.score})
+            return
         found = calibrate(
             opened,
             folder,
             fpir,
             aligned=aligned,
-            pipeline=PipelineSpec(min_face=min_face),
+            pipeline=pipeline,
             keep=not dry_run,
-            stage=lambda text: progress_bar(text, quiet=json and not verbose),
+            stage=stage,
         )
     result = found.calibration
     if json:
@@ -78,3 +123,12 @@ def calibrate(
     say(f"holds for  {result.templates} templates of {result.identities} people, with {result.encoder}")
     if found.failed:
         say(f"no face    {found.failed} photos")
+
+
+def _set_cohort(opened: Gallery, folder: Path, aligned: str | None, pipeline: PipelineSpec, stage: Stage) -> int:
+    from facesearch.evaluation.calibration import keep_cohort
+
+    if str(folder) == "none":
+        opened.remove_cohort()
+        return 0
+    return keep_cohort(opened, folder, aligned=aligned, pipeline=pipeline, stage=stage)

@@ -41,10 +41,19 @@ ThresholdOption = Annotated[
     float | None,
     typer.Option(
         "--threshold",
-        help="Similarity (cosine) from which on it is a match. Default: the gallery's, else the encoder's.",
+        help="Score from which on it is a match. Default: the gallery's, else the encoder's.",
         show_default=False,
         min=-1.0,
         max=1.0,
+    ),
+]
+ScoreOption = Annotated[
+    str | None,
+    typer.Option(
+        "--score",
+        help="What is compared with the threshold: cosine, or normalised. Default: the gallery's.",
+        show_default=False,
+        metavar="SCORE",
     ),
 ]
 AlignedOption = Annotated[

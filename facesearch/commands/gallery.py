@@ -11,6 +11,8 @@ import typer
 from facesearch.commands.common import (
     GalleryOption,
     JsonOption,
+    ScoreOption,
+    ThresholdOption,
     VerboseOption,
     bytes_in_words,
     open_gallery,
@@ -19,6 +21,7 @@ from facesearch.commands.common import (
     say,
     set_up,
 )
+from facesearch.errors import UsageError
 from facesearch.files.locations import default_gallery
 
 app = typer.Typer(help="The gallery as a whole.", no_args_is_help=True)
@@ -43,9 +46,43 @@ def info(gallery: GalleryOption = None, json: JsonOption = False, verbose: Verbo
     threshold = (
         "that of the encoder, which is not installed here" if state.threshold is None else f"{state.threshold:.3f}"
     )
-    say(f"threshold  {threshold}")
+    say(f"threshold  {threshold}, compared with {'the similarity' if state.score == 'cosine' else 'normalised scores'}")
     say(f"people     {state.identities}, {state.templates} templates")
     say(f"on disk    database {bytes_in_words(state.database_bytes)}, index {bytes_in_words(state.index_bytes)}")
+
+
+@app.command(
+    "set",
+    epilog="**Examples**\n\n    facesearch gallery set --threshold 0.55\n\n"
+    "    facesearch gallery set --default --score normalised",
+)
+def set_(
+    threshold: ThresholdOption = None,
+    default: Annotated[bool, typer.Option("--default", help="Return to the threshold of the encoder.")] = False,
+    score: ScoreOption = None,
+    gallery: GalleryOption = None,
+    json: JsonOption = False,
+    verbose: VerboseOption = False,
+) -> None:
+    """Change how the gallery decides: its threshold, and the score that is compared with it.
+
+    A threshold that was set for another score goes: the encoder's default holds until another one is set.
+    """
+    set_up(verbose)
+    if default and threshold is not None:
+        raise UsageError("--threshold and --default contradict each other")
+    if not default and threshold is None and score is None:
+        raise UsageError("nothing to set: --threshold X, --default, or --score cosine|normalised")
+    with open_gallery(gallery, create=False) as opened:
+        if score is not None:
+            opened.set_score(score)
+        if default or threshold is not None:
+            opened.set_threshold(threshold)
+        held = {"threshold": opened.threshold, "score": opened.score}
+    if json:
+        print_json(held)
+    else:
+        say(f"the threshold is {held['threshold']:.4f}, the score {held['score']}")
 
 
 @app.command(epilog="**Example**\n\n    facesearch gallery backup gallery-monday.zip")

@@ -16,6 +16,7 @@ from facesearch.commands.common import (
     GalleryOption,
     JsonOption,
     MinFaceOption,
+    ScoreOption,
     ThresholdOption,
     VerboseOption,
     exit_rejected,
@@ -26,7 +27,7 @@ from facesearch.commands.common import (
     say,
     set_up,
 )
-from facesearch.errors import RejectedImageError
+from facesearch.errors import RejectedImageError, UsageError
 from facesearch.files.locations import default_gallery
 
 if TYPE_CHECKING:
@@ -55,6 +56,7 @@ def query(
     images: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="Photos of people to be named.")],
     k: Annotated[int, typer.Option("-k", help="Candidates per face.", min=1, max=1000)] = 5,
     threshold: ThresholdOption = None,
+    score: ScoreOption = None,
     all_faces: Annotated[
         bool, typer.Option("--all-faces", help="Answer for every face, not just the most prominent one.")
     ] = False,
@@ -86,7 +88,7 @@ def query(
         ) as opened,
         progress_bar("searching", quiet=len(images) < 5) as progress,
     ):
-        if threshold is None and (warning := opened.outgrown()):
+        if threshold is None and score in (None, opened.score) and (warning := opened.outgrown()):
             logging.getLogger("facesearch").warning("%s", warning)
         for first in range(0, len(images), _BATCH):  # answers of many photos come as they are found
             some = images[first : first + _BATCH]
@@ -94,6 +96,7 @@ def query(
                 some,
                 k,
                 threshold=threshold,
+                score=score,
                 everyone=all_faces,
                 aligned=aligned,
                 fused=fused,
@@ -126,14 +129,15 @@ def _show(image: Path, answers: list[FaceAnswer]) -> None:
         where = f", face {number} of {len(answers)}" if len(answers) > 1 else ""
         verdict = answer.candidates[0].identity if answer.is_match else "unknown"
         say(f"{image}{where}: {verdict}  (threshold {answer.threshold:.3f})")
-        rows = [(candidate.rank, f"{candidate.similarity:.4f}", candidate.identity) for candidate in answer.candidates]
-        print_table(("rank", "similarity", "identity"), rows, right=("rank", "similarity"))
+        rows = [(each.rank, f"{each.score:.4f}", f"{each.similarity:.4f}", each.identity) for each in answer.candidates]
+        print_table(("rank", "score", "similarity", "identity"), rows, right=("rank", "score", "similarity"))
 
 
 def verify(
     a: Annotated[Path, typer.Argument(metavar="A", help="One photo.")],
     b: Annotated[Path, typer.Argument(metavar="B", help="Another photo.")],
     threshold: ThresholdOption = None,
+    score: ScoreOption = None,
     aligned: AlignedOption = None,
     encoder: EncoderOption = None,
     min_face: MinFaceOption = 40,
@@ -144,15 +148,19 @@ def verify(
 ) -> None:
     """Do two photos show the same person? Nothing has to be enrolled.
 
-    Where there is a gallery, its encoder and threshold are used, else those of the default encoder.
+    Where there is a gallery, its encoder, threshold and score are used, else the default encoder and the cosine.
     """
     set_up(verbose)
     from facesearch.store import DATABASE_NAME
 
     if ((gallery or default_gallery()) / DATABASE_NAME).exists():
         with open_gallery(gallery, create=False, encoder=encoder, min_face=min_face, device=device) as opened:
-            answer = opened.verify(a, b, threshold=threshold, aligned=aligned)
+            answer = opened.verify(a, b, threshold=threshold, score=score, aligned=aligned)
     else:
+        if score not in (None, "cosine"):
+            raise UsageError(
+                f"--score {score} compares with the people of a gallery, and there is none: facesearch enroll"
+            )
         from facesearch.encoders import DEFAULT_MODEL, load_encoder
         from facesearch.gallery.verification import verify as verify_images
         from facesearch.pipeline.pipeline import Pipeline
@@ -165,4 +173,6 @@ def verify(
         print_json(answer.document())
     else:
         verdict = "the same person" if answer.same else "not the same person"
-        say(f"{verdict}: similarity {answer.similarity:.4f}, threshold {answer.threshold:.3f}")
+        say(
+            f"{verdict}: score {answer.score:.4f}, similarity {answer.similarity:.4f}, threshold {answer.threshold:.3f}"
+        )

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from facesearch.assets import manifest
+from facesearch.encoders.background import Background, shipped
 from facesearch.encoders.spec import DEFAULT_BACKEND, EncoderSpec
 from facesearch.errors import UnknownEncoderError
 
@@ -72,6 +73,7 @@ class Model:
     `normalisation` says it in words. parameters: 0 where not known.
     commercial_use: whether it is known to be allowed; `terms` is what is known.
     threshold: similarity above which two templates count as the same person; threshold_source: where it comes from.
+    own_background: see `background`; None where it comes with the package, or is not known.
     """
 
     name: str
@@ -92,6 +94,12 @@ class Model:
     threshold_source: str
     checkpoint: Checkpoint | None = None
     variants: tuple[Variant, ...] = ()
+    own_background: Background | None = None
+
+    @property
+    def background(self) -> Background | None:
+        """How alike it finds faces of different adults, for normalised scores; None where that was not measured."""
+        return self.own_background or shipped().get(self.name)
 
     @property
     def embedded(self) -> bool:

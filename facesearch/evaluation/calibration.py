@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from facesearch.encoders.background import NEAREST
 from facesearch.errors import UsageError
 from facesearch.evaluation import metrics, statistics
 from facesearch.evaluation.codec_training import read_training_photos
@@ -27,6 +28,8 @@ from facesearch.gallery.gallery import Gallery
 from facesearch.photos.photo import composed
 from facesearch.pipeline.pipeline_spec import USUAL, PipelineSpec
 from facesearch.store.records import Calibration
+
+LARGEST_COHORT = 1000  # faces
 
 Doubles = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -105,6 +108,30 @@ def calibrate(
     return Calibrated(calibration, before, int((~held.found).sum()))
 
 
+def keep_cohort(gallery: Gallery, folder: Path, *, aligned: str | None, pipeline: PipelineSpec, stage: Stage) -> int:
+    """Let the people in the photos of `folder` count as others when scores are normalised; returns how many faces.
+
+    Photos are `<identity>/<image>`, of which the first of each person is taken, or photos alone, each of a person of
+    its own; of many, the first `LARGEST_COHORT`. People who are enrolled are left out.
+    """
+    enrolled = {summary.name for summary in gallery.identities()}
+    with stage("reading photos of other people") as progress:
+        dataset, labelled = _photos(folder, progress)
+    spec = gallery.encoder_spec
+    held = templates(dataset, [spec], aligned=aligned, pipeline=pipeline, stage=stage)[spec]
+    chosen: dict[str, int] = {}
+    for place in np.flatnonzero(held.found).tolist():
+        sample = dataset.samples[place]
+        name = composed(sample.identity) if labelled else sample.path
+        if not (labelled and name in enrolled):
+            chosen.setdefault(name, place)
+    places = list(chosen.values())[:LARGEST_COHORT]
+    if len(places) < NEAREST:
+        raise UsageError(f"{folder} shows {len(places)} other people; a cohort needs at least {NEAREST}")
+    gallery.set_cohort(held.values[places], dataset.name)
+    return len(places)
+
+
 def _photos(folder: Path, progress: Progress) -> tuple[Dataset, bool]:
     """The photos, and whether it is known whose they are."""
     if folder.is_dir() and any(entry.is_dir() and not entry.name.startswith(".") for entry in folder.iterdir()):
@@ -115,7 +142,7 @@ def _photos(folder: Path, progress: Progress) -> tuple[Dataset, bool]:
 def _search(
     gallery: Gallery, values: npt.NDArray[np.float32], found: Bools, names: list[str], stage: Stage
 ) -> tuple[Doubles, Bools]:
-    """Of every photo: the best candidate's similarity (−inf: none), and whether it is the photo's own person."""
+    """Of every photo: the best candidate's score (−inf: none), and whether it is the photo's own person."""
     score = np.full(len(names), -np.inf)
     first = np.zeros(len(names), np.bool_)
     ready = np.flatnonzero(found)
@@ -124,7 +151,7 @@ def _search(
             block = ready[start : start + 256]
             for place, candidates in zip(block, gallery.search(values[block], k=1), strict=True):
                 if candidates:
-                    score[place] = candidates[0].similarity
+                    score[place] = candidates[0].score
                     first[place] = candidates[0].identity == names[place]
             progress(start + len(block), len(ready))
     return score, first

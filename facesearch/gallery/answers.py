@@ -12,18 +12,23 @@ Document = dict[str, Any]  # what becomes JSON
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """An identity returned for a probe: its best template's similarity (cosine), ties by lowest template id."""
+    """An identity returned for a probe: its best template's similarity (cosine), ties by lowest template id.
+
+    score: what the decision compares with the threshold; see `facesearch.gallery.scoring`.
+    """
 
     rank: int
     identity: str
     similarity: float
     template_id: int
+    score: float
 
     def document(self) -> Document:
         return {
             "rank": self.rank,
             "identity": self.identity,
             "similarity": self.similarity,
+            "score": self.score,
             "template_id": self.template_id,
         }
 
@@ -39,7 +44,7 @@ class FaceAnswer:
     @property
     def is_match(self) -> bool:
         """Whether the best candidate reaches the threshold; otherwise the face is unknown."""
-        return bool(self.candidates) and self.candidates[0].similarity >= self.threshold
+        return bool(self.candidates) and self.candidates[0].score >= self.threshold
 
     def document(self) -> Document:
         return {
@@ -52,17 +57,23 @@ class FaceAnswer:
 
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """How similar two faces are (cosine), and whether that reaches the threshold."""
+    """How similar two faces are (cosine), the score that this gives, and whether that reaches the threshold."""
 
     similarity: float
     threshold: float
+    score: float
 
     @property
     def same(self) -> bool:
-        return self.similarity >= self.threshold
+        return self.score >= self.threshold
 
     def document(self) -> Document:
-        return {"similarity": self.similarity, "threshold": self.threshold, "same": self.same}
+        return {
+            "similarity": self.similarity,
+            "score": self.score,
+            "threshold": self.threshold,
+            "same": self.same,
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +109,8 @@ class GalleryInfo:
 
     codec: how templates are stored, with the number of the codebook for the codes of an index kind, as in `tcq64@1`.
     originals: what is kept of templates beside those codes: fp32, fp16, int8 or none. threshold: None where it is the
-    default of an encoder that is not installed here.
+    default of an encoder that is not installed here. score: what is compared with it, cosine or normalised. cohort:
+    faces of people who are not enrolled, with which scores are normalised.
     """
 
     encoder: str
@@ -106,6 +118,8 @@ class GalleryInfo:
     codec: str
     originals: str
     threshold: float | None
+    score: str
+    cohort: int
     identities: int
     templates: int
     database_bytes: int
@@ -118,6 +132,8 @@ class GalleryInfo:
             "codec": self.codec,
             "originals": self.originals,
             "threshold": self.threshold,
+            "score": self.score,
+            "cohort": self.cohort,
             "identities": self.identities,
             "templates": self.templates,
             "database_bytes": self.database_bytes,

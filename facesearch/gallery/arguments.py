@@ -10,12 +10,13 @@ import numpy as np
 import numpy.typing as npt
 
 from facesearch.errors import UsageError
+from facesearch.gallery.scoring import SCORES
 
 _OFF = 0.1  # how far from 1 the length of a template may be
 
 
 def threshold(value: Any) -> float:
-    """A similarity, as a number."""
+    """A threshold, as a number."""
     number = float(value) if isinstance(value, Real) and not isinstance(value, bool) else math.nan
     if not -1 <= number <= 1:  # NaN is no such number
         raise UsageError(f"a threshold is a similarity between -1 and 1, not {shown(value)}")
@@ -27,6 +28,13 @@ def count(value: Any, what: str) -> int:
     if not isinstance(value, Integral) or isinstance(value, bool) or value < 1:
         raise UsageError(f"{what} is {shown(value)}: a whole number from 1 on is needed")
     return int(value)
+
+
+def score(value: Any) -> str:
+    """What is compared with the threshold."""
+    if value not in SCORES:
+        raise UsageError(f"a score is {' or '.join(SCORES)}, not {shown(value)}")
+    return str(value)
 
 
 def probes(values: Any) -> npt.NDArray[np.float32]:

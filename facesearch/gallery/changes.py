@@ -192,13 +192,15 @@ def _bytes_on_disk(parts: Parts) -> int:
 
 def info(parts: Parts) -> GalleryInfo:
     """See `Gallery.info`."""
-    settings, counts = parts.settings(), parts.store.templates.counts()
+    settings, counts, cohort = parts.settings(), parts.store.templates.counts(), parts.store.cohort.read()
     return GalleryInfo(
         encoder=str(parts.store.settings.encoder()),
         index=settings.index_kind,
         codec=settings.codec,
         originals=originals_kept(settings.codec),
         threshold=parts.known_threshold(settings),
+        score=settings.score,
+        cohort=0 if cohort is None else len(cohort.templates),
         identities=counts.identities,
         templates=counts.templates,
         database_bytes=parts.store.database_bytes(),

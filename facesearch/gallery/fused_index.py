@@ -85,8 +85,11 @@ class FusedIndex:
         self._fused: _Fused | None = None
         self._fusing = threading.Lock()
 
-    def nearest(self, moment: Moment, state: GalleryState, probes: Vectors, k: int) -> list[list[Candidate]]:
-        """For probes (m, d): the k persons whose fused template is most similar, ties by who was enrolled first.
+    def nearest(
+        self, moment: Moment, state: GalleryState, probes: Vectors, k: int
+    ) -> tuple[list[list[Candidate]], int]:
+        """For probes (m, d): the k persons whose fused template is most similar, ties by who was enrolled first; and
+        how many persons there are.
 
         A candidate's template_id is that of the person's first template.
         """
@@ -104,9 +107,10 @@ class FusedIndex:
                 if identity >= 0:
                     similarity = max(-1.0, min(score, 1.0))
                     template_id = shown[identity]
-                    found.append(Candidate(len(found) + 1, owners[template_id].identity, similarity, template_id))
+                    owner = owners[template_id].identity
+                    found.append(Candidate(len(found) + 1, owner, similarity, template_id, score=similarity))
             answers.append(found)
-        return answers
+        return answers, len(fused.index)
 
     def _current(self, moment: Moment, gallery: GalleryState) -> _Fused:
         # Enrolling and forgetting move the position, merging adds an event.

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Unpack
 import numpy as np
 import numpy.typing as npt
 
-from facesearch.errors import RejectedImageError
+from facesearch.errors import RejectedImageError, UsageError
 from facesearch.gallery import arguments, changes, questions
 from facesearch.gallery.agreement import in_force, outgrown
 from facesearch.gallery.answers import Candidate, Compaction, FaceAnswer, GalleryInfo, Receipt, Verification
@@ -21,7 +21,7 @@ from facesearch.gallery.template_index import IndexInfo
 from facesearch.gallery.verification import verify
 from facesearch.photos.photo import Photo, composed
 from facesearch.pipeline.pipeline import Image, templates_of
-from facesearch.store import Calibration, Counts, IdentitySummary, TemplateInfo
+from facesearch.store import Calibration, Cohort, Counts, IdentitySummary, TemplateInfo
 
 if TYPE_CHECKING:
     from facesearch.gallery.backup import BackupReport
@@ -35,11 +35,41 @@ class Gallery(OpenGallery):
     after a change and never in between. In a process that was forked it opens itself anew when it is first used.
     """
 
-    # threshold
+    # threshold and score
+
+    @property
+    def score(self) -> str:
+        """What is compared with the threshold: "cosine" or "normalised"; see docs/reference/thresholds.md."""
+        return self.parts.settings().score
+
+    def set_score(self, score: str) -> None:
+        """Compare another score with the threshold, which then is the encoder's default again.
+
+        Raises `UsageError` for normalised scores of an encoder for which they were never measured.
+        """
+        score = arguments.score(score)
+        self.parts.rule(self.parts.settings(), None, score)
+        self.parts.store.settings.set_score(score)
+
+    def cohort(self) -> Cohort | None:
+        """People who are not enrolled, whom probes are compared with as with the others; None without."""
+        return self.parts.store.cohort.read()
+
+    def set_cohort(self, templates: npt.NDArray[np.float32], source: str) -> None:
+        """Keep templates (n, dimension) of people who are not enrolled, each of another one, in place of an earlier
+        cohort. source: where they come from, in words."""
+        settings, others = self.parts.settings(), arguments.probes(templates)
+        if not len(others) or others.shape[1] != settings.dimension:
+            raise UsageError(f"a cohort is (n, {settings.dimension}) templates of {settings.model}, not {others.shape}")
+        self.parts.store.cohort.replace(others, source)
+
+    def remove_cohort(self) -> None:
+        """Keep no cohort any longer."""
+        self.parts.store.cohort.replace(np.zeros((0, self.parts.settings().dimension), np.float32), "")
 
     @property
     def threshold(self) -> float:
-        """Similarity from which on a candidate is a match: the gallery's own, else the encoder's default."""
+        """Score from which on a candidate is a match: the gallery's own, else the encoder's default."""
         return self.parts.threshold(self.parts.store.settings.read())
 
     def set_threshold(self, threshold: float | None) -> None:
@@ -132,18 +162,41 @@ class Gallery(OpenGallery):
         """The same of many photos, whose faces are searched for as one batch; for a photo that cannot be used, why."""
         return questions.identify_photos(self.parts, images, k, progress, asked)
 
-    def verify(self, a: Image, b: Image, *, threshold: float | None = None, aligned: str | None = None) -> Verification:
-        """Do two photos show the same person? Raises `RejectedImageError` naming the photo that cannot be used."""
-        limit = self.threshold if threshold is None else arguments.threshold(threshold)
-        return verify(self.parts.pipeline(), a, b, limit, aligned=aligned)
+    def verify(
+        self,
+        a: Image,
+        b: Image,
+        *,
+        threshold: float | None = None,
+        score: str | None = None,
+        aligned: str | None = None,
+    ) -> Verification:
+        """Do two photos show the same person? With normalised scores, the people enrolled are those to compare with.
+
+        score: cosine or normalised, in place of the gallery's. Raises `RejectedImageError` naming the photo that cannot
+        be used.
+        """
+        score = None if score is None else arguments.score(score)
+        parts, settings = self.parts, self.parts.store.settings.read()
+        limit = parts.threshold_of(settings, score) if threshold is None else arguments.threshold(threshold)
+
+        def penalties(templates: npt.NDArray[np.float32]) -> list[float]:
+            return questions.penalties(parts, templates, score)
+
+        return verify(parts.pipeline(), a, b, limit, aligned=aligned, penalties=penalties)
 
     def template(self, image: Image) -> npt.NDArray[np.float32]:
         """The template (dimension,) float32 of the most prominent person in a photo, which is not enrolled."""
         return templates_of(self.parts.pipeline(), image, everyone=False)[0].template
 
-    def search(self, templates: npt.NDArray[np.float32], k: int = 5, *, fused: bool = False) -> list[list[Candidate]]:
-        """Up to k candidates per template of `templates` (m, dimension) float32, best first; all as one batch."""
-        return questions.search(self.parts, templates, k, fused=fused)
+    def search(
+        self, templates: npt.NDArray[np.float32], k: int = 5, *, fused: bool = False, score: str | None = None
+    ) -> list[list[Candidate]]:
+        """Up to k candidates per template of `templates` (m, dimension) float32, best first; all as one batch.
+
+        score: cosine or normalised, in place of the gallery's.
+        """
+        return questions.search(self.parts, templates, k, fused=fused, score=score)
 
     # identities
 

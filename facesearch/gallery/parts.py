@@ -9,16 +9,23 @@ from pathlib import Path
 
 from facesearch.codecs.gallery_codecs import GalleryCodecs
 from facesearch.encoders import Encoder, EncoderSpec, find_model
-from facesearch.errors import EncoderMismatchError, FacesearchError, GalleryNotFoundError, UnknownEncoderError
+from facesearch.errors import (
+    EncoderMismatchError,
+    FacesearchError,
+    GalleryNotFoundError,
+    UnknownEncoderError,
+    UsageError,
+)
 from facesearch.gallery.agreement import NewGallery, check_agreement, encoder_asked, key_of
 from facesearch.gallery.fused_index import FusedIndex
 from facesearch.gallery.index_writing import IndexWriter
 from facesearch.gallery.ranking import Ranking
+from facesearch.gallery.scoring import COSINE, Rule
 from facesearch.gallery.template_index import TemplateIndex
 from facesearch.pipeline.pipeline import Pipeline
 from facesearch.pipeline.pipeline_spec import PipelineSpec
 from facesearch.pipeline.sessions import shared_pipeline
-from facesearch.store import DATABASE_NAME, EncoderKey, GallerySettings, SqliteStore, open_store
+from facesearch.store import DATABASE_NAME, Cohort, EncoderKey, GallerySettings, SqliteStore, open_store
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +74,7 @@ class Parts:
         self.ranking = Ranking()
         self._own: dict[int, Pipeline] = {}  # for an encoder that was handed in: by number of threads
         self._loading = threading.Lock()
+        self._cohort: Cohort | None = None  # as last read
 
     def reopened(self) -> Parts:
         """The same in this process, which was forked; raises `FacesearchError` for an encoder that was handed in."""
@@ -112,11 +120,34 @@ class Parts:
         return EncoderKey(spec.model, spec.precision, spec.backend, model.fingerprint(model.variant(spec)))
 
     def threshold(self, settings: GallerySettings | None) -> float:
-        """Similarity from which on a candidate is a match: the gallery's own, else the encoder's default."""
+        """Score from which on a candidate is a match: the gallery's own, else the encoder's default."""
         if settings is not None and settings.threshold is not None:
             return settings.threshold
         given = self.opening.given_encoder
         return given.threshold if given is not None else find_model(self.encoder_spec.model).threshold
+
+    def threshold_of(self, settings: GallerySettings | None, score: str | None) -> float:
+        """The same where another score is asked for: then the gallery's own threshold does not hold."""
+        own = score is None or settings is None or score == settings.score
+        return self.threshold(settings if own else None)
+
+    def rule(self, settings: GallerySettings, cohort: int | None, score: str | None = None) -> Rule:
+        """How the gallery decides, with the cohort of that id; score: in place of the gallery's.
+
+        Raises `UsageError` for normalised scores of an encoder whose background is not known.
+        """
+        if (score or settings.score) == COSINE:
+            return Rule(None)
+        background = find_model(settings.model).background
+        if background is None:
+            raise UsageError(
+                f"how alike {settings.model} finds people was never measured, so that its scores cannot be normalised: "
+                "facesearch gallery set --score cosine"
+            )
+        held = self._cohort
+        if cohort is not None and (held is None or held.id != cohort):
+            held = self._cohort = self.store.cohort.read()
+        return Rule(background, held.templates if cohort is not None and held is not None else None)
 
     def known_threshold(self, settings: GallerySettings) -> float | None:
         """The same; None where it is the default of an encoder that is not installed here."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import TypedDict
 
 import numpy as np
@@ -13,46 +14,82 @@ from facesearch.errors import RejectedImageError
 from facesearch.gallery import arguments
 from facesearch.gallery.answers import Candidate, FaceAnswer
 from facesearch.gallery.parts import Parts
+from facesearch.gallery.scoring import COSINE, DEPTH, Rule
 from facesearch.pipeline.pipeline import FaceTemplate, Image, Stopwatch, templates_of
 from facesearch.store import GallerySettings
 from indexes.threads import threads as search_threads
 
+Vectors = npt.NDArray[np.float32]
 Progress = Callable[[int, int], None]  # (photos done, photos in all)
 
 
-def search(parts: Parts, templates: npt.ArrayLike, k: int, *, fused: bool) -> list[list[Candidate]]:
+def search(
+    parts: Parts, templates: npt.ArrayLike, k: int, *, fused: bool, score: str | None = None
+) -> list[list[Candidate]]:
     """See `Gallery.search`."""
     probes, k = arguments.probes(templates), arguments.count(k, "k")
-    return ranked(parts, probes, k, fused=fused)[1] if len(probes) else []
+    score = None if score is None else arguments.score(score)
+    return ranked(parts, probes, k, fused=fused, score=score)[1] if len(probes) else []
 
 
 def ranked(
-    parts: Parts, probes: npt.NDArray[np.float32], k: int, *, fused: bool
+    parts: Parts, probes: Vectors, k: int, *, fused: bool = False, score: str | None = None
 ) -> tuple[GallerySettings, list[list[Candidate]]]:
     """Up to k candidates for each of probes (m, dimension) float32, with the settings of the same moment."""
+    found = _found(parts, probes, k, fused=fused, score=score)
+    scored = (found.rule.scored(each, found.others, probe) for each, probe in zip(found.people, probes, strict=True))
+    return found.settings, [candidates[:k] for candidates in scored]
+
+
+def penalties(parts: Parts, probes: Vectors, score: str | None) -> list[float]:
+    """What is taken off the similarity of each of probes (m, dimension) of people who may be enrolled or not; nothing
+    in an empty gallery."""
+    settings = parts.store.settings.read()
+    if settings is None or (score or settings.score) == COSINE:
+        return [0.0] * len(probes)
+    found = _found(parts, probes, DEPTH, score=score)
+    return [found.rule.penalty(each, found.others, probe) for each, probe in zip(found.people, probes, strict=True)]
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """The nearest people to each probe, as of one moment; others: how many templates there are but one."""
+
+    settings: GallerySettings
+    rule: Rule
+    people: list[list[Candidate]]
+    others: int
+
+
+def _found(parts: Parts, probes: Vectors, k: int, *, fused: bool = False, score: str | None) -> _Found:
     with search_threads(parts.opening.threads):
         while True:
             with parts.store.moment() as moment:
                 state = moment.state()
                 if state is None:
                     raise parts.empty()
+                rule = parts.rule(state.settings, state.cohort, score)
                 if fused:
-                    return state.settings, parts.fused.nearest(moment, state, probes, k)
+                    people, count = parts.fused.nearest(moment, state, probes, rule.depth(k))
+                    return _Found(state.settings, rule, people, count - 1)
                 view = parts.index.at(moment, state)
                 if view is not None:
-                    return state.settings, parts.ranking.nearest(moment, view, probes, k)
+                    people = parts.ranking.nearest(moment, view, probes, rule.depth(k))
+                    return _Found(state.settings, rule, people, len(view) - 1)
             parts.index.open()
 
 
 class QuestionOptions(TypedDict, total=False):
     """How photos are asked about.
 
-    threshold: similarity from which on it is a match, in place of the gallery's. everyone: all faces (the default), or
+    threshold: score from which on it is a match, in place of the gallery's. score: cosine or normalised, in place of
+    the gallery's; its own threshold then gives way to the encoder's. everyone: all faces (the default), or
     the most prominent one. aligned: the photos are crops of this kind already; nothing is detected. fused: compare with
     one fused template per person instead of all templates. watch: takes the milliseconds of each step.
     """
 
     threshold: float | None
+    score: str | None
     everyone: bool
     aligned: str | None
     fused: bool
@@ -65,9 +102,11 @@ def identify_photos(
     """See `Gallery.identify_photos`."""
     k = arguments.count(k, "k")
     everyone, aligned, watch = asked.get("everyone", True), asked.get("aligned"), asked.get("watch")
-    settings, threshold = parts.settings(), asked.get("threshold")
+    settings, threshold, score = parts.settings(), asked.get("threshold"), asked.get("score")
     if threshold is not None:
         threshold = arguments.threshold(threshold)
+    if score is not None:
+        score = arguments.score(score)
     found: list[list[FaceTemplate] | RejectedImageError] = []
     for done, image in enumerate(images, start=1):
         try:
@@ -80,10 +119,10 @@ def identify_photos(
     start = time.perf_counter()
     candidates: list[list[Candidate]] = []
     if probes:
-        settings, candidates = ranked(parts, np.stack(probes), k, fused=asked.get("fused", False))
+        settings, candidates = ranked(parts, np.stack(probes), k, fused=asked.get("fused", False), score=score)
     if watch:
         watch.add("search", start)
-    limit, each = parts.threshold(settings) if threshold is None else threshold, iter(candidates)
+    limit, each = parts.threshold_of(settings, score) if threshold is None else threshold, iter(candidates)
     return [
         faces
         if isinstance(faces, RejectedImageError)

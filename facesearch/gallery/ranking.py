@@ -82,6 +82,10 @@ def _best_per_identity(
 
 def _candidates(best: dict[int, tuple[float, int, Owner]], k: int) -> list[Candidate]:
     return [
-        Candidate(rank, owner.identity, max(-1.0, min(score, 1.0)), template_id)
-        for rank, (score, template_id, owner) in enumerate(list(best.values())[:k], start=1)
+        _candidate(rank, owner, max(-1.0, min(similarity, 1.0)), template_id)
+        for rank, (similarity, template_id, owner) in enumerate(list(best.values())[:k], start=1)
     ]
+
+
+def _candidate(rank: int, owner: Owner, similarity: float, template_id: int) -> Candidate:
+    return Candidate(rank, owner.identity, similarity, template_id, score=similarity)

@@ -3,16 +3,36 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Sequence
 
 import numpy as np
+import numpy.typing as npt
 
 from facesearch.errors import RejectedImageError
 from facesearch.gallery.answers import Verification
 from facesearch.pipeline.pipeline import Image, Pipeline, templates_of
 
+Penalties = Callable[[npt.NDArray[np.float32]], Sequence[float]]  # of templates (m, d)
 
-def verify(pipeline: Pipeline, a: Image, b: Image, threshold: float, *, aligned: str | None = None) -> Verification:
-    """Do two photos show the same person? Raises `RejectedImageError` naming the photo that cannot be used."""
+
+def no_penalties(templates: npt.NDArray[np.float32]) -> list[float]:
+    """Where nobody is enrolled, the score is the similarity."""
+    return [0.0] * len(templates)
+
+
+def verify(
+    pipeline: Pipeline,
+    a: Image,
+    b: Image,
+    threshold: float,
+    *,
+    aligned: str | None = None,
+    penalties: Penalties = no_penalties,
+) -> Verification:
+    """Do two photos show the same person? The score is the similarity less the mean penalty of both.
+
+    Raises `RejectedImageError` naming the photo that cannot be used.
+    """
     templates = []
     for image in (a, b):
         try:
@@ -21,4 +41,4 @@ def verify(pipeline: Pipeline, a: Image, b: Image, threshold: float, *, aligned:
             name = "image" if isinstance(image, np.ndarray) else os.fspath(image)
             raise type(error)(f"{name}: {error}") from error
     similarity = float(np.clip(np.dot(templates[0], templates[1]), -1.0, 1.0))
-    return Verification(similarity, threshold)
+    return Verification(similarity, threshold, similarity - float(np.mean(penalties(np.stack(templates)))))

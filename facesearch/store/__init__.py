@@ -4,6 +4,7 @@ from facesearch.photos.geometry import Box
 from facesearch.store.records import (
     AuditEvent,
     Calibration,
+    Cohort,
     Counts,
     EncoderKey,
     GallerySettings,
@@ -27,6 +28,7 @@ __all__ = [
     "AuditEvent",
     "Box",
     "Calibration",
+    "Cohort",
     "Counts",
     "EncoderKey",
     "GallerySettings",

@@ -24,7 +24,8 @@ class GallerySettings:
     dimension: int
     codec: str
     index_kind: str
-    threshold: float | None = None  # cosine; None: the encoder's own
+    threshold: float | None = None  # None: the encoder's own
+    score: str = "cosine"  # what is compared with it: cosine, or normalised
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,13 +184,14 @@ class GalleryState:
     """What a search needs to know of a gallery at one moment.
 
     position: of the log. index_version: of the valid index files, None without any. last_event: id of the last entry
-    of the audit log, which every merge adds to.
+    of the audit log, which every merge adds to. cohort: id of the cohort, None without one.
     """
 
     settings: GallerySettings
     position: LogPosition
     index_version: int | None
     last_event: int | None
+    cohort: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,6 +203,18 @@ class AuditEvent:
     action: str
     identity_id: int | None
     detail: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Cohort:
+    """People who are not enrolled, whom probes are compared with (`facesearch.gallery.scoring`).
+
+    templates: (n, dimension) float32, of unit length to within float16. source: in words. id: never used again.
+    """
+
+    id: int
+    templates: npt.NDArray[np.float32]
+    source: str
 
 
 class Counts(NamedTuple):

@@ -18,6 +18,7 @@ import numpy.typing as npt
 from facesearch.store.records import (
     AuditEvent,
     Calibration,
+    Cohort,
     Counts,
     Detail,
     EncoderKey,
@@ -57,7 +58,11 @@ class SettingsRole(Protocol):
         ...
 
     def set_threshold(self, threshold: float | None) -> None:
-        """Change the cosine from which on a candidate is a match; None stands for the encoder's own."""
+        """Change the score from which on a candidate is a match; None stands for the encoder's own."""
+        ...
+
+    def set_score(self, score: str) -> None:
+        """Change what is compared with the threshold. A threshold set for another score goes: the encoder's own holds."""
         ...
 
     def calibration(self) -> Calibration | None:
@@ -197,6 +202,18 @@ class CodebooksRole(Protocol):
         ...
 
 
+class CohortRole(Protocol):
+    """People who are not enrolled, whom probes are compared with; one cohort or none."""
+
+    def read(self) -> Cohort | None:
+        """The cohort, None without one; raises `StoreError` if it is damaged."""
+        ...
+
+    def replace(self, templates: npt.NDArray[np.float32], source: str) -> None:
+        """Keep templates (n, dimension) in place of an earlier cohort; none removes it."""
+        ...
+
+
 class IndexStateRole(Protocol):
     """Which index files are valid."""
 
@@ -280,6 +297,9 @@ class GalleryStore(Protocol):
 
     @property
     def codebooks(self) -> CodebooksRole: ...
+
+    @property
+    def cohort(self) -> CohortRole: ...
 
     @property
     def index_state(self) -> IndexStateRole: ...

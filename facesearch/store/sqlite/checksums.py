@@ -21,6 +21,7 @@ from facesearch.errors import StoreError
 from facesearch.store.sqlite.models import (
     Base,
     CodebookRow,
+    CohortRow,
     EncoderRow,
     GalleryRow,
     IdentityRow,
@@ -40,6 +41,7 @@ COVERED: tuple[type[Base], ...] = (
     ImageRow,
     TemplateRow,
     CodebookRow,
+    CohortRow,
     RemovalRow,
     IndexStateRow,
     SegmentRow,

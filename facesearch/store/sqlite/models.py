@@ -22,7 +22,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006")  # of migrations/versions, oldest first
+REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007")  # of migrations/versions, oldest first
 
 # The table that Alembic keeps; an empty database is created with it at the newest revision.
 version_table = Table(
@@ -150,7 +150,21 @@ class GalleryRow(Checked, Base):
     codec: Mapped[str]
     index_kind: Mapped[str]
     threshold: Mapped[float | None]
+    score: Mapped[str] = mapped_column(server_default=text("'cosine'"))
     encoder_id: Mapped[int] = mapped_column(ForeignKey("encoders.id"))
+    created_at: Mapped[int]
+
+
+class CohortRow(Checked, Base):
+    """Templates of people who are not enrolled, to compare probes with; at most one row. `content`: float16, in order."""
+
+    __tablename__ = "cohorts"
+    __table_args__ = _NEVER_REUSED
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    faces: Mapped[int]
+    source: Mapped[str]
+    content: Mapped[bytes]
     created_at: Mapped[int]
 
 

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, func, select
 from facesearch.store.records import GallerySettings, GalleryState, Owner, TemplateOwners, Templates
 from facesearch.store.sqlite.checksums import is_sound, require_sound
 from facesearch.store.sqlite.chunks import chunks, padded
-from facesearch.store.sqlite.models import AuditRow, GalleryRow, IndexStateRow, TemplateRow
+from facesearch.store.sqlite.models import AuditRow, CohortRow, GalleryRow, IndexStateRow, TemplateRow
 from facesearch.store.sqlite.settings import SETTINGS
 from facesearch.store.sqlite.templates import (
     HIGHEST_IDS,
@@ -28,6 +28,7 @@ _STATE = select(
     *SETTINGS,
     select(IndexStateRow.version).where(is_sound(IndexStateRow)).scalar_subquery(),
     select(func.max(AuditRow.id)).scalar_subquery(),
+    select(func.max(CohortRow.id)).scalar_subquery(),
     *HIGHEST_IDS,
 )
 
@@ -44,7 +45,8 @@ class SqliteMoment:
             return None
         count = 1 + len(SETTINGS)
         require_sound(GalleryRow, row[0], 1)
-        return GalleryState(GallerySettings(*row[1:count]), position_of(row[count + 2 :]), row[count], row[count + 1])
+        version, event, cohort, *position = row[count:]
+        return GalleryState(GallerySettings(*row[1:count]), position_of(position), version, event, cohort)
 
     def owners(self, template_ids: Sequence[int]) -> dict[int, Owner]:
         return owners(self._connection, template_ids)

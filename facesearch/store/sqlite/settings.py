@@ -61,6 +61,12 @@ class SqliteSettings:
         with self._transactions.writing() as connection:
             change_settings(connection, threshold=threshold)
 
+    def set_score(self, score: str) -> None:
+        with self._transactions.writing() as connection:
+            settings = read_settings(connection)
+            if settings is None or settings.score != score:
+                change_settings(connection, score=score, threshold=None)
+
     def calibration(self) -> Calibration | None:
         with self._transactions.reading() as connection:
             row = connection.execute(select(*(getattr(CalibrationRow, name) for name in _CALIBRATION))).one_or_none()
@@ -77,7 +83,14 @@ class SqliteSettings:
             return encoder_id(connection, encoder)
 
 
-SETTINGS = (GalleryRow.model, GalleryRow.dimension, GalleryRow.codec, GalleryRow.index_kind, GalleryRow.threshold)
+SETTINGS = (
+    GalleryRow.model,
+    GalleryRow.dimension,
+    GalleryRow.codec,
+    GalleryRow.index_kind,
+    GalleryRow.threshold,
+    GalleryRow.score,
+)
 """The columns of `GallerySettings`, in its order."""
 
 

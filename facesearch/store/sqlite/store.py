@@ -20,6 +20,7 @@ from facesearch.store.sqlite import schema
 from facesearch.store.sqlite.audit import SqliteAudit
 from facesearch.store.sqlite.checksums import damaged_rows
 from facesearch.store.sqlite.codebooks import SqliteCodebooks
+from facesearch.store.sqlite.cohort import SqliteCohort
 from facesearch.store.sqlite.connection import BUSY_SECONDS, file_engine, in_plain_words, memory_engine
 from facesearch.store.sqlite.identities import SqliteIdentities
 from facesearch.store.sqlite.index_state import SqliteIndexState
@@ -93,6 +94,7 @@ class SqliteStore:
         self.templates = SqliteTemplates(self.transactions)
         self.recoding = SqliteRecoding(self.transactions)
         self.codebooks = SqliteCodebooks(self.transactions)
+        self.cohort = SqliteCohort(self.transactions)
         self.index_state = SqliteIndexState(self.transactions)
         self.audit = SqliteAudit(self.transactions)
 

@@ -1,0 +1,44 @@
+"""The role of the cohort: people who are not enrolled, whom probes are compared with."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+import numpy.typing as npt
+from sqlalchemy import delete, select
+
+from facesearch.errors import StoreError
+from facesearch.store.records import Cohort
+from facesearch.store.sqlite.checksums import insert_row, is_sound, next_id, require_sound
+from facesearch.store.sqlite.models import CohortRow
+from facesearch.store.sqlite.transactions import Transactions
+
+
+class SqliteCohort:
+    """See `facesearch.store.roles.CohortRole`."""
+
+    def __init__(self, transactions: Transactions) -> None:
+        self._transactions = transactions
+
+    def read(self) -> Cohort | None:
+        wanted = select(is_sound(CohortRow), CohortRow.id, CohortRow.faces, CohortRow.source, CohortRow.content)
+        with self._transactions.reading() as connection:
+            row = connection.execute(wanted.order_by(CohortRow.id.desc()).limit(1)).one_or_none()
+        if row is None:
+            return None
+        sound, number, faces, source, content = row
+        require_sound(CohortRow, sound, number)
+        values = np.frombuffer(content, "<f2")
+        if faces < 1 or values.size % faces:
+            raise StoreError(f"the cohort of {faces} faces has {len(content)} bytes; restore a backup")
+        return Cohort(number, values.reshape(faces, -1).astype(np.float32), source)
+
+    def replace(self, templates: npt.NDArray[np.float32], source: str) -> None:
+        with self._transactions.writing() as connection:
+            number = next_id(connection, CohortRow)
+            connection.execute(delete(CohortRow))
+            if len(templates):
+                content = np.ascontiguousarray(templates, "<f2").tobytes()
+                row = {"id": number, "faces": len(templates), "source": source, "content": content}
+                insert_row(connection, CohortRow, {**row, "created_at": int(time.time())})
