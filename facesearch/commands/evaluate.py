@@ -27,6 +27,8 @@ EXAMPLES = """
 
     facesearch evaluate lfw/ --protocol pairs --encoder edgeface-xs:fp32 --encoder edgeface-xs:int8
 
+    facesearch evaluate strangers/ --protocol false-match --layout photos --groups people.csv
+
     facesearch evaluate celeba/ --layout celeba --limit 20000 --index pq64 --codec-training other-people/
 """
 
@@ -39,7 +41,8 @@ def evaluate(
     protocol: Annotated[
         str,
         typer.Option(
-            "--protocol", help="leave-one-out, gallery-probe, open-set, pairs, or cross-precision (FP32 against INT8)."
+            "--protocol",
+            help="leave-one-out, gallery-probe, open-set, pairs, false-match, or cross-precision (FP32 against INT8).",
         ),
     ] = "leave-one-out",
     encoder: Annotated[
@@ -53,13 +56,25 @@ def evaluate(
         typer.Option("--index", help="Kind of index; repeatable. Default: flat.", show_default=False, metavar="KIND"),
     ] = None,
     layout: Annotated[
-        str, typer.Option("--layout", help="folders (IDENTITY/IMAGE), or celeba (with identity_CelebA.txt).")
+        str,
+        typer.Option(
+            "--layout",
+            help="folders (IDENTITY/IMAGE), celeba (with identity_CelebA.txt), or photos (each of another person).",
+        ),
     ] = "folders",
     pairs: Annotated[
         Path | None,
         typer.Option(
             "--pairs",
             help="List for --protocol pairs: LFW's pairs.txt, or CSV. Default: DIR/pairs.txt.",
+            show_default=False,
+        ),
+    ] = None,
+    groups: Annotated[
+        Path | None,
+        typer.Option(
+            "--groups",
+            help="CSV for --protocol false-match: path, and labels such as age. Default: UTKFace's file names.",
             show_default=False,
         ),
     ] = None,
@@ -113,6 +128,7 @@ def evaluate(
         layout=layout,
         aligned=aligned,
         pairs=pairs,
+        groups=groups,
         min_images=min_images,
         limit=limit,
         pipeline=PipelineSpec(min_face=min_face),

@@ -1,10 +1,11 @@
 """Data sets: which photo is of whom, by layout, and what a folder holds.
 
-Two layouts are read:
+Three layouts are read:
 
 - `folders`: `<identity>/<image>`, as LFW and VGGFace2 have it. Where the folder holds only parts such as `train` and
   `test`, each with people in it (VGGFace2), the people of all parts are taken.
 - `celeba`: `img_align_celeba/` with `identity_CelebA.txt` beside it, a line `<file name> <number>` per photo.
+- `photos`: photos in any folders, every one of another person, as UTKFace.
 """
 
 from __future__ import annotations
@@ -21,9 +22,9 @@ from facesearch.errors import UnreadableImageError, UsageError
 from facesearch.evaluation.results import DatasetFacts
 from facesearch.photos.decoding import read_bytes, sha256
 from facesearch.photos.photo import composed
-from facesearch.photos.sources import from_paths
+from facesearch.photos.sources import from_paths, photos_within
 
-LAYOUTS = ("folders", "celeba")
+LAYOUTS = ("folders", "celeba", "photos")
 CELEBA_LIST = "identity_CelebA.txt"
 _CELEBA_FOLDERS = ("img_align_celeba", "img_celeba", "images")
 _PARTS = frozenset({"train", "test", "val", "valid", "validation"})
@@ -95,7 +96,8 @@ def read_dataset(
         raise UsageError(f"no layout is named '{layout}'; there are: {', '.join(LAYOUTS)}")
     if not folder.is_dir():
         raise UsageError(f"{folder}: no such folder")
-    labelled = _celeba(folder) if layout == "celeba" else _folders(folder)
+    readers = {"folders": _folders, "celeba": _celeba, "photos": _photos}
+    labelled = readers[layout](folder)
     if not labelled:
         raise UsageError(f"{folder} holds no images of people: lay them out as {folder.name}/<identity>/<image>")
     ordered = sorted(labelled, key=lambda entry: (entry[1], entry[0]))
@@ -128,6 +130,11 @@ def _folders(folder: Path) -> list[tuple[str, str]]:
     return [
         (os.path.relpath(photo.path, folder), photo.identity) for root in roots for photo in from_paths([root]).photos
     ]
+
+
+def _photos(folder: Path) -> list[tuple[str, str]]:
+    paths = [os.path.relpath(path, folder) for path in photos_within(folder)]
+    return [(path, path) for path in paths]
 
 
 def _celeba(folder: Path) -> list[tuple[str, str]]:

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
+from facesearch.encoders.background import Background
 from facesearch.evaluation import metrics, statistics
 from facesearch.evaluation.datasets import Dataset
 from facesearch.evaluation.extraction import DatasetTemplates
 from facesearch.evaluation.protocols import Plan
-from facesearch.evaluation.results import DetPoint, HardError, Interval, OperatingPoint, Paired, RankRate
+from facesearch.evaluation.results import Decided, DetPoint, HardError, Interval, OperatingPoint, Paired, RankRate
 from facesearch.evaluation.searching import Filled, GalleryTemplates, Probes, Searches, search
 from facesearch.evaluation.statistics import Resamples
+from facesearch.gallery.scoring import COSINE, NORMALISED, penalties
 
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
+Floats = npt.NDArray[np.float32]
 
 RANKS = (1, 5, 10, 20, 50)
 FPIRS = (0.1, 0.01, 0.003, 0.001)
@@ -56,6 +60,8 @@ class Identified:
     fpir_floor: float | None
     operating_points: tuple[OperatingPoint, ...]
     det: tuple[DetPoint, ...]
+    normalised_points: tuple[OperatingPoint, ...]
+    decided: tuple[Decided, ...]
 
 
 def run_searches(plan: Plan, enrolled: Enrolled, filled: Filled, templates: DatasetTemplates) -> Found:
@@ -72,7 +78,27 @@ def run_searches(plan: Plan, enrolled: Enrolled, filled: Filled, templates: Data
     )
 
 
-def identified(plan: Plan, found: Found) -> Identified:
+@dataclass(frozen=True, slots=True)
+class Deciding:
+    """How an encoder's candidates are decided on: its default threshold, and its background for normalised scores."""
+
+    threshold: float
+    background: Background | None
+
+    def scores(self) -> dict[str, Callable[[Searches], Floats]]:
+        """Of each score its name, and how the first candidate's (m,) follows from searches."""
+        ways: dict[str, Callable[[Searches], Floats]] = {COSINE: lambda searches: searches.score}
+        if self.background is not None:
+            ways[NORMALISED] = self._normalised
+        return ways
+
+    def _normalised(self, searches: Searches) -> Floats:
+        assert self.background is not None  # noqa: S101 - for the type checker
+        taken = penalties(searches.nearest[:, 1:], searches.others, self.background)
+        return np.asarray(searches.score - taken, np.float32)
+
+
+def identified(plan: Plan, found: Found, deciding: Deciding) -> Identified:
     """Rates with their intervals."""
     mated, owners = found.mated, owners_of(plan.identity[plan.mated])
     people = int(owners.max()) + 1
@@ -86,13 +112,39 @@ def identified(plan: Plan, found: Found) -> Identified:
         fpir_floor=None,
         operating_points=(),
         det=(),
+        normalised_points=(),
+        decided=tuple(_decided(found, name, way, deciding.threshold) for name, way in deciding.scores().items()),
     )
-    return _with_open_set(plan, found, row) if len(plan.non_mated) else row
+    return _with_open_set(plan, found, row, deciding) if len(plan.non_mated) else row
 
 
-def _with_open_set(plan: Plan, found: Found, row: Identified) -> Identified:
+def _decided(found: Found, name: str, score: Callable[[Searches], Floats], threshold: float) -> Decided:
+    foreign = score(found.non_mated)
+    fpir = metrics.share_at_or_above(foreign, threshold) if len(foreign) else None
+    fnir = metrics.false_negative_rate(score(found.mated), found.mated.first, threshold)
+    return Decided(name, threshold, fpir, fnir)
+
+
+def _with_open_set(plan: Plan, found: Found, row: Identified, deciding: Deciding) -> Identified:
+    points = {
+        name: _operating_points(plan, found.mated.first, score(found.mated), score(found.non_mated))
+        for name, score in deciding.scores().items()
+    }
     mated, foreign = found.mated, found.non_mated.score
-    right = np.where(mated.first, mated.score, -np.inf).astype(np.float32)
+    return replace(
+        row,
+        non_mated=len(foreign),
+        fpir_floor=metrics.fpir_floor(len(foreign)),
+        operating_points=points[COSINE],
+        det=metrics.det(mated.score, mated.first, foreign),
+        normalised_points=points.get(NORMALISED, ()),
+    )
+
+
+def _operating_points(plan: Plan, first: Bools, mated: Floats, foreign: Floats) -> tuple[OperatingPoint, ...]:
+    """FNIR at each FPIR. first, mated: whether the first candidate of mated searches (m,) is right, and its score;
+    foreign: that of non-mated searches."""
+    right = np.where(first, mated, -np.inf).astype(np.float32)
     floor = metrics.fpir_floor(len(foreign))
     possible = [rate for rate in FPIRS if rate >= floor]
     intervals = statistics.fnir_intervals(
@@ -109,11 +161,10 @@ def _with_open_set(plan: Plan, found: Found, row: Identified) -> Identified:
             points.append(OperatingPoint(rate, None, None, None, None))
             continue
         threshold = metrics.threshold_at(foreign, rate)
-        fnir = metrics.false_negative_rate(mated.score, mated.first, threshold)
+        fnir = metrics.false_negative_rate(mated, first, threshold)
         observed = metrics.share_at_or_above(foreign, threshold)
         points.append(OperatingPoint(rate, threshold, fnir, spans[rate], observed))
-    curve = metrics.det(mated.score, mated.first, foreign)
-    return replace(row, non_mated=len(foreign), fpir_floor=floor, operating_points=tuple(points), det=curve)
+    return tuple(points)
 
 
 def against(baseline: str, plan: Plan, before: Bools, after: Bools) -> Paired:

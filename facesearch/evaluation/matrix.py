@@ -13,7 +13,8 @@ from facesearch.errors import UsageError
 from facesearch.evaluation import codec_training
 from facesearch.evaluation.datasets import Dataset, read_dataset
 from facesearch.evaluation.extraction import DatasetTemplates, Stage, check_encoders, no_stage, templates
-from facesearch.evaluation.matrix_rows import Matrix, Training, identification_rows, pair_rows
+from facesearch.evaluation.groups import Group, from_file_names, from_list
+from facesearch.evaluation.matrix_rows import Matrix, Training, false_match_rows, identification_rows, pair_rows
 from facesearch.evaluation.pairs import read_pairs
 from facesearch.evaluation.protocols import PROTOCOLS, plan
 from facesearch.evaluation.results import Failure, Row, Run, new_run_id
@@ -27,9 +28,10 @@ class Request:
     """What is to be evaluated.
 
     aligned: the images are crops of this kind. pairs: a list of pairs, for the protocol of that name. limit: the first
-    so many images, of a list of pairs so many pairs. codec_training: photos of other people, for kinds that learn;
-    without it they learn from the gallery, and the rows say so. time_again: measure encoders even where times are kept.
-    command: what the run is recorded under.
+    so many images, of a list of pairs so many pairs. groups: a list of the groups that people belong to, for the
+    protocol false-match; without it, file names are looked at. codec_training: photos of other people, for kinds that
+    learn; without it they learn from the gallery, and the rows say so. time_again: measure encoders even where times
+    are kept. command: what the run is recorded under.
     """
 
     folder: Path
@@ -41,6 +43,7 @@ class Request:
     pairs: Path | None = None
     min_images: int = 2
     limit: int | None = None
+    groups: Path | None = None
     pipeline: PipelineSpec = USUAL
     codec_training: Path | None = None
     time_again: bool = False
@@ -67,6 +70,7 @@ def evaluate(request: Request, stage: Stage = no_stage) -> Run:
         searches = plan("leave-one-out", identities, min_images=request.min_images) if repeated else None
     else:
         searches = plan(request.protocol, identities, min_images=request.min_images, seed=SEED)
+    groups = _groups(request, [sample.path for sample in dataset.samples])
     baselines = {model: base for model in {spec.model: None for spec in specs} if (base := _baseline(model, specs))}
     all_specs = list(dict.fromkeys([*specs, *baselines.values()]))
     held = templates(dataset, all_specs, aligned=request.aligned, pipeline=request.pipeline, stage=stage)
@@ -89,7 +93,9 @@ def evaluate(request: Request, stage: Stage = no_stage) -> Run:
         def done() -> None:
             progress(len(rows) + 1, total)
 
-        if searches is not None and not pairs:
+        if searches is not None and request.protocol == "false-match":
+            found = false_match_rows(matrix, searches, groups, specs, done)
+        elif searches is not None and not pairs:
             found = identification_rows(matrix, searches, combined, done)
         else:
             found = pair_rows(matrix, pairs, searches, specs, done)
@@ -116,6 +122,8 @@ def _checked(request: Request) -> list[EncoderSpec]:
         raise UsageError(f"no protocol is named '{request.protocol}'; there are: {', '.join(PROTOCOLS)}")
     if request.pairs is not None and request.protocol != "pairs":
         raise UsageError(f"--pairs goes with --protocol pairs, not with {request.protocol}")
+    if request.groups is not None and request.protocol != "false-match":
+        raise UsageError(f"--groups goes with --protocol false-match, not with {request.protocol}")
     if request.limit is not None and request.limit < 1:
         raise UsageError(f"--limit is {request.limit}: at least 1 is needed")
     specs = check_encoders(request.encoders, request.aligned)
@@ -126,6 +134,12 @@ def _checked(request: Request) -> list[EncoderSpec]:
             f"--encoder {DEFAULT_MODEL}:fp32 --encoder {DEFAULT_MODEL}:int8"
         )
     return specs
+
+
+def _groups(request: Request, paths: Sequence[str]) -> tuple[Group, ...]:
+    if request.protocol != "false-match":
+        return ()
+    return from_file_names(paths) if request.groups is None else from_list(request.groups, paths)
 
 
 def _combined(protocol: str, specs: Sequence[EncoderSpec]) -> list[tuple[EncoderSpec, EncoderSpec]]:

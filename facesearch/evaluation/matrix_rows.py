@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from facesearch.encoders import EncoderSpec
+from facesearch.encoders import EncoderSpec, find_model
 from facesearch.evaluation import codec_training, metrics
 from facesearch.evaluation.datasets import Dataset
 from facesearch.evaluation.extraction import DatasetTemplates
-from facesearch.evaluation.identification import Enrolled, against, hardest_errors, identified, owners_of, run_searches
+from facesearch.evaluation.false_matches import false_matches
+from facesearch.evaluation.groups import Group
+from facesearch.evaluation.identification import (
+    Deciding,
+    Enrolled,
+    against,
+    hardest_errors,
+    identified,
+    owners_of,
+    run_searches,
+)
 from facesearch.evaluation.pairs import Pair
 from facesearch.evaluation.protocols import Plan
 from facesearch.evaluation.results import DatasetFacts, Row, TemplateFidelity
@@ -77,7 +87,7 @@ def identification_rows(
         enrolled = Enrolled.of(plan, of_gallery)
         for kind, cell in _cells(matrix, spec, enrolled.gallery, of_probes.values[of_probes.found]).items():
             found = run_searches(plan, enrolled, cell.filled, of_probes)
-            figures = identified(plan, found)
+            figures = identified(plan, found, _deciding(spec))
             base = matrix.baselines.get(spec.model)
             change = None
             if base is not None:
@@ -97,6 +107,8 @@ def identification_rows(
                 fpir_floor=figures.fpir_floor,
                 operating_points=figures.operating_points,
                 det=figures.det,
+                normalised_points=figures.normalised_points,
+                decided=figures.decided,
                 hardest=hardest_errors(matrix.dataset, plan, enrolled, found.mated),
             )
             done()
@@ -146,7 +158,7 @@ def pair_rows(
             delta = None
             if plan is not None:
                 found = run_searches(plan, enrolled, cell.filled, templates)
-                figures = identified(plan, found)
+                figures = identified(plan, found, _deciding(spec))
                 first = before[spec.model][1] if base else None
                 delta = against("", plan, first, found.mated.first).delta if first is not None else None
             yield Row(
@@ -162,9 +174,44 @@ def pair_rows(
                 accuracy_std=float(np.std(per_fold)),
                 accuracy_ci=share_interval(resamples.means(right.astype(np.float64), owners), int(owners.max()) + 1),
                 accept_rates=metrics.accept_rates(similarity, mated, FARS),
+                decided=figures.decided if figures else (),
                 hardest=hardest_errors(matrix.dataset, plan, enrolled, found.mated) if plan and found else (),
             )
             done()
+
+
+def false_match_rows(
+    matrix: Matrix, plan: Plan, groups: Sequence[Group], specs: Sequence[EncoderSpec], done: Callable[[], None]
+) -> Iterator[Row]:
+    """A row per kind and encoder: every photo against those of all others, as the kind stores them."""
+    for spec in specs:
+        templates, deciding = matrix.templates[spec], _deciding(spec)
+        enrolled = Enrolled.of(plan, templates)
+        held = [replace(group, members=group.members[enrolled.places]) for group in groups]
+        for kind, cell in _cells(matrix, spec, enrolled.gallery, enrolled.gallery.vectors).items():
+            yield Row(
+                **_common(matrix, spec, kind, cell, enrolled),
+                probes=0,
+                top1=None,
+                top1_ci=None,
+                top1_ceiling=None,
+                top1_delta_vs_fp32=None,
+                non_mated=len(plan.non_mated),
+                groups=false_matches(
+                    enrolled.gallery.vectors,
+                    cell.filled.stored,
+                    enrolled.gallery.identity,
+                    held,
+                    deciding.threshold,
+                    deciding.background,
+                ),
+            )
+            done()
+
+
+def _deciding(spec: EncoderSpec) -> Deciding:
+    model = find_model(spec.model)
+    return Deciding(model.threshold, model.background)
 
 
 def _everything(dataset: Dataset) -> Plan:

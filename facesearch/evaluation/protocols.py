@@ -4,6 +4,7 @@
 - `gallery-probe`: the first image of each person is enrolled, the others are probes; closed set.
 - `open-set`: half of the people, drawn by a fixed seed, are never enrolled, and all their images are non-mated
   searches; of the others the first image is enrolled and the rest are mated searches.
+- `false-match`: every image against all of other people; nobody is searched for.
 - `cross-precision`: leave-one-out with gallery and probes of different precision; `pairs`: see `pairs`.
 
 An image without a template is a failure to enrol. As a probe it is a miss; where it should have been enrolled, all
@@ -22,7 +23,7 @@ from facesearch.errors import UsageError
 
 Ints = npt.NDArray[np.int64]
 
-PROTOCOLS = ("leave-one-out", "gallery-probe", "open-set", "pairs", "cross-precision")
+PROTOCOLS = ("leave-one-out", "gallery-probe", "open-set", "pairs", "cross-precision", "false-match")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,6 +52,11 @@ def plan(protocol: str, identities: Sequence[str], *, min_images: int = 2, seed:
         raise UsageError(f"--min-images is {min_images}: at least 1 is needed")
     names, identity = np.unique(np.array(identities, dtype=object).astype(str), return_inverse=True)
     counts = np.bincount(identity, minlength=len(names))
+    if protocol == "false-match":
+        if len(names) < 2:
+            raise UsageError("the data set has only one person: false-match compares people with each other")
+        everyone = np.arange(len(identity))
+        return Plan(identity, everyone, np.zeros(0, np.int64), everyone, True, 0.0)
     if protocol in ("leave-one-out", "cross-precision"):
         found = _leave_one_out(identity, counts, min_images)
     elif protocol == "gallery-probe":

@@ -60,6 +60,33 @@ class OperatingPoint:
 
 
 @dataclass(frozen=True, slots=True)
+class Decided:
+    """What deciding by a score ("cosine", "normalised") at the encoder's default threshold gives: FPIR over non-mated
+    searches, FNIR over mated ones; None where there were none."""
+
+    score: str
+    threshold: float
+    fpir: float | None
+    fnir: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class GroupRate:
+    """FMR at the encoder's default threshold, by cosine and by normalised score, among the photos of one group.
+
+    label, value: as in "age", "0-4"; label "all" for all photos. pairs: how many of two people were compared.
+    fmr_normalised: None where scores of the encoder cannot be normalised.
+    """
+
+    label: str
+    value: str
+    photos: int
+    pairs: int
+    fmr: float
+    fmr_normalised: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class AcceptRate:
     """TAR where FAR is held at `far`, over pairs; None where too few impostor pairs can show so small a rate."""
 
@@ -138,6 +165,9 @@ class Row:
     was built. codec_training: what the kind learnt from ("" where it learns nothing).
     fpir_floor: the least FPIR that so many non-mated searches can show (3 / non_mated).
     probe_encoder: of the probes, where it is not the gallery's (protocol cross-precision).
+    operating_points and det are by cosine, normalised_points by normalised scores (facesearch.gallery.scoring); empty
+    where scores of the encoder cannot be normalised. decided: at the default threshold, by either score.
+    groups: false match rates, of the protocol false-match.
     """
 
     dataset: str
@@ -183,6 +213,9 @@ class Row:
     accuracy_ci: Interval | None = None
     accept_rates: tuple[AcceptRate, ...] = ()
     hardest: tuple[HardError, ...] = ()
+    normalised_points: tuple[OperatingPoint, ...] = ()
+    decided: tuple[Decided, ...] = ()
+    groups: tuple[GroupRate, ...] = ()
 
     def document(self, *, curves: bool = True) -> dict[str, Any]:
         """The row for `--json`; without `curves`, leave out CMC, DET, histograms and the hardest errors."""
@@ -197,6 +230,13 @@ class Row:
             document["fnir_at_fpir"] = {f"{point.fpir:g}": point.fnir for point in points}
             document["fnir_ci_at_fpir"] = {f"{point.fpir:g}": point.fnir_ci for point in points}
             document["thresholds"] = {f"{point.fpir:g}": point.threshold for point in points}
+        if self.normalised_points:
+            points = self.normalised_points
+            document["normalised"] = {
+                "fnir_at_fpir": {f"{point.fpir:g}": point.fnir for point in points},
+                "fnir_ci_at_fpir": {f"{point.fpir:g}": point.fnir_ci for point in points},
+                "thresholds": {f"{point.fpir:g}": point.threshold for point in points},
+            }
         if self.accept_rates:
             document["tar_at_far"] = {f"{rate.far:g}": rate.tar for rate in self.accept_rates}
             document["thresholds"] = {f"{rate.far:g}": rate.threshold for rate in self.accept_rates}

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from facesearch.evaluation import result_cache
+from facesearch.gallery.scoring import DEPTH
 from indexes import VectorIndex, parse_kind
 from indexes.threads import threads
 
@@ -25,6 +26,7 @@ _BLOCK = 1024  # probes at once
 _AGREE = 1e-3  # cosine
 _DEPTH = 200  # candidates asked of a kind that does not look at every vector
 _PATIENCE, _FEWEST_ROUNDS = 1.0, 15  # seconds of timing, but at least so many queries of each kind
+_KEPT = ("rank", "row", "score", "right", "nearest")  # of `Searches`
 _QUERY_DEPTH = 20  # templates that `facesearch query` asks for to name five people
 
 
@@ -56,12 +58,16 @@ class Searches:
 
     rank: of the right identity among identities, 0 where it is not there. row, score: of the first candidate; −1 and
     −inf where there is none. right: similarity of the best template of the right identity, −inf where there is none.
+    nearest: (m, `DEPTH`) of the most alike people, best first, −inf where there are fewer. others: how many templates
+    a probe is compared with but one.
     """
 
     rank: Ints
     row: Ints
     score: Floats
     right: Floats
+    nearest: Floats
+    others: int
 
     @property
     def first(self) -> npt.NDArray[np.bool_]:
@@ -95,11 +101,12 @@ def search(filled: Filled, gallery: GalleryTemplates, probes: Probes) -> Searche
         return _by_search(filled.index, gallery, probes)
     key = _key(filled.stored, gallery, probes)
     if known := result_cache.read(key):
-        return Searches(known["rank"], known["row"], known["score"], known["right"])
+        kept = known["rank"], known["row"], known["score"], known["right"], known["nearest"]
+        return Searches(*kept, others=_others(gallery, probes))
     started = time.perf_counter()
     found = _by_product(filled.stored, gallery, probes)
     if time.perf_counter() - started > result_cache.WORTH_KEEPING:
-        result_cache.write(key, {"rank": found.rank, "row": found.row, "score": found.score, "right": found.right})
+        result_cache.write(key, {name: getattr(found, name) for name in _KEPT})
     return found
 
 
@@ -127,7 +134,7 @@ def search_times(indexes: Sequence[VectorIndex], probes: Floats, rounds: int) ->
 def _key(stored: Floats, gallery: GalleryTemplates, probes: Probes) -> str:
     """What the answers of an exhaustive search depend on."""
     parts = (stored, gallery.identity, probes.vectors, probes.identity, probes.own, probes.found)
-    return result_cache.key_of(f"searches 1, numpy {np.__version__}", *parts)
+    return result_cache.key_of(f"searches 2, numpy {np.__version__}", *parts)
 
 
 def _agrees(filled: Filled, queries: Floats) -> bool:
@@ -138,8 +145,7 @@ def _agrees(filled: Filled, queries: Floats) -> bool:
 
 
 def _by_product(stored: Floats, gallery: GalleryTemplates, probes: Probes) -> Searches:
-    m = len(probes.vectors)
-    found = _nothing(m)
+    found = _nothing(gallery, probes)
     if not len(stored):
         return found
     people, starts = np.unique(gallery.identity, return_index=True)  # rows of one person stand together
@@ -153,8 +159,11 @@ def _by_product(stored: Floats, gallery: GalleryTemplates, probes: Probes) -> Se
         scores[np.flatnonzero(own >= 0), own[own >= 0]] = -np.inf
         rows = scores.argmax(axis=1)  # the lowest of equals
         found.row[block], found.score[block] = rows, np.take_along_axis(scores, rows[:, None], 1)[:, 0]
+        of_people = np.maximum.reduceat(scores, starts, axis=1)  # (b, people)
+        depth = min(DEPTH, len(people))
+        found.nearest[block, :depth] = -np.sort(np.partition(-of_people, depth - 1, axis=1)[:, :depth], axis=1)
         mated = np.flatnonzero(enrolled[block])
-        best = np.maximum.reduceat(scores[mated], starts, axis=1)  # (b', people)
+        best = of_people[mated]  # (b', people)
         mine = person[block[mated]]
         right = np.take_along_axis(best, mine[:, None], 1)  # (b', 1)
         before = (best > right).sum(axis=1)
@@ -166,7 +175,7 @@ def _by_product(stored: Floats, gallery: GalleryTemplates, probes: Probes) -> Se
 
 
 def _by_search(index: VectorIndex, gallery: GalleryTemplates, probes: Probes) -> Searches:
-    found = _nothing(len(probes.vectors))
+    found = _nothing(gallery, probes)
     ready = np.flatnonzero(probes.found)
     depth = min(_DEPTH, len(index))
     for start in range(0, len(ready) if depth else 0, _BLOCK):
@@ -179,6 +188,8 @@ def _by_search(index: VectorIndex, gallery: GalleryTemplates, probes: Probes) ->
                 continue
             found.row[probe], found.score[probe] = mine[0], similarity[0]
             owners = gallery.identity[mine]
+            first = np.sort(np.unique(owners, return_index=True)[1])[:DEPTH]  # of each person, best first
+            found.nearest[probe, : len(first)] = similarity[first]
             right = np.flatnonzero(owners == probes.identity[probe])
             if len(right):
                 found.right[probe] = similarity[right[0]]
@@ -186,6 +197,15 @@ def _by_search(index: VectorIndex, gallery: GalleryTemplates, probes: Probes) ->
     return found
 
 
-def _nothing(m: int) -> Searches:
+def _nothing(gallery: GalleryTemplates, probes: Probes) -> Searches:
+    m = len(probes.vectors)
     none = np.full(m, -np.inf, np.float32)
-    return Searches(np.zeros(m, np.int64), np.full(m, -1, np.int64), none, none.copy())
+    nearest = np.full((m, DEPTH), -np.inf, np.float32)
+    return Searches(
+        np.zeros(m, np.int64), np.full(m, -1, np.int64), none, none.copy(), nearest, _others(gallery, probes)
+    )
+
+
+def _others(gallery: GalleryTemplates, probes: Probes) -> int:
+    left_out = bool((probes.own >= 0).any())
+    return len(gallery.vectors) - 1 - left_out

@@ -138,7 +138,13 @@ def _accuracy_columns(rows: Sequence[Row]) -> list[Column]:
             ]
         case "open-set":
             fpirs = _distinct(point.fpir for row in rows for point in row.operating_points)
-            return [*(column for fpir in fpirs for column in _fnir_columns(fpir)), *_top1(levels=(2, 2))]
+            return [
+                *(column for fpir in fpirs for column in _fnir_columns(fpir)),
+                *_decided_columns(),
+                *_top1(levels=(2, 2)),
+            ]
+        case "false-match":
+            return _group_columns(rows)
         case _:
             ranks = _distinct(point.rank for row in rows for point in row.cmc if point.rank in (5, 10))
             return [*_top1(), *(_rank_column(rank) for rank in reversed(ranks))]
@@ -172,7 +178,7 @@ def _rate(
     )
 
 
-def _fnir_columns(fpir: float) -> tuple[Column, Column]:
+def _fnir_columns(fpir: float) -> tuple[Column, Column, Column]:
     def value(row: Row) -> float | None:
         point = operating_point(row, fpir)
         return point.fnir if point else None
@@ -181,10 +187,65 @@ def _fnir_columns(fpir: float) -> tuple[Column, Column]:
         point = operating_point(row, fpir)
         return point.fnir_ci if point else None
 
+    def by_normalised(row: Row) -> float | None:
+        return next((point.fnir for point in row.normalised_points if point.fpir == fpir), None)
+
     meaning = f"enrolled people missed at FPIR {fpir:g}"
     shown = fpir == _SHOWN_FPIR
     rate, spread = _rate(f"FNIR@{fpir:g} %", meaning, value, interval, levels=(0, 0) if shown else (1, 2))
-    return replace(rate, kept=shown), spread
+    normalised = _share(
+        f"norm. @{fpir:g} %", f"{meaning}, by normalised scores", by_normalised, level=0 if shown else 1
+    )
+    return replace(rate, kept=shown), spread, normalised
+
+
+def _decided_columns() -> list[Column]:
+    """FPIR and FNIR at the default threshold, by each score."""
+
+    def of(score: str, rate: str) -> Callable[[Row], float | None]:
+        def value(row: Row) -> float | None:
+            return next((getattr(each, rate) for each in row.decided if each.score == score), None)
+
+        return value
+
+    columns = []
+    for score, short in (("cosine", "cosine"), ("normalised", "norm.")):
+        meaning = f"at the encoder's default threshold, by {score} scores"
+        columns += [
+            _share(f"FPIR {short} %", f"strangers taken for somebody {meaning}", of(score, "fpir"), level=2),
+            _share(f"FNIR {short} %", f"enrolled people missed {meaning}", of(score, "fnir"), level=2),
+        ]
+    return columns
+
+
+def _group_columns(rows: Sequence[Row]) -> list[Column]:
+    """False match rates, in total and within each group, by either score."""
+
+    def of(label: str, value: str, rate: str) -> Callable[[Row], float | None]:
+        def found(row: Row) -> float | None:
+            same = (group for group in row.groups if (group.label, group.value) == (label, value))
+            return next((getattr(group, rate) for group in same), None)
+
+        return found
+
+    columns = []
+    for label, value in dict.fromkeys((group.label, group.value) for row in rows for group in row.groups):
+        name = f"{label} {value}".strip()
+        meaning = f"comparisons of two people that match at the default threshold, {name}"
+        columns += [
+            _share(f"{name} %", meaning, of(label, value, "fmr"), decimals=3),
+            _share(
+                f"{name}, norm. %", f"{meaning}, by normalised scores", of(label, value, "fmr_normalised"), decimals=3
+            ),
+        ]
+    return columns
+
+
+def _share(
+    title: str, meaning: str, value: Callable[[Row], float | None], *, level: int = 0, decimals: int = 2
+) -> Column:
+    """A rate in percent without an interval."""
+    return Column(title, meaning, value, lambda row: figures.percent(value(row) or 0.0, decimals), level=level)
 
 
 def _tar_column(far: float) -> Column:

@@ -23,6 +23,8 @@ MEANINGS = {
     "open-set": "Half of the people are not enrolled. FNIR: enrolled people missed. FPIR: strangers taken for somebody "
     "else. Each threshold trades one for the other.",
     "pairs": "Two photos: the same person or not? Threshold chosen on nine tenths, measured on the tenth, in turn.",
+    "false-match": "Every image is compared with those of all other people, in total and within groups: how often two "
+    "people match at the encoder's default threshold.",
     "cross-precision": "The gallery is enrolled with one precision of a model and searched with another.",
 }
 

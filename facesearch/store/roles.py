@@ -62,7 +62,7 @@ class SettingsRole(Protocol):
         ...
 
     def set_score(self, score: str) -> None:
-        """Change what is compared with the threshold. A threshold set for another score goes: the encoder's own holds."""
+        """Change what is compared with the threshold; one that was set for another score goes."""
         ...
 
     def calibration(self) -> Calibration | None:

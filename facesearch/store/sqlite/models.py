@@ -156,7 +156,7 @@ class GalleryRow(Checked, Base):
 
 
 class CohortRow(Checked, Base):
-    """Templates of people who are not enrolled, to compare probes with; at most one row. `content`: float16, in order."""
+    """Templates of people who are not enrolled, to compare probes with; at most one row. content: float16."""
 
     __tablename__ = "cohorts"
     __table_args__ = _NEVER_REUSED

@@ -1,0 +1,94 @@
+"""Protocol `false-match`: every photo against all photos of other people, in total and within groups.
+
+FMR is the share of comparisons of two people whose score reaches the encoder's threshold; within a group, both are of
+it. All photos are the gallery, and each in turn is the probe, so that normalised scores have the others to compare
+with. Comparisons above a cosine of 0.999 are the same photo twice and are left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from facesearch.encoders.background import NEAREST, Background
+from facesearch.evaluation.groups import Group
+from facesearch.evaluation.results import GroupRate
+from facesearch.gallery.scoring import DEPTH, penalties
+
+Floats = npt.NDArray[np.float32]
+Ints = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
+
+_SAME_PHOTO = 0.999
+_BLOCK = 512  # probes at once
+
+
+def false_matches(
+    probes: Floats,
+    stored: Floats,
+    identity: Ints,
+    groups: Sequence[Group],
+    threshold: float,
+    background: Background | None,
+) -> tuple[GroupRate, ...]:
+    """Rates of all comparisons (label "all") and within each group.
+
+    probes, stored: templates (n, d) as computed and as the gallery holds them. identity: (n,) whose each is, rows of
+    one person together. background: None where scores cannot be normalised.
+    """
+    n = len(probes)
+    everyone = Group("all", "", np.ones(n, np.bool_))
+    tallies = [(group, np.zeros(3, np.int64)) for group in (everyone, *groups)]
+    for block, compared, cosine, score in _compared(probes, stored, identity, background):
+        matches = (cosine >= threshold, score >= threshold)
+        for group, tally in tallies:
+            rows = group.members[block]
+            inside = compared[rows] & group.members
+            tally += [inside.sum(), *((hit[rows] & inside).sum() for hit in matches)]
+    return tuple(_rate(group, tally, background is not None) for group, tally in tallies)
+
+
+def _rate(group: Group, tally: Ints, normalised: bool) -> GroupRate:
+    """tally: (3,) comparisons, each pair from both sides, and how many match by cosine and by score."""
+    pairs, by_cosine, by_score = (int(count) for count in tally)
+    return GroupRate(
+        group.label,
+        group.value,
+        int(group.members.sum()),
+        pairs // 2,
+        by_cosine / max(pairs, 1),
+        by_score / max(pairs, 1) if normalised else None,
+    )
+
+
+def _compared(
+    probes: Floats, stored: Floats, identity: Ints, background: Background | None
+) -> Iterator[tuple[slice, Bools, Floats, Floats]]:
+    """Per block of probes: which templates are compared with (b, n), and their cosines and normalised scores."""
+    people, starts = np.unique(identity, return_index=True)
+    person = np.searchsorted(people, identity)  # (n,)
+    for start in range(0, len(probes), _BLOCK):
+        block = slice(start, min(start + _BLOCK, len(probes)))
+        cosine = probes[block] @ stored.T
+        compared = (person[block, None] != person) & (cosine <= _SAME_PHOTO)
+        score = cosine
+        if background is not None:
+            masked = np.where(compared, cosine, -np.inf)
+            best = np.maximum.reduceat(masked, starts, axis=1)  # (b, people)
+            score = cosine - _taken(best, len(stored) - 1, background)[:, person]
+        yield block, compared, cosine, score
+
+
+def _taken(best: Floats, others: int, background: Background) -> Floats:
+    """What is taken off for each person as candidate (b, people), from the best similarity to each."""
+    depth = min(DEPTH, best.shape[1])
+    nearest = np.argsort(-best, axis=1, kind="stable")[:, :depth]
+    similarity = np.take_along_axis(best, nearest, 1)
+    far = penalties(similarity[:, :NEAREST], others, background)
+    taken = np.repeat(far[:, None], best.shape[1], axis=1).astype(np.float32)
+    for place in range(depth):
+        near = penalties(np.delete(similarity, place, axis=1), others, background)
+        np.put_along_axis(taken, nearest[:, place : place + 1], near[:, None].astype(np.float32), 1)
+    return taken

@@ -1,0 +1,100 @@
+"""Which group of people a photo belongs to, where that is known: from a list, or from UTKFace's file names."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from facesearch.errors import UsageError
+
+Bools = npt.NDArray[np.bool_]
+
+_AGES = ((0, 4), (5, 9), (10, 17), (18, 39), (40, 59), (60, None))  # years, both included
+_SEXES = ("male", "female")
+_ORIGINS = ("White", "Black", "Asian", "Indian", "other")
+# Zhang, Song, Qi, CVPR 2017: [age]_[gender]_[race]_[date&time].jpg; some names lack the third.
+_UTKFACE = re.compile(r"(\d{1,3})_(?:([01])_)?(?:([0-4])_)?\d{8,}")
+_MOST_VALUES = 20
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Group:
+    """Photos with the same label. label: as in "age"; value: as in "0-4"; members: (n,) of the data set's photos."""
+
+    label: str
+    value: str
+    members: Bools
+
+
+def from_file_names(paths: Sequence[str]) -> tuple[Group, ...]:
+    """Groups by age, sex and origin of UTKFace's photos (n,), as its authors label them; none where no name tells."""
+    labelled: list[dict[str, str]] = []
+    for path in paths:
+        found = _UTKFACE.match(Path(path).name)
+        row: dict[str, str] = {}
+        if found:
+            row["age"] = _age(int(found[1]))
+            if found[2]:
+                row["sex"] = _SEXES[int(found[2])]
+            if found[3]:
+                row["origin"] = _ORIGINS[int(found[3])]
+        labelled.append(row)
+    return _groups(labelled)
+
+
+def from_list(listing: Path, paths: Sequence[str]) -> tuple[Group, ...]:
+    """Groups from a CSV file with a column `path` and one column per label; numbers under `age` become ranges.
+
+    Photos that it does not name belong to no group. Raises `UsageError` where it cannot be read, or names no photo.
+    """
+    try:
+        with listing.open(encoding="utf-8-sig", newline="") as file:
+            rows = list(csv.DictReader(file))
+    except OSError as error:
+        raise UsageError(f"{listing} cannot be read ({(error.strerror or 'error').lower()})") from None
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise UsageError(f"{listing} is not a CSV file in UTF-8 ({error})") from None
+    if not rows or "path" not in rows[0]:
+        raise UsageError(f"{listing} needs a header with a column 'path', and columns of labels")
+    known = {row["path"]: row for row in rows if row["path"]}
+    labelled = [
+        {
+            label: _age(int(value)) if label == "age" and value.isdigit() else value
+            for label, value in known.get(path, {}).items()
+            if label and label != "path" and value
+        }
+        for path in paths
+    ]
+    groups = _groups(labelled)
+    if not groups:
+        raise UsageError(f"{listing} names no photo of the data set with a label: paths are relative to its folder")
+    return groups
+
+
+def _age(years: int) -> str:
+    low, high = next((low, high) for low, high in reversed(_AGES) if years >= low)
+    return f"{low}+" if high is None else f"{low}-{high}"
+
+
+def _groups(labelled: Sequence[dict[str, str]]) -> tuple[Group, ...]:
+    groups = []
+    for label in dict.fromkeys(name for row in labelled for name in row):
+        values = np.array([row.get(label, "") for row in labelled], dtype=object)
+        distinct = sorted({value for value in values if value}, key=_in_order)
+        if len(distinct) > _MOST_VALUES:
+            raise UsageError(
+                f"label '{label}' has {len(distinct)} values; groups of people have at most {_MOST_VALUES}"
+            )
+        groups += [Group(label, value, np.asarray(values == value, np.bool_)) for value in distinct]
+    return tuple(groups)
+
+
+def _in_order(value: str) -> tuple[float, str]:
+    number = re.match(r"\d+", value)
+    return (float(number[0]) if number else np.inf, value)
