@@ -53,7 +53,7 @@ def main() -> int:
             "sha256": hashlib.sha256(text.encode()).hexdigest(),
             "size_bytes": len(text.encode()),
             "licence": LICENCE,
-            "origin": "similarities of portraits of Congress to each other, by each encoder: means and deviations",
+            "origin": "mean similarities of portraits of Congress to each other, by each encoder",
             "rebuild": "python -m scripts.build_backgrounds PORTRAITS",
         }
     )

@@ -56,7 +56,7 @@ def test_the_codebooks_are_of_the_dimension_of_their_encoder_and_much_smaller_th
 
 
 def test_detector_and_encoder_are_small_enough_to_come_with_the_package() -> None:
-    assert sum(asset.size_bytes for asset in manifest().values()) <= 16_000_000
+    assert sum(asset.size_bytes for asset in manifest().values()) <= 17_000_000
     assert manifest()["mobilefacenet"].size_bytes < 2_200_000
 
 

@@ -27,7 +27,7 @@ from facesearch.commands.common import (
     say,
     set_up,
 )
-from facesearch.errors import RejectedImageError, UsageError
+from facesearch.errors import RejectedImageError
 from facesearch.files.locations import default_gallery
 
 if TYPE_CHECKING:
@@ -148,7 +148,7 @@ def verify(
 ) -> None:
     """Do two photos show the same person? Nothing has to be enrolled.
 
-    Where there is a gallery, its encoder, threshold and score are used, else the default encoder and the cosine.
+    Where there is a gallery, its encoder, threshold and people are used, else the default encoder alone.
     """
     set_up(verbose)
     from facesearch.store import DATABASE_NAME
@@ -157,18 +157,19 @@ def verify(
         with open_gallery(gallery, create=False, encoder=encoder, min_face=min_face, device=device) as opened:
             answer = opened.verify(a, b, threshold=threshold, score=score, aligned=aligned)
     else:
-        if score not in (None, "cosine"):
-            raise UsageError(
-                f"--score {score} compares with the people of a gallery, and there is none: facesearch enroll"
-            )
-        from facesearch.encoders import DEFAULT_MODEL, load_encoder
+        from facesearch.encoders import DEFAULT_MODEL, find_model, load_encoder
+        from facesearch.gallery.arguments import score as checked
+        from facesearch.gallery.scoring import COSINE, Rule
         from facesearch.gallery.verification import verify as verify_images
         from facesearch.pipeline.pipeline import Pipeline
         from facesearch.pipeline.pipeline_spec import PipelineSpec
 
         loaded = load_encoder(encoder or DEFAULT_MODEL, device=device)
         limit = loaded.threshold if threshold is None else threshold
-        answer = verify_images(Pipeline(loaded, PipelineSpec(min_face=min_face)), a, b, limit, aligned=aligned)
+        by_cosine = score is not None and checked(score) == COSINE
+        rule = Rule(None) if by_cosine else Rule.usual(find_model(loaded.spec.model))
+        pipeline = Pipeline(loaded, PipelineSpec(min_face=min_face))
+        answer = verify_images(pipeline, a, b, limit, aligned=aligned, penalties=rule.by_cohorts)
     if json:
         print_json(answer.document())
     else:

@@ -7,8 +7,11 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
+
 from facesearch.assets import manifest
-from facesearch.encoders.background import Background, shipped
+from facesearch.encoders.background import Background, prototypes, shipped
 from facesearch.encoders.spec import DEFAULT_BACKEND, EncoderSpec
 from facesearch.errors import UnknownEncoderError
 
@@ -100,6 +103,11 @@ class Model:
     def background(self) -> Background | None:
         """How alike it finds faces of different adults, for normalised scores; None where that was not measured."""
         return self.own_background or shipped().get(self.name)
+
+    @property
+    def prototypes(self) -> npt.NDArray[np.float32] | None:
+        """Templates (n, dimension) of faces of nobody, of a kind that it confuses; None where there are none."""
+        return prototypes(self.name) if self.own_background is None else None
 
     @property
     def embedded(self) -> bool:

@@ -25,11 +25,10 @@ from facesearch.evaluation.datasets import Dataset, read_dataset
 from facesearch.evaluation.extraction import Progress, Stage, no_stage, templates
 from facesearch.evaluation.identification import owners_of
 from facesearch.gallery.gallery import Gallery
+from facesearch.gallery.scoring import LARGEST_COHORT
 from facesearch.photos.photo import composed
 from facesearch.pipeline.pipeline_spec import USUAL, PipelineSpec
 from facesearch.store.records import Calibration
-
-LARGEST_COHORT = 1000  # faces
 
 Doubles = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]

@@ -12,10 +12,10 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from facesearch.encoders.background import NEAREST, Background
+from facesearch.encoders.background import NEAREST
 from facesearch.evaluation.groups import Group
 from facesearch.evaluation.results import GroupRate
-from facesearch.gallery.scoring import DEPTH, penalties
+from facesearch.gallery.scoring import DEPTH, NORMALISED, Rule
 
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]
@@ -31,23 +31,23 @@ def false_matches(
     identity: Ints,
     groups: Sequence[Group],
     threshold: float,
-    background: Background | None,
+    rule: Rule,
 ) -> tuple[GroupRate, ...]:
     """Rates of all comparisons (label "all") and within each group.
 
     probes, stored: templates (n, d) as computed and as the gallery holds them. identity: (n,) whose each is, rows of
-    one person together. background: None where scores cannot be normalised.
+    one person together. rule: of normalised scores, if there can be such.
     """
     n = len(probes)
     everyone = Group("all", "", np.ones(n, np.bool_))
     tallies = [(group, np.zeros(3, np.int64)) for group in (everyone, *groups)]
-    for block, compared, cosine, score in _compared(probes, stored, identity, background):
+    for block, compared, cosine, score in _compared(probes, stored, identity, rule):
         matches = (cosine >= threshold, score >= threshold)
         for group, tally in tallies:
             rows = group.members[block]
             inside = compared[rows] & group.members
             tally += [inside.sum(), *((hit[rows] & inside).sum() for hit in matches)]
-    return tuple(_rate(group, tally, background is not None) for group, tally in tallies)
+    return tuple(_rate(group, tally, rule.score == NORMALISED) for group, tally in tallies)
 
 
 def _rate(group: Group, tally: Ints, normalised: bool) -> GroupRate:
@@ -64,7 +64,7 @@ def _rate(group: Group, tally: Ints, normalised: bool) -> GroupRate:
 
 
 def _compared(
-    probes: Floats, stored: Floats, identity: Ints, background: Background | None
+    probes: Floats, stored: Floats, identity: Ints, rule: Rule
 ) -> Iterator[tuple[slice, Bools, Floats, Floats]]:
     """Per block of probes: which templates are compared with (b, n), and their cosines and normalised scores."""
     people, starts = np.unique(identity, return_index=True)
@@ -74,21 +74,21 @@ def _compared(
         cosine = probes[block] @ stored.T
         compared = (person[block, None] != person) & (cosine <= _SAME_PHOTO)
         score = cosine
-        if background is not None:
+        if rule.score == NORMALISED:
             masked = np.where(compared, cosine, -np.inf)
             best = np.maximum.reduceat(masked, starts, axis=1)  # (b, people)
-            score = cosine - _taken(best, len(stored) - 1, background)[:, person]
+            score = cosine - _taken(probes[block], best, len(stored) - 1, rule)[:, person]
         yield block, compared, cosine, score
 
 
-def _taken(best: Floats, others: int, background: Background) -> Floats:
-    """What is taken off for each person as candidate (b, people), from the best similarity to each."""
+def _taken(probes: Floats, best: Floats, others: int, rule: Rule) -> Floats:
+    """What is taken off for each person as candidate (b, people) of probes (b, d), from the best similarity to each."""
     depth = min(DEPTH, best.shape[1])
     nearest = np.argsort(-best, axis=1, kind="stable")[:, :depth]
     similarity = np.take_along_axis(best, nearest, 1)
-    far = penalties(similarity[:, :NEAREST], others, background)
+    far = rule.taken(probes, similarity[:, :NEAREST], others)
     taken = np.repeat(far[:, None], best.shape[1], axis=1).astype(np.float32)
     for place in range(depth):
-        near = penalties(np.delete(similarity, place, axis=1), others, background)
+        near = rule.taken(probes, np.delete(similarity, place, axis=1), others)
         np.put_along_axis(taken, nearest[:, place : place + 1], near[:, None].astype(np.float32), 1)
     return taken

@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from facesearch.encoders.background import Background
 from facesearch.evaluation import metrics, statistics
 from facesearch.evaluation.datasets import Dataset
 from facesearch.evaluation.extraction import DatasetTemplates
@@ -16,7 +15,7 @@ from facesearch.evaluation.protocols import Plan
 from facesearch.evaluation.results import Decided, DetPoint, HardError, Interval, OperatingPoint, Paired, RankRate
 from facesearch.evaluation.searching import Filled, GalleryTemplates, Probes, Searches, search
 from facesearch.evaluation.statistics import Resamples
-from facesearch.gallery.scoring import COSINE, NORMALISED, penalties
+from facesearch.gallery.scoring import COSINE, NORMALISED, Rule
 
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
@@ -80,21 +79,20 @@ def run_searches(plan: Plan, enrolled: Enrolled, filled: Filled, templates: Data
 
 @dataclass(frozen=True, slots=True)
 class Deciding:
-    """How an encoder's candidates are decided on: its default threshold, and its background for normalised scores."""
+    """How an encoder's candidates are decided on: its default threshold, and the rule of normalised scores, if any."""
 
     threshold: float
-    background: Background | None
+    rule: Rule
 
     def scores(self) -> dict[str, Callable[[Searches], Floats]]:
         """Of each score its name, and how the first candidate's (m,) follows from searches."""
         ways: dict[str, Callable[[Searches], Floats]] = {COSINE: lambda searches: searches.score}
-        if self.background is not None:
+        if self.rule.score == NORMALISED:
             ways[NORMALISED] = self._normalised
         return ways
 
     def _normalised(self, searches: Searches) -> Floats:
-        assert self.background is not None  # noqa: S101 - for the type checker
-        taken = penalties(searches.nearest[:, 1:], searches.others, self.background)
+        taken = self.rule.taken(searches.probes, searches.nearest[:, 1:], searches.others)
         return np.asarray(searches.score - taken, np.float32)
 
 

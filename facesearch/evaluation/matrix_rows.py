@@ -31,6 +31,7 @@ from facesearch.evaluation.searching import Filled, GalleryTemplates, as_filled,
 from facesearch.evaluation.sizes import GallerySizes, codebook_bytes
 from facesearch.evaluation.statistics import Resamples, paired, share_interval
 from facesearch.evaluation.timing import EncoderCost
+from facesearch.gallery.scoring import Rule
 from indexes import Coder, create_index
 
 Floats = npt.NDArray[np.float32]
@@ -203,7 +204,7 @@ def false_match_rows(
                     enrolled.gallery.identity,
                     held,
                     deciding.threshold,
-                    deciding.background,
+                    deciding.rule,
                 ),
             )
             done()
@@ -211,7 +212,7 @@ def false_match_rows(
 
 def _deciding(spec: EncoderSpec) -> Deciding:
     model = find_model(spec.model)
-    return Deciding(model.threshold, model.background)
+    return Deciding(model.threshold, Rule.usual(model))
 
 
 def _everything(dataset: Dataset) -> Plan:

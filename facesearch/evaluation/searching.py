@@ -58,8 +58,8 @@ class Searches:
 
     rank: of the right identity among identities, 0 where it is not there. row, score: of the first candidate; −1 and
     −inf where there is none. right: similarity of the best template of the right identity, −inf where there is none.
-    nearest: (m, `DEPTH`) of the most alike people, best first, −inf where there are fewer. others: how many templates
-    a probe is compared with but one.
+    probes: their templates (m, d). nearest: (m, `DEPTH`) of the most alike people, best first, −inf where there are
+    fewer. others: how many templates a probe is compared with but one.
     """
 
     rank: Ints
@@ -67,6 +67,7 @@ class Searches:
     score: Floats
     right: Floats
     nearest: Floats
+    probes: Floats
     others: int
 
     @property
@@ -102,7 +103,7 @@ def search(filled: Filled, gallery: GalleryTemplates, probes: Probes) -> Searche
     key = _key(filled.stored, gallery, probes)
     if known := result_cache.read(key):
         kept = known["rank"], known["row"], known["score"], known["right"], known["nearest"]
-        return Searches(*kept, others=_others(gallery, probes))
+        return Searches(*kept, probes.vectors, _others(gallery, probes))
     started = time.perf_counter()
     found = _by_product(filled.stored, gallery, probes)
     if time.perf_counter() - started > result_cache.WORTH_KEEPING:
@@ -201,9 +202,8 @@ def _nothing(gallery: GalleryTemplates, probes: Probes) -> Searches:
     m = len(probes.vectors)
     none = np.full(m, -np.inf, np.float32)
     nearest = np.full((m, DEPTH), -np.inf, np.float32)
-    return Searches(
-        np.zeros(m, np.int64), np.full(m, -1, np.int64), none, none.copy(), nearest, _others(gallery, probes)
-    )
+    rank, row = np.zeros(m, np.int64), np.full(m, -1, np.int64)
+    return Searches(rank, row, none, none.copy(), nearest, probes.vectors, _others(gallery, probes))
 
 
 def _others(gallery: GalleryTemplates, probes: Probes) -> int:

@@ -10,87 +10,29 @@ from typing import TYPE_CHECKING, Unpack
 import numpy as np
 import numpy.typing as npt
 
-from facesearch.errors import RejectedImageError, UsageError
+from facesearch.errors import RejectedImageError
 from facesearch.gallery import arguments, changes, questions
-from facesearch.gallery.agreement import in_force, outgrown
 from facesearch.gallery.answers import Candidate, Compaction, FaceAnswer, GalleryInfo, Receipt, Verification
+from facesearch.gallery.deciding import DecidingGallery
 from facesearch.gallery.index_checking import index_problems
-from facesearch.gallery.opening import OpenGallery
 from facesearch.gallery.questions import QuestionOptions
 from facesearch.gallery.template_index import IndexInfo
 from facesearch.gallery.verification import verify
 from facesearch.photos.photo import Photo, composed
 from facesearch.pipeline.pipeline import Image, templates_of
-from facesearch.store import Calibration, Cohort, Counts, IdentitySummary, TemplateInfo
+from facesearch.store import Counts, IdentitySummary, TemplateInfo
 
 if TYPE_CHECKING:
     from facesearch.gallery.backup import BackupReport
     from facesearch.gallery.enrolment import EnrolmentReport, Progress
 
 
-class Gallery(OpenGallery):
+class Gallery(DecidingGallery):
     """A folder with the templates of known persons. Made by `Gallery.open`; use it in a with-statement.
 
     Safe to share between threads, and the folder between processes: an answer is from one moment, the state before or
     after a change and never in between. In a process that was forked it opens itself anew when it is first used.
     """
-
-    # threshold and score
-
-    @property
-    def score(self) -> str:
-        """What is compared with the threshold: "cosine" or "normalised"; see docs/reference/thresholds.md."""
-        return self.parts.settings().score
-
-    def set_score(self, score: str) -> None:
-        """Compare another score with the threshold, which then is the encoder's default again.
-
-        Raises `UsageError` for normalised scores of an encoder for which they were never measured.
-        """
-        score = arguments.score(score)
-        self.parts.rule(self.parts.settings(), None, score)
-        self.parts.store.settings.set_score(score)
-
-    def cohort(self) -> Cohort | None:
-        """People who are not enrolled, whom probes are compared with as with the others; None without."""
-        return self.parts.store.cohort.read()
-
-    def set_cohort(self, templates: npt.NDArray[np.float32], source: str) -> None:
-        """Keep templates (n, dimension) of people who are not enrolled, each of another one, in place of an earlier
-        cohort. source: where they come from, in words."""
-        settings, others = self.parts.settings(), arguments.probes(templates)
-        if not len(others) or others.shape[1] != settings.dimension:
-            raise UsageError(f"a cohort is (n, {settings.dimension}) templates of {settings.model}, not {others.shape}")
-        self.parts.store.cohort.replace(others, source)
-
-    def remove_cohort(self) -> None:
-        """Keep no cohort any longer."""
-        self.parts.store.cohort.replace(np.zeros((0, self.parts.settings().dimension), np.float32), "")
-
-    @property
-    def threshold(self) -> float:
-        """Score from which on a candidate is a match: the gallery's own, else the encoder's default."""
-        return self.parts.threshold(self.parts.store.settings.read())
-
-    def set_threshold(self, threshold: float | None) -> None:
-        """Keep another threshold with the gallery; None returns to the encoder's default."""
-        self.parts.settings()
-        self.parts.store.settings.set_threshold(None if threshold is None else arguments.threshold(threshold))
-
-    def calibration(self) -> Calibration | None:
-        """What the threshold in force was calibrated on; None where it was set otherwise."""
-        kept = self.parts.store.settings
-        return in_force(kept.calibration(), kept.read())
-
-    def set_calibration(self, calibration: Calibration) -> None:
-        """Keep a threshold together with what it was calibrated on."""
-        self.parts.settings()
-        self.parts.store.settings.set_calibration(calibration)
-
-    def outgrown(self) -> str | None:
-        """Why the calibrated threshold no longer holds, in words; None while it does, or where there is none."""
-        found = self.calibration()
-        return outgrown(found, self.counts().templates) if found else None
 
     # enrolment
 
@@ -180,7 +122,7 @@ class Gallery(OpenGallery):
         parts, settings = self.parts, self.parts.store.settings.read()
         limit = parts.threshold_of(settings, score) if threshold is None else arguments.threshold(threshold)
 
-        def penalties(templates: npt.NDArray[np.float32]) -> list[float]:
+        def penalties(templates: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
             return questions.penalties(parts, templates, score)
 
         return verify(parts.pipeline(), a, b, limit, aligned=aligned, penalties=penalties)

@@ -74,6 +74,7 @@ class Parts:
         self.ranking = Ranking()
         self._own: dict[int, Pipeline] = {}  # for an encoder that was handed in: by number of threads
         self._loading = threading.Lock()
+        self._usual: Rule | None = None  # for normalised scores, once it was needed
         self._cohort: Cohort | None = None  # as last read
 
     def reopened(self) -> Parts:
@@ -138,16 +139,25 @@ class Parts:
         """
         if (score or settings.score) == COSINE:
             return Rule(None)
-        background = find_model(settings.model).background
-        if background is None:
-            raise UsageError(
-                f"how alike {settings.model} finds people was never measured, so that its scores cannot be normalised: "
-                "facesearch gallery set --score cosine"
-            )
+        usual = self.usual_rule()
+        if cohort is None:
+            return usual
         held = self._cohort
-        if cohort is not None and (held is None or held.id != cohort):
+        if held is None or held.id != cohort:
             held = self._cohort = self.store.cohort.read()
-        return Rule(background, held.templates if cohort is not None and held is not None else None)
+        return replace(usual, cohorts=(*usual.cohorts, held.templates)) if held else usual
+
+    def usual_rule(self) -> Rule:
+        """That of normalised scores without a cohort; raises as `rule`."""
+        if self._usual is None:
+            model = find_model(self.encoder_spec.model)
+            if model.background is None:
+                raise UsageError(
+                    f"how alike {model.name} finds people was never measured, so that its scores cannot be normalised: "
+                    "facesearch gallery set --score cosine"
+                )
+            self._usual = Rule.usual(model)
+        return self._usual
 
     def known_threshold(self, settings: GallerySettings) -> float | None:
         """The same; None where it is the default of an encoder that is not installed here."""

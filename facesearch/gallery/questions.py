@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from facesearch.errors import RejectedImageError
 from facesearch.gallery import arguments
+from facesearch.gallery.agreement import usual_score
 from facesearch.gallery.answers import Candidate, FaceAnswer
 from facesearch.gallery.parts import Parts
 from facesearch.gallery.scoring import COSINE, DEPTH, Rule
@@ -41,14 +42,17 @@ def ranked(
     return found.settings, [candidates[:k] for candidates in scored]
 
 
-def penalties(parts: Parts, probes: Vectors, score: str | None) -> list[float]:
-    """What is taken off the similarity of each of probes (m, dimension) of people who may be enrolled or not; nothing
-    in an empty gallery."""
+def penalties(parts: Parts, probes: Vectors, score: str | None) -> npt.NDArray[np.float64]:
+    """What is taken off the similarity of each of probes (m, dimension) of people who may be enrolled or not."""
     settings = parts.store.settings.read()
-    if settings is None or (score or settings.score) == COSINE:
-        return [0.0] * len(probes)
+    if settings is None:
+        rule = Rule(None) if (score or usual_score(parts.encoder_spec.model)) == COSINE else parts.usual_rule()
+        return rule.by_cohorts(probes)
+    if (score or settings.score) == COSINE:
+        return np.zeros(len(probes))
     found = _found(parts, probes, DEPTH, score=score)
-    return [found.rule.penalty(each, found.others, probe) for each, probe in zip(found.people, probes, strict=True)]
+    taken = [found.rule.penalty(each, found.others, probe) for each, probe in zip(found.people, probes, strict=True)]
+    return np.array(taken)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +78,7 @@ def _found(parts: Parts, probes: Vectors, k: int, *, fused: bool = False, score:
                     return _Found(state.settings, rule, people, count - 1)
                 view = parts.index.at(moment, state)
                 if view is not None:
-                    people = parts.ranking.nearest(moment, view, probes, rule.depth(k))
+                    people = parts.ranking.nearest(moment, view, probes, k, rule.depth(k) - k)
                     return _Found(state.settings, rule, people, len(view) - 1)
             parts.index.open()
 

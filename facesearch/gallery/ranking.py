@@ -11,6 +11,7 @@ from facesearch.gallery.view import Ids, View
 from facesearch.store import Moment, Owner
 
 _LEAST_SPARE, _MOST_SPARE = 4, 64  # templates asked of the index per identity wanted, to begin with
+_SPARE_OF_MORE = 2  # of those that only have to be known as well
 _CROWD = 256  # templates per identity found, from which on asking for more at once does not help
 
 
@@ -23,13 +24,17 @@ class Ranking:
     def __init__(self) -> None:
         self._spare = _LEAST_SPARE
 
-    def nearest(self, moment: Moment, view: View, probes: npt.NDArray[np.float32], k: int) -> list[list[Candidate]]:
-        """For probes (m, d) float32, searched as one batch: the k identities with the most similar template each.
+    def nearest(
+        self, moment: Moment, view: View, probes: npt.NDArray[np.float32], k: int, more: int = 0
+    ) -> list[list[Candidate]]:
+        """For probes (m, d) float32, searched as one batch: the k identities with the most similar template each, and
+        `more` after them, of which few have several templates that are as similar.
 
         Best first; equal similarities by lowest template id. Fewer than k only where there are fewer identities. The
         time does not grow with the templates of one person: once found, a person's other templates are passed over.
         """
-        fetch = max(1, min(self._spare * k, len(view)))
+        fetch = max(1, min(self._spare * k + _SPARE_OF_MORE * more, len(view)))
+        k += more
         scores, ids = view.search(probes, fetch)  # (m, fetch) twice
         owners = _owners(moment, ids)
         answers, unfinished = [], 0

@@ -6,7 +6,9 @@ they are taken for one another. For a probe p and a candidate c,
 
     score = similarity(p, c) − max(0, μ − level(n)),   μ = mean of the 5 largest similarities of p to people but c,
 
-n being the number of other templates, level(n) what adults reach (`facesearch.encoders.background`). That is test
+n being the number of other templates, level(n) what adults reach (`facesearch.encoders.background`). The same is done
+with prototypes of small children that come with the package, and with a cohort that a gallery may have; the largest of
+these is taken off. That is test
 normalisation (Auckenthaler, Carey, Lloyd-Thomas, Digital Signal Processing 2000) with means alone and on one side: a
 score is never above the similarity, and candidates stay in its order. See docs/research/scores.md.
 """
@@ -19,6 +21,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
+from facesearch.encoders import Model
 from facesearch.encoders.background import NEAREST, Background
 from facesearch.gallery.answers import Candidate
 
@@ -28,6 +31,7 @@ Doubles = npt.NDArray[np.float64]
 COSINE = "cosine"
 NORMALISED = "normalised"
 SCORES = (COSINE, NORMALISED)
+LARGEST_COHORT = 1000  # faces; of more, some would resemble anybody
 DEPTH = NEAREST + 1  # people to be found for a probe: a candidate, and the others
 
 
@@ -46,15 +50,42 @@ def penalties(nearest: Floats, others: int, background: Background) -> Doubles:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Rule:
-    """How one gallery decides. background: of its encoder; None: by cosine. cohort: templates (c, d) of people who are
-    not enrolled and count as others too, None without."""
+    """How candidates are decided on. background: of the encoder; None: by cosine. cohorts: each templates (c, d) of
+    people who are not enrolled and count as others too."""
 
     background: Background | None
-    cohort: npt.NDArray[np.float32] | None = None
+    cohorts: tuple[npt.NDArray[np.float32], ...] = ()
+
+    @classmethod
+    def usual(cls, model: Model) -> Rule:
+        """The normalised scores of an encoder with what comes with the package; by cosine where there are none."""
+        known = () if model.prototypes is None else (model.prototypes,)
+        return cls(model.background, known if model.background is not None else ())
+
+    @property
+    def score(self) -> str:
+        return COSINE if self.background is None else NORMALISED
 
     def depth(self, k: int) -> int:
         """How many people have to be found to score the best k."""
         return k if self.background is None else max(k, DEPTH)
+
+    def taken(self, probes: npt.NDArray[np.float32], nearest: Floats, others: int) -> Doubles:
+        """What is taken off the similarities of probes (m, d) to a candidate; nearest, others: see `penalties`."""
+        if self.background is None:
+            return np.zeros(len(probes))
+        return np.maximum(penalties(nearest, others, self.background), self.by_cohorts(probes))
+
+    def by_cohorts(self, probes: npt.NDArray[np.float32]) -> Doubles:
+        """What is taken off the similarities of probes (m, d), whoever is enrolled."""
+        most = np.zeros(len(probes))
+        if self.background is None:
+            return most
+        for cohort in self.cohorts:
+            similarity = probes @ cohort.T
+            nearest = np.partition(similarity, -NEAREST, axis=1)[:, -NEAREST:] if len(cohort) > NEAREST else similarity
+            most = np.maximum(most, penalties(nearest, len(cohort), self.background))
+        return most
 
     def scored(self, candidates: Sequence[Candidate], others: int, probe: npt.NDArray[np.float32]) -> list[Candidate]:
         """The candidates for a probe (d,), of different people, best first, with scores.
@@ -63,31 +94,19 @@ class Rule:
         """
         if self.background is None:
             return list(candidates)
-        nearest = _without_own([candidate.similarity for candidate in candidates])
-        taken = np.maximum(penalties(nearest, others, self.background), self._by_cohort(probe))
-        return [
-            replace(candidate, score=candidate.similarity - float(penalty))
-            for candidate, penalty in zip(candidates, taken, strict=True)
-        ]
+        level, least = self.background.level(others), float(self.by_cohorts(probe[None])[0])
+        nearest = [candidate.similarity for candidate in candidates[:DEPTH]]
+        together = sum(nearest)
+        scored = []
+        for place, candidate in enumerate(candidates):
+            # of a candidate beyond DEPTH, the others are the first but the last of them
+            own = nearest[min(place, len(nearest) - 1)]
+            mean = (together - own) / (len(nearest) - 1) if len(nearest) > 1 else level
+            taken = max(mean - level, least)
+            scored.append(replace(candidate, score=candidate.similarity - taken) if taken > 0 else candidate)
+        return scored
 
     def penalty(self, candidates: Sequence[Candidate], others: int, probe: npt.NDArray[np.float32]) -> float:
         """What is taken off for a face (d,) of which nobody says who it is: the first candidate may be the person."""
-        if self.background is None:
-            return 0.0
         nearest = np.array([[candidate.similarity for candidate in candidates[1:DEPTH]]])
-        return max(float(penalties(nearest, others, self.background)[0]), self._by_cohort(probe))
-
-    def _by_cohort(self, probe: npt.NDArray[np.float32]) -> float:
-        if self.background is None or self.cohort is None:
-            return 0.0
-        nearest = np.sort(self.cohort @ probe)[None, -NEAREST:]
-        return float(penalties(nearest, len(self.cohort), self.background)[0])
-
-
-def _without_own(similarities: Sequence[float]) -> Doubles:
-    """For each of the similarities (n,), descending: the `NEAREST` largest of the others, NaN where there are fewer."""
-    nearest = np.full((len(similarities), NEAREST), np.nan)
-    for place in range(len(similarities)):
-        others = [value for at, value in enumerate(similarities[:DEPTH]) if at != place][:NEAREST]
-        nearest[place, : len(others)] = others
-    return nearest
+        return float(self.taken(probe[None], nearest, others)[0])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
@@ -12,12 +12,7 @@ from facesearch.errors import RejectedImageError
 from facesearch.gallery.answers import Verification
 from facesearch.pipeline.pipeline import Image, Pipeline, templates_of
 
-Penalties = Callable[[npt.NDArray[np.float32]], Sequence[float]]  # of templates (m, d)
-
-
-def no_penalties(templates: npt.NDArray[np.float32]) -> list[float]:
-    """Where nobody is enrolled, the score is the similarity."""
-    return [0.0] * len(templates)
+Penalties = Callable[[npt.NDArray[np.float32]], npt.NDArray[np.float64]]  # of templates (m, d): (m,)
 
 
 def verify(
@@ -27,7 +22,7 @@ def verify(
     threshold: float,
     *,
     aligned: str | None = None,
-    penalties: Penalties = no_penalties,
+    penalties: Penalties,
 ) -> Verification:
     """Do two photos show the same person? The score is the similarity less the mean penalty of both.
 

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from command_line import Command, Outcome
 from PIL import Image
@@ -112,13 +113,14 @@ def test_query_names_people_with_all_agreed_keys(facesearch: Command, gallery: P
         assert len(face["box"]) == 4
         assert len(face["candidates"]) == 5
         for rank, candidate in enumerate(face["candidates"], start=1):
-            assert candidate.keys() == {"rank", "identity", "similarity", "template_id"}
-            _has(candidate, {"rank": int, "identity": str, "similarity": float, "template_id": int})
+            assert candidate.keys() == {"rank", "identity", "similarity", "score", "template_id"}
+            _has(candidate, {"rank": int, "identity": str, "template_id": int, "similarity": float, "score": float})
             assert candidate["rank"] == rank
             assert -1 <= candidate["similarity"] <= 1
+            assert candidate["score"] <= candidate["similarity"]
         best = face["candidates"][0]
         assert best["identity"] == person.name
-        assert face["decision"] == ("match" if best["similarity"] >= face["threshold"] else "unknown")
+        assert face["decision"] == ("match" if best["score"] >= face["threshold"] else "unknown")
 
 
 def test_query_answers_the_good_photos_where_one_is_bad_and_ends_with_status_3(
@@ -153,6 +155,26 @@ def test_query_decides_by_the_threshold_given(facesearch: Command, gallery: Path
     assert facesearch("query", probe, "--threshold", 1.5).status == 2
 
 
+def test_query_decides_by_the_score_given(facesearch: Command, gallery: Path, people: list[Path]) -> None:
+    probe = sorted(people[0].iterdir())[2]
+    assert facesearch("gallery", "set", "--threshold", 0.2).status == 0
+    with Gallery.open(gallery) as opened:
+        opened.set_cohort(
+            np.stack([opened.template(sorted(person.iterdir())[1]) for person in people[:1] * 5]), "alike"
+        )
+    answers = {}
+    for score in ("cosine", "normalised"):
+        (answers[score],) = _document(facesearch("query", probe, "--score", score, "--json"))["probes"][0]["faces"]
+    (own,) = _document(facesearch("query", probe, "--json"))["probes"][0]["faces"]
+    assert own == answers["normalised"]
+    assert (own["threshold"], answers["cosine"]["threshold"]) == (0.2, 0.49)
+    assert all(each["score"] == each["similarity"] for each in answers["cosine"]["candidates"])
+    assert own["candidates"][0]["score"] < own["candidates"][0]["similarity"]
+    shown = facesearch("query", probe, "--score", "cosine").out.splitlines()
+    assert shown[1].split() == ["rank", "score", "similarity", "identity"]
+    assert shown[2].split()[1] == shown[2].split()[2]
+
+
 def test_query_answers_for_everybody_in_a_group_photo_where_asked_to(
     facesearch: Command, gallery: Path, tmp_path: Path
 ) -> None:
@@ -181,13 +203,17 @@ def test_query_of_aligned_crops_detects_nothing(facesearch: Command, gallery: Pa
 def test_verify_compares_two_photos(facesearch: Command, gallery: Path, people: list[Path]) -> None:
     first, second = (sorted(person.iterdir()) for person in people[:2])
     same = _document(facesearch("verify", first[0], first[1], "--json"))
-    assert same.keys() == {"similarity", "threshold", "same"}
-    _has(same, {"similarity": float, "threshold": float, "same": bool})
-    assert same["same"] == (same["similarity"] >= same["threshold"])
+    assert same.keys() == {"similarity", "score", "threshold", "same"}
+    _has(same, {"similarity": float, "score": float, "threshold": float, "same": bool})
+    assert same["same"] == (same["score"] >= same["threshold"])
+    assert same["score"] <= same["similarity"]
+    plain = _document(facesearch("verify", first[0], first[1], "--score", "cosine", "--json"))
+    assert plain["score"] == plain["similarity"] == pytest.approx(same["similarity"])
     assert same["similarity"] > _document(facesearch("verify", first[0], second[0], "--json"))["similarity"]
     assert _document(facesearch("verify", first[0], second[0], "--threshold", -1, "--json"))["same"] is True
     shown = facesearch("verify", first[0], first[0])
-    assert shown.out.startswith("the same person: similarity 1.0000")
+    assert shown.out.startswith("the same person: score ")
+    assert ", similarity 1.0000, threshold " in shown.out
     assert facesearch("verify", first[0], second[0], "--threshold", 1).out.startswith("not the same person")
 
 
@@ -197,6 +223,9 @@ def test_verify_needs_no_gallery_and_makes_none(
     monkeypatch.setenv("FACESEARCH_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("FACESEARCH_GALLERY", str(tmp_path / "home" / "gallery"))
     photos = sorted(people[0].iterdir())
+    for score in ((), ("--score", "cosine")):
+        done = _document(facesearch("verify", photos[0], photos[1], *score, "--json"))
+        assert done["score"] == done["similarity"]
     assert facesearch("verify", photos[0], photos[1]).status == 0
     assert list(tmp_path.iterdir()) == []
 
@@ -256,12 +285,14 @@ def test_gallery_info_counts_bytes_as_they_are_on_disk(facesearch: Command, gall
     keys: dict[str, type | tuple[type, ...]] = {"encoder": str, "index": str, "identities": int, "templates": int}
     _has(info, keys | {"database_bytes": int, "index_bytes": int})
     assert (info["encoder"], info["index"]) == ("mobilefacenet:fp32@onnx", "flat")
+    assert (info["score"], info["cohort"]) == ("normalised", 0)
     assert (info["identities"], info["templates"]) == (len(people), 2 * len(people))
     assert info["database_bytes"] == (gallery / "gallery.db").stat().st_size
     assert info["index_bytes"] == next(gallery.glob("index-*.faiss")).stat().st_size
     shown = facesearch("gallery", "info", "--gallery", gallery).out
     assert "mobilefacenet:fp32@onnx" in shown
     assert f"{2 * len(people)} templates" in shown
+    assert "threshold  0.490, compared with normalised scores" in shown
 
 
 def test_an_index_is_shown_switched_checked_damaged_and_repaired(facesearch: Command, gallery: Path) -> None:

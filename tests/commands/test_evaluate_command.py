@@ -33,6 +33,31 @@ def test_evaluate_prints_the_matrix_and_keeps_the_run(facesearch: Command, peopl
     assert "FNIR@0.01 %" in again.out
 
 
+def test_false_matches_are_told_by_groups(facesearch: Command, people_photos: Path, tmp_path: Path) -> None:
+    photos = sorted(people_photos.glob("*/*_0001.jpg"))
+    strangers = tmp_path / "strangers"
+    strangers.mkdir()
+    for number, photo in enumerate(photos):
+        shutil.copyfile(photo, strangers / f"{20 + number}_{number % 2}_0_201701091505573{number:02d}.jpg")
+    asked = ("evaluate", strangers, "--protocol", "false-match", "--layout", "photos")
+    done = facesearch(*asked, "--json", "--no-store")
+    assert done.status == 0, done.err
+    (row,) = json.loads(done.out)["rows"]
+    assert row["top1"] is None
+    groups = {(group["label"], group["value"]): group for group in row["groups"]}
+    assert {label for label, _ in groups} == {"all", "age", "sex", "origin"}
+    assert groups["all", ""]["pairs"] == len(photos) * (len(photos) - 1) // 2
+    for group in groups.values():
+        assert 0 <= group["fmr_normalised"] <= group["fmr"] <= 1
+    listing = tmp_path / "teams.csv"
+    listing.write_text("path,team\n" + "".join(f"{path.name},red\n" for path in list(strangers.iterdir())[:4]))
+    shown = facesearch(*asked, "--groups", listing)
+    assert shown.status == 0, shown.err
+    assert "team red %" in shown.out
+    refused = facesearch("evaluate", people_photos, "--groups", listing)
+    assert (refused.status, "--groups goes with --protocol false-match" in refused.err) == (2, True)
+
+
 def test_pairs_are_evaluated_from_a_list(facesearch: Command, people_photos: Path, tmp_path: Path) -> None:
     first, second = sorted(people_photos.iterdir())[:2]
     rows = ["a,b,same"]

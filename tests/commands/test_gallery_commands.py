@@ -42,3 +42,31 @@ def test_a_gallery_is_backed_up_restored_and_compacted(facesearch: Command, gall
     assert refused.status == 1
     assert refused.err.startswith("error: ")
     assert refused.err.count("\n") == 1
+
+
+def test_how_a_gallery_decides_is_set(facesearch: Command, gallery: Path) -> None:
+    steps = (
+        (("--threshold", 0.55), 0.55, "normalised"),
+        (("--score", "normalised"), 0.55, "normalised"),
+        (("--score", "cosine"), 0.49, "cosine"),
+        (("--score", "normalised", "--threshold", 0.4), 0.4, "normalised"),
+        (("--default",), 0.49, "normalised"),
+        (("--score", "cosine", "--threshold", -1), -1.0, "cosine"),
+        (("--score", "normalised", "--default"), 0.49, "normalised"),
+    )
+    for options, threshold, score in steps:
+        done = facesearch("gallery", "set", *options, "--json")
+        assert (done.status, done.err) == (0, "")
+        assert done.json == {"threshold": threshold, "score": score}
+        info = _document(facesearch("gallery", "info", "--json"))
+        assert (info["threshold"], info["score"]) == (threshold, score)
+    assert facesearch("gallery", "set", "--score", "cosine").out == "the threshold is 0.4900, the score cosine\n"
+    assert "threshold  0.490, compared with the similarity\n" in facesearch("gallery", "info").out
+
+
+def test_what_cannot_be_set_changes_nothing(facesearch: Command, gallery: Path) -> None:
+    assert facesearch("gallery", "set", "--threshold", 0.55).status == 0
+    before = _document(facesearch("gallery", "info", "--json"))
+    for options in (("--score", "loud", "--default"), ("--score", "cosine", "--threshold", 2), ("--threshold", "high")):
+        assert facesearch("gallery", "set", *options).status == 2
+    assert _document(facesearch("gallery", "info", "--json")) == before

@@ -5,8 +5,10 @@ from __future__ import annotations
 from facesearch.evaluation.results import (
     AcceptRate,
     DatasetFacts,
+    Decided,
     DetPoint,
     Failure,
+    GroupRate,
     HardError,
     Histogram,
     Machine,
@@ -69,6 +71,12 @@ def full_row(encoder: str = "dlib-resnet:fp32@onnx", index: str = "pq64") -> Row
         accuracy_ci=(0.98, 1.0),
         accept_rates=(AcceptRate(0.1, 0.4, 0.98), AcceptRate(1e-3, None, None)),
         hardest=(HardError("Ö/1.jpg", "Ö", "b/2.jpg", "b", 0.9, None),),
+        normalised_points=(
+            OperatingPoint(0.1, 0.5, 0.125, (0.0, 0.25), 0.09),
+            OperatingPoint(0.001, None, None, None, None),
+        ),
+        decided=(Decided("cosine", 0.5, 0.25, 0.125), Decided("normalised", 0.5, None, 0.25)),
+        groups=(GroupRate("all", "", 9, 36, 0.25, 0.125), GroupRate("age", "0-4", 3, 3, 1.0, None)),
     )
 
 

@@ -28,7 +28,7 @@ def test_the_threshold_is_the_lowest_that_so_few_strangers_reach(gallery: Galler
     enrolled = {person.name for person in gallery.identities()}
     found = calibrate(gallery, people_photos, 0.25).calibration
     strangers = [photo.path for photo in from_paths([people_photos]).photos if photo.identity not in enrolled]
-    best = sorted((gallery.identify(path, k=1).candidates[0].similarity for path in strangers), reverse=True)
+    best = sorted((gallery.identify(path, k=1).candidates[0].score for path in strangers), reverse=True)
     assert (found.searches, found.people, found.templates, found.identities) == (len(strangers), 8, 8, 4)
     assert found.threshold == pytest.approx(best[int(0.25 * len(best))], abs=1e-5)
     assert found.observed_fpir == pytest.approx(np.mean([score >= found.threshold for score in best]))

@@ -79,6 +79,18 @@ def test_an_old_gallery_answers_as_it_did_and_can_be_changed(name: str, old: Pat
         assert [again[row][:1] for row in unharmed] == _near([wanted[row][:1] for row in unharmed])
 
 
+@pytest.mark.parametrize("name", GALLERIES)
+def test_an_old_gallery_goes_on_deciding_by_the_similarity(name: str, old: Path) -> None:
+    with Gallery.open(old / f"gallery-{name}", encoder=SmallEncoder()) as gallery:
+        assert (gallery.score, gallery.cohort()) == ("cosine", None)
+        assert gallery.threshold == pytest.approx(0.4)
+        for candidates, wanted in zip(gallery.search(PROBES, 3), _answers(old)[name], strict=True):
+            assert [each.score for each in candidates] == [each.similarity for each in candidates]
+            assert (candidates[0].score >= gallery.threshold) == (wanted[0][1] >= 0.4)
+        info = gallery.info()
+        assert (info.score, info.cohort) == ("cosine", 0)
+
+
 def test_an_old_backup_is_restored(old: Path) -> None:
     report = Gallery.restore(old / "backup.zip", old / "restored")
     assert (report.identities, report.templates, report.has_index) == (149, 299, True)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from contextlib import closing
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -24,8 +25,9 @@ STATE = IndexState(
 
 @pytest.fixture
 def filled(disk: SqliteStore) -> SqliteStore:
-    """Two people, one of three forgotten, settings and index state."""
+    """Two people, one of three forgotten, settings, a cohort and index state."""
     disk.settings.configure(SETTINGS, ENCODER)
+    disk.cohort.replace(np.eye(5, 128, dtype=np.float32), "others")
     add(disk, "Ann", "1", "2")
     add(disk, "Zoë", "3")
     add(disk, "Bob", "4")
@@ -45,6 +47,8 @@ def test_a_sound_store_has_no_damaged_row_whatever_was_done_to_it(filled: Sqlite
     filled.settings.set_threshold(0.5)
     filled.recoding.switch("flat", "pq4", lambda codes, codec: [code + b"!" for code in codes])
     filled.settings.set_threshold(None)
+    filled.settings.set_score("normalised")
+    filled.cohort.replace(np.eye(7, 128, dtype=np.float32), "Zoë")
     assert filled.integrity_check() == []
     assert filled.identities.find("Änn").templates == 3
 
@@ -67,6 +71,10 @@ def test_a_sound_store_has_no_damaged_row_whatever_was_done_to_it(filled: Sqlite
         ("UPDATE identities SET name = 'Anm' WHERE id = 1", lambda store: store.identities.all()),
         ("UPDATE removals SET template_id = 1", lambda store: store.templates.removed_since(0)),
         ("UPDATE gallery SET threshold = 0.1", lambda store: store.settings.read()),
+        ("UPDATE gallery SET score = 'normalised'", lambda store: store.settings.read()),
+        ("UPDATE cohorts SET content = zeroblob(length(content))", lambda store: store.cohort.read()),
+        ("UPDATE cohorts SET faces = 4", lambda store: store.cohort.read()),
+        ("UPDATE cohorts SET source = 'elsewhere'", lambda store: store.cohort.read()),
         ("UPDATE encoders SET fingerprint = 'aa'", lambda store: store.settings.encoder()),
     ],
 )
@@ -129,6 +137,7 @@ def test_text_that_is_not_text_any_more_is_damage_in_one_line(table: str, column
 def test_every_table_that_answers_depend_on_is_covered() -> None:
     names = {model.__tablename__ for model in COVERED}
     assert names == {"gallery", "encoders", "identities", "images", "templates", "codebooks", "removals"} | {
+        "cohorts",
         "index_state",
         "index_segments",
     }

@@ -17,8 +17,9 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 from facesearch.errors import GalleryNotFoundError, NewerSchemaError, StoreError, UsageError
-from facesearch.store import open_store
+from facesearch.store import GallerySettings, open_store
 from facesearch.store.sqlite import schema
+from facesearch.store.sqlite.checksums import register
 from facesearch.store.sqlite.connection import file_engine, writing
 from facesearch.store.sqlite.models import REVISIONS, Base
 
@@ -70,6 +71,24 @@ def _old_gallery(path: Path) -> None:
         )
 
 
+def _gallery_without_scores(path: Path) -> None:
+    """A gallery of the default encoder from before there were scores, with a threshold of its own."""
+    _migrated(path, "0006")
+    with closing(sqlite3.connect(path)) as connection, connection:
+        register(connection)
+        connection.executescript(
+            """
+            INSERT INTO encoders VALUES (1, 'mobilefacenet', 'fp32', 'onnx', 'ff', '', 0);
+            UPDATE encoders
+                SET checksum = row_checksum(NULL, id, model, precision, backend, fingerprint, pipeline);
+            INSERT INTO gallery (id, model, dimension, codec, index_kind, threshold, encoder_id, created_at)
+                VALUES (1, 'mobilefacenet', 192, 'fp32', 'flat', 0.25, 1, 1700000000);
+            UPDATE gallery SET checksum = row_checksum(
+                NULL, id, model, dimension, codec, index_kind, threshold, encoder_id, created_at);
+            """
+        )
+
+
 def test_the_migrations_lead_to_the_tables_of_the_models(tmp_path: Path) -> None:
     path = _database(tmp_path)
     _migrated(path, "head")
@@ -102,6 +121,40 @@ def test_an_old_gallery_is_brought_up_to_date_and_keeps_what_is_in_it(tmp_path: 
         assert store.integrity_check() == []
     with open_store(path.parent) as store:
         assert store.templates.counts() == (0, 0, 0)
+
+
+def test_a_gallery_from_before_there_were_scores_decides_by_the_cosine_at_its_threshold(tmp_path: Path) -> None:
+    path = _database(tmp_path)
+    _gallery_without_scores(path)
+    with open_store(path.parent) as store:
+        assert store.settings.read() == GallerySettings("mobilefacenet", 192, "fp32", "flat", 0.25, "cosine")
+        assert store.settings.started_at() == 1700000000
+        assert str(store.settings.encoder()) == "mobilefacenet:fp32@onnx"
+        assert store.cohort.read() is None
+        assert store.integrity_check() == []
+        store.settings.set_score("normalised")
+        assert store.settings.read() == GallerySettings("mobilefacenet", 192, "fp32", "flat", None, "normalised")
+        assert store.integrity_check() == []
+
+
+@pytest.mark.parametrize("change", ["threshold = 0.1", "threshold = NULL", "model = 'facenet'", "checksum = 0"])
+def test_settings_that_were_damaged_before_a_migration_stay_so(change: str, tmp_path: Path) -> None:
+    path = _database(tmp_path)
+    _gallery_without_scores(path)
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute(f"UPDATE gallery SET {change}")
+    with open_store(path.parent) as store:
+        with pytest.raises(StoreError, match="row 1 of gallery is damaged: its checksum is wrong"):
+            store.settings.read()
+        assert store.integrity_check() == ["1 row of gallery damaged (id 1): wrong checksum; restore a backup"]
+
+
+def test_a_gallery_without_settings_is_brought_up_to_date(tmp_path: Path) -> None:
+    path = _database(tmp_path)
+    _migrated(path, "0006")
+    with open_store(path.parent) as store:
+        assert store.settings.read() is None
+        assert store.integrity_check() == []
 
 
 def test_a_migration_that_fails_leaves_the_old_gallery_as_it_was(

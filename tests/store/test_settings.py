@@ -38,9 +38,32 @@ def test_the_threshold_can_be_changed_and_taken_back(store: GalleryStore) -> Non
     assert store.settings.read() == SETTINGS
 
 
+def test_a_threshold_for_another_score_goes_and_one_for_the_same_stays(store: GalleryStore) -> None:
+    store.settings.configure(SETTINGS, ENCODER)
+    assert SETTINGS.score == "cosine"
+    store.settings.set_threshold(0.25)
+    store.settings.set_score("cosine")
+    assert store.settings.read() == replace(SETTINGS, threshold=0.25)
+    store.settings.set_score("normalised")
+    assert store.settings.read() == replace(SETTINGS, score="normalised")
+    store.settings.set_threshold(0.5)
+    assert store.settings.read() == replace(SETTINGS, score="normalised", threshold=0.5)
+
+
+def test_settings_are_kept_with_the_score_that_they_name(store: GalleryStore) -> None:
+    settings = replace(SETTINGS, score="normalised")
+    assert store.settings.configure(settings, ENCODER) == settings
+    with store.moment() as moment:
+        state = moment.state()
+    assert state is not None
+    assert state.settings == settings
+
+
 def test_settings_cannot_be_changed_before_there_are_any(store: GalleryStore) -> None:
     with pytest.raises(StoreError, match="enrol"):
         store.settings.set_threshold(0.5)
+    with pytest.raises(StoreError, match="enrol"):
+        store.settings.set_score("normalised")
     with pytest.raises(StoreError, match="enrol"):
         store.recoding.switch("flat", "fp32", lambda codes, codec: codes)
 

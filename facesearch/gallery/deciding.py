@@ -1,0 +1,74 @@
+"""How an open gallery decides: its threshold, what the threshold was calibrated on, and the score compared with it."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from facesearch.errors import UsageError
+from facesearch.gallery import arguments
+from facesearch.gallery.agreement import in_force, outgrown
+from facesearch.gallery.opening import OpenGallery
+from facesearch.gallery.scoring import LARGEST_COHORT
+from facesearch.store import Calibration, Cohort
+
+
+class DecidingGallery(OpenGallery):
+    """An open gallery, and how it decides."""
+
+    @property
+    def score(self) -> str:
+        """What is compared with the threshold: "cosine" or "normalised"; see docs/reference/thresholds.md."""
+        return self.parts.settings().score
+
+    def set_score(self, score: str) -> None:
+        """Compare another score with the threshold, which then is the encoder's default again.
+
+        Raises `UsageError` for normalised scores of an encoder for which they were never measured.
+        """
+        score = arguments.score(score)
+        self.parts.rule(self.parts.settings(), None, score)
+        self.parts.store.settings.set_score(score)
+
+    def cohort(self) -> Cohort | None:
+        """People who are not enrolled, whom probes are compared with as with the others; None without."""
+        return self.parts.store.cohort.read()
+
+    def set_cohort(self, templates: npt.NDArray[np.float32], source: str) -> None:
+        """Keep templates (n, dimension) of people who are not enrolled, each of another one, in place of an earlier
+        cohort. source: where they come from, in words."""
+        settings, others = self.parts.settings(), arguments.probes(templates)
+        if len(others) > LARGEST_COHORT:
+            raise UsageError(f"{len(others)} faces are too many for a cohort: {LARGEST_COHORT} are enough")
+        if not len(others) or others.shape[1] != settings.dimension:
+            raise UsageError(f"a cohort is (n, {settings.dimension}) templates of {settings.model}, not {others.shape}")
+        self.parts.store.cohort.replace(others, source)
+
+    def remove_cohort(self) -> None:
+        """Keep no cohort any longer."""
+        self.parts.store.cohort.replace(np.zeros((0, self.parts.settings().dimension), np.float32), "")
+
+    @property
+    def threshold(self) -> float:
+        """Score from which on a candidate is a match: the gallery's own, else the encoder's default."""
+        return self.parts.threshold(self.parts.store.settings.read())
+
+    def set_threshold(self, threshold: float | None) -> None:
+        """Keep another threshold with the gallery; None returns to the encoder's default."""
+        self.parts.settings()
+        self.parts.store.settings.set_threshold(None if threshold is None else arguments.threshold(threshold))
+
+    def calibration(self) -> Calibration | None:
+        """What the threshold in force was calibrated on; None where it was set otherwise."""
+        kept = self.parts.store.settings
+        return in_force(kept.calibration(), kept.read())
+
+    def set_calibration(self, calibration: Calibration) -> None:
+        """Keep a threshold together with what it was calibrated on."""
+        self.parts.settings()
+        self.parts.store.settings.set_calibration(calibration)
+
+    def outgrown(self) -> str | None:
+        """Why the calibrated threshold no longer holds, in words; None while it does, or where there is none."""
+        found = self.calibration()
+        return outgrown(found, self.parts.store.templates.counts().templates) if found else None
