@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 from contextlib import AbstractContextManager
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -24,9 +25,9 @@ from facesearch.commands.common import (
 from facesearch.errors import UsageError
 
 if TYPE_CHECKING:
-    from facesearch.evaluation.extraction import Progress, Stage
-    from facesearch.gallery.gallery import Gallery
-    from facesearch.pipeline.pipeline_spec import PipelineSpec
+    from facesearch.evaluation.extraction import Progress
+
+log = logging.getLogger("facesearch")
 
 EXAMPLES = """
 **Examples**
@@ -76,10 +77,12 @@ def calibrate(
     Every photo is searched for; the threshold is the lowest that so few of them reach. People in DIR whose name is
     enrolled are searched for as well, to say how many of them would be missed. Query warns when the gallery has
     grown so far that the rate no longer holds. The templates of a cohort are kept in the gallery, without names, until
-    another one takes their place or `--cohort none` removes them.
+    another one takes their place or `--cohort none` removes them; a threshold that was calibrated without them is kept,
+    but no longer counts as calibrated.
     """
     set_up(verbose)
-    from facesearch.evaluation.calibration import calibrate
+    from facesearch.evaluation.calibration import calibrate_on, read_strangers
+    from facesearch.evaluation.cohorts import read_cohort
     from facesearch.pipeline.pipeline_spec import PipelineSpec
 
     def stage(text: str) -> AbstractContextManager[Progress]:
@@ -89,30 +92,35 @@ def calibrate(
         raise UsageError("name photos of people who are not enrolled (DIR), or a cohort (--cohort DIR)")
     if dry_run and (cohort is not None or score is not None):
         raise UsageError("--dry-run goes with neither --cohort nor --score: both are kept")
-    pipeline = PipelineSpec(min_face=min_face)
+    how: Any = {"aligned": aligned, "pipeline": PipelineSpec(min_face=min_face), "stage": stage}
     with open_gallery(gallery, create=False) as opened:
+        # all photos are read before anything is changed
+        removed = cohort is not None and str(cohort) == "none"
+        others = None if cohort is None or removed else read_cohort(opened, cohort, **how)
+        strangers = None if folder is None else read_strangers(opened, folder, fpir, **how)
         if score is not None:
             opened.set_score(score)
-        if cohort is not None:
-            faces = _set_cohort(opened, cohort, aligned, pipeline, stage)
-            if not json:
-                say(f"cohort     {faces} faces" if faces else "cohort     none")
-        if folder is None:
+        if others is not None:
+            opened.set_cohort(others.templates, others.source)
+        elif removed:
+            opened.remove_cohort()
+        faces = opened.info().cohort
+        if cohort is not None and not json:
+            say(f"cohort     {faces} faces" if faces else "cohort     none")
+        if faces and opened.score == "cosine":
+            log.warning(
+                "the cohort has no effect while the gallery decides by the cosine: gallery set --score normalised"
+            )
+        held = {"cohort": faces, "score": opened.score}
+        if strangers is None:
             if json:
-                print_json({"cohort": faces, "score": opened.score})
+                print_json(held)
             return
-        found = calibrate(
-            opened,
-            folder,
-            fpir,
-            aligned=aligned,
-            pipeline=pipeline,
-            keep=not dry_run,
-            stage=stage,
-        )
+        found = calibrate_on(opened, strangers, keep=not dry_run, stage=stage)
     result = found.calibration
     if json:
-        print_json({**asdict(result), "before": found.before, "failed_to_enrol": found.failed, "kept": not dry_run})
+        more = {"before": found.before, "failed_to_enrol": found.failed, "kept": not dry_run}
+        print_json({**asdict(result), **more, **held})
         return
     kept = "would be" if dry_run else "is now"
     say(f"threshold  {kept} {result.threshold:.4f} (95 % {result.threshold_low:.4f} to {result.threshold_high:.4f})")
@@ -123,12 +131,3 @@ def calibrate(
     say(f"holds for  {result.templates} templates of {result.identities} people, with {result.encoder}")
     if found.failed:
         say(f"no face    {found.failed} photos")
-
-
-def _set_cohort(opened: Gallery, folder: Path, aligned: str | None, pipeline: PipelineSpec, stage: Stage) -> int:
-    from facesearch.evaluation.calibration import keep_cohort
-
-    if str(folder) == "none":
-        opened.remove_cohort()
-        return 0
-    return keep_cohort(opened, folder, aligned=aligned, pipeline=pipeline, stage=stage)

@@ -17,15 +17,13 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from facesearch.encoders.background import NEAREST
 from facesearch.errors import UsageError
 from facesearch.evaluation import metrics, statistics
 from facesearch.evaluation.codec_training import read_training_photos
 from facesearch.evaluation.datasets import Dataset, read_dataset
-from facesearch.evaluation.extraction import Progress, Stage, no_stage, templates
+from facesearch.evaluation.extraction import DatasetTemplates, Progress, Stage, no_stage, templates
 from facesearch.evaluation.identification import owners_of
 from facesearch.gallery.gallery import Gallery
-from facesearch.gallery.scoring import LARGEST_COHORT
 from facesearch.photos.photo import composed
 from facesearch.pipeline.pipeline_spec import USUAL, PipelineSpec
 from facesearch.store.records import Calibration
@@ -44,6 +42,18 @@ class Calibrated:
     failed: int
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Strangers:
+    """Photos to calibrate on, enough for `fpir`. held: their templates. names: (n,) whose each is, as far as is known.
+    mated: (n,) whether that is somebody enrolled."""
+
+    fpir: float
+    dataset: Dataset
+    held: DatasetTemplates
+    names: list[str]
+    mated: Bools
+
+
 def calibrate(
     gallery: Gallery,
     folder: Path,
@@ -56,8 +66,24 @@ def calibrate(
 ) -> Calibrated:
     """Set the threshold of `gallery` so that a share `fpir` of strangers gets somebody's name; `keep`: store it.
 
-    folder: photos of people, `<identity>/<image>`, or photos alone, each of a person of its own. People whose name is
-    enrolled are mated searches, from which FNIR comes; all others are strangers.
+    See `read_strangers` for what the folder holds and what is raised.
+    """
+    strangers = read_strangers(gallery, folder, fpir, aligned=aligned, pipeline=pipeline, stage=stage)
+    return calibrate_on(gallery, strangers, keep=keep, stage=stage)
+
+
+def read_strangers(
+    gallery: Gallery,
+    folder: Path,
+    fpir: float,
+    *,
+    aligned: str | None = None,
+    pipeline: PipelineSpec = USUAL,
+    stage: Stage = no_stage,
+) -> Strangers:
+    """Photos of people, `<identity>/<image>`, or photos alone, each of a person of its own; nothing is changed.
+
+    People whose name is enrolled are mated searches, from which FNIR comes; all others are strangers.
     Raises `UsageError` where there are too few strangers to show so small a rate (three in `fpir`).
     """
     if not 0 < fpir < 1:
@@ -66,18 +92,24 @@ def calibrate(
     if not enrolled:
         raise UsageError("the gallery is empty: enrol somebody first")
     with stage("reading photos") as progress:
-        dataset, labelled = _photos(folder, progress)
+        dataset, labelled = read_photos(folder, progress)
     spec = gallery.encoder_spec
     held = templates(dataset, [spec], aligned=aligned, pipeline=pipeline, stage=stage)[spec]
     names = [composed(sample.identity) if labelled else sample.path for sample in dataset.samples]
     mated = np.array([labelled and name in enrolled for name in names], np.bool_)
-    foreign = np.flatnonzero(~mated)
     least = int(np.ceil(metrics.RULE_OF_THREE / fpir))
-    if len(foreign) < least:
+    if (found := int((~mated).sum())) < least:
         raise UsageError(
-            f"{folder} has {len(foreign)} photos of people who are not enrolled; to show an FPIR of {fpir:g}, "
+            f"{folder} has {found} photos of people who are not enrolled; to show an FPIR of {fpir:g}, "
             f"at least {least} are needed (rule of three)"
         )
+    return Strangers(fpir, dataset, held, names, mated)
+
+
+def calibrate_on(gallery: Gallery, strangers: Strangers, *, keep: bool = True, stage: Stage = no_stage) -> Calibrated:
+    """The threshold that a share of the strangers reaches; `keep`: store it."""
+    fpir, held, names, mated = strangers.fpir, strangers.held, strangers.names, strangers.mated
+    foreign = np.flatnonzero(~mated)
     score, first = _search(gallery, held.values, held.found, names, stage)
     threshold = metrics.threshold_at(score[foreign], fpir)
     hits = (score[foreign] >= threshold).astype(np.float64)
@@ -94,9 +126,9 @@ def calibrate(
         people=int(owners.max()) + 1,
         fnir=metrics.false_negative_rate(score[mated], first[mated], threshold) if mated.any() else None,
         mated=int(mated.sum()),
-        dataset=dataset.name,
-        dataset_sha256=dataset.sha256,
-        encoder=str(spec),
+        dataset=strangers.dataset.name,
+        dataset_sha256=strangers.dataset.sha256,
+        encoder=str(gallery.encoder_spec),
         identities=counts.identities,
         templates=counts.templates,
         created_at=int(time.time()),
@@ -107,31 +139,7 @@ def calibrate(
     return Calibrated(calibration, before, int((~held.found).sum()))
 
 
-def keep_cohort(gallery: Gallery, folder: Path, *, aligned: str | None, pipeline: PipelineSpec, stage: Stage) -> int:
-    """Let the people in the photos of `folder` count as others when scores are normalised; returns how many faces.
-
-    Photos are `<identity>/<image>`, of which the first of each person is taken, or photos alone, each of a person of
-    its own; of many, the first `LARGEST_COHORT`. People who are enrolled are left out.
-    """
-    enrolled = {summary.name for summary in gallery.identities()}
-    with stage("reading photos of other people") as progress:
-        dataset, labelled = _photos(folder, progress)
-    spec = gallery.encoder_spec
-    held = templates(dataset, [spec], aligned=aligned, pipeline=pipeline, stage=stage)[spec]
-    chosen: dict[str, int] = {}
-    for place in np.flatnonzero(held.found).tolist():
-        sample = dataset.samples[place]
-        name = composed(sample.identity) if labelled else sample.path
-        if not (labelled and name in enrolled):
-            chosen.setdefault(name, place)
-    places = list(chosen.values())[:LARGEST_COHORT]
-    if len(places) < NEAREST:
-        raise UsageError(f"{folder} shows {len(places)} other people; a cohort needs at least {NEAREST}")
-    gallery.set_cohort(held.values[places], dataset.name)
-    return len(places)
-
-
-def _photos(folder: Path, progress: Progress) -> tuple[Dataset, bool]:
+def read_photos(folder: Path, progress: Progress) -> tuple[Dataset, bool]:
     """The photos, and whether it is known whose they are."""
     if folder.is_dir() and any(entry.is_dir() and not entry.name.startswith(".") for entry in folder.iterdir()):
         return read_dataset(folder, progress=progress), True

@@ -32,7 +32,7 @@ def count(value: Any, what: str) -> int:
 
 def score(value: Any) -> str:
     """What is compared with the threshold."""
-    if value not in SCORES:
+    if not isinstance(value, str) or value not in SCORES:
         raise UsageError(f"a score is {' or '.join(SCORES)}, not {shown(value)}")
     return str(value)
 

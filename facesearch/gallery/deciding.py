@@ -36,8 +36,10 @@ class DecidingGallery(OpenGallery):
 
     def set_cohort(self, templates: npt.NDArray[np.float32], source: str) -> None:
         """Keep templates (n, dimension) of people who are not enrolled, each of another one, in place of an earlier
-        cohort. source: where they come from, in words."""
+        cohort. source: where they come from, in words. The threshold stays, but no longer counts as calibrated."""
         settings, others = self.parts.settings(), arguments.probes(templates)
+        if not isinstance(source, str):
+            raise UsageError(f"where a cohort comes from is said in words, not by {arguments.shown(source)}")
         if len(others) > LARGEST_COHORT:
             raise UsageError(f"{len(others)} faces are too many for a cohort: {LARGEST_COHORT} are enough")
         if not len(others) or others.shape[1] != settings.dimension:

@@ -16,7 +16,7 @@ from facesearch.errors import (
     UnknownEncoderError,
     UsageError,
 )
-from facesearch.gallery.agreement import NewGallery, check_agreement, encoder_asked, key_of
+from facesearch.gallery.agreement import NewGallery, check_agreement, encoder_asked, key_of, usual_score
 from facesearch.gallery.fused_index import FusedIndex
 from facesearch.gallery.index_writing import IndexWriter
 from facesearch.gallery.ranking import Ranking
@@ -150,13 +150,13 @@ class Parts:
     def usual_rule(self) -> Rule:
         """That of normalised scores without a cohort; raises as `rule`."""
         if self._usual is None:
-            model = find_model(self.encoder_spec.model)
-            if model.background is None:
+            name = self.encoder_spec.model
+            if usual_score(name) == COSINE:
                 raise UsageError(
-                    f"how alike {model.name} finds people was never measured, so that its scores cannot be normalised: "
+                    f"how alike {name} finds people was never measured, so that its scores cannot be normalised: "
                     "facesearch gallery set --score cosine"
                 )
-            self._usual = Rule.usual(model)
+            self._usual = Rule.usual(find_model(name))
         return self._usual
 
     def known_threshold(self, settings: GallerySettings) -> float | None:

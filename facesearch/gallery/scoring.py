@@ -83,8 +83,9 @@ class Rule:
             return most
         for cohort in self.cohorts:
             similarity = probes @ cohort.T
-            nearest = np.partition(similarity, -NEAREST, axis=1)[:, -NEAREST:] if len(cohort) > NEAREST else similarity
-            most = np.maximum(most, penalties(nearest, len(cohort), self.background))
+            if len(cohort) > NEAREST:
+                similarity = np.partition(similarity, -NEAREST, axis=1)[:, -NEAREST:]
+            most = np.maximum(most, similarity.mean(axis=1, dtype=np.float64) - self.background.level(len(cohort)))
         return most
 
     def scored(self, candidates: Sequence[Candidate], others: int, probe: npt.NDArray[np.float32]) -> list[Candidate]:

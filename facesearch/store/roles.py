@@ -62,7 +62,7 @@ class SettingsRole(Protocol):
         ...
 
     def set_score(self, score: str) -> None:
-        """Change what is compared with the threshold; one that was set for another score goes."""
+        """Change what is compared with the threshold; one that was set for another score goes, with its calibration."""
         ...
 
     def calibration(self) -> Calibration | None:
@@ -210,7 +210,7 @@ class CohortRole(Protocol):
         ...
 
     def replace(self, templates: npt.NDArray[np.float32], source: str) -> None:
-        """Keep templates (n, dimension) in place of an earlier cohort; none removes it."""
+        """Keep templates (n, dimension) in place of an earlier cohort; none removes it. A calibration is forgotten."""
         ...
 
 

@@ -55,7 +55,7 @@ def test_of_each_person_who_is_not_enrolled_one_photo_becomes_part_of_the_cohort
 
 
 def test_a_cohort_of_too_few_is_refused_and_the_old_one_stays(
-    facesearch: Command, family: Path, people: list[Path], photos: Path, wall: Path
+    facesearch: Command, family: Path, photos: Path, wall: Path
 ) -> None:
     assert facesearch("calibrate", "--cohort", photos).status == 0
     before = facesearch("gallery", "info", "--json").json
@@ -85,3 +85,24 @@ def test_a_threshold_is_calibrated_for_the_score_given(facesearch: Command, fami
         info = facesearch("gallery", "info", "--json").json
         assert (info["score"], info["threshold"]) == (score, found[score])
     assert found["normalised"] <= found["cosine"]
+
+
+def test_where_the_photos_are_too_few_nothing_is_changed(
+    facesearch: Command, gallery: Path, people: list[Path], tmp_path: Path
+) -> None:
+    few = tmp_path / "few"
+    shutil.copytree(people[0], few / "somebody")
+    assert facesearch("gallery", "set", "--score", "cosine", "--threshold", 0.6).status == 0
+    for asked in ((few,), (few, "--cohort", few), ("--cohort", few)):
+        refused = facesearch("calibrate", *asked, "--score", "normalised")
+        assert (refused.status, refused.out) == (2, "")
+        with Gallery.open(gallery) as opened:
+            assert (opened.score, opened.threshold) == ("cosine", pytest.approx(0.6))
+            assert opened.cohort() is None
+
+
+def test_a_cohort_that_has_no_effect_is_said_to_have_none(facesearch: Command, family: Path, photos: Path) -> None:
+    assert facesearch("gallery", "set", "--score", "cosine").status == 0
+    done = facesearch("calibrate", "--cohort", photos)
+    assert done.status == 0
+    assert "no effect while the gallery decides by the cosine" in done.err

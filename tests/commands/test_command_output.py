@@ -15,6 +15,7 @@ import pytest
 from command_line import Command, Outcome
 from PIL import Image
 
+from facesearch import Gallery
 from facesearch.workshop.sample_people import draw_people, group_photo
 
 ROOT = Path(__file__).parents[2]

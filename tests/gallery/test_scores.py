@@ -523,3 +523,35 @@ def test_a_photo_is_asked_about_by_another_score_at_the_encoders_threshold(crowd
     assert (same.threshold, same.candidates) == (0.8, own.candidates)
     (given,) = crowded.identify_faces(stranger, aligned="dlib-chip", score="cosine", threshold=0.7)
     assert given.threshold == 0.7
+
+
+# calibration
+
+
+def test_a_calibration_does_not_outlive_the_score_or_the_cohort_that_it_was_made_with(only_child: Gallery) -> None:
+    calibration = Calibration(0.42, 0.01, 0.01, 0.4, 0.45, 300, 300, None, 0, "x", "00", "e", 1, 1, 0)
+    only_child.set_calibration(calibration)
+    only_child.set_score("cosine")
+    only_child.set_threshold(0.42)
+    assert only_child.calibration() is None
+    only_child.set_calibration(calibration)
+    only_child.set_cohort(children(5, 6), "children")
+    assert only_child.calibration() is None
+    assert only_child.threshold == pytest.approx(0.42)
+
+
+@pytest.mark.parametrize("source", [None, 3, Path("x"), ["x"]])
+def test_where_a_cohort_comes_from_is_said_in_words(source: object, only_child: Gallery) -> None:
+    with pytest.raises(UsageError, match="where a cohort comes from is said in words"):
+        only_child.set_cohort(children(5, 6), source)  # type: ignore[arg-type]
+    assert only_child.cohort() is None
+
+
+def test_scores_of_an_encoder_that_was_handed_in_are_refused_with_the_reason(tmp_path: Path) -> None:
+    with Gallery.open(tmp_path, encoder=ProjectionEncoder("own")) as gallery:
+        gallery.enroll_templates(["Ann"], np.eye(1, 128, dtype=np.float32))
+        assert gallery.score == "cosine"
+        with pytest.raises(UsageError, match="own finds people was never measured"):
+            gallery.set_score("normalised")
+        with pytest.raises(UsageError, match="a score is cosine or normalised"):
+            gallery.set_score(np.array(["cosine", "b"]))  # type: ignore[arg-type]

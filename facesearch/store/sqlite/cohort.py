@@ -11,7 +11,7 @@ from sqlalchemy import delete, select
 from facesearch.errors import StoreError
 from facesearch.store.records import Cohort
 from facesearch.store.sqlite.checksums import insert_row, is_sound, next_id, require_sound
-from facesearch.store.sqlite.models import CohortRow
+from facesearch.store.sqlite.models import CalibrationRow, CohortRow
 from facesearch.store.sqlite.transactions import Transactions
 
 
@@ -38,6 +38,7 @@ class SqliteCohort:
         with self._transactions.writing() as connection:
             number = next_id(connection, CohortRow)
             connection.execute(delete(CohortRow))
+            connection.execute(delete(CalibrationRow))  # it was made with other scores
             if len(templates):
                 content = np.ascontiguousarray(templates, "<f2").tobytes()
                 row = {"id": number, "faces": len(templates), "source": source, "content": content}

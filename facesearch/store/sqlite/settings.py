@@ -66,6 +66,7 @@ class SqliteSettings:
             settings = read_settings(connection)
             if settings is None or settings.score != score:
                 change_settings(connection, score=score, threshold=None)
+                connection.execute(delete(CalibrationRow))
 
     def calibration(self) -> Calibration | None:
         with self._transactions.reading() as connection:
