@@ -76,7 +76,6 @@ class Model:
     `normalisation` says it in words. parameters: 0 where not known.
     commercial_use: whether it is known to be allowed; `terms` is what is known.
     threshold: similarity above which two templates count as the same person; threshold_source: where it comes from.
-    own_background: see `background`; None where it comes with the package, or is not known.
     """
 
     name: str
@@ -97,17 +96,16 @@ class Model:
     threshold_source: str
     checkpoint: Checkpoint | None = None
     variants: tuple[Variant, ...] = ()
-    own_background: Background | None = None
 
     @property
     def background(self) -> Background | None:
         """How alike it finds faces of different adults, for normalised scores; None where that was not measured."""
-        return self.own_background or shipped().get(self.name)
+        return shipped().get(self.name)
 
     @property
     def prototypes(self) -> npt.NDArray[np.float32] | None:
         """Templates (n, dimension) of faces of nobody, of a kind that it confuses; None where there are none."""
-        return prototypes(self.name) if self.own_background is None else None
+        return prototypes(self.name)
 
     @property
     def embedded(self) -> bool:
