@@ -22,8 +22,8 @@ def _of_scores() -> list[tuple[str, str]]:
     everyone, children = (next(group for group in groups if group["value"] == value) for value in ("", "0-4"))
     return [
         (
-            f"LFW, {default['gallery_size']:,} people enrolled, {default['non_mated']:,} searches of strangers: FNIR at "
-            "FPIR 0.01, by cosine → by normalised scores",
+            f"LFW, {default['gallery_size']:,} people enrolled, {default['non_mated']:,} searches of strangers: "
+            "FNIR at FPIR 0.01, by cosine → by normalised scores",
             f"{rates[0][0]:.3f} → {rates[0][1]:.3f}; `dlib-resnet` {rates[1][0]:.3f} → {rates[1][1]:.3f}",
         ),
         (

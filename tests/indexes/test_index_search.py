@@ -217,3 +217,19 @@ def test_only_what_is_in_an_index_can_be_given_back(kind: str) -> None:
     np.testing.assert_array_equal(index.reconstruct([9, 3, 9])[0], index.reconstruct([9])[0])
     with pytest.raises(InvalidInputError, match="id 1 is not in the index"):
         index.reconstruct([0, 1])
+
+
+OF_THE_DEFAULT = ("flat", "fp16", "sq8", "sq6", "sq4", "pq48", "opq32", "fs32", "rabitq", "tcq64", "tcq32")
+OF_THE_DEFAULT += ("pca128,fs32+sq8", "rabitq+sq8", "ivf16,flat", "ivf16,fs32", "hnsw16", "hnsw16,sq8")
+
+
+@pytest.mark.parametrize("kind", OF_THE_DEFAULT)
+def test_people_are_found_by_templates_of_the_default_encoders_dimension(kind: str) -> None:
+    templates, probes, owners = people(100, 10, dimension=192)
+    index = create_index(kind, 192)
+    if index.training_size:
+        index.train(templates)
+    index.add(np.arange(len(templates)), templates)
+    scores, ids = index.search(probes, 1)
+    assert (owners[ids[:, 0]] == np.arange(100)).mean() >= 0.98
+    assert (scores[:, 0] > 0.4).mean() >= 0.98
