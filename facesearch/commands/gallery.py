@@ -47,6 +47,8 @@ def info(gallery: GalleryOption = None, json: JsonOption = False, verbose: Verbo
         "that of the encoder, which is not installed here" if state.threshold is None else f"{state.threshold:.3f}"
     )
     say(f"threshold  {threshold}, compared with {'the similarity' if state.score == 'cosine' else 'normalised scores'}")
+    if state.cohort:
+        say(f"cohort     {state.cohort} faces of people who are not enrolled")
     say(f"people     {state.identities}, {state.templates} templates")
     say(f"on disk    database {bytes_in_words(state.database_bytes)}, index {bytes_in_words(state.index_bytes)}")
 

@@ -157,17 +157,16 @@ def verify(
         with open_gallery(gallery, create=False, encoder=encoder, min_face=min_face, device=device) as opened:
             answer = opened.verify(a, b, threshold=threshold, score=score, aligned=aligned)
     else:
-        from facesearch.encoders import DEFAULT_MODEL, find_model, load_encoder
+        from facesearch.encoders import DEFAULT_MODEL, load_encoder
         from facesearch.gallery.arguments import score as checked
-        from facesearch.gallery.scoring import COSINE, Rule
+        from facesearch.gallery.scoring import Rule
         from facesearch.gallery.verification import verify as verify_images
         from facesearch.pipeline.pipeline import Pipeline
         from facesearch.pipeline.pipeline_spec import PipelineSpec
 
         loaded = load_encoder(encoder or DEFAULT_MODEL, device=device)
         limit = loaded.threshold if threshold is None else threshold
-        by_cosine = score is not None and checked(score) == COSINE
-        rule = Rule(None) if by_cosine else Rule.usual(find_model(loaded.spec.model))
+        rule = Rule.asked(loaded.spec.model, None if score is None else checked(score))
         pipeline = Pipeline(loaded, PipelineSpec(min_face=min_face))
         answer = verify_images(pipeline, a, b, limit, aligned=aligned, penalties=rule.by_cohorts)
     if json:

@@ -8,8 +8,8 @@ import numpy as np
 
 from facesearch.codecs.gallery_codecs import GalleryCodecs, originals_kept, plain_codec
 from facesearch.encoders import DEFAULT_MODEL, Encoder, EncoderSpec, find_model
-from facesearch.errors import EncoderMismatchError, UnknownEncoderError, UsageError
-from facesearch.gallery.scoring import COSINE, NORMALISED
+from facesearch.errors import EncoderMismatchError, UsageError
+from facesearch.gallery.scoring import Rule
 from facesearch.pipeline.pipeline_spec import PipelineSpec
 from facesearch.store import EncoderKey, GallerySettings
 from facesearch.store.records import Calibration
@@ -43,15 +43,7 @@ class NewGallery:
     def settings(self, codecs: GalleryCodecs) -> GallerySettings:
         """The settings of the gallery once the first template comes."""
         codec = codecs.started(self.model, self.dimension, self.kind, self.keep)
-        return GallerySettings(self.model, self.dimension, codec, self.kind, score=usual_score(self.model))
-
-
-def usual_score(model: str) -> str:
-    """What a new gallery of a model compares with its threshold: normalised scores where there can be such."""
-    try:
-        return COSINE if find_model(model).background is None else NORMALISED
-    except UnknownEncoderError:  # of an encoder that was handed in
-        return COSINE
+        return GallerySettings(self.model, self.dimension, codec, self.kind, score=Rule.asked(self.model, None).score)
 
 
 def encoder_asked(encoder: str | Encoder | None) -> tuple[EncoderSpec, int]:

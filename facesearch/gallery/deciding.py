@@ -9,7 +9,7 @@ from facesearch.errors import UsageError
 from facesearch.gallery import arguments
 from facesearch.gallery.agreement import in_force, outgrown
 from facesearch.gallery.opening import OpenGallery
-from facesearch.gallery.scoring import LARGEST_COHORT
+from facesearch.gallery.scoring import LARGEST_COHORT, NORMALISED
 from facesearch.store import Calibration, Cohort
 
 
@@ -36,8 +36,11 @@ class DecidingGallery(OpenGallery):
 
     def set_cohort(self, templates: npt.NDArray[np.float32], source: str) -> None:
         """Keep templates (n, dimension) of people who are not enrolled, each of another one, in place of an earlier
-        cohort. source: where they come from, in words. The threshold stays, but no longer counts as calibrated."""
+        cohort. source: where they come from, in words. The threshold stays, but no longer counts as calibrated.
+
+        Raises `UsageError` for an encoder whose scores cannot be normalised."""
         settings, others = self.parts.settings(), arguments.probes(templates)
+        self.parts.rule(settings, None, NORMALISED)
         if not isinstance(source, str):
             raise UsageError(f"where a cohort comes from is said in words, not by {arguments.shown(source)}")
         if len(others) > LARGEST_COHORT:

@@ -14,13 +14,12 @@ from facesearch.errors import (
     FacesearchError,
     GalleryNotFoundError,
     UnknownEncoderError,
-    UsageError,
 )
-from facesearch.gallery.agreement import NewGallery, check_agreement, encoder_asked, key_of, usual_score
+from facesearch.gallery.agreement import NewGallery, check_agreement, encoder_asked, key_of
 from facesearch.gallery.fused_index import FusedIndex
 from facesearch.gallery.index_writing import IndexWriter
 from facesearch.gallery.ranking import Ranking
-from facesearch.gallery.scoring import COSINE, Rule
+from facesearch.gallery.scoring import COSINE, NORMALISED, Rule
 from facesearch.gallery.template_index import TemplateIndex
 from facesearch.pipeline.pipeline import Pipeline
 from facesearch.pipeline.pipeline_spec import PipelineSpec
@@ -139,25 +138,14 @@ class Parts:
         """
         if (score or settings.score) == COSINE:
             return Rule(None)
-        usual = self.usual_rule()
+        if self._usual is None:
+            self._usual = Rule.asked(self.encoder_spec.model, NORMALISED)
+        usual, held = self._usual, self._cohort
         if cohort is None:
             return usual
-        held = self._cohort
         if held is None or held.id != cohort:
             held = self._cohort = self.store.cohort.read()
         return replace(usual, cohorts=(*usual.cohorts, held.templates)) if held else usual
-
-    def usual_rule(self) -> Rule:
-        """That of normalised scores without a cohort; raises as `rule`."""
-        if self._usual is None:
-            name = self.encoder_spec.model
-            if usual_score(name) == COSINE:
-                raise UsageError(
-                    f"how alike {name} finds people was never measured, so that its scores cannot be normalised: "
-                    "facesearch gallery set --score cosine"
-                )
-            self._usual = Rule.usual(find_model(name))
-        return self._usual
 
     def known_threshold(self, settings: GallerySettings) -> float | None:
         """The same; None where it is the default of an encoder that is not installed here."""

@@ -12,7 +12,6 @@ import numpy.typing as npt
 
 from facesearch.errors import RejectedImageError
 from facesearch.gallery import arguments
-from facesearch.gallery.agreement import usual_score
 from facesearch.gallery.answers import Candidate, FaceAnswer
 from facesearch.gallery.parts import Parts
 from facesearch.gallery.scoring import COSINE, DEPTH, Rule
@@ -46,8 +45,7 @@ def penalties(parts: Parts, probes: Vectors, score: str | None) -> npt.NDArray[n
     """What is taken off the similarity of each of probes (m, dimension) of people who may be enrolled or not."""
     settings = parts.store.settings.read()
     if settings is None:
-        rule = Rule(None) if (score or usual_score(parts.encoder_spec.model)) == COSINE else parts.usual_rule()
-        return rule.by_cohorts(probes)
+        return Rule.asked(parts.encoder_spec.model, score).by_cohorts(probes)
     if (score or settings.score) == COSINE:
         return np.zeros(len(probes))
     found = _found(parts, probes, DEPTH, score=score)

@@ -21,8 +21,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from facesearch.encoders import Model
+from facesearch.encoders import Model, find_model
 from facesearch.encoders.background import NEAREST, Background
+from facesearch.errors import UnknownEncoderError, UsageError
 from facesearch.gallery.answers import Candidate
 
 Floats = npt.NDArray[np.floating]
@@ -61,6 +62,23 @@ class Rule:
         """The normalised scores of an encoder with what comes with the package; by cosine where there are none."""
         known = () if model.prototypes is None else (model.prototypes,)
         return cls(model.background, known if model.background is not None else ())
+
+    @classmethod
+    def asked(cls, model: str, score: str | None) -> Rule:
+        """That of a score, for the encoder of this name; None: the usual one, by cosine for encoders not known here.
+
+        Raises `UsageError` for normalised scores that there cannot be.
+        """
+        try:
+            usual = cls.usual(find_model(model))
+        except UnknownEncoderError:  # it was handed in, or is not installed
+            usual = cls(None)
+        if score == NORMALISED and usual.background is None:
+            raise UsageError(
+                f"how alike {model} finds people was never measured, so that its scores cannot be normalised: "
+                "use --score cosine"
+            )
+        return cls(None) if score == COSINE else usual
 
     @property
     def score(self) -> str:

@@ -555,3 +555,11 @@ def test_scores_of_an_encoder_that_was_handed_in_are_refused_with_the_reason(tmp
             gallery.set_score("normalised")
         with pytest.raises(UsageError, match="a score is cosine or normalised"):
             gallery.set_score(np.array(["cosine", "b"]))  # type: ignore[arg-type]
+
+
+def test_a_cohort_is_refused_where_it_could_have_no_effect(tmp_path: Path) -> None:
+    with Gallery.open(tmp_path, encoder=ProjectionEncoder("own")) as gallery:
+        gallery.enroll_templates(["Ann"], np.eye(1, 128, dtype=np.float32))
+        with pytest.raises(UsageError, match="own finds people was never measured"):
+            gallery.set_cohort(np.eye(5, 128, dtype=np.float32), "others")
+        assert gallery.cohort() is None

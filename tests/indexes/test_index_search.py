@@ -219,8 +219,10 @@ def test_only_what_is_in_an_index_can_be_given_back(kind: str) -> None:
         index.reconstruct([0, 1])
 
 
-OF_THE_DEFAULT = ("flat", "fp16", "sq8", "sq6", "sq4", "pq48", "opq32", "fs32", "rabitq", "tcq64", "tcq32")
-OF_THE_DEFAULT += ("pca128,fs32+sq8", "rabitq+sq8", "ivf16,flat", "ivf16,fs32", "hnsw16", "hnsw16,sq8")
+OF_THE_DEFAULT = (
+    *("flat", "fp16", "sq8", "sq6", "sq4", "pq48", "opq32", "fs32", "rabitq", "tcq64", "tcq32"),
+    *("pca128,fs32+sq8", "rabitq+sq8", "ivf16,flat", "ivf16,fs32", "hnsw16", "hnsw16,sq8"),
+)
 
 
 @pytest.mark.parametrize("kind", OF_THE_DEFAULT)
