@@ -83,6 +83,8 @@ def calibrate(
     set_up(verbose)
     from facesearch.evaluation.calibration import calibrate_on, read_strangers
     from facesearch.evaluation.cohorts import read_cohort
+    from facesearch.gallery.arguments import score as checked
+    from facesearch.gallery.scoring import Rule
     from facesearch.pipeline.pipeline_spec import PipelineSpec
 
     def stage(text: str) -> AbstractContextManager[Progress]:
@@ -95,6 +97,8 @@ def calibrate(
     how: Any = {"aligned": aligned, "pipeline": PipelineSpec(min_face=min_face), "stage": stage}
     with open_gallery(gallery, create=False) as opened:
         # all photos are read before anything is changed
+        if score is not None:
+            Rule.asked(opened.encoder_spec.model, checked(score))
         removed = cohort is not None and str(cohort) == "none"
         others = None if cohort is None or removed else read_cohort(opened, cohort, **how)
         strangers = None if folder is None else read_strangers(opened, folder, fpir, **how)
