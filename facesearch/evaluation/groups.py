@@ -20,6 +20,7 @@ _SEXES = ("male", "female")
 _ORIGINS = ("White", "Black", "Asian", "Indian", "other")
 # Zhang, Song, Qi, CVPR 2017: [age]_[gender]_[race]_[date&time].jpg; some names lack the third.
 _UTKFACE = re.compile(r"(\d{1,3})_(?:([01])_)?(?:([0-4])_)?\d{8,}")
+_YEARS = re.compile(r"[0-9]{1,3}")
 _MOST_VALUES = 20
 
 
@@ -62,10 +63,12 @@ def from_list(listing: Path, paths: Sequence[str]) -> tuple[Group, ...]:
         raise UsageError(f"{listing} is not a CSV file in UTF-8 ({error})") from None
     if not rows or "path" not in rows[0]:
         raise UsageError(f"{listing} needs a header with a column 'path', and columns of labels")
+    if not all(text.isprintable() for row in rows for text in _texts(row)):
+        raise UsageError(f"{listing} has labels that cannot be shown: a control character is in them")
     known = {row["path"]: row for row in rows if row["path"]}
     labelled = [
         {
-            label: _age(int(value)) if label == "age" and value.isdigit() else value
+            label: _age(int(value)) if label == "age" and _YEARS.fullmatch(value) else value
             for label, value in known.get(path, {}).items()
             if label and label != "path" and value
         }
@@ -75,6 +78,11 @@ def from_list(listing: Path, paths: Sequence[str]) -> tuple[Group, ...]:
     if not groups:
         raise UsageError(f"{listing} names no photo of the data set with a label: paths are relative to its folder")
     return groups
+
+
+def _texts(row: dict[str, str]) -> list[str]:
+    """Names and values of labels; what stands beyond the last column has no name."""
+    return [text for label, value in row.items() if label and label != "path" for text in (label, value or "")]
 
 
 def _age(years: int) -> str:

@@ -107,11 +107,21 @@ def test_groups_come_from_a_list(tmp_path: Path) -> None:
     }
 
 
+def test_ages_that_are_no_numbers_of_years_stay_as_they_are(tmp_path: Path) -> None:
+    listing = tmp_path / "people.csv"
+    rows = ["path,age", "a.jpg,²", "b.jpg,-3", "c.jpg,٣", "d.jpg,40,beyond", "e.jpg", ",,,", "f.jpg,12345"]
+    listing.write_text("\n".join(rows), "utf-8")
+    groups = from_list(listing, [f"{name}.jpg" for name in "abcdef"])
+    assert {group.value for group in groups} == {"²", "-3", "٣", "40-59", "12345"}
+
+
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
         ("name,age\na.jpg,3\n", "needs a header with a column 'path'"),
         ("", "needs a header with a column 'path'"),
+        ("path,team\n1.jpg,r\x1b[31med\n", "a control character is in them"),
+        ("path,te\tam\n1.jpg,red\n", "a control character is in them"),
         ("path,age\nelsewhere.jpg,3\n", "names no photo of the data set with a label"),
         ("path,number\n" + "".join(f"{n}.jpg,value {n}\n" for n in range(25)), "label 'number' has 25 values"),
     ],
