@@ -5,7 +5,7 @@
 The gallery holds photos of people who do not exist, enrolled as usual, and is filled up with random directions stored
 as templates of the same encoder: searching takes the same whatever the templates are. For each kind of index
 `facesearch query PHOTO --json` is timed as a whole, then stage by stage in another new process. Also timed:
-`facesearch --help`, which must load nothing heavy. Byte code is kept, as it is where the package is installed.
+`facesearch --help`, which must load nothing heavy, and the same query of a gallery of `dlib-resnet` by cosine. Byte code is kept, as it is where the package is installed.
 Every run waits until other programs leave the cores alone; `foreign_cores` is what they took all the same. Writes
 benchmarks/results/cold_query.json.
 """
@@ -32,9 +32,11 @@ from benchmarks.photos import PRODUCT
 from benchmarks.quiet import Timing, quietly, timed, wait_for_quiet
 from facesearch import Gallery, Photo, load_encoder
 from facesearch.codecs.plain import find_codec
+from facesearch.encoders import DEFAULT_MODEL
 from facesearch.store import EncoderKey, NewTemplate, open_store
 from facesearch.workshop.sample_people import draw_people, write_photos
 
+_OTHER = "dlib-resnet"  # the other embedded encoder, which was the default before
 _KINDS = ("flat", "sq8")
 _PEOPLE, _PHOTOS = 20, 3  # enrolled; one more photo of the first person is the probe
 _PER_IDENTITY = 4  # of the templates that fill up
@@ -59,6 +61,8 @@ def _measure(scratch: Path, templates: int, runs: int) -> dict[str, object]:
     galleries = {kind: scratch / kind for kind in _KINDS}
     sizes = {kind: make_gallery(folder, kind, enrolled, templates) for kind, folder in galleries.items()}
     commands = {kind: ["query", str(probe), "--gallery", str(folder), "--json"] for kind, folder in galleries.items()}
+    make_gallery(scratch / _OTHER, "flat", enrolled, templates, _OTHER)
+    commands[_OTHER] = ["query", str(probe), "--gallery", str(scratch / _OTHER), "--json", "--score", "cosine"]
     for kind, command in commands.items():
         answer = json.loads(_run(command))["probes"][0]["faces"][0]["candidates"][0]
         if answer["identity"] != probe.parent.name:
@@ -68,6 +72,7 @@ def _measure(scratch: Path, templates: int, runs: int) -> dict[str, object]:
     return {
         "templates": sizes,
         "query_ms": {kind: round(medians[kind], 1) for kind in _KINDS},
+        "query_by_dlib_resnet_and_cosine_ms": round(medians[_OTHER], 1),
         "query_target_ms": _QUERY_TARGET,
         "foreign_cores": round(max(statistics.median(one.foreign_cores for one in timings[k]) for k in timings), 3),
         "stages_ms": {kind: _median_stages(folder, probe, runs) for kind, folder in galleries.items()},
@@ -86,19 +91,19 @@ def _people(folder: Path) -> tuple[list[Photo], Path]:
     return [Photo(path.parent.name, path) for path in photos if path != probe], probe
 
 
-def make_gallery(folder: Path, kind: str, photos: Sequence[Photo], templates: int) -> int:
+def make_gallery(folder: Path, kind: str, photos: Sequence[Photo], templates: int, encoder: str = DEFAULT_MODEL) -> int:
     """A gallery with these photos and random templates up to `templates`; returns how many it holds."""
-    with Gallery.open(folder) as gallery:
+    with Gallery.open(folder, encoder=encoder) as gallery:
         enrolled = gallery.enroll_photos(photos).templates
-    fill(folder, templates - enrolled)
+    fill(folder, templates - enrolled, encoder)
     with Gallery.open(folder) as gallery:
         gallery.build_index(kind)
         return gallery.counts().templates
 
 
-def fill(folder: Path, count: int) -> None:
-    """Store random directions as templates of the default encoder, four per identity."""
-    encoder = load_encoder()
+def fill(folder: Path, count: int, model: str = DEFAULT_MODEL) -> None:
+    """Store random directions as templates of an encoder, four per identity."""
+    encoder = load_encoder(model)
     key = EncoderKey(encoder.spec.model, encoder.spec.precision, encoder.spec.backend, encoder.fingerprint)
     generator = np.random.default_rng(_SEED)
     vectors = generator.standard_normal((count, encoder.dimension)).astype(np.float32)  # (n, d)

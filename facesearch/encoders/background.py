@@ -8,12 +8,12 @@ as small children are (docs/research/scores.md).
 from __future__ import annotations
 
 import io
+import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache, lru_cache
 
-import msgspec
 import numpy as np
 import numpy.typing as npt
 
@@ -85,4 +85,5 @@ def prototypes(model: str) -> Floats | None:
 @cache
 def shipped() -> Mapping[str, Background]:
     """The backgrounds that come with the package, by the name of the model."""
-    return msgspec.json.decode(read_asset("backgrounds"), type=dict[str, Background])
+    held = json.loads(read_asset("backgrounds"))
+    return {model: Background(tuple(found["others"]), tuple(found["mean"])) for model, found in held.items()}
