@@ -5,9 +5,9 @@
 The gallery holds photos of people who do not exist, enrolled as usual, and is filled up with random directions stored
 as templates of the same encoder: searching takes the same whatever the templates are. For each kind of index
 `facesearch query PHOTO --json` is timed as a whole, then stage by stage in another new process. Also timed:
-`facesearch --help`, which must load nothing heavy, and the same query of a gallery of `dlib-resnet` by cosine. Byte code
-is kept, as it is where the package is installed. Every run waits until other programs leave the cores alone; `foreign_cores` is what they took all the same. Writes
-benchmarks/results/cold_query.json.
+`facesearch --help`, which must load nothing heavy, and the same query of a gallery of `dlib-resnet` by cosine. Byte
+code is kept, as it is where the package is installed. Every run waits until other programs leave the cores alone;
+`foreign_cores` is what they took all the same. Writes benchmarks/results/cold_query.json.
 """
 
 from __future__ import annotations
