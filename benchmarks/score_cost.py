@@ -1,6 +1,6 @@
 """What normalised scores cost in time: a search by them against the same one by cosine, in turns.
 
-    python -m benchmarks.score_cost [--templates 10000] [--templates 100000]
+    python -m benchmarks.score_cost [--templates 10000] [--templates 100000] [--index KIND]
 
 Galleries of synthetic templates (192 components, four of each person, around a direction of his own) in several kinds
 of index, in one thread; a probe of an enrolled person is asked about with k = 1 and k = 5, and with fused templates.
@@ -33,12 +33,13 @@ Floats = npt.NDArray[np.float32]
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--templates", type=int, action="append", help="repeatable; default: 10000")
+    parser.add_argument("--index", action="append", help="kind of index, repeatable; default: " + " ".join(KINDS))
     arguments = parser.parse_args()
-    sizes = arguments.templates or [10_000]
+    sizes, kinds = arguments.templates or [10_000], arguments.index or KINDS
     kept = kept_results("score_cost") or []
-    rows = [row for row in kept if row["templates"] not in sizes]
+    rows = [row for row in kept if row["templates"] not in sizes or row["index"] not in kinds]
     for size in sizes:
-        for kind in KINDS:
+        for kind in kinds:
             rows += _of_kind(size, kind)
             print(rows[-3:], flush=True)
             measured(
