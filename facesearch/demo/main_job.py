@@ -122,9 +122,9 @@ def run_demo(folder: Path, *, people: int = PEOPLE, step: Step, progress: Progre
         threshold=threshold,
         probes=len(probes),
         found=len(right),
-        matched=sum(best.similarity >= threshold for best in right),
+        matched=sum(best.score >= threshold for best in right),
         strangers=len(strangers),
-        unknown=len(strangers) - sum(found[0].similarity >= threshold for found in foreign if found),
+        unknown=len(strangers) - sum(found[0].score >= threshold for found in foreign if found),
         kinds=kinds,
         run=run,
         report=page,
@@ -191,7 +191,7 @@ def _encode(gallery: Gallery, photos: Sequence[Photo]) -> list[_Probe]:
 def _threshold(gallery: Gallery, others: Sequence[_Probe]) -> float:
     """Just above the best score that anybody who is not enrolled gets."""
     found = gallery.search(np.stack([probe.template for probe in others]), k=1)
-    return min(1.0, math.ceil(max(best[0].similarity for best in found) * 1000 + 0.5) / 1000)
+    return min(1.0, math.ceil(max(best[0].score for best in found) * 1000 + 0.5) / 1000)
 
 
 def _as_kind(folder: Path, kind: str, probes: Sequence[_Probe]) -> KindRow:
@@ -223,15 +223,15 @@ def _contact_sheet(
     for number, row in enumerate(rows):
         y = gap + number * height
         best = answers[row][0] if answers[row] else None
-        match = best is not None and best.similarity >= threshold
+        match = best is not None and best.score >= threshold
         answer = best.identity if match and best else None
         right = answer == asked[row].identity
         colour = "#1a7f37" if right else "#cf222e"
         verdict = answer or "unknown"
         tiles = [(asked[row].path, f"who is this?\n{verdict}", colour)]
         for item in answers[row]:
-            shade = "#1a7f37" if item.similarity >= threshold else "#8c959f"
-            tiles.append((portraits[item.identity], f"{item.rank}. {item.identity}\n{item.similarity:.3f}", shade))
+            shade = "#1a7f37" if item.score >= threshold else "#8c959f"
+            tiles.append((portraits[item.identity], f"{item.rank}. {item.identity}\n{item.score:.3f}", shade))
         for column, (path, text, edge) in enumerate(tiles):
             x = gap + column * width
             tile = Image.fromarray(load_image(path)).resize((_TILE, _TILE), Image.Resampling.LANCZOS)

@@ -84,12 +84,15 @@ class Gallery(DecidingGallery):
 
     # questions
 
-    def identify(self, image: Image, k: int = 5, *, threshold: float | None = None) -> FaceAnswer:
+    def identify(
+        self, image: Image, k: int = 5, *, threshold: float | None = None, score: str | None = None
+    ) -> FaceAnswer:
         """Who is the most prominent person in a photo? Up to k candidates, best first.
 
+        threshold, score: in place of the gallery's, see `QuestionOptions`.
         Raises `RejectedImageError` if the photo cannot be used, `GalleryNotFoundError` for an empty gallery.
         """
-        return self.identify_faces(image, k, threshold=threshold, everyone=False)[0]
+        return self.identify_faces(image, k, threshold=threshold, score=score, everyone=False)[0]
 
     def identify_faces(self, image: Image, k: int = 5, **asked: Unpack[QuestionOptions]) -> list[FaceAnswer]:
         """Who is everyone in a photo? One answer per face, largest face first. See `QuestionOptions`."""
