@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from facesearch.encoders.spec import EncoderSpec
-from facesearch.evaluation.results import Interval, Row
+from facesearch.evaluation.results import GroupRate, Interval, Row
 from facesearch.report.matrix_cells import MatrixTable
 from facesearch.report.measures import Measure, difference_interval, encoders_of, measure_of
 from facesearch.text import figures
@@ -17,6 +17,8 @@ _EXACT = "flat"  # the kind that stores and compares FP32
 
 def summary(matrix: MatrixTable) -> list[str]:
     """A few sentences: the best, what lower precision costs, what smaller templates cost, what was missed and why."""
+    if matrix.protocol == "false-match":
+        return [_false_matches(row) for row in matrix.rows if row.groups]
     measure = measure_of(matrix.rows)
     measured = [row for row in matrix.rows if measure.value(row) is not None]
     if not measured:
@@ -30,6 +32,22 @@ def summary(matrix: MatrixTable) -> list[str]:
     sentences += _kinds(measured, best, measure)
     sentences += _doubts(best)
     return sentences
+
+
+def _false_matches(row: Row) -> str:
+    """How often two people match, on the whole and in the group where it is worst."""
+    everyone, *groups = row.groups
+
+    def rates(group: GroupRate) -> str:
+        after = group.fmr_normalised
+        by_score = "" if after is None else f", by normalised scores {figures.percent(after, 3)} %"
+        return f"{figures.percent(group.fmr, 3)} % by the cosine{by_score}"
+
+    sentence = f"{encoders_of(row)} with {row.index} takes {rates(everyone)} of {everyone.pairs:,} pairs for one person"
+    if not groups:
+        return f"{sentence}."
+    worst = max(groups, key=lambda group: group.fmr if group.fmr_normalised is None else group.fmr_normalised)
+    return f"{sentence}; of {worst.pairs:,} pairs of {worst.label} {worst.value}, where it is worst, {rates(worst)}."
 
 
 def _best(row: Row, measure: Measure) -> str:

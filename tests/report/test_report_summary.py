@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from facesearch.evaluation.results import Run
+from facesearch.evaluation.results import GroupRate, Run
 from facesearch.report.matrix_cells import matrices
 from facesearch.report.measures import difference_interval, measure_of
 from facesearch.report.summary import summary
@@ -93,6 +93,21 @@ def test_where_nothing_was_measured_nothing_is_claimed() -> None:
     run = sample_run("leave-one-out")
     told = sentences(replace(run, rows=(replace(run.rows[0], top1=None, top1_ci=None),)))
     assert told == ["Nothing could be measured: no probe has a right answer in the gallery."]
+
+
+def test_false_matches_are_told_on_the_whole_and_in_the_worst_group() -> None:
+    groups = (
+        GroupRate("all", "", 100, 4950, 0.05, 0.001),
+        GroupRate("age", "0-4", 20, 190, 0.75, 0.002),
+        GroupRate("age", "60+", 10, 45, 0.01, 0.004),
+    )
+    run = sample_run("leave-one-out")
+    row = replace(run.rows[0], protocol="false-match", top1=None, top1_ci=None, groups=groups)
+    (told,) = sentences(replace(run, protocol="false-match", rows=(row,)))
+    assert "takes 5.000 % by the cosine, by normalised scores 0.100 % of 4,950 pairs for one person" in told
+    assert "of 45 pairs of age 60+, where it is worst, 1.000 % by the cosine, by normalised scores 0.400 %" in told
+    (alone,) = sentences(replace(run, protocol="false-match", rows=(replace(row, groups=groups[:1]),)))
+    assert "where it is worst" not in alone
 
 
 def test_the_measure_of_an_open_set_is_one_that_every_row_can_show() -> None:
