@@ -33,7 +33,8 @@ from benchmarks.common import measured
 from benchmarks.photos import PRODUCT
 from facesearch import load_encoder
 from facesearch.encoders import Encoder, find_model
-from facesearch.encoders.background import OTHERS, Background
+from facesearch.encoders.background import NEAREST, Background
+from facesearch.encoders.background import measured as background
 from facesearch.evaluation.codec_training import read_training_photos
 from facesearch.evaluation.datasets import read_dataset
 from facesearch.evaluation.extraction import templates
@@ -56,7 +57,6 @@ FAMILIES = 300
 FAMILY_RANKS = (1, 20, 60)
 NON_MATED = 3000
 DRAWN = 400
-NEAREST = 5
 SEED = 0
 
 Floats = npt.NDArray[np.float32]
@@ -178,11 +178,9 @@ def _of_encoder(encoder: Encoder, lfw: Path, utkface: Path, portraits: Path) -> 
     ages = np.array([int(re.findall(r"\d+", Path(path).name)[0]) for path in paths])  # the names begin with it
     half = np.random.default_rng(SEED).permutation(len(ages))[len(ages) // 2 :]
     adults = _templates(encoder, portraits)[1]
-    shipped = find_model(encoder.spec.model).background
-    assert shipped is not None
     prototypes = find_model(encoder.spec.model).prototypes
     assert prototypes is not None
-    forms = _Forms({k: shipped if k == NEAREST else _background(adults, k) for k in (3, NEAREST, 10)}, prototypes)
+    forms = _Forms({k: background(adults, k) for k in (3, NEAREST, 10)}, prototypes)
     search = _Search.of(encoder, lfw)
     children = faces[ages <= SMALL_CHILD]
     return {
@@ -196,17 +194,6 @@ def _of_encoder(encoder: Encoder, lfw: Path, utkface: Path, portraits: Path) -> 
         "among_adults": [_school(children, search.one_each(2875), count, forms, encoder.threshold) for count in AMONG],
         "families": [search.families(first, forms.few(), encoder.threshold) for first in FAMILY_RANKS],
     }
-
-
-def _background(templates: Floats, nearest: int) -> Background:
-    """As the shipped one, for another number of nearest people."""
-    generator = np.random.default_rng(SEED)
-    means = []
-    for others in OTHERS:
-        order = generator.permutation(len(templates))
-        similarity = templates[order[others:]] @ templates[order[:others]].T
-        means.append(float(np.sort(similarity, axis=1)[:, -nearest:].mean()))
-    return Background(OTHERS, tuple(means))
 
 
 def _templates(encoder: Encoder, folder: Path) -> tuple[list[str], Floats]:

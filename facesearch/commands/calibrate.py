@@ -6,7 +6,7 @@ import logging
 from contextlib import AbstractContextManager
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -26,6 +26,7 @@ from facesearch.errors import UsageError
 
 if TYPE_CHECKING:
     from facesearch.evaluation.extraction import Progress
+    from facesearch.evaluation.folder_photos import Reading
 
 log = logging.getLogger("facesearch")
 
@@ -81,7 +82,7 @@ def calibrate(
     but no longer counts as calibrated.
     """
     set_up(verbose)
-    from facesearch.evaluation.calibration import calibrate_on, read_strangers
+    from facesearch.evaluation.calibration import calibrate, read_strangers
     from facesearch.evaluation.cohorts import read_cohort
     from facesearch.gallery.arguments import score as checked
     from facesearch.gallery.scoring import Rule
@@ -94,7 +95,7 @@ def calibrate(
         raise UsageError("name photos of people who are not enrolled (DIR), or a cohort (--cohort DIR)")
     if dry_run and (cohort is not None or score is not None):
         raise UsageError("--dry-run goes with neither --cohort nor --score: both are kept")
-    how: Any = {"aligned": aligned, "pipeline": PipelineSpec(min_face=min_face), "stage": stage}
+    how: Reading = {"aligned": aligned, "pipeline": PipelineSpec(min_face=min_face), "stage": stage}
     with open_gallery(gallery, create=False) as opened:
         # all photos are read before anything is changed
         if score is not None:
@@ -108,7 +109,8 @@ def calibrate(
             opened.set_cohort(others.templates, others.source)
         elif removed:
             opened.remove_cohort()
-        faces = opened.info().cohort
+        kept = opened.cohort()
+        faces = 0 if kept is None else len(kept.templates)
         if cohort is not None and not json:
             say(f"cohort     {faces} faces" if faces else "cohort     none")
         if faces and opened.score == "cosine":
@@ -120,14 +122,14 @@ def calibrate(
             if json:
                 print_json(held)
             return
-        found = calibrate_on(opened, strangers, keep=not dry_run, stage=stage)
+        found = calibrate(opened, strangers, fpir, keep=not dry_run, stage=stage)
     result = found.calibration
     if json:
         more = {"before": found.before, "failed_to_enrol": found.failed, "kept": not dry_run}
         print_json({**asdict(result), **more, **held})
         return
-    kept = "would be" if dry_run else "is now"
-    say(f"threshold  {kept} {result.threshold:.4f} (95 % {result.threshold_low:.4f} to {result.threshold_high:.4f})")
+    verb = "would be" if dry_run else "is now"
+    say(f"threshold  {verb} {result.threshold:.4f} (95 % {result.threshold_low:.4f} to {result.threshold_high:.4f})")
     say(f"before     {found.before:.4f}")
     say(f"strangers  {result.searches} photos of {result.people} people: {result.observed_fpir:.2%} get a name")
     if result.fnir is not None:

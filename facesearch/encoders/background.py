@@ -54,10 +54,11 @@ class Background:
         return float(np.interp(math.log(others), np.log(self.others), self.mean))
 
 
-def measured(templates: Floats) -> Background:
+def measured(templates: Floats, nearest: int = NEAREST) -> Background:
     """The background of an encoder from templates (n, d) of unit length, each of another adult.
 
-    Numbers of others that would take more than half of them are left out. Raises `ValueError` where none is left.
+    nearest: how many of the most alike are averaged; scores are computed with `NEAREST`. Numbers of others that would
+    take more than half of them are left out. Raises `ValueError` where none is left.
     """
     generator = np.random.default_rng(_SEED)
     sizes = [others for others in OTHERS if 2 * others <= len(templates)]
@@ -69,7 +70,7 @@ def measured(templates: Floats) -> Background:
         for _ in range(_DRAWS):
             order = generator.permutation(len(templates))
             crowd, asked = templates[order[:others]], templates[order[others:]]
-            found.append(np.sort(asked @ crowd.T, axis=1)[:, -NEAREST:].mean(axis=1))
+            found.append(np.sort(asked @ crowd.T, axis=1)[:, -nearest:].mean(axis=1))
         means.append(round(float(np.concatenate(found).mean()), 4))
     return Background(tuple(sizes), tuple(means))
 

@@ -13,19 +13,17 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Unpack
 
 import numpy as np
 import numpy.typing as npt
 
 from facesearch.errors import UsageError
 from facesearch.evaluation import metrics, statistics
-from facesearch.evaluation.codec_training import read_training_photos
-from facesearch.evaluation.datasets import Dataset, read_dataset
-from facesearch.evaluation.extraction import DatasetTemplates, Progress, Stage, no_stage, templates
+from facesearch.evaluation.extraction import Stage, no_stage
+from facesearch.evaluation.folder_photos import FolderPhotos, Reading, read_folder
 from facesearch.evaluation.identification import owners_of
 from facesearch.gallery.gallery import Gallery
-from facesearch.photos.photo import composed
-from facesearch.pipeline.pipeline_spec import USUAL, PipelineSpec
 from facesearch.store.records import Calibration
 
 Doubles = npt.NDArray[np.float64]
@@ -42,73 +40,34 @@ class Calibrated:
     failed: int
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Strangers:
-    """Photos to calibrate on, enough for `fpir`. held: their templates. names: (n,) whose each is, as far as is known.
-    mated: (n,) whether that is somebody enrolled."""
+def read_strangers(gallery: Gallery, folder: Path, fpir: float, **how: Unpack[Reading]) -> FolderPhotos:
+    """Photos to calibrate on; nothing is changed.
 
-    fpir: float
-    dataset: Dataset
-    held: DatasetTemplates
-    names: list[str]
-    mated: Bools
-
-
-def calibrate(
-    gallery: Gallery,
-    folder: Path,
-    fpir: float,
-    *,
-    aligned: str | None = None,
-    pipeline: PipelineSpec = USUAL,
-    keep: bool = True,
-    stage: Stage = no_stage,
-) -> Calibrated:
-    """Set the threshold of `gallery` so that a share `fpir` of strangers gets somebody's name; `keep`: store it.
-
-    See `read_strangers` for what the folder holds and what is raised.
-    """
-    strangers = read_strangers(gallery, folder, fpir, aligned=aligned, pipeline=pipeline, stage=stage)
-    return calibrate_on(gallery, strangers, keep=keep, stage=stage)
-
-
-def read_strangers(
-    gallery: Gallery,
-    folder: Path,
-    fpir: float,
-    *,
-    aligned: str | None = None,
-    pipeline: PipelineSpec = USUAL,
-    stage: Stage = no_stage,
-) -> Strangers:
-    """Photos of people, `<identity>/<image>`, or photos alone, each of a person of its own; nothing is changed.
-
-    People whose name is enrolled are mated searches, from which FNIR comes; all others are strangers.
+    People who are enrolled are mated searches, from which FNIR comes; all others are strangers.
     Raises `UsageError` where there are too few strangers to show so small a rate (three in `fpir`).
     """
     if not 0 < fpir < 1:
         raise UsageError(f"--fpir is {fpir}: a share between 0 and 1 is needed, as 0.01")
-    enrolled = {summary.name for summary in gallery.identities()}
-    if not enrolled:
+    if not gallery.identities():
         raise UsageError("the gallery is empty: enrol somebody first")
-    with stage("reading photos") as progress:
-        dataset, labelled = read_photos(folder, progress)
-    spec = gallery.encoder_spec
-    held = templates(dataset, [spec], aligned=aligned, pipeline=pipeline, stage=stage)[spec]
-    names = [composed(sample.identity) if labelled else sample.path for sample in dataset.samples]
-    mated = np.array([labelled and name in enrolled for name in names], np.bool_)
+    photos = read_folder(gallery, folder, **how)
     least = int(np.ceil(metrics.RULE_OF_THREE / fpir))
-    if (found := int((~mated).sum())) < least:
+    if (found := int((~photos.enrolled).sum())) < least:
         raise UsageError(
             f"{folder} has {found} photos of people who are not enrolled; to show an FPIR of {fpir:g}, "
             f"at least {least} are needed (rule of three)"
         )
-    return Strangers(fpir, dataset, held, names, mated)
+    return photos
 
 
-def calibrate_on(gallery: Gallery, strangers: Strangers, *, keep: bool = True, stage: Stage = no_stage) -> Calibrated:
-    """The threshold that a share of the strangers reaches; `keep`: store it."""
-    fpir, held, names, mated = strangers.fpir, strangers.held, strangers.names, strangers.mated
+def calibrate(
+    gallery: Gallery, photos: FolderPhotos, fpir: float, *, keep: bool = True, stage: Stage = no_stage
+) -> Calibrated:
+    """Set the threshold of `gallery` so that a share `fpir` of strangers gets somebody's name; `keep`: store it.
+
+    photos: what `read_strangers` gave for that rate.
+    """
+    held, names, mated = photos.held, photos.names, photos.enrolled
     foreign = np.flatnonzero(~mated)
     score, first = _search(gallery, held.values, held.found, names, stage)
     threshold = metrics.threshold_at(score[foreign], fpir)
@@ -126,8 +85,8 @@ def calibrate_on(gallery: Gallery, strangers: Strangers, *, keep: bool = True, s
         people=int(owners.max()) + 1,
         fnir=metrics.false_negative_rate(score[mated], first[mated], threshold) if mated.any() else None,
         mated=int(mated.sum()),
-        dataset=strangers.dataset.name,
-        dataset_sha256=strangers.dataset.sha256,
+        dataset=photos.dataset.name,
+        dataset_sha256=photos.dataset.sha256,
         encoder=str(gallery.encoder_spec),
         identities=counts.identities,
         templates=counts.templates,
@@ -137,13 +96,6 @@ def calibrate_on(gallery: Gallery, strangers: Strangers, *, keep: bool = True, s
     if keep:
         gallery.set_calibration(calibration)
     return Calibrated(calibration, before, int((~held.found).sum()))
-
-
-def read_photos(folder: Path, progress: Progress) -> tuple[Dataset, bool]:
-    """The photos, and whether it is known whose they are."""
-    if folder.is_dir() and any(entry.is_dir() and not entry.name.startswith(".") for entry in folder.iterdir()):
-        return read_dataset(folder, progress=progress), True
-    return read_training_photos(folder, progress), False
 
 
 def _search(

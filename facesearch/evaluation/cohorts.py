@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Unpack
 
 import numpy as np
 import numpy.typing as npt
 
 from facesearch.encoders.background import NEAREST
 from facesearch.errors import UsageError
-from facesearch.evaluation.calibration import read_photos
-from facesearch.evaluation.extraction import Stage, no_stage, templates
+from facesearch.evaluation.folder_photos import Reading, read_folder
 from facesearch.gallery.gallery import Gallery
 from facesearch.gallery.scoring import LARGEST_COHORT
-from facesearch.photos.photo import composed
-from facesearch.pipeline.pipeline_spec import USUAL, PipelineSpec
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -26,32 +24,17 @@ class OtherPeople:
     source: str
 
 
-def read_cohort(
-    gallery: Gallery,
-    folder: Path,
-    *,
-    aligned: str | None = None,
-    pipeline: PipelineSpec = USUAL,
-    stage: Stage = no_stage,
-) -> OtherPeople:
+def read_cohort(gallery: Gallery, folder: Path, **how: Unpack[Reading]) -> OtherPeople:
     """The people in the photos of `folder`, to be handed to `Gallery.set_cohort`; nothing is changed.
 
-    Photos are `<identity>/<image>`, of which the first of each person is taken, or photos alone, each of a person of
-    its own; of many, the first `LARGEST_COHORT`. People who are enrolled are left out. Raises `UsageError` where fewer
-    than `NEAREST` are left.
+    Of each person the first photo is taken; of many people, the first `LARGEST_COHORT`. Those who are enrolled are left
+    out. Raises `UsageError` where fewer than `NEAREST` are left.
     """
-    enrolled = {summary.name for summary in gallery.identities()}
-    with stage("reading photos of other people") as progress:
-        dataset, labelled = read_photos(folder, progress)
-    spec = gallery.encoder_spec
-    held = templates(dataset, [spec], aligned=aligned, pipeline=pipeline, stage=stage)[spec]
+    photos = read_folder(gallery, folder, **how)
     chosen: dict[str, int] = {}
-    for place in np.flatnonzero(held.found).tolist():
-        sample = dataset.samples[place]
-        name = composed(sample.identity) if labelled else sample.path
-        if not (labelled and name in enrolled):
-            chosen.setdefault(name, place)
+    for place in np.flatnonzero(photos.held.found & ~photos.enrolled).tolist():
+        chosen.setdefault(photos.names[place], place)
     places = list(chosen.values())[:LARGEST_COHORT]
     if len(places) < NEAREST:
         raise UsageError(f"{folder} shows {len(places)} other people; a cohort needs at least {NEAREST}")
-    return OtherPeople(held.values[places], dataset.name)
+    return OtherPeople(photos.held.values[places], photos.dataset.name)

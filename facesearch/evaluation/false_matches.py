@@ -86,9 +86,9 @@ def _taken(probes: Floats, best: Floats, others: int, rule: Rule) -> Floats:
     depth = min(DEPTH, best.shape[1])
     nearest = np.argsort(-best, axis=1, kind="stable")[:, :depth]
     similarity = np.take_along_axis(best, nearest, 1)
-    far = rule.taken(probes, similarity[:, :NEAREST], others)
-    taken = np.repeat(far[:, None], best.shape[1], axis=1).astype(np.float32)
+    far = rule.by_people(similarity[:, :NEAREST], others)
+    taken = np.repeat(far[:, None], best.shape[1], axis=1)
     for place in range(depth):
-        near = rule.taken(probes, np.delete(similarity, place, axis=1), others)
-        np.put_along_axis(taken, nearest[:, place : place + 1], near[:, None].astype(np.float32), 1)
-    return taken
+        near = rule.by_people(np.delete(similarity, place, axis=1), others)
+        np.put_along_axis(taken, nearest[:, place : place + 1], near[:, None], 1)
+    return np.maximum(taken, rule.by_cohorts(probes)[:, None]).astype(np.float32)

@@ -38,7 +38,8 @@ class DecidingGallery(OpenGallery):
         """Keep templates (n, dimension) of people who are not enrolled, each of another one, in place of an earlier
         cohort. source: where they come from, in words. The threshold stays, but no longer counts as calibrated.
 
-        Raises `UsageError` for an encoder whose scores cannot be normalised."""
+        Raises `UsageError` for an encoder whose scores cannot be normalised.
+        """
         settings, others = self.parts.settings(), arguments.probes(templates)
         self.parts.rule(settings, None, NORMALISED)
         if not isinstance(source, str):

@@ -37,7 +37,7 @@ def ranked(
 ) -> tuple[GallerySettings, list[list[Candidate]]]:
     """Up to k candidates for each of probes (m, dimension) float32, with the settings of the same moment."""
     found = _found(parts, probes, k, fused=fused, score=score)
-    scored = (found.rule.scored(each, found.others, probe) for each, probe in zip(found.people, probes, strict=True))
+    scored = found.rule.scored(found.people, found.others, probes)
     return found.settings, [candidates[:k] for candidates in scored]
 
 
@@ -49,8 +49,7 @@ def penalties(parts: Parts, probes: Vectors, score: str | None) -> npt.NDArray[n
     if (score or settings.score) == COSINE:
         return np.zeros(len(probes))
     found = _found(parts, probes, DEPTH, score=score)
-    taken = [found.rule.penalty(each, found.others, probe) for each, probe in zip(found.people, probes, strict=True)]
-    return np.array(taken)
+    return found.rule.penalties(found.people, found.others, probes)
 
 
 @dataclass(frozen=True, slots=True)

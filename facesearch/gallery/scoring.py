@@ -8,9 +8,9 @@ they are taken for one another. For a probe p and a candidate c,
 
 n being the number of other templates, level(n) what adults reach (`facesearch.encoders.background`). The same is done
 with prototypes of small children that come with the package, and with a cohort that a gallery may have; the largest of
-these is taken off. That is test
-normalisation (Auckenthaler, Carey, Lloyd-Thomas, Digital Signal Processing 2000) with means alone and on one side: a
-score is never above the similarity, and candidates stay in its order. See docs/research/scores.md.
+these is taken off. That is test normalisation (Auckenthaler, Carey, Lloyd-Thomas, Digital Signal Processing 2000) with
+means alone and on one side: a score is never above the similarity, and candidates stay in its order. See
+docs/research/scores.md.
 """
 
 from __future__ import annotations
@@ -60,8 +60,9 @@ class Rule:
     @classmethod
     def usual(cls, model: Model) -> Rule:
         """The normalised scores of an encoder with what comes with the package; by cosine where there are none."""
-        known = () if model.prototypes is None else (model.prototypes,)
-        return cls(model.background, known if model.background is not None else ())
+        if model.background is None:
+            return cls(None)
+        return cls(model.background, () if model.prototypes is None else (model.prototypes,))
 
     @classmethod
     def asked(cls, model: str, score: str | None) -> Rule:
@@ -90,9 +91,11 @@ class Rule:
 
     def taken(self, probes: npt.NDArray[np.float32], nearest: Floats, others: int) -> Doubles:
         """What is taken off the similarities of probes (m, d) to a candidate; nearest, others: see `penalties`."""
-        if self.background is None:
-            return np.zeros(len(probes))
-        return np.maximum(penalties(nearest, others, self.background), self.by_cohorts(probes))
+        return np.maximum(self.by_people(nearest, others), self.by_cohorts(probes))
+
+    def by_people(self, nearest: Floats, others: int) -> Doubles:
+        """What is taken off the similarities of probes (m,) for those who are enrolled; see `penalties`."""
+        return np.zeros(len(nearest)) if self.background is None else penalties(nearest, others, self.background)
 
     def by_cohorts(self, probes: npt.NDArray[np.float32]) -> Doubles:
         """What is taken off the similarities of probes (m, d), whoever is enrolled."""
@@ -106,26 +109,37 @@ class Rule:
             most = np.maximum(most, similarity.mean(axis=1, dtype=np.float64) - self.background.level(len(cohort)))
         return most
 
-    def scored(self, candidates: Sequence[Candidate], others: int, probe: npt.NDArray[np.float32]) -> list[Candidate]:
-        """The candidates for a probe (d,), of different people, best first, with scores.
+    def scored(
+        self, people: Sequence[list[Candidate]], others: int, probes: npt.NDArray[np.float32]
+    ) -> list[list[Candidate]]:
+        """The candidates for each of probes (m, d), of different people, best first, with scores.
 
         others: how many templates there are but the candidate's own.
         """
         if self.background is None:
-            return list(candidates)
-        level, least = self.background.level(others), float(self.by_cohorts(probe[None])[0])
-        nearest = [candidate.similarity for candidate in candidates[:DEPTH]]
-        together = sum(nearest)
-        scored = []
-        for place, candidate in enumerate(candidates):
-            # of a candidate beyond DEPTH, the others are the first but the last of them
-            own = nearest[min(place, len(nearest) - 1)]
-            mean = (together - own) / (len(nearest) - 1) if len(nearest) > 1 else level
-            taken = max(mean - level, least)
-            scored.append(replace(candidate, score=candidate.similarity - taken) if taken > 0 else candidate)
-        return scored
+            return list(people)
+        level, least = self.background.level(others), self.by_cohorts(probes).tolist()
+        return [_scored(found, level, taken) for found, taken in zip(people, least, strict=True)]
 
-    def penalty(self, candidates: Sequence[Candidate], others: int, probe: npt.NDArray[np.float32]) -> float:
-        """What is taken off for a face (d,) of which nobody says who it is: the first candidate may be the person."""
-        nearest = np.array([[candidate.similarity for candidate in candidates[1:DEPTH]]])
-        return float(self.taken(probe[None], nearest, others)[0])
+    def penalties(self, people: Sequence[list[Candidate]], others: int, probes: npt.NDArray[np.float32]) -> Doubles:
+        """What is taken off for each of probes (m, d) of which nobody says who it is: the first candidate of each may
+        be the person."""
+        nearest = np.full((len(probes), NEAREST), -np.inf)
+        for row, found in zip(nearest, people, strict=True):
+            alike = [candidate.similarity for candidate in found[1:DEPTH]]
+            row[: len(alike)] = alike
+        return self.taken(probes, nearest, others)
+
+
+def _scored(candidates: list[Candidate], level: float, least: float) -> list[Candidate]:
+    """The candidates for one probe with scores; level: of the background, least: what is taken off whoever it is."""
+    nearest = [candidate.similarity for candidate in candidates[:DEPTH]]
+    together = sum(nearest)
+    scored = []
+    for place, candidate in enumerate(candidates):
+        # of a candidate beyond DEPTH, the others are the first but the last of them
+        own = nearest[min(place, len(nearest) - 1)]
+        mean = (together - own) / (len(nearest) - 1) if len(nearest) > 1 else level
+        taken = max(mean - level, least)
+        scored.append(replace(candidate, score=candidate.similarity - taken) if taken > 0 else candidate)
+    return scored

@@ -10,7 +10,7 @@ import pytest
 
 from facesearch import Gallery
 from facesearch.errors import UsageError
-from facesearch.evaluation.calibration import calibrate
+from facesearch.evaluation.calibration import Calibrated, calibrate, read_strangers
 from facesearch.photos.sources import from_paths
 
 
@@ -26,7 +26,7 @@ def gallery(people_photos: Path, tmp_path: Path) -> Iterator[Gallery]:
 
 def test_the_threshold_is_the_lowest_that_so_few_strangers_reach(gallery: Gallery, people_photos: Path) -> None:
     enrolled = {person.name for person in gallery.identities()}
-    found = calibrate(gallery, people_photos, 0.25).calibration
+    found = calibrated(gallery, people_photos, 0.25).calibration
     strangers = [photo.path for photo in from_paths([people_photos]).photos if photo.identity not in enrolled]
     best = sorted((gallery.identify(path, k=1).candidates[0].score for path in strangers), reverse=True)
     assert (found.searches, found.people, found.templates, found.identities) == (len(strangers), 8, 8, 4)
@@ -40,7 +40,7 @@ def test_the_threshold_is_the_lowest_that_so_few_strangers_reach(gallery: Galler
 
 def test_people_who_are_enrolled_tell_how_many_are_missed(gallery: Gallery, people_photos: Path) -> None:
     enrolled = {person.name for person in gallery.identities()}
-    found = calibrate(gallery, people_photos, 0.25).calibration
+    found = calibrated(gallery, people_photos, 0.25).calibration
     mated = [photo for photo in from_paths([people_photos]).photos if photo.identity in enrolled]
     answers = [(gallery.identify(photo.path, k=1), photo.identity) for photo in mated]
     missed = [not (answer.is_match and answer.candidates[0].identity == name) for answer, name in answers]
@@ -54,23 +54,23 @@ def test_photos_alone_are_strangers_each(gallery: Gallery, people_photos: Path, 
     for person in sorted(people_photos.iterdir())[4:]:
         for path in person.iterdir():
             shutil.copy(path, flat / path.name)
-    found = calibrate(gallery, flat, 0.25, keep=False).calibration
+    found = calibrated(gallery, flat, 0.25, keep=False).calibration
     assert (found.searches, found.people, found.fnir) == (24, 24, None)
     assert gallery.calibration() is None
 
 
 def test_no_rate_is_promised_that_so_few_strangers_cannot_show(gallery: Gallery, people_photos: Path) -> None:
     with pytest.raises(UsageError, match="at least 300 are needed"):
-        calibrate(gallery, people_photos, 0.01)
+        calibrated(gallery, people_photos, 0.01)
     with pytest.raises(UsageError, match="between 0 and 1"):
-        calibrate(gallery, people_photos, 1.0)
+        calibrated(gallery, people_photos, 1.0)
     assert gallery.calibration() is None
 
 
 def test_a_gallery_that_has_grown_says_that_its_threshold_no_longer_holds(
     gallery: Gallery, people_photos: Path
 ) -> None:
-    found = calibrate(gallery, people_photos, 0.25).calibration
+    found = calibrated(gallery, people_photos, 0.25).calibration
     assert gallery.outgrown() is None
     gallery.set_calibration(replace(found, templates=2))  # as if it had been calibrated with two templates
     warning = gallery.outgrown()
@@ -83,7 +83,11 @@ def test_a_gallery_that_has_grown_says_that_its_threshold_no_longer_holds(
 
 
 def test_expected_rates_follow_independent_comparisons(gallery: Gallery, people_photos: Path) -> None:
-    found = replace(calibrate(gallery, people_photos, 0.25).calibration, observed_fpir=0.01, templates=1000)
+    found = replace(calibrated(gallery, people_photos, 0.25).calibration, observed_fpir=0.01, templates=1000)
     fmr = 1 - (1 - 0.01) ** (1 / 1000)
     assert found.expected_fpir(10_000) == pytest.approx(1 - (1 - fmr) ** 10_000)
     assert found.expected_fpir(1000) == pytest.approx(0.01)
+
+
+def calibrated(gallery: Gallery, folder: Path, fpir: float, *, keep: bool = True) -> Calibrated:
+    return calibrate(gallery, read_strangers(gallery, folder, fpir), fpir, keep=keep)

@@ -44,7 +44,7 @@ def test_rates_are_those_of_searches_one_by_one() -> None:
         similarity = CROWD @ CROWD[probe]
         others = [other for other in np.argsort(-similarity).tolist() if other != probe]
         ranked = [Candidate(n, f"{n}", float(similarity[n]), n, float(similarity[n])) for n in others]
-        scored = rule.scored(ranked, len(others) - 1, CROWD[probe])
+        [scored] = rule.scored([ranked], len(others) - 1, CROWD[probe][None])
         scores |= {(probe, candidate.template_id): candidate.score for candidate in scored}
     assert (every.photos, every.pairs, young.pairs, grown.pairs) == (72, 72 * 71 / 2, 66, 60 * 59 / 2)
     assert every.fmr_normalised == pytest.approx(np.mean([score >= 0.49 for score in scores.values()]))

@@ -1,0 +1,58 @@
+"""Photos in a folder as a gallery sees them: their templates by its encoder, and who of them is enrolled."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypedDict, Unpack
+
+import numpy as np
+import numpy.typing as npt
+
+from facesearch.evaluation.codec_training import read_training_photos
+from facesearch.evaluation.datasets import Dataset, read_dataset
+from facesearch.evaluation.extraction import DatasetTemplates, Progress, Stage, no_stage, templates
+from facesearch.gallery.gallery import Gallery
+from facesearch.photos.photo import composed
+from facesearch.pipeline.pipeline_spec import USUAL, PipelineSpec
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FolderPhotos:
+    """held: templates of the photos of `dataset`. names: (n,) whose each is; where that is not known, its path.
+    enrolled: (n,) whether somebody of that name is."""
+
+    dataset: Dataset
+    held: DatasetTemplates
+    names: list[str]
+    enrolled: npt.NDArray[np.bool_]
+
+
+class Reading(TypedDict, total=False):
+    """How photos are read. aligned: they are crops of this kind already. pipeline: what finds faces in them. stage: is
+    told what is going on."""
+
+    aligned: str | None
+    pipeline: PipelineSpec
+    stage: Stage
+
+
+def read_folder(gallery: Gallery, folder: Path, **how: Unpack[Reading]) -> FolderPhotos:
+    """Photos of people, `<identity>/<image>`, or photos alone, each of a person of its own."""
+    stage = how.get("stage", no_stage)
+    enrolled = {summary.name for summary in gallery.identities()}
+    with stage("reading photos") as progress:
+        dataset, labelled = _read(folder, progress)
+    spec = gallery.encoder_spec
+    aligned, pipeline = how.get("aligned"), how.get("pipeline", USUAL)
+    held = templates(dataset, [spec], aligned=aligned, pipeline=pipeline, stage=stage)[spec]
+    names = [composed(sample.identity) if labelled else sample.path for sample in dataset.samples]
+    known = np.array([labelled and name in enrolled for name in names], np.bool_)
+    return FolderPhotos(dataset, held, names, known)
+
+
+def _read(folder: Path, progress: Progress) -> tuple[Dataset, bool]:
+    """The photos, and whether it is known whose they are."""
+    if folder.is_dir() and any(entry.is_dir() and not entry.name.startswith(".") for entry in folder.iterdir()):
+        return read_dataset(folder, progress=progress), True
+    return read_training_photos(folder, progress), False
