@@ -16,6 +16,7 @@ from facesearch.commands.common import (
     JsonOption,
     MinFaceOption,
     VerboseOption,
+    end_with_rejected,
     open_gallery,
     print_json,
     progress_bar,
@@ -23,6 +24,7 @@ from facesearch.commands.common import (
     set_up,
 )
 from facesearch.errors import UsageError
+from facesearch.text.figures import counted
 
 if TYPE_CHECKING:
     from facesearch.evaluation.extraction import Progress
@@ -83,7 +85,7 @@ def calibrate(
     """
     set_up(verbose)
     from facesearch.evaluation.calibration import calibrate, read_strangers
-    from facesearch.evaluation.cohorts import read_cohort
+    from facesearch.evaluation.cohorts import check_apart, read_cohort
     from facesearch.gallery.arguments import score as checked
     from facesearch.gallery.scoring import Rule
     from facesearch.pipeline.pipeline_spec import PipelineSpec
@@ -93,8 +95,8 @@ def calibrate(
 
     if folder is None and cohort is None:
         raise UsageError("name photos of people who are not enrolled (DIR), or a cohort (--cohort DIR)")
-    if dry_run and (cohort is not None or score is not None):
-        raise UsageError("--dry-run goes with neither --cohort nor --score: both are kept")
+    if dry_run and cohort is not None:
+        raise UsageError("--dry-run does not go with --cohort: a cohort is kept")
     how: Reading = {"aligned": aligned, "pipeline": PipelineSpec(min_face=min_face), "stage": stage}
     with open_gallery(gallery, create=False) as opened:
         # all photos are read before anything is changed
@@ -103,37 +105,48 @@ def calibrate(
         removed = cohort is not None and str(cohort) == "none"
         others = None if cohort is None or removed else read_cohort(opened, cohort, **how)
         strangers = None if folder is None else read_strangers(opened, folder, fpir, **how)
-        if score is not None:
+        kept = None if removed else opened.cohort()
+        compared = others.templates if others is not None else None if kept is None else kept.templates
+        if strangers is not None and compared is not None:
+            check_apart(strangers, compared)
+        before = opened.calibration()
+        if score is not None and not dry_run:
             opened.set_score(score)
         if others is not None:
             opened.set_cohort(others.templates, others.source)
         elif removed:
             opened.remove_cohort()
-        kept = opened.cohort()
-        faces = 0 if kept is None else len(kept.templates)
+        faces = 0 if compared is None else len(compared)
         if cohort is not None and not json:
             say(f"cohort     {faces} faces" if faces else "cohort     none")
-        if faces and opened.score == "cosine":
+        if faces and (score or opened.score) == "cosine":
             log.warning(
                 "the cohort has no effect while the gallery decides by the cosine: gallery set --score normalised"
             )
-        held = {"cohort": faces, "score": opened.score}
+        rejected = [*(others.rejected if others else ()), *(strangers.rejected() if strangers else ())]
+        held: dict[str, object] = {"cohort": faces, "score": score or opened.score}
+        held["rejected"] = [asdict(item) for item in rejected]
         if strangers is None:
             if json:
                 print_json(held)
+            elif before is not None and opened.calibration() is None:
+                say(f"threshold  {before.threshold:.4f} as before; it was calibrated with other scores: calibrate DIR")
+            end_with_rejected(rejected, verbose=verbose, silent=json)
             return
-        found = calibrate(opened, strangers, fpir, keep=not dry_run, stage=stage)
+        found = calibrate(opened, strangers, fpir, score=score, keep=not dry_run, stage=stage)
     result = found.calibration
     if json:
         more = {"before": found.before, "failed_to_enrol": found.failed, "kept": not dry_run}
         print_json({**asdict(result), **more, **held})
+        end_with_rejected(rejected, verbose=verbose, silent=True)
         return
     verb = "would be" if dry_run else "is now"
     say(f"threshold  {verb} {result.threshold:.4f} (95 % {result.threshold_low:.4f} to {result.threshold_high:.4f})")
     say(f"before     {found.before:.4f}")
-    say(f"strangers  {result.searches} photos of {result.people} people: {result.observed_fpir:.2%} get a name")
+    strangers_asked = f"{counted(result.searches, 'photo')} of {counted(result.people, 'person', 'people')}"
+    say(f"strangers  {strangers_asked}: {result.observed_fpir:.2%} get a name")
     if result.fnir is not None:
-        say(f"enrolled   {result.mated} photos of people in the gallery: {result.fnir:.2%} are missed")
-    say(f"holds for  {result.templates} templates of {result.identities} people, with {result.encoder}")
-    if found.failed:
-        say(f"no face    {found.failed} photos")
+        say(f"enrolled   {counted(result.mated, 'photo')} of people in the gallery: {result.fnir:.2%} are missed")
+    holds = f"{counted(result.templates, 'template')} of {counted(result.identities, 'person', 'people')}"
+    say(f"holds for  {holds}, with {result.encoder}")
+    end_with_rejected(rejected, verbose=verbose)

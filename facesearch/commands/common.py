@@ -18,8 +18,10 @@ from facesearch.text.figures import bytes_in_words as bytes_in_words
 
 if TYPE_CHECKING:
     from facesearch.gallery.gallery import Gallery
+    from facesearch.photos.photo import Rejection
 
 _LARGE = 1000  # rows of a table
+_SHOWN = 10  # rejected inputs listed without -v
 EXIT_REJECTED = 3  # a batch finished with rejected inputs
 
 GalleryOption = Annotated[
@@ -165,6 +167,15 @@ def progress_bar(label: str, *, quiet: bool = False) -> Iterator[Callable[[int, 
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task(label, total=None)
         yield lambda done, total: progress.update(task, completed=done, total=total)
+
+
+def end_with_rejected(rejected: Sequence[Rejection], *, verbose: bool, silent: bool = False) -> None:
+    """Name the inputs that were rejected and why, unless `silent`; then end with status 3 if there are any."""
+    for item in () if silent else rejected if verbose else rejected[:_SHOWN]:
+        say(f"rejected {item.path}: {item.reason}")
+    if len(rejected) > _SHOWN and not (verbose or silent):
+        say(f"rejected {len(rejected) - _SHOWN} more; -v lists them all")
+    exit_rejected(len(rejected))
 
 
 def exit_rejected(rejected: int) -> None:

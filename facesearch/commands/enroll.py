@@ -15,7 +15,7 @@ from facesearch.commands.common import (
     JsonOption,
     MinFaceOption,
     VerboseOption,
-    exit_rejected,
+    end_with_rejected,
     open_gallery,
     print_json,
     progress_bar,
@@ -23,6 +23,7 @@ from facesearch.commands.common import (
     set_up,
 )
 from facesearch.errors import UsageError
+from facesearch.text.figures import counted
 
 EXAMPLES = """
 **Examples**
@@ -35,8 +36,6 @@ EXAMPLES = """
 
     facesearch enroll people/ --gallery staff --index sq8
 """
-
-_SHOWN = 10  # rejected photos listed without -v
 
 
 def enroll(
@@ -115,12 +114,9 @@ def enroll(
         print_json(report.document() | {"ignored": sources.ignored, "gallery": held})
     else:
         say(
-            f"enrolled {report.templates} photos of {report.identities} people "
+            f"enrolled {counted(report.templates, 'photo')} of {counted(report.identities, 'person', 'people')} "
             f"({rate:.1f} images per second), skipped {report.skipped} enrolled before"
         )
-        for item in rejected if verbose else rejected[:_SHOWN]:
-            say(f"rejected {item.path}: {item.reason}")
-        if len(rejected) > _SHOWN and not verbose:
-            say(f"rejected {len(rejected) - _SHOWN} more; -v lists them all")
-        say(f"the gallery holds {counts.templates} templates of {counts.identities} people")
-    exit_rejected(len(rejected))
+        held_by = f"{counted(counts.templates, 'template')} of {counted(counts.identities, 'person', 'people')}"
+        say(f"the gallery holds {held_by}")
+    end_with_rejected(rejected, verbose=verbose, silent=json)

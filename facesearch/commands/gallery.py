@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -23,6 +23,10 @@ from facesearch.commands.common import (
 )
 from facesearch.errors import UsageError
 from facesearch.files.locations import default_gallery
+from facesearch.text.figures import counted
+
+if TYPE_CHECKING:
+    from facesearch.gallery.answers import GalleryInfo
 
 app = typer.Typer(help="The gallery as a whole.", no_args_is_help=True)
 
@@ -43,14 +47,27 @@ def info(gallery: GalleryOption = None, json: JsonOption = False, verbose: Verbo
         return
     say(f"encoder    {state.encoder}")
     say(f"index      {state.index}, templates stored as {state.codec}, originals kept: {state.originals}")
-    threshold = (
-        "that of the encoder, which is not installed here" if state.threshold is None else f"{state.threshold:.3f}"
-    )
-    say(f"threshold  {threshold}, compared with {'the similarity' if state.score == 'cosine' else 'normalised scores'}")
+    _say_how_it_decides(state)
     if state.cohort:
         say(f"cohort     {state.cohort} faces of people who are not enrolled")
     say(f"people     {state.identities}, {state.templates} templates")
     say(f"on disk    database {bytes_in_words(state.database_bytes)}, index {bytes_in_words(state.index_bytes)}")
+
+
+def _say_how_it_decides(state: GalleryInfo) -> None:
+    say(f"threshold  {_threshold(state)}")
+    say(f"decides    by {'the similarity (cosine)' if state.score == 'cosine' else 'normalised scores'}")
+
+
+def _threshold(state: GalleryInfo) -> str:
+    """The threshold in force, and where it comes from."""
+    if state.threshold is None:
+        return "the default of the encoder, which is not installed here"
+    if (found := state.calibration) is not None:
+        made = time.strftime("%Y-%m-%d", time.localtime(found.created_at))
+        searches = counted(found.searches, "photo")
+        return f"{state.threshold:.3f}, calibrated on {made} for an FPIR of {found.fpir:g} on {searches} of strangers"
+    return f"{state.threshold:.3f}, {'set by hand' if state.threshold_from == 'set' else 'the default of the encoder'}"
 
 
 @app.command(
@@ -76,15 +93,18 @@ def set_(
     if not default and threshold is None and score is None:
         raise UsageError("nothing to set: --threshold X, --default, or --score cosine|normalised")
     with open_gallery(gallery, create=False) as opened:
+        before = opened.info()
         if score is not None:
             opened.set_score(score)
         if default or threshold is not None:
             opened.set_threshold(threshold)
-        held = {"threshold": opened.threshold, "score": opened.score}
+        state = opened.info()
     if json:
-        print_json(held)
-    else:
-        say(f"the threshold is {held['threshold']:.4f}, the score {held['score']}")
+        print_json({"threshold": state.threshold, "threshold_from": state.threshold_from, "score": state.score})
+        return
+    _say_how_it_decides(state)
+    if before.calibration is not None and state.calibration is None:
+        say(f"before     {_threshold(before)}")
 
 
 @app.command(epilog="**Example**\n\n    facesearch gallery backup gallery-monday.zip")

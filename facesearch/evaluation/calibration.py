@@ -51,7 +51,7 @@ def read_strangers(gallery: Gallery, folder: Path, fpir: float, **how: Unpack[Re
     if not gallery.identities():
         raise UsageError("the gallery is empty: enrol somebody first")
     photos = read_folder(gallery, folder, **how)
-    least = int(np.ceil(metrics.RULE_OF_THREE / fpir))
+    least = int(np.ceil(statistics.RULE_OF_THREE / fpir))
     if (found := int((~photos.enrolled).sum())) < least:
         raise UsageError(
             f"{folder} has {found} photos of people who are not enrolled; to show an FPIR of {fpir:g}, "
@@ -61,19 +61,26 @@ def read_strangers(gallery: Gallery, folder: Path, fpir: float, **how: Unpack[Re
 
 
 def calibrate(
-    gallery: Gallery, photos: FolderPhotos, fpir: float, *, keep: bool = True, stage: Stage = no_stage
+    gallery: Gallery,
+    photos: FolderPhotos,
+    fpir: float,
+    *,
+    score: str | None = None,
+    keep: bool = True,
+    stage: Stage = no_stage,
 ) -> Calibrated:
     """Set the threshold of `gallery` so that a share `fpir` of strangers gets somebody's name; `keep`: store it.
 
-    photos: what `read_strangers` gave for that rate.
+    photos: what `read_strangers` gave for that rate. score: by another one than the gallery's, which it has to be to
+    keep the threshold.
     """
-    held, names, mated = photos.held, photos.names, photos.enrolled
+    names, mated = photos.names, photos.enrolled
     foreign = np.flatnonzero(~mated)
-    score, first = _search(gallery, held.values, held.found, names, stage)
-    threshold = metrics.threshold_at(score[foreign], fpir)
-    hits = (score[foreign] >= threshold).astype(np.float64)
+    best, first = _search(gallery, photos, score, stage)
+    threshold = metrics.threshold_at(best[foreign], fpir)
+    hits = (best[foreign] >= threshold).astype(np.float64)
     owners = owners_of(np.unique([names[place] for place in foreign], return_inverse=True)[1].astype(np.int64))
-    low, high = _interval(score[foreign], owners, fpir)
+    low, high = _interval(best[foreign], owners, fpir)
     counts = gallery.counts()
     calibration = Calibration(
         threshold=threshold,
@@ -83,7 +90,7 @@ def calibrate(
         threshold_high=high,
         searches=len(foreign),
         people=int(owners.max()) + 1,
-        fnir=metrics.false_negative_rate(score[mated], first[mated], threshold) if mated.any() else None,
+        fnir=metrics.false_negative_rate(best[mated], first[mated], threshold) if mated.any() else None,
         mated=int(mated.sum()),
         dataset=photos.dataset.name,
         dataset_sha256=photos.dataset.sha256,
@@ -95,25 +102,24 @@ def calibrate(
     before = gallery.threshold
     if keep:
         gallery.set_calibration(calibration)
-    return Calibrated(calibration, before, int((~held.found).sum()))
+    return Calibrated(calibration, before, int((~photos.held.found).sum()))
 
 
-def _search(
-    gallery: Gallery, values: npt.NDArray[np.float32], found: Bools, names: list[str], stage: Stage
-) -> tuple[Doubles, Bools]:
+def _search(gallery: Gallery, photos: FolderPhotos, score: str | None, stage: Stage) -> tuple[Doubles, Bools]:
     """Of every photo: the best candidate's score (−inf: none), and whether it is the photo's own person."""
-    score = np.full(len(names), -np.inf)
+    values, names = photos.held.values, photos.names
+    best = np.full(len(names), -np.inf)
     first = np.zeros(len(names), np.bool_)
-    ready = np.flatnonzero(found)
+    ready = np.flatnonzero(photos.held.found)
     with stage(f"searching with {len(ready)} photos") as progress:
         for start in range(0, len(ready), 256):
             block = ready[start : start + 256]
-            for place, candidates in zip(block, gallery.search(values[block], k=1), strict=True):
+            for place, candidates in zip(block, gallery.search(values[block], k=1, score=score), strict=True):
                 if candidates:
-                    score[place] = candidates[0].score
+                    best[place] = candidates[0].score
                     first[place] = candidates[0].identity == names[place]
             progress(start + len(block), len(ready))
-    return score, first
+    return best, first
 
 
 def _interval(scores: Doubles, owners: Ints, fpir: float) -> tuple[float, float]:

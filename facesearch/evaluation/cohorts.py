@@ -11,9 +11,14 @@ import numpy.typing as npt
 
 from facesearch.encoders.background import NEAREST
 from facesearch.errors import UsageError
-from facesearch.evaluation.folder_photos import Reading, read_folder
+from facesearch.evaluation.false_matches import SAME_PHOTO
+from facesearch.evaluation.folder_photos import FolderPhotos, Reading, read_folder
 from facesearch.gallery.gallery import Gallery
 from facesearch.gallery.scoring import LARGEST_COHORT
+from facesearch.photos.photo import Rejection
+from facesearch.text.figures import counted
+
+Floats = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -22,6 +27,7 @@ class OtherPeople:
 
     templates: npt.NDArray[np.float32]
     source: str
+    rejected: list[Rejection]
 
 
 def read_cohort(gallery: Gallery, folder: Path, **how: Unpack[Reading]) -> OtherPeople:
@@ -36,5 +42,19 @@ def read_cohort(gallery: Gallery, folder: Path, **how: Unpack[Reading]) -> Other
         chosen.setdefault(photos.names[place], place)
     places = list(chosen.values())[:LARGEST_COHORT]
     if len(places) < NEAREST:
-        raise UsageError(f"{folder} shows {len(places)} other people; a cohort needs at least {NEAREST}")
-    return OtherPeople(photos.held.values[places], photos.dataset.name)
+        enrolled = int((photos.held.found & photos.enrolled).sum())
+        told = f", and {counted(enrolled, 'photo')} of people who are enrolled" if enrolled else ""
+        others = counted(len(places), "other person", "other people")
+        raise UsageError(f"{folder} shows {others}{told}; a cohort needs at least {NEAREST}")
+    return OtherPeople(photos.held.values[places], photos.dataset.name, photos.rejected())
+
+
+def check_apart(strangers: FolderPhotos, cohort: Floats) -> None:
+    """Raises `UsageError` where photos that a threshold is to be calibrated on are in the cohort (n, dimension) too:
+    their scores would be lowered by themselves, as those of other strangers would not be."""
+    foreign = strangers.held.values[strangers.held.found & ~strangers.enrolled]
+    same = int(((foreign @ cohort.T).max(axis=1, initial=-1.0) > SAME_PHOTO).sum())
+    if same:
+        raise UsageError(
+            f"{counted(same, 'photo')} of {strangers.folder} are in the cohort too: calibrate on photos of other people"
+        )

@@ -15,13 +15,15 @@ import numpy.typing as npt
 from facesearch.encoders.background import NEAREST
 from facesearch.evaluation.groups import Group
 from facesearch.evaluation.results import GroupRate
+from facesearch.evaluation.statistics import pairs_interval
 from facesearch.gallery.scoring import DEPTH, NORMALISED, Rule
 
 Floats = npt.NDArray[np.float32]
+Doubles = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 
-_SAME_PHOTO = 0.999
+SAME_PHOTO = 0.999  # cosine
 _BLOCK = 512  # probes at once
 
 
@@ -40,26 +42,32 @@ def false_matches(
     """
     n = len(probes)
     everyone = Group("all", "", np.ones(n, np.bool_))
-    tallies = [(group, np.zeros(3, np.int64)) for group in (everyone, *groups)]
+    tallies = [(group, np.zeros((3, n))) for group in (everyone, *groups)]
     for block, compared, cosine, score in _compared(probes, stored, identity, rule):
         matches = (cosine >= threshold, score >= threshold)
         for group, tally in tallies:
-            rows = group.members[block]
-            inside = compared[rows] & group.members
-            tally += [inside.sum(), *((hit[rows] & inside).sum() for hit in matches)]
-    return tuple(_rate(group, tally, rule.score == NORMALISED) for group, tally in tallies)
+            rows = np.arange(n)[block][group.members[block]]
+            inside = compared[group.members[block]] & group.members
+            for line, hit in enumerate((inside, *(match[group.members[block]] & inside for match in matches))):
+                tally[line, rows] += hit.sum(axis=1)
+                tally[line] += hit.sum(axis=0)
+    return tuple(_rate(group, tally[:, group.members], rule.score == NORMALISED) for group, tally in tallies)
 
 
-def _rate(group: Group, tally: Ints, normalised: bool) -> GroupRate:
-    """tally: (3,) comparisons, each pair from both sides, and how many match by cosine and by score."""
-    pairs, by_cosine, by_score = (int(count) for count in tally)
+def _rate(group: Group, tally: Doubles, normalised: bool) -> GroupRate:
+    """tally: (3, photos) comparisons in which each photo takes part, on either side, and how many of them match by
+    cosine and by score."""
+    pairs, by_cosine, by_score = tally
+    every = max(float(pairs.sum()), 1.0)
     return GroupRate(
         group.label,
         group.value,
-        int(group.members.sum()),
-        pairs // 2,
-        by_cosine / max(pairs, 1),
-        by_score / max(pairs, 1) if normalised else None,
+        tally.shape[1],
+        int(pairs.sum()) // 4,  # each pair is compared from both sides and counted in both photos
+        float(by_cosine.sum()) / every,
+        float(by_score.sum()) / every if normalised else None,
+        pairs_interval(by_cosine, pairs),
+        pairs_interval(by_score, pairs) if normalised else None,
     )
 
 
@@ -72,7 +80,7 @@ def _compared(
     for start in range(0, len(probes), _BLOCK):
         block = slice(start, min(start + _BLOCK, len(probes)))
         cosine = probes[block] @ stored.T
-        compared = (person[block, None] != person) & (cosine <= _SAME_PHOTO)
+        compared = (person[block, None] != person) & (cosine <= SAME_PHOTO)
         score = cosine
         if rule.score == NORMALISED:
             masked = np.where(compared, cosine, -np.inf)

@@ -13,7 +13,7 @@ from facesearch.evaluation.codec_training import read_training_photos
 from facesearch.evaluation.datasets import Dataset, read_dataset
 from facesearch.evaluation.extraction import DatasetTemplates, Progress, Stage, no_stage, templates
 from facesearch.gallery.gallery import Gallery
-from facesearch.photos.photo import composed
+from facesearch.photos.photo import Rejection, composed
 from facesearch.pipeline.pipeline_spec import USUAL, PipelineSpec
 
 
@@ -22,10 +22,16 @@ class FolderPhotos:
     """held: templates of the photos of `dataset`. names: (n,) whose each is; where that is not known, its path.
     enrolled: (n,) whether somebody of that name is."""
 
+    folder: Path
     dataset: Dataset
     held: DatasetTemplates
     names: list[str]
     enrolled: npt.NDArray[np.bool_]
+
+    def rejected(self) -> list[Rejection]:
+        """The photos that gave no template, and why."""
+        paired = zip(self.dataset.samples, self.held.reasons, strict=True)
+        return [Rejection(str(self.folder / sample.path), reason) for sample, reason in paired if reason]
 
 
 class Reading(TypedDict, total=False):
@@ -48,7 +54,7 @@ def read_folder(gallery: Gallery, folder: Path, **how: Unpack[Reading]) -> Folde
     held = templates(dataset, [spec], aligned=aligned, pipeline=pipeline, stage=stage)[spec]
     names = [composed(sample.identity) if labelled else sample.path for sample in dataset.samples]
     known = np.array([labelled and name in enrolled for name in names], np.bool_)
-    return FolderPhotos(dataset, held, names, known)
+    return FolderPhotos(folder, dataset, held, names, known)
 
 
 def _read(folder: Path, progress: Progress) -> tuple[Dataset, bool]:

@@ -12,13 +12,13 @@ import numpy as np
 import numpy.typing as npt
 
 from facesearch.evaluation.results import AcceptRate, DetPoint, Histogram, RankRate, TemplateFidelity
+from facesearch.evaluation.statistics import RULE_OF_THREE
 
 Floats = npt.NDArray[np.floating]
 Doubles = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 
-RULE_OF_THREE = 3  # none in n trials: the rate is below 3/n with 95 % confidence (Jovanovic, Levy 1997)
 _BINS = 50  # of a histogram
 _LEAST_PAIRS_PER_KIND = 1
 

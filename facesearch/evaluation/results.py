@@ -75,7 +75,8 @@ class GroupRate:
     """FMR at the encoder's default threshold, by cosine and by normalised score, among the photos of one group.
 
     label, value: as in "age", "0-4"; label "all" for all photos. pairs: how many of two people were compared.
-    fmr_normalised: None where scores of the encoder cannot be normalised.
+    fmr_normalised: None where scores of the encoder cannot be normalised. Intervals are 95 %, over photos; runs of
+    earlier versions have none.
     """
 
     label: str
@@ -84,6 +85,17 @@ class GroupRate:
     pairs: int
     fmr: float
     fmr_normalised: float | None
+    fmr_ci: Interval | None = None
+    fmr_normalised_ci: Interval | None = None
+
+    @property
+    def name(self) -> str:
+        return f"{self.label} {self.value}".strip()
+
+    @property
+    def decided(self) -> float:
+        """The rate by what galleries decide by: normalised scores where there can be such."""
+        return self.fmr if self.fmr_normalised is None else self.fmr_normalised
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ Bools = npt.NDArray[np.bool_]
 RESAMPLES = 2000
 SEED = 0
 LEVEL = 0.95
+RULE_OF_THREE = 3  # none in n trials: the rate is below 3/n with 95 % confidence (Jovanovic, Levy 1997)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -72,6 +73,22 @@ def share_interval(figures: Doubles, people: int) -> Interval:
     if high <= 0.0:
         return 0.0, unseen
     return (1 - unseen, 1.0) if low >= 1.0 else (low, high)
+
+
+def pairs_interval(hits: Doubles, pairs: Doubles) -> Interval:
+    """95 % interval of the share of pairs that are hits; hits, pairs: (n,) those in which each photo takes part.
+
+    Pairs that share a photo are not independent: the jackknife leaves out a photo with all its pairs (Tukey 1958;
+    normal approximation). Without a hit it would claim certainty; then the rule of three, over photos.
+    """
+    n, every, hit = len(pairs), float(pairs.sum()), float(hits.sum())
+    if hit == 0 or every == 0:
+        return 0.0, min(1.0, RULE_OF_THREE / max(n, 1))
+    # a pair counts in both its photos: leaving one out takes its pairs twice
+    left = every - 2 * pairs
+    without = (hit - 2 * hits)[left > 0] / left[left > 0]
+    spread = 1.96 * float(np.sqrt((n - 1) / n * ((without - without.mean()) ** 2).sum()))
+    return max(0.0, hit / every - spread), min(1.0, hit / every + spread)
 
 
 def mcnemar(lost: int, gained: int) -> float:

@@ -105,5 +105,6 @@ def outgrown(found: Calibration, templates: int) -> str | None:
         return None
     return (
         f"the threshold was calibrated for an FPIR of {found.fpir:g} with {found.templates} templates; "
-        f"with {templates} now, {expected:.2g} is to be expected: facesearch calibrate"
+        f"with {templates} now, {expected:.2g} is to be expected; to calibrate again: "
+        f"facesearch calibrate DIR --fpir {found.fpir:g}"
     )

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from facesearch.photos.geometry import Box
+from facesearch.store.records import Calibration
 
 Document = dict[str, Any]  # what becomes JSON
 
@@ -109,8 +110,9 @@ class GalleryInfo:
 
     codec: how templates are stored, with the number of the codebook for the codes of an index kind, as in `tcq64@1`.
     originals: what is kept of templates beside those codes: fp32, fp16, int8 or none. threshold: None where it is the
-    default of an encoder that is not installed here. score: what is compared with it, cosine or normalised. cohort:
-    faces of people who are not enrolled, with which scores are normalised.
+    default of an encoder that is not installed here. threshold_from: encoder (its default), set (by hand), or
+    calibration. calibration: what that was made on, else None. score: what is compared with the threshold, cosine or
+    normalised. cohort: faces of people who are not enrolled, with which scores are normalised.
     """
 
     encoder: str
@@ -118,6 +120,8 @@ class GalleryInfo:
     codec: str
     originals: str
     threshold: float | None
+    threshold_from: str
+    calibration: Calibration | None
     score: str
     cohort: int
     identities: int
@@ -132,6 +136,8 @@ class GalleryInfo:
             "codec": self.codec,
             "originals": self.originals,
             "threshold": self.threshold,
+            "threshold_from": self.threshold_from,
+            "calibration": None if self.calibration is None else asdict(self.calibration),
             "score": self.score,
             "cohort": self.cohort,
             "identities": self.identities,

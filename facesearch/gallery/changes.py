@@ -13,7 +13,7 @@ import numpy.typing as npt
 from facesearch.codecs.gallery_codecs import Stored, originals_kept
 from facesearch.errors import IndexStateError, OvertakenError, StoreError, UsageError
 from facesearch.gallery import arguments
-from facesearch.gallery.agreement import check_kind, key_of
+from facesearch.gallery.agreement import check_kind, in_force, key_of
 from facesearch.gallery.answers import Compaction, GalleryInfo, Receipt
 from facesearch.gallery.codec_in_use import CodecInUse
 from facesearch.gallery.index_building import IndexBuilder
@@ -193,12 +193,15 @@ def _bytes_on_disk(parts: Parts) -> int:
 def info(parts: Parts) -> GalleryInfo:
     """See `Gallery.info`."""
     settings, counts, cohort = parts.settings(), parts.store.templates.counts(), parts.store.cohort.read()
+    calibration = in_force(parts.store.settings.calibration(), settings)
     return GalleryInfo(
         encoder=str(parts.store.settings.encoder()),
         index=settings.index_kind,
         codec=settings.codec,
         originals=originals_kept(settings.codec),
         threshold=parts.known_threshold(settings),
+        threshold_from="encoder" if settings.threshold is None else "calibration" if calibration else "set",
+        calibration=calibration,
         score=settings.score,
         cohort=0 if cohort is None else len(cohort.templates),
         identities=counts.identities,

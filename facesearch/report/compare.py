@@ -101,20 +101,20 @@ def _tables(comparison: Comparison, *, wide: bool) -> Sequence[TextTable]:
     rate = f"{measure.name} %"
     for run, rest in ((comparison.before, comparison.only_before), (comparison.after, comparison.only_after)):
         if rest:
-            cells = [[encoders_of(row), row.index, _percent(measure.value(row))] for row in rest]
+            cells = [[encoders_of(row), row.index, _percent(measure, row)] for row in rest]
             tables.append(TextTable(f"only in {run.id}", ["encoder", "index", rate], [rate], cells))
     return tables
 
 
 def _cells(change: Change, measure: Measure, *, wide: bool) -> list[str]:
     before, after = change.before, change.after
-    difference = "–" if change.difference is None else figures.signed(100 * change.difference, 2)
-    interval = "–" if change.interval is None else figures.interval(*change.interval)
+    difference = "–" if change.difference is None else figures.signed(100 * change.difference, measure.decimals)
+    interval = "–" if change.interval is None else figures.interval(*change.interval, measure.decimals)
     cells = [
         encoders_of(before),
         before.index,
-        _percent(measure.value(before)),
-        _percent(measure.value(after)),
+        _percent(measure, before),
+        _percent(measure, after),
         difference,
         interval,
     ]
@@ -124,8 +124,9 @@ def _cells(change: Change, measure: Measure, *, wide: bool) -> list[str]:
     return cells
 
 
-def _percent(share: float | None) -> str:
-    return "–" if share is None else figures.percent(share)
+def _percent(measure: Measure, row: Row) -> str:
+    share = measure.value(row)
+    return "–" if share is None else figures.percent(share, measure.decimals)
 
 
 def _document(comparison: Comparison) -> dict[str, Any]:

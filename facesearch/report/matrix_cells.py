@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from facesearch.evaluation.results import Interval, Row, Run
-from facesearch.report.measures import operating_point
+from facesearch.evaluation.results import GroupRate, Interval, Row, Run
+from facesearch.report.measures import FMR_DECIMALS, operating_point
 from facesearch.text import figures
 
 Value = float | str | None
@@ -139,12 +139,12 @@ def _accuracy_columns(rows: Sequence[Row]) -> list[Column]:
         case "open-set":
             fpirs = _distinct(point.fpir for row in rows for point in row.operating_points)
             return [
-                *(column for fpir in fpirs for column in _fnir_columns(fpir)),
+                *(column for fpir in fpirs for column in _fnir_columns(fpir, shown=fpir in shown_fpirs(rows))),
                 *_decided_columns(),
                 *_top1(levels=(2, 2)),
             ]
         case "false-match":
-            return _group_columns(rows)
+            return _false_match_columns()
         case _:
             ranks = _distinct(point.rank for row in rows for point in row.cmc if point.rank in (5, 10))
             return [*_top1(), *(_rank_column(rank) for rank in reversed(ranks))]
@@ -178,7 +178,13 @@ def _rate(
     )
 
 
-def _fnir_columns(fpir: float) -> tuple[Column, Column, Column]:
+def shown_fpirs(rows: Sequence[Row]) -> tuple[float, ...]:
+    """FPIR 0.01, of which FNIR is always shown; where no row can show it, also the least that some row can."""
+    able = {point.fpir for row in rows for point in row.operating_points if point.fnir is not None}
+    return (_SHOWN_FPIR,) if _SHOWN_FPIR in able or not able else (_SHOWN_FPIR, min(able))
+
+
+def _fnir_columns(fpir: float, *, shown: bool) -> tuple[Column, Column, Column]:
     def value(row: Row) -> float | None:
         point = operating_point(row, fpir)
         return point.fnir if point else None
@@ -191,11 +197,9 @@ def _fnir_columns(fpir: float) -> tuple[Column, Column, Column]:
         return next((point.fnir for point in row.normalised_points if point.fpir == fpir), None)
 
     meaning = f"enrolled people missed at FPIR {fpir:g}"
-    shown = fpir == _SHOWN_FPIR
     rate, spread = _rate(f"FNIR@{fpir:g} %", meaning, value, interval, levels=(0, 0) if shown else (1, 2))
-    normalised = _share(
-        f"norm. @{fpir:g} %", f"{meaning}, by normalised scores", by_normalised, level=0 if shown else 1
-    )
+    title, level = f"normalised @{fpir:g} %", 0 if shown else 1
+    normalised = _share(title, f"{meaning}, by normalised scores", by_normalised, level=level)
     return replace(rate, kept=shown), spread, normalised
 
 
@@ -209,36 +213,54 @@ def _decided_columns() -> list[Column]:
         return value
 
     columns = []
-    for score, short in (("cosine", "cosine"), ("normalised", "norm.")):
+    for score in ("cosine", "normalised"):
         meaning = f"at the encoder's default threshold, by {score} scores"
         columns += [
-            _share(f"FPIR {short} %", f"strangers taken for somebody {meaning}", of(score, "fpir"), level=2),
-            _share(f"FNIR {short} %", f"enrolled people missed {meaning}", of(score, "fnir"), level=2),
+            _share(f"FPIR {score} %", f"strangers taken for somebody {meaning}", of(score, "fpir"), level=2),
+            _share(f"FNIR {score} %", f"enrolled people missed {meaning}", of(score, "fnir"), level=2),
         ]
     return columns
 
 
-def _group_columns(rows: Sequence[Row]) -> list[Column]:
-    """False match rates, in total and within each group, by either score."""
+def _false_match_columns() -> list[Column]:
+    """False match rates among all photos, and in the group where they are worst; groups have a table of their own."""
 
-    def of(label: str, value: str, rate: str) -> Callable[[Row], float | None]:
+    def of(rate: str, group: Callable[[Row], GroupRate | None]) -> Callable[[Row], float | None]:
         def found(row: Row) -> float | None:
-            same = (group for group in row.groups if (group.label, group.value) == (label, value))
-            return next((getattr(group, rate) for group in same), None)
+            each = group(row)
+            return None if each is None else getattr(each, rate)
 
         return found
 
-    columns = []
-    for label, value in dict.fromkeys((group.label, group.value) for row in rows for group in row.groups):
-        name = f"{label} {value}".strip()
-        meaning = f"comparisons of two people that match at the default threshold, {name}"
-        columns += [
-            _share(f"{name} %", meaning, of(label, value, "fmr"), decimals=3),
-            _share(
-                f"{name}, norm. %", f"{meaning}, by normalised scores", of(label, value, "fmr_normalised"), decimals=3
-            ),
-        ]
-    return columns
+    meaning = "pairs of two people that match at the default threshold"
+    by_score = "by what galleries decide by"
+    return [
+        _share("FMR cosine %", f"{meaning}, by the cosine", of("fmr", _everyone), decimals=FMR_DECIMALS),
+        _share(
+            "FMR normalised %",
+            f"{meaning}, by normalised scores",
+            of("fmr_normalised", _everyone),
+            decimals=FMR_DECIMALS,
+        ),
+        _words("worst group", f"with the highest rate, {by_score}", _worst_name),
+        _share(
+            "FMR of it %", f"{meaning}, of that group, {by_score}", of("decided", worst_group), decimals=FMR_DECIMALS
+        ),
+    ]
+
+
+def _everyone(row: Row) -> GroupRate | None:
+    return row.groups[0] if row.groups else None
+
+
+def worst_group(row: Row) -> GroupRate | None:
+    """The group with the highest false match rate by what galleries decide by; None without groups."""
+    return max(row.groups[1:], key=lambda group: group.decided, default=None)
+
+
+def _worst_name(row: Row) -> str | None:
+    worst = worst_group(row)
+    return None if worst is None else worst.name
 
 
 def _share(

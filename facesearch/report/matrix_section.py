@@ -137,9 +137,11 @@ def _scatter(
 
 def _tells(row: Row, measure: Measure) -> str:
     interval = measure.interval(row)
-    told = f" (95 % {figures.interval(*interval)})" if interval else ""
+    told = f" (95 % {figures.interval(*interval, measure.decimals)})" if interval else ""
     costs = f"{figures.size(row.bytes_per_template)} bytes, {figures.milliseconds(probe_ms(row))} ms"
-    return f"{_who(row)}: {measure.name} {figures.percent(measure.value(row) or 0.0)} %{told}, {costs}"
+    return (
+        f"{_who(row)}: {measure.name} {figures.percent(measure.value(row) or 0.0, measure.decimals)} %{told}, {costs}"
+    )
 
 
 def _cmc_figure(matrix: MatrixTable, looks: Looks, number: int) -> Markup | None:

@@ -10,6 +10,7 @@ from importlib import resources
 from facesearch import __version__
 from facesearch.evaluation.results import Run
 from facesearch.report.errors_section import Picture, errors_section
+from facesearch.report.groups_section import groups_section
 from facesearch.report.markup import Markup, joined, name_text, tag, unbroken
 from facesearch.report.matrix_cells import MatrixTable, matrices
 from facesearch.report.matrix_section import matrix_section
@@ -25,7 +26,7 @@ def html_page(runs: Sequence[Run], *, picture: Picture | None = None) -> str:
     rows = [row for matrix in found for row in matrix.rows]
     sections = [
         _short(found),
-        *(matrix_section(matrix, number) for number, matrix in enumerate(found)),
+        *(section for number, matrix in enumerate(found) for section in _of_matrix(matrix, number)),
         fidelity_section(rows),
         storage_section(rows),
         errors_section(found, picture),
@@ -54,6 +55,10 @@ def html_page(runs: Sequence[Run], *, picture: Picture | None = None) -> str:
     main = tag("main", _header(runs, found), *shown, class_="page")
     body = tag("body", main, tag("script", script))
     return f"<!doctype html>\n{tag('html', head, body, lang='en')}\n"
+
+
+def _of_matrix(matrix: MatrixTable, number: int) -> tuple[Markup | None, ...]:
+    return matrix_section(matrix, number), groups_section(matrix)
 
 
 def _text(name: str) -> Markup:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from facesearch.encoders.spec import EncoderSpec
 from facesearch.evaluation.results import GroupRate, Interval, Row
 from facesearch.report.matrix_cells import MatrixTable
-from facesearch.report.measures import Measure, difference_interval, encoders_of, measure_of
+from facesearch.report.measures import FMR_DECIMALS, Measure, difference_interval, encoders_of, measure_of
 from facesearch.text import figures
 
 BEARABLE = 0.005  # the loss, as a share, that a small kind may have at the worse end of its interval
@@ -40,14 +40,14 @@ def _false_matches(row: Row) -> str:
 
     def rates(group: GroupRate) -> str:
         after = group.fmr_normalised
-        by_score = "" if after is None else f", by normalised scores {figures.percent(after, 3)} %"
-        return f"{figures.percent(group.fmr, 3)} % by the cosine{by_score}"
+        by_score = "" if after is None else f", by normalised scores {figures.percent(after, FMR_DECIMALS)} %"
+        return f"{figures.percent(group.fmr, FMR_DECIMALS)} % by the cosine{by_score}"
 
     sentence = f"{encoders_of(row)} with {row.index} takes {rates(everyone)} of {everyone.pairs:,} pairs for one person"
     if not groups:
         return f"{sentence}."
-    worst = max(groups, key=lambda group: group.fmr if group.fmr_normalised is None else group.fmr_normalised)
-    return f"{sentence}; of {worst.pairs:,} pairs of {worst.label} {worst.value}, where it is worst, {rates(worst)}."
+    worst = max(groups, key=lambda group: group.decided)
+    return f"{sentence}; of {worst.pairs:,} pairs of {worst.name}, where it is worst, {rates(worst)}."
 
 
 def _best(row: Row, measure: Measure) -> str:

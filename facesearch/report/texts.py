@@ -9,7 +9,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from facesearch.evaluation.results import Run
-from facesearch.report.matrix_cells import MatrixTable, matrices
+from facesearch.evaluation.statistics import RULE_OF_THREE
+from facesearch.report.groups_section import groups_table
+from facesearch.report.matrix_cells import MatrixTable, matrices, shown_fpirs
 from facesearch.report.printable import Printable, TextTable
 
 # A spreadsheet runs a cell that begins so as a formula (OWASP, CSV injection).
@@ -102,6 +104,9 @@ def runs_tables(runs: Sequence[Run], *, wide: bool) -> list[TextTable]:
         right = [column.title for column in columns if column.right]
         rows = [[column.text(row) for column in columns] for row in matrix.rows]
         tables.append(TextTable(heading(matrix), titles, right, rows))
+        groups = groups_table(matrix)
+        if groups is not None:
+            tables.append(groups)
     return tables
 
 
@@ -140,4 +145,6 @@ def counts(matrix: MatrixTable) -> str:
         parts.append(f"{row.non_mated:,} searches of strangers")
     if failed:
         parts.append(f"{failed:,} failed to enrol")
+    if row.protocol == "open-set" and row.non_mated and len(fpirs := shown_fpirs(matrix.rows)) > 1:
+        parts.append(f"too few to show FPIR {fpirs[0]:g}: {RULE_OF_THREE / fpirs[0]:.0f} searches of strangers can")
     return ", ".join(parts)

@@ -15,9 +15,9 @@ def bytes_in_words(count: float) -> str:
     return f"{count:.1f} GB"
 
 
-def counted(number: int, noun: str) -> str:
+def counted(number: int, noun: str, plural: str | None = None) -> str:
     """1 photo, 1,200 photos."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
 
 
 def percent(share: float, decimals: int = 2) -> str:

@@ -32,10 +32,14 @@ def photos(people: list[Path], tmp_path: Path) -> Path:
 def test_a_cohort_is_kept_with_the_gallery_and_removed_again(facesearch: Command, family: Path, photos: Path) -> None:
     done = facesearch("calibrate", "--cohort", photos, "--json")
     assert (done.status, done.err) == (0, "")
-    assert done.json == {"cohort": 6, "score": "normalised"}
+    assert done.json == {"cohort": 6, "score": "normalised", "rejected": []}
     assert facesearch("gallery", "info", "--json").json["cohort"] == 6
     assert facesearch("index", "check").status == 0
-    assert facesearch("calibrate", "--cohort", "none", "--json").json == {"cohort": 0, "score": "normalised"}
+    assert facesearch("calibrate", "--cohort", "none", "--json").json == {
+        "cohort": 0,
+        "score": "normalised",
+        "rejected": [],
+    }
     assert facesearch("gallery", "info", "--json").json["cohort"] == 0
     assert facesearch("calibrate", "--cohort", "none").out == "cohort     none\n"
 
@@ -71,7 +75,8 @@ def test_a_cohort_of_too_few_is_refused_and_the_old_one_stays(
 def test_people_who_are_enrolled_are_no_cohort(facesearch: Command, gallery: Path, people: list[Path]) -> None:
     refused = facesearch("calibrate", "--cohort", people[0].parent)
     assert refused.status == 2
-    assert "shows 0 other people; a cohort needs at least 5" in refused.err
+    enrolled = f"{3 * len(people)} photos of people who are enrolled"
+    assert f"shows 0 other people, and {enrolled}; a cohort needs at least 5" in refused.err
     assert facesearch("gallery", "info", "--json").json["cohort"] == 0
 
 
@@ -107,3 +112,68 @@ def test_a_cohort_that_has_no_effect_is_said_to_have_none(facesearch: Command, f
     done = facesearch("calibrate", "--cohort", photos)
     assert done.status == 0
     assert "no effect while the gallery decides by the cosine" in done.err
+
+
+def test_photos_without_a_face_are_named(facesearch: Command, family: Path, photos: Path, wall: Path) -> None:
+    shutil.copy(wall, photos / "wall.png")
+    (photos / "torn.jpg").write_bytes(b"\xff\xd8\xff")
+    for asked in (("--cohort", photos), (photos, "--fpir", 0.4)):
+        facesearch("calibrate", "--cohort", "none")
+        done = facesearch("calibrate", *asked)
+        assert done.status == 3
+        assert f"rejected {photos / 'wall.png'}: no face found" in done.out
+        assert f"rejected {photos / 'torn.jpg'}: " in done.out
+        facesearch("calibrate", "--cohort", "none")
+        done = facesearch("calibrate", *asked, "--json")
+        assert (done.status, done.err) == (3, "")
+        assert {Path(item["path"]).name for item in done.json["rejected"]} == {"wall.png", "torn.jpg"}
+
+
+def test_a_threshold_is_not_calibrated_on_the_cohort(
+    facesearch: Command, family: Path, photos: Path, people: list[Path]
+) -> None:
+    before = facesearch("gallery", "info", "--json").json
+    refused = facesearch("calibrate", photos, "--cohort", photos, "--fpir", 0.5)
+    assert (refused.status, refused.out) == (2, "")
+    assert refused.err == f"error: 6 photos of {photos} are in the cohort too: calibrate on photos of other people\n"
+    assert facesearch("gallery", "info", "--json").json == before
+    assert facesearch("calibrate", "--cohort", photos).status == 0
+    assert "6 photos" in facesearch("calibrate", people[0].parent, "--fpir", 0.5).err
+    next(photos.iterdir()).unlink()
+    assert "5 photos" in facesearch("calibrate", photos, "--fpir", 0.6).err
+
+
+def test_what_a_threshold_was_calibrated_on_is_shown_until_it_no_longer_holds(
+    facesearch: Command, family: Path, people: list[Path], photos: Path
+) -> None:
+    others = people[2].parent
+    found = facesearch("calibrate", others, "--fpir", 0.2, "--json").json
+    info = facesearch("gallery", "info", "--json").json
+    assert info["threshold_from"] == "calibration"
+    assert {key: info["calibration"][key] for key in ("fpir", "searches", "threshold")} == {
+        "fpir": 0.2,
+        "searches": found["searches"],
+        "threshold": found["threshold"],
+    }
+    told = f"for an FPIR of 0.2 on {found['searches']} photos of strangers\n"
+    assert told in facesearch("gallery", "info").out
+    held = facesearch("calibrate", "--cohort", photos)
+    assert "was calibrated with other scores" in held.out
+    assert facesearch("gallery", "info", "--json").json["threshold_from"] == "set"
+    assert facesearch("calibrate", "--cohort", "none").status == 0
+    assert facesearch("calibrate", others, "--fpir", 0.2).status == 0
+    changed = facesearch("gallery", "set", "--score", "cosine").out
+    assert changed.splitlines()[0] == "threshold  0.490, the default of the encoder"
+    assert changed.splitlines()[2].startswith("before     ")
+    assert changed.splitlines()[2].endswith(told.strip())
+
+
+def test_what_another_score_would_give_is_said_without_taking_it(
+    facesearch: Command, family: Path, people: list[Path]
+) -> None:
+    before = facesearch("gallery", "info", "--json").json
+    asked = ("calibrate", people[0].parent, "--fpir", 0.2, "--score", "cosine")
+    dry = facesearch(*asked, "--dry-run", "--json").json
+    assert (dry["score"], dry["kept"]) == ("cosine", False)
+    assert facesearch("gallery", "info", "--json").json == before
+    assert facesearch(*asked, "--json").json["threshold"] == dry["threshold"]

@@ -293,7 +293,7 @@ def test_gallery_info_counts_bytes_as_they_are_on_disk(facesearch: Command, gall
     shown = facesearch("gallery", "info", "--gallery", gallery).out
     assert "mobilefacenet:fp32@onnx" in shown
     assert f"{2 * len(people)} templates" in shown
-    assert "threshold  0.490, compared with normalised scores" in shown
+    assert "threshold  0.490, the default of the encoder\ndecides    by normalised scores\n" in shown
 
 
 def test_an_index_is_shown_switched_checked_damaged_and_repaired(facesearch: Command, gallery: Path) -> None:

@@ -57,11 +57,14 @@ def test_how_a_gallery_decides_is_set(facesearch: Command, gallery: Path) -> Non
     for options, threshold, score in steps:
         done = facesearch("gallery", "set", *options, "--json")
         assert (done.status, done.err) == (0, "")
-        assert done.json == {"threshold": threshold, "score": score}
+        source = "encoder" if threshold == 0.49 else "set"
+        assert done.json == {"threshold": threshold, "threshold_from": source, "score": score}
         info = _document(facesearch("gallery", "info", "--json"))
-        assert (info["threshold"], info["score"]) == (threshold, score)
-    assert facesearch("gallery", "set", "--score", "cosine").out == "the threshold is 0.4900, the score cosine\n"
-    assert "threshold  0.490, compared with the similarity\n" in facesearch("gallery", "info").out
+        assert (info["threshold"], info["threshold_from"], info["score"]) == (threshold, source, score)
+    shown = "threshold  0.490, the default of the encoder\ndecides    by the similarity (cosine)\n"
+    assert facesearch("gallery", "set", "--score", "cosine").out == shown
+    assert shown in facesearch("gallery", "info").out
+    assert "threshold  0.500, set by hand\n" in facesearch("gallery", "set", "--threshold", 0.5).out
 
 
 def test_what_cannot_be_set_changes_nothing(facesearch: Command, gallery: Path) -> None:

@@ -15,6 +15,7 @@ from facesearch.evaluation.false_matches import false_matches
 from facesearch.evaluation.groups import Group, from_file_names, from_list
 from facesearch.evaluation.identification import Deciding
 from facesearch.evaluation.searching import GalleryTemplates, Probes, fill, search
+from facesearch.evaluation.statistics import pairs_interval
 from facesearch.gallery.answers import Candidate
 from facesearch.gallery.scoring import Rule
 from indexes import create_index
@@ -54,6 +55,25 @@ def test_rates_are_those_of_searches_one_by_one() -> None:
     assert young.fmr_normalised is not None
     assert young.fmr_normalised < 0.1
     assert grown.fmr == grown.fmr_normalised == 0
+
+
+def test_intervals_of_pairs_know_that_pairs_share_photos() -> None:
+    generator = np.random.default_rng(3)
+    truth, inside, widths = 0.0, [], []
+    for _ in range(300):
+        alike = generator.random(60) < 0.3  # photos of a kind that matches itself
+        match = np.triu(alike[:, None] & alike, 1)
+        match |= match.T
+        low, high = pairs_interval(match.sum(axis=1).astype(float), np.full(60, 59.0))
+        truth, widths = 0.09, [*widths, high - low]
+        inside.append(low <= truth <= high)
+    assert 0.88 <= np.mean(inside) <= 0.99
+    independent = 2 * 1.96 * np.sqrt(0.09 * 0.91 / (60 * 59 / 2))
+    assert np.mean(widths) > 3 * independent
+    assert pairs_interval(np.zeros(30), np.full(30, 29.0)) == (0.0, pytest.approx(0.1))
+    assert pairs_interval(np.zeros(1), np.zeros(1)) == (0.0, 1.0)
+    low, high = pairs_interval(np.full(10, 9.0), np.full(10, 9.0))
+    assert (low, high) == (1.0, 1.0)
 
 
 def test_photos_of_one_person_and_the_same_photo_twice_are_not_compared() -> None:

@@ -7,9 +7,12 @@ from dataclasses import replace
 import pytest
 
 from facesearch.evaluation.results import GroupRate, Run
+from facesearch.report.compare import compare_runs, printable_comparison
 from facesearch.report.matrix_cells import matrices
 from facesearch.report.measures import difference_interval, measure_of
+from facesearch.report.page import html_page
 from facesearch.report.summary import summary
+from facesearch.report.texts import runs_tables
 
 from .report_samples import sample_row, sample_run
 
@@ -108,6 +111,29 @@ def test_false_matches_are_told_on_the_whole_and_in_the_worst_group() -> None:
     assert "of 45 pairs of age 60+, where it is worst, 1.000 % by the cosine, by normalised scores 0.400 %" in told
     (alone,) = sentences(replace(run, protocol="false-match", rows=(replace(row, groups=groups[:1]),)))
     assert "where it is worst" not in alone
+
+
+def test_false_matches_have_a_line_for_each_group_and_can_be_compared() -> None:
+    groups = (
+        GroupRate("all", "", 100, 4950, 0.05, 0.001, (0.04, 0.06), (0.0, 0.002)),
+        GroupRate("age", "0-4", 20, 190, 0.75, 0.002, (0.5, 1.0), (0.0, 0.004)),
+    )
+    run = sample_run("leave-one-out")
+    row = replace(run.rows[0], protocol="false-match", top1=None, top1_ci=None, groups=groups)
+    run = replace(run, protocol="false-match", rows=(row,))
+    matrix, by_group = runs_tables([run], wide=False)
+    assert matrix.rows[0][2:6] == ["5.000", "0.100", "age 0-4", "0.200"]
+    assert by_group.rows[1][2:] == ["age 0-4", "20", "190", "75.000", "50.000…100.000", "0.200", "0.000…0.400", "2.0"]
+    assert "75.000" in html_page([run])
+    better = replace(groups[0], fmr_normalised=0.0005, fmr_normalised_ci=(0.0, 0.001))
+    other = replace(run, id="20261125T010203Z-0123abcd", rows=(replace(row, groups=(better,)),))
+    comparison = compare_runs(run, other)
+    (change,) = comparison.changes
+    assert comparison.measure.name == "FMR, normalised"
+    assert change.difference == pytest.approx(-0.0005)
+    assert change.interval is not None
+    (table,) = printable_comparison(comparison).tables(False)
+    assert table.rows[0][2:5] == ["0.100", "0.050", "−0.050"]
 
 
 def test_the_measure_of_an_open_set_is_one_that_every_row_can_show() -> None:
