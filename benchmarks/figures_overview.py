@@ -23,12 +23,13 @@ def _of_scores() -> list[tuple[str, str]]:
     return [
         (
             f"LFW, {default['gallery_size']:,} people enrolled, {default['non_mated']:,} searches of strangers: "
-            "FNIR at FPIR 0.01, by cosine → by normalised scores",
+            "share of the enrolled who are missed where 1 % of strangers get a name (FNIR at FPIR 0.01), "
+            "by cosine → by normalised scores",
             f"{rates[0][0]:.3f} → {rates[0][1]:.3f}; `dlib-resnet` {rates[1][0]:.3f} → {rates[1][1]:.3f}",
         ),
         (
-            "two different people match, UTKFace, by cosine → by normalised scores "
-            "([by age, sex, origin](docs/research/scores.md))",
+            "share of pairs of two people that match (FMR), UTKFace, by cosine → by normalised scores "
+            "([by age, sex, origin; what that means for searches](docs/research/scores.md))",
             f"{everyone['fmr']:.2%} → {everyone['fmr_normalised']:.3%}; children below five "
             f"{children['fmr']:.0%} → {children['fmr_normalised']:.2%}",
         ),
@@ -58,7 +59,7 @@ def overview() -> str:
         (
             "included default against its original run by LiteRT",
             f"cosine at least {math.floor(included['cosine_min'] * 1e6) / 1e6:.6f}; {included['bytes'] / 1e6:.1f} MB, "
-            f"{included['encode_ms']:.1f} ms per face on one core, where `dlib-resnet` takes "
+            f"{included['encode_ms']:.1f} ms per face on one core, where `dlib-resnet` takes, alternating with it, "
             f"{included['dlib_resnet_encode_ms']:.1f} ms",
         ),
         (

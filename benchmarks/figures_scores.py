@@ -23,6 +23,7 @@ _NAMES = {
     "mobilefacenet:int8@openvino": "`mobilefacenet:int8@openvino`",
     "dlib-resnet:fp32@onnx": "`dlib-resnet`",
     "edgeface-xs:fp32@onnx": "`edgeface-xs`",
+    "edgeface-xxs:fp32@onnx": "`edgeface-xxs`",
 }
 
 
@@ -117,7 +118,7 @@ def encoders() -> str:
                 *(_both(searches, fpir) for fpir in ("0.1", "0.01", "0.003")),
             )
         )
-    heads = ("MB", "ms", "pairs", "leave-one-out", "gallery-probe", "FNIR at FPIR 0.1", "0.01", "0.003")
+    heads = ("MB (10⁶)", "ms", "pairs", "leave-one-out", "gallery-probe", "FNIR at FPIR 0.1", "0.01", "0.003")
     return table(("encoder", *heads), rows)
 
 

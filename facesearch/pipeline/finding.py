@@ -27,12 +27,15 @@ def find_faces(detector: FaceDetector, image: RGB) -> list[Face]:
     least = detector.min_face
     found = detector.detect(image)
     faces = [face for face in found if face.size >= least]  # the detector also finds some half as large
-    if not faces:
-        tiny = found or (detector.detect(image, _TINY) if least > _TINY else [])
-        if tiny:
-            raise TinyFaceError(
-                f"the face is only {int(tiny[0].size)} pixels wide, at least {least} are needed (--min-face)"
-            )
+    if faces:
+        return faces
+    # a search for smaller faces has other scales, and may find a large one that was passed over
+    found = found or (detector.detect(image, _TINY) if least > _TINY else [])
+    faces = [face for face in found if face.size >= least]
+    if found and not faces:
+        raise TinyFaceError(
+            f"the face is only {int(found[0].size)} pixels wide, at least {least} are needed (--min-face)"
+        )
     return faces
 
 

@@ -59,18 +59,20 @@ def test_rates_are_those_of_searches_one_by_one() -> None:
 
 def test_intervals_of_pairs_know_that_pairs_share_photos() -> None:
     generator = np.random.default_rng(3)
-    truth, inside, widths = 0.0, [], []
+    truth = 0.09
+    inside: list[bool] = []
+    widths: list[float] = []
     for _ in range(300):
         alike = generator.random(60) < 0.3  # photos of a kind that matches itself
         match = np.triu(alike[:, None] & alike, 1)
         match |= match.T
         low, high = pairs_interval(match.sum(axis=1).astype(float), np.full(60, 59.0))
-        truth, widths = 0.09, [*widths, high - low]
+        widths.append(high - low)
         inside.append(low <= truth <= high)
     assert 0.88 <= np.mean(inside) <= 0.99
     independent = 2 * 1.96 * np.sqrt(0.09 * 0.91 / (60 * 59 / 2))
     assert np.mean(widths) > 3 * independent
-    assert pairs_interval(np.zeros(30), np.full(30, 29.0)) == (0.0, pytest.approx(0.1))
+    assert pairs_interval(np.zeros(30), np.full(30, 29.0)) == pytest.approx((0.0, 0.1))
     assert pairs_interval(np.zeros(1), np.zeros(1)) == (0.0, 1.0)
     low, high = pairs_interval(np.full(10, 9.0), np.full(10, 9.0))
     assert (low, high) == (1.0, 1.0)
