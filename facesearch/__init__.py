@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     )
     from facesearch.gallery.answers import Candidate, Compaction, FaceAnswer, GalleryInfo, Receipt, Verification
     from facesearch.gallery.backup import BackupReport, RestoreReport
-    from facesearch.gallery.enrolment import EnrolmentReport
+    from facesearch.gallery.enrolment_report import EnrolmentReport
     from facesearch.gallery.gallery import Gallery
     from facesearch.gallery.template_index import IndexInfo
     from facesearch.photos.photo import Photo, Rejection

@@ -4,6 +4,7 @@ FacesearchError                 exit status 1
 ├── UsageError                  exit status 2: a wrong option, path or name
 │   ├── UnknownEncoderError
 │   ├── UnknownIdentityError
+│   ├── UnknownTemplateError
 │   ├── IdentityExistsError
 │   └── GalleryNotFoundError
 ├── RejectedImageError          one image cannot be used; a batch goes on without it
@@ -43,6 +44,10 @@ class UnknownEncoderError(UsageError):
 
 class UnknownIdentityError(UsageError):
     """No identity of that name in the gallery."""
+
+
+class UnknownTemplateError(UsageError):
+    """No template of that number, or from that photo, in the gallery."""
 
 
 class IdentityExistsError(UsageError):

@@ -10,7 +10,19 @@ from typing import Annotated
 import typer
 
 from facesearch import __version__
-from facesearch.commands import calibrate, demo, encoders, enroll, evaluate, gallery, identities, index, query, report
+from facesearch.commands import (
+    calibrate,
+    demo,
+    encoders,
+    enroll,
+    evaluate,
+    gallery,
+    identities,
+    index,
+    query,
+    report,
+    templates,
+)
 from facesearch.errors import FacesearchError
 
 app = typer.Typer(
@@ -25,6 +37,7 @@ app.command("enroll", epilog=enroll.EXAMPLES)(enroll.enroll)
 app.command("query", epilog=query.QUERY_EXAMPLES)(query.query)
 app.command("verify", epilog=query.VERIFY_EXAMPLES)(query.verify)
 app.add_typer(identities.app, name="identities")
+app.add_typer(templates.app, name="templates")
 app.add_typer(index.app, name="index")
 app.add_typer(gallery.app, name="gallery")
 app.add_typer(encoders.app, name="encoders")

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from facesearch.photos.photo import Rejection
 
 _LARGE = 1000  # rows of a table
-_SHOWN = 10  # rejected inputs listed without -v
+SHOWN = 10  # rejected inputs listed without -v
 EXIT_REJECTED = 3  # a batch finished with rejected inputs
 
 GalleryOption = Annotated[
@@ -169,12 +169,17 @@ def progress_bar(label: str, *, quiet: bool = False) -> Iterator[Callable[[int, 
         yield lambda done, total: progress.update(task, completed=done, total=total)
 
 
+def on_a_terminal() -> bool:
+    """Whether somebody sits there who can be asked."""
+    return sys.stdin.isatty() and sys.stderr.isatty()
+
+
 def end_with_rejected(rejected: Sequence[Rejection], *, verbose: bool, silent: bool = False) -> None:
     """Name the inputs that were rejected and why, unless `silent`; then end with status 3 if there are any."""
-    for item in () if silent else rejected if verbose else rejected[:_SHOWN]:
+    for item in () if silent else rejected if verbose else rejected[:SHOWN]:
         say(f"rejected {item.path}: {item.reason}")
-    if len(rejected) > _SHOWN and not (verbose or silent):
-        say(f"rejected {len(rejected) - _SHOWN} more; -v lists them all")
+    if len(rejected) > SHOWN and not (verbose or silent):
+        say(f"rejected {len(rejected) - SHOWN} more; -v lists them all")
     exit_rejected(len(rejected))
 
 

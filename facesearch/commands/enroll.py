@@ -15,15 +15,12 @@ from facesearch.commands.common import (
     JsonOption,
     MinFaceOption,
     VerboseOption,
-    end_with_rejected,
     open_gallery,
-    print_json,
     progress_bar,
-    say,
     set_up,
 )
+from facesearch.commands.enrolment_told import tell
 from facesearch.errors import UsageError
-from facesearch.text.figures import counted
 
 EXAMPLES = """
 **Examples**
@@ -35,6 +32,8 @@ EXAMPLES = """
     facesearch enroll --manifest people.csv       # columns identity,path
 
     facesearch enroll people/ --gallery staff --index sq8
+
+    facesearch enroll people/ --sync --dry-run
 """
 
 
@@ -72,6 +71,15 @@ def enroll(
             metavar="CODEC",
         ),
     ] = None,
+    sync: Annotated[
+        bool,
+        typer.Option(
+            "--sync", help="The folders are the truth: templates whose photos left them or changed are set aside."
+        ),
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and change nothing.")] = False,
+    again: Annotated[bool, typer.Option("--again", help="Enrol photos of people who were forgotten, too.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="With --sync: also where many templates would go.")] = False,
     aligned: AlignedOption = None,
     min_face: MinFaceOption = 40,
     workers: Annotated[
@@ -92,9 +100,23 @@ def enroll(
         raise UsageError("nothing to enrol: name a folder, photos with --identity, or a --manifest")
     if manifest is not None and (paths or identity):
         raise UsageError("--manifest goes without paths and without --identity")
+    if sync and (manifest is not None or identity is not None):
+        raise UsageError("--sync goes with folders of people: without --manifest and --identity")
+    from facesearch.gallery.folder_truth import Folders
     from facesearch.photos.sources import from_manifest, from_paths
 
     sources = from_manifest(manifest) if manifest is not None else from_paths(paths or [], identity)
+    folders = None
+    if manifest is None and identity is None:
+        unread = tuple(item.path for item in sources.rejected)
+        folders = Folders(tuple(paths or ()), unread, sync=sync, confirmed=yes)
+    if dry_run:
+        with open_gallery(gallery, create=False) as opened:
+            report = opened.survey(sources.photos, folders or Folders(()), again=again)
+            held = opened.counts()
+        report.rejected = sources.rejected + report.rejected
+        tell(report, held, sync=sync, json=json, verbose=verbose, dry_run=True, ignored=sources.ignored)
+        return
     log = logging.getLogger("facesearch")
     asked = {"encoder": encoder, "index": index, "keep": keep_originals, "min_face": min_face, "device": device}
     with open_gallery(gallery, **asked) as opened:
@@ -105,18 +127,9 @@ def enroll(
                 progress=progress,
                 committed=lambda photo: log.info("enrolled %s", photo.path),
                 workers=workers,
+                folders=folders,
+                again=again,
             )
         counts = opened.counts()
-    rate = report.images_per_second
-    report.rejected = rejected = sources.rejected + report.rejected
-    if json:
-        held = {"identities": counts.identities, "templates": counts.templates}
-        print_json(report.document() | {"ignored": sources.ignored, "gallery": held})
-    else:
-        say(
-            f"enrolled {counted(report.templates, 'photo')} of {counted(report.identities, 'person', 'people')} "
-            f"({rate:.1f} images per second), skipped {report.skipped} enrolled before"
-        )
-        held_by = f"{counted(counts.templates, 'template')} of {counted(counts.identities, 'person', 'people')}"
-        say(f"the gallery holds {held_by}")
-    end_with_rejected(rejected, verbose=verbose, silent=json)
+    report.rejected = sources.rejected + report.rejected
+    tell(report, counts, sync=sync, json=json, verbose=verbose, ignored=sources.ignored)

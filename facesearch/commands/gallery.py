@@ -166,7 +166,7 @@ def restore(
 
 @app.command(epilog="**Example**\n\n    facesearch gallery compact")
 def compact(gallery: GalleryOption = None, json: JsonOption = False, verbose: VerboseOption = False) -> None:
-    """Give free space back to the disk, and leave nothing behind of what was deleted.
+    """Give free space back to the disk, and leave nothing behind of what was deleted or set aside.
 
     Database and index file are written anew; for a moment that takes as much space again.
     """
@@ -177,5 +177,7 @@ def compact(gallery: GalleryOption = None, json: JsonOption = False, verbose: Ve
         print_json(done.document())
         return
     say(f"the gallery takes {bytes_in_words(done.after_bytes)} on disk (before: {bytes_in_words(done.before_bytes)})")
+    if done.discarded:
+        say(f"  {counted(done.discarded, 'template')} that had been set aside deleted for good")
     if not done.wiped:
         say("  another process is reading: old pages stay in the log until facesearch gallery compact runs alone")

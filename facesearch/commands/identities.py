@@ -11,6 +11,7 @@ from facesearch.commands.common import (
     GalleryOption,
     JsonOption,
     VerboseOption,
+    on_a_terminal,
     open_gallery,
     print_json,
     print_table,
@@ -18,6 +19,7 @@ from facesearch.commands.common import (
     set_up,
 )
 from facesearch.errors import UsageError
+from facesearch.text.figures import counted
 
 if TYPE_CHECKING:
     from facesearch.gallery.answers import Receipt
@@ -117,6 +119,11 @@ def merge(
 @app.command(epilog='**Examples**\n\n    facesearch identities forget "Ada Lovelace"')
 def forget(
     names: Annotated[list[str], typer.Argument(metavar="NAME...", autocompletion=_names, help="Names of identities.")],
+    no_record: Annotated[
+        bool,
+        typer.Option("--no-record", help="Keep no keyed hashes of the photos, by which enroll knows them again."),
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask on a terminal.")] = False,
     gallery: GalleryOption = None,
     json: JsonOption = False,
     verbose: VerboseOption = False,
@@ -124,11 +131,17 @@ def forget(
     """Delete people for good, all of those named or none, and print a receipt for each.
 
     They are out of the answers at once; templates and image records are overwritten in the database, and the index
-    files that held them are written anew. Photos and backups are yours to delete.
+    files that held them are written anew. Photos and backups are yours to delete. Of each photo a keyed hash stays, so
+    that enroll says when it comes back, instead of enrolling it.
     """
     set_up(verbose)
     with open_gallery(gallery, create=False) as opened:
-        receipts = opened.forget_all(names)
+        if not yes and on_a_terminal():
+            people = [opened.identity(name)[0] for name in dict.fromkeys(names)]
+            templates = counted(sum(person.templates for person in people), "template")
+            if not typer.confirm(f"Forget {', '.join(names)} for good, with {templates}?", err=True):
+                raise typer.Exit(1)
+        receipts = opened.forget_all(names, remember=not no_record)
     if json:
         documents = [receipt.document() for receipt in receipts]
         print_json(documents[0] if len(documents) == 1 else {"receipts": documents})

@@ -151,12 +151,14 @@ class GalleryInfo:
 class Compaction:
     """What `compact` did: bytes of the gallery on disk before and after.
 
-    wiped: nothing that was deleted is left in the database or its write-ahead log.
+    wiped: nothing that was deleted is left in the database or its write-ahead log. discarded: templates that were set
+    aside and are now deleted.
     """
 
     before_bytes: int
     after_bytes: int
     wiped: bool
+    discarded: int
 
     def document(self) -> Document:
         return {
@@ -164,4 +166,5 @@ class Compaction:
             "after_bytes": self.after_bytes,
             "freed_bytes": self.before_bytes - self.after_bytes,
             "wiped": self.wiped,
+            "discarded": self.discarded,
         }

@@ -22,7 +22,9 @@ from facesearch.gallery.parts import Parts
 from facesearch.photos.photo import Photo, composed
 
 if TYPE_CHECKING:
-    from facesearch.gallery.enrolment import EnrolmentReport, Progress
+    from facesearch.gallery.enrolment import Progress
+    from facesearch.gallery.enrolment_report import EnrolmentReport
+    from facesearch.gallery.folder_truth import Folders
 
 _log = logging.getLogger("facesearch")
 
@@ -37,11 +39,15 @@ def enroll_photos(
     progress: Progress | None,
     committed: Callable[[Photo], None] | None,
     workers: int | None,
+    folders: Folders | None,
+    again: bool,
 ) -> EnrolmentReport:
     """See `Gallery.enroll_photos`."""
-    from facesearch.gallery.enrolment import EnrolmentReport, enrol_photos  # a question does not wait for it
+    from facesearch.gallery import folder_truth  # a question does not wait for it
+    from facesearch.gallery.enrolment import enrol_photos
+    from facesearch.gallery.enrolment_report import EnrolmentReport
 
-    if not photos:
+    if not photos and folders is None:
         return EnrolmentReport()
     if workers is not None:
         workers = arguments.count(workers, "workers")
@@ -50,6 +56,7 @@ def enroll_photos(
         pipeline.check_aligned(aligned)
     key = key_of(pipeline.encoder, pipeline.spec)
     codec = CodecInUse(parts.store, parts.codecs, parts.configured(key).codec)
+    photos, ties = (photos, {}) if folders is None else folder_truth.tied(parts.store, photos, folders)
     report = enrol_photos(
         parts.store,
         pipeline,
@@ -61,7 +68,13 @@ def enroll_photos(
         committed=committed,
         workers=workers,
         in_processes=parts.in_processes,
+        again=again,
     )
+    report.tied = ties
+    if folders is not None:
+        report.gone = folder_truth.gone(parts.store, folders, report)
+        if folders.sync and (folders.confirmed or not folder_truth.many(parts.store, report.gone)):
+            report.taken_out = parts.store.corrections.set_aside([info.id for info in report.gone])
     if report.templates:
         parts.store.audit.add("enroll", detail={"templates": report.templates, "rejected": len(report.rejected)})
     _save(parts, report)
@@ -97,7 +110,8 @@ def enroll_templates(
 
 
 def _save(parts: Parts, report: EnrolmentReport) -> None:
-    if report.templates or parts.store.index_state.read() is None:  # None also after an interrupted enrolment
+    # None also after an interrupted enrolment
+    if report.templates or report.taken_out or parts.store.index_state.read() is None:
         parts.writer.save()
 
 
@@ -109,7 +123,7 @@ def merge(parts: Parts, names: Sequence[str]) -> int:
     return parts.store.identities.merge(given, target)
 
 
-def forget(parts: Parts, names: Sequence[str]) -> list[Receipt]:
+def forget(parts: Parts, names: Sequence[str], *, remember: bool) -> list[Receipt]:
     """See `Gallery.forget_all`."""
     if isinstance(names, str):
         raise UsageError("forget_all takes a list of names; forget takes one name")
@@ -119,7 +133,7 @@ def forget(parts: Parts, names: Sequence[str]) -> list[Receipt]:
     with parts.store.moment() as moment:
         template_ids = moment.template_ids([person.id for person in people])
     parts.writer.discard(template_ids)
-    removed = parts.store.identities.forget(names)
+    removed = parts.store.identities.forget(names, remember=remember)
     rewritten = False
     try:
         rewritten = parts.writer.save() or _lies_in_files(parts)
@@ -180,10 +194,11 @@ def compact(parts: Parts) -> Compaction:
     """See `Gallery.compact`."""
     parts.settings()
     before = _bytes_on_disk(parts)
+    discarded = parts.store.corrections.discard()
     parts.writer.save(force=True)
     parts.writer.remove_strays()
     wiped = parts.store.vacuum()
-    return Compaction(before, _bytes_on_disk(parts), wiped)
+    return Compaction(before, _bytes_on_disk(parts), wiped, discarded)
 
 
 def _bytes_on_disk(parts: Parts) -> int:

@@ -12,14 +12,14 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
 from typing import Self
 
 import numpy as np
 
 from facesearch.errors import RejectedImageError, UsageError
-from facesearch.gallery.answers import Document
 from facesearch.gallery.codec_in_use import CodecInUse
+from facesearch.gallery.enrolment_report import EnrolmentReport, MovedPhoto
+from facesearch.gallery.known_photos import Known, enrolled_as, known_photos, stored_path
 from facesearch.photos.geometry import Box
 from facesearch.photos.photo import Photo, Rejection
 from facesearch.pipeline.pipeline import PhotoTemplate, Pipeline
@@ -35,31 +35,6 @@ _BATCH = 64  # templates per transaction: one fsync each
 _LONGEST_WAIT = 2.0  # seconds that a finished template waits for its batch to fill
 
 
-@dataclass(slots=True)
-class EnrolmentReport:
-    """What an enrolment did: numbers of people and templates added and of photos skipped, the photos rejected."""
-
-    identities: int = 0
-    templates: int = 0
-    skipped: int = 0
-    rejected: list[Rejection] = field(default_factory=list)
-    seconds: float = 0.0
-
-    @property
-    def images_per_second(self) -> float:
-        done = self.templates + self.skipped + len(self.rejected)
-        return done / self.seconds if self.seconds > 0 else 0.0
-
-    def document(self) -> Document:
-        return {
-            "identities": self.identities,
-            "templates": self.templates,
-            "skipped": self.skipped,
-            "rejected": [{"path": item.path, "reason": item.reason} for item in self.rejected],
-            "images_per_second": round(self.images_per_second, 2),
-        }
-
-
 def enrol_photos(
     store: GalleryStore,
     pipeline: Pipeline,
@@ -72,6 +47,7 @@ def enrol_photos(
     committed: Callable[[Photo], None] | None = None,
     workers: int | None = None,
     in_processes: bool = False,
+    again: bool = False,
 ) -> EnrolmentReport:
     """Add photos to a store; the index is the caller's. See `Gallery.enroll_photos` for the arguments.
 
@@ -85,7 +61,7 @@ def enrol_photos(
         ThreadPoolExecutor(count, thread_name_prefix="enrol") as pool,
     ):
         try:
-            for photo, outcome in _outcomes(pool, store, photos, extractor):
+            for photo, outcome in _outcomes(pool, store, photos, extractor, again=again):
                 run.take(photo, outcome)
             run.commit()
         finally:
@@ -124,11 +100,11 @@ class _Extractor:
             self._workers.close()
 
 
-_Outcome = PhotoTemplate | Rejection | None  # None: enrolled already
+_Outcome = PhotoTemplate | Known | Rejection
 
 
 def _outcomes(
-    pool: ThreadPoolExecutor, store: GalleryStore, photos: Sequence[Photo], extractor: _Extractor
+    pool: ThreadPoolExecutor, store: GalleryStore, photos: Sequence[Photo], extractor: _Extractor, *, again: bool
 ) -> Iterator[tuple[Photo, _Outcome]]:
     """The photos in their order with what became of them; photos enrolled already are only read and hashed."""
     running: deque[tuple[Photo, Future[_Outcome] | _Outcome]] = deque()
@@ -137,22 +113,17 @@ def _outcomes(
         if len(running) <= _AHEAD and position < len(photos):  # the workers still have photos to encode meanwhile
             some = photos[position : position + _LOOKUP]
             position += len(some)
-            hashes = list(pool.map(_hash, some))
-            known = store.templates.enrolled([hashed for hashed in hashes if isinstance(hashed, bytes)])
-            if new := sum(isinstance(hashed, bytes) and hashed not in known for hashed in hashes):
+            known = known_photos(store, some, list(pool.map(hash_of, some)), again=again)
+            if new := known.count(None):
                 extractor.expect(new + len(photos) - position)
-            for photo, hashed in zip(some, hashes, strict=True):
-                if isinstance(hashed, Rejection):
-                    running.append((photo, hashed))
-                elif hashed in known:
-                    running.append((photo, _already(photo, known[hashed])))
-                else:
-                    running.append((photo, pool.submit(extractor, photo)))
-        photo, outcome = running.popleft()
-        yield photo, outcome.result() if isinstance(outcome, Future) else outcome
+            for photo, outcome in zip(some, known, strict=True):
+                running.append((photo, pool.submit(extractor, photo) if outcome is None else outcome))
+        photo, done = running.popleft()
+        yield photo, done.result() if isinstance(done, Future) else done
 
 
-def _hash(photo: Photo) -> bytes | Rejection:
+def hash_of(photo: Photo) -> bytes | Rejection:
+    """The SHA-256 of a photo's content, or why it cannot be enrolled."""
     try:
         check_name(photo.identity)
         return photo.hash()
@@ -165,7 +136,7 @@ def _rows(batch: Sequence[tuple[Photo, PhotoTemplate]], codes: Sequence[bytes]) 
         NewTemplate(
             identity=photo.identity,
             sha256=template.sha256,
-            path=str(photo.path.absolute() if photo.pixels is None else photo.path),
+            path=stored_path(photo),
             width=template.width,
             height=template.height,
             code=code,
@@ -179,11 +150,6 @@ def _rows(batch: Sequence[tuple[Photo, PhotoTemplate]], codes: Sequence[bytes]) 
 def _rounded(box: Box | None) -> Box | None:
     """Whole pixels, which SQLite stores in a byte or two."""
     return None if box is None else (round(box[0]), round(box[1]), round(box[2]), round(box[3]))
-
-
-def _already(photo: Photo, owner: str) -> Rejection | None:
-    """None where the photo is enrolled as the same person, a rejection where it is enrolled as another."""
-    return None if owner == photo.identity else Rejection(str(photo.path), f"the same image is enrolled as {owner}")
 
 
 class _Run:
@@ -226,12 +192,14 @@ class _Run:
         vectors = np.stack([template.face.template for _, template in batch])
         added = self._codec.add(vectors, lambda codes: _rows(batch, codes), self._encoder)
         twice = [template.sha256 for (_, template), new in zip(batch, added, strict=True) if new is None]
-        owners = self._store.templates.enrolled(twice) if twice else {}
+        there = self._store.templates.enrolled(twice) if twice else {}
         for (photo, template), new in zip(batch, added, strict=True):
             if new is None:  # the same content twice in this run, or enrolled by another process meanwhile
-                self._count(photo, _already(photo, owners.get(template.sha256, photo.identity)))
+                other = there.get(template.sha256)
+                self._count(photo, Known(None) if other is None else enrolled_as(photo, other))
                 continue
             self.report.templates += 1
+            self.report.seen.add(new)
             self._people.add(photo.identity)
             if self._committed:
                 self._committed(photo)
@@ -240,5 +208,19 @@ class _Run:
     def _count(self, photo: Photo, outcome: _Outcome) -> None:
         if isinstance(outcome, Rejection):
             self.report.rejected.append(outcome)
-        elif outcome is None:
+            self.report.unread.add(stored_path(photo))
+        elif isinstance(outcome, Known):
+            self._take_known(photo, outcome)
+
+    def _take_known(self, photo: Photo, known: Known) -> None:
+        if known.template_id is None:
+            self.report.aside += 1
+        else:
+            self.report.seen.add(known.template_id)
+            if known.relocated:
+                self._store.corrections.relocate(known.template_id, stored_path(photo))
+        if known.template_id is not None and known.moved_from is not None:
+            self._store.corrections.move([known.template_id], photo.identity)
+            self.report.moved.append(MovedPhoto(str(photo.path), known.moved_from, photo.identity))
+        else:
             self.report.skipped += 1

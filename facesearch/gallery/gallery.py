@@ -13,7 +13,7 @@ import numpy.typing as npt
 from facesearch.errors import RejectedImageError
 from facesearch.gallery import arguments, changes, questions
 from facesearch.gallery.answers import Candidate, Compaction, FaceAnswer, GalleryInfo, Receipt, Verification
-from facesearch.gallery.deciding import DecidingGallery
+from facesearch.gallery.correcting import CorrectingGallery
 from facesearch.gallery.index_checking import index_problems
 from facesearch.gallery.questions import QuestionOptions
 from facesearch.gallery.template_index import IndexInfo
@@ -24,10 +24,12 @@ from facesearch.store import Counts, IdentitySummary, TemplateInfo
 
 if TYPE_CHECKING:
     from facesearch.gallery.backup import BackupReport
-    from facesearch.gallery.enrolment import EnrolmentReport, Progress
+    from facesearch.gallery.enrolment import Progress
+    from facesearch.gallery.enrolment_report import EnrolmentReport
+    from facesearch.gallery.folder_truth import Folders
 
 
-class Gallery(DecidingGallery):
+class Gallery(CorrectingGallery):
     """A folder with the templates of known persons. Made by `Gallery.open`; use it in a with-statement.
 
     Safe to share between threads, and the folder between processes: an answer is from one moment, the state before or
@@ -52,14 +54,25 @@ class Gallery(DecidingGallery):
         progress: Progress | None = None,
         committed: Callable[[Photo], None] | None = None,
         workers: int | None = None,
+        folders: Folders | None = None,
+        again: bool = False,
     ) -> EnrolmentReport:
         """Add photos of any number of people, on all cores (or `workers`).
 
         aligned: the photos are crops of this kind already; nothing is detected. progress: called with (photos done,
-        photos in all). committed: called for each photo once its template is safely stored.
+        photos in all). committed: called for each photo once its template is safely stored. folders: those that the
+        photos are all of, so that the report also says which have gone from them. again: photos of people who were
+        forgotten are enrolled like others.
         """
         return changes.enroll_photos(
-            self.parts, photos, aligned=aligned, progress=progress, committed=committed, workers=workers
+            self.parts,
+            photos,
+            aligned=aligned,
+            progress=progress,
+            committed=committed,
+            workers=workers,
+            folders=folders,
+            again=again,
         )
 
     def enroll_templates(
@@ -162,16 +175,17 @@ class Gallery(DecidingGallery):
         """Give all templates of the sources to `into` (default: the last one named); returns how many."""
         return changes.merge(self.parts, sources if into is None else [*sources, into])
 
-    def forget(self, identity: str) -> Receipt:
+    def forget(self, identity: str, *, remember: bool = True) -> Receipt:
         """Take a person out: of the answers at once, of database and index files durably.
 
+        remember: keep keyed hashes of their photos, so that enrolling these again has to be asked for.
         Raises `UnknownIdentityError`.
         """
-        return self.forget_all([identity])[0]
+        return self.forget_all([identity], remember=remember)[0]
 
-    def forget_all(self, identities: Sequence[str]) -> list[Receipt]:
+    def forget_all(self, identities: Sequence[str], *, remember: bool = True) -> list[Receipt]:
         """The same of several people, all or none: what has to be written anew is written once."""
-        return changes.forget(self.parts, identities)
+        return changes.forget(self.parts, identities, remember=remember)
 
     def build_index(
         self,

@@ -11,7 +11,8 @@ import numpy.typing as npt
 
 from facesearch.errors import UsageError
 from facesearch.gallery.codec_in_use import CodecInUse
-from facesearch.gallery.enrolment import EnrolmentReport, Progress
+from facesearch.gallery.enrolment import Progress
+from facesearch.gallery.enrolment_report import EnrolmentReport
 from facesearch.photos.photo import Rejection, composed
 from facesearch.store import EncoderKey, NewTemplate
 from facesearch.store.identity_names import check_name

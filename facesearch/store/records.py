@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,6 +12,7 @@ import numpy.typing as npt
 
 from facesearch.photos.geometry import Box
 
+ACTIVE, SET_ASIDE = "active", "set-aside"  # states of a template
 Detail = Mapping[str, int | float | str | None]
 Progress = Callable[[int, int], None]  # (done, in all): templates, or bytes
 Recode = Callable[[list[bytes], str], list[bytes]]  # (codes, their codec) -> codes in the new codec
@@ -82,25 +84,38 @@ class TemplateOwners:
 
 @dataclass(frozen=True, slots=True)
 class TemplateInfo:
-    """A stored template without its code."""
+    """A stored template without its code. state: "active", or "set-aside" where it was taken out and may come back."""
 
     id: int
+    identity: str
     path: str
     quality: float
     box: Box | None
     precision: str
     codec: str
     created_at: int  # epoch seconds
+    state: str = ACTIVE
 
     def document(self) -> dict[str, Any]:
         return {
             "template_id": self.id,
+            "identity": self.identity,
             "path": self.path,
             "quality": self.quality,
             "box": None if self.box is None else list(self.box),
             "precision": self.precision,
             "codec": self.codec,
+            "added": datetime.fromtimestamp(self.created_at, UTC).isoformat(timespec="seconds"),
+            "state": self.state,
         }
+
+
+class EnrolledPhoto(NamedTuple):
+    """A photo that is enrolled: its template, whose it is, and where it was found."""
+
+    template_id: int
+    identity: str
+    path: str
 
 
 @dataclass(frozen=True, slots=True)

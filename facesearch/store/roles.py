@@ -22,6 +22,7 @@ from facesearch.store.records import (
     Counts,
     Detail,
     EncoderKey,
+    EnrolledPhoto,
     GallerySettings,
     GalleryState,
     IdentitySummary,
@@ -101,8 +102,9 @@ class IdentitiesRole(Protocol):
         """Give all templates of `sources` to `target`, remove `sources`; returns how many templates were moved."""
         ...
 
-    def forget(self, names: Sequence[str]) -> list[Removed]:
+    def forget(self, names: Sequence[str], *, remember: bool = True) -> list[Removed]:
         """Delete identities, their templates and the images that only they used, all or none, and log the removals.
+        `remember`: keep keyed hashes of these images, so that they are known when they come back.
 
         Index files that may hold them are declared invalid. The rows are overwritten with zeros; copies in the
         write-ahead log go with the next `checkpoint`.
@@ -113,8 +115,8 @@ class IdentitiesRole(Protocol):
 class TemplatesRole(Protocol):
     """The log of templates: what was added, in the order of ids, and what was taken out."""
 
-    def enrolled(self, sha256s: Sequence[bytes]) -> dict[bytes, str]:
-        """The images (SHA-256 of their content) that are enrolled already, with the name of their identity."""
+    def enrolled(self, sha256s: Sequence[bytes]) -> dict[bytes, EnrolledPhoto]:
+        """The images (SHA-256 of their content) that are enrolled already."""
         ...
 
     def add(
@@ -155,6 +157,60 @@ class TemplatesRole(Protocol):
 
     def codecs(self) -> set[str]:
         """The codecs that templates are stored in; more than the gallery's own while some are not coded anew."""
+        ...
+
+
+class CorrectionsRole(Protocol):
+    """Single templates: seen, moved to another person, set aside and put back."""
+
+    def all(self, identity: str | None = None) -> list[TemplateInfo]:
+        """All templates, or those of one identity, by id; those that are set aside come last."""
+        ...
+
+    def find(self, template_ids: Sequence[int]) -> list[TemplateInfo]:
+        """Those with these ids, in this order, also where they are set aside; raises `UnknownTemplateError`."""
+        ...
+
+    def of_photo(self, path: Path) -> list[TemplateInfo]:
+        """Those of the photo that was enrolled from this path, or from paths that end in it; raises
+        `UnknownTemplateError` where there is none."""
+        ...
+
+    def within(self, folders: Collection[Path]) -> list[TemplateInfo]:
+        """Those in use whose photos were enrolled from files in these folders (absolute), by id."""
+        ...
+
+    def once_called(self, names: Collection[str]) -> dict[str, str]:
+        """Of these names, those that somebody had before being renamed or merged: what they are called now."""
+        ...
+
+    def aside(self, sha256s: Sequence[bytes]) -> dict[bytes, set[str]]:
+        """Of these photos, those of which a template is set aside: whose it was."""
+        ...
+
+    def forgotten(self, sha256s: Sequence[bytes]) -> dict[bytes, int]:
+        """Of these photos, those of people who were forgotten: when (epoch seconds)."""
+        ...
+
+    def move(self, template_ids: Sequence[int], identity: str) -> int:
+        """Give templates to an identity, which is created if it is new; returns how many were another's."""
+        ...
+
+    def relocate(self, template_id: int, path: str) -> None:
+        """The photo of a template is at another path now."""
+        ...
+
+    def set_aside(self, template_ids: Sequence[int]) -> int:
+        """Take templates out of all answers, and keep them until `discard`; returns how many there were."""
+        ...
+
+    def put_back(self, template_ids: Sequence[int]) -> dict[int, int]:
+        """Put templates that were set aside back, under new ids: old -> new. Raises `UsageError` where the same photo
+        has been enrolled again."""
+        ...
+
+    def discard(self) -> int:
+        """Delete for good what is set aside; returns how many templates."""
         ...
 
 
@@ -291,6 +347,9 @@ class GalleryStore(Protocol):
 
     @property
     def templates(self) -> TemplatesRole: ...
+
+    @property
+    def corrections(self) -> CorrectionsRole: ...
 
     @property
     def recoding(self) -> RecodingRole: ...

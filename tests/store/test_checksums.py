@@ -16,7 +16,7 @@ from facesearch.errors import StoreError
 from facesearch.store import IndexState, LogPosition, Segment, SqliteStore, open_store
 from facesearch.store.sqlite.checksums import COVERED, row_checksum
 
-from .samples import ENCODER, SETTINGS, add, content
+from .samples import ENCODER, SETTINGS, add, owners_of
 
 STATE = IndexState(
     "sq8", "int8", LogPosition(3, 0), (Segment("index-0.faiss", "ab" * 32, 3, 1, 3, 1000),), 1700000000, version=7
@@ -138,6 +138,10 @@ def test_every_table_that_answers_depend_on_is_covered() -> None:
     names = {model.__tablename__ for model in COVERED}
     assert names == {"gallery", "encoders", "identities", "images", "templates", "codebooks", "removals"} | {
         "cohorts",
+        "set_aside",
+        "aliases",
+        "forgotten_photos",
+        "secrets",
         "index_state",
         "index_segments",
     }
@@ -146,7 +150,7 @@ def test_every_table_that_answers_depend_on_is_covered() -> None:
 def test_all_rows_of_a_store_in_memory_are_checked_too() -> None:
     with open_store("sqlite://") as store:
         add(store, "Ann", "1")
-        assert store.templates.enrolled([content("1")]) == {content("1"): "Ann"}
+        assert owners_of(store, "1") == {"1": "Ann"}
         assert store.integrity_check() == []
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from facesearch.errors import StoreError, UsageError
 from facesearch.store import EncoderKey, GalleryStore, open_store
 
-from .samples import ENCODER, SETTINGS, add, content, template
+from .samples import ENCODER, SETTINGS, add, content, owners_of, template
 
 
 def test_every_new_template_gets_an_id_in_the_order_of_the_batch(store: GalleryStore) -> None:
@@ -72,8 +72,8 @@ def test_a_hash_of_the_wrong_length_is_refused_by_the_database(store: GallerySto
 def test_enrolled_images_are_found_by_their_content(store: GalleryStore) -> None:
     add(store, "Ann", "1", "2")
     add(store, "Zoe", "3")
-    found = store.templates.enrolled([content("1"), content("3"), content("absent")])
-    assert found == {content("1"): "Ann", content("3"): "Zoe"}
+    assert owners_of(store, "1", "3", "absent") == {"1": "Ann", "3": "Zoe"}
+    assert store.templates.enrolled([content("3")])[content("3")] == (3, "Zoe", "people/Zoe/3")
     assert store.templates.enrolled([]) == {}
 
 
@@ -215,7 +215,7 @@ def test_whatever_is_done_a_replay_of_the_changes_gives_what_is_stored(steps: li
                 replayed |= set(batch.ids.tolist())
             replayed -= set(store.templates.removed_since(seen[1]).tolist())
             seen = store.templates.position()
-        assert store.templates.enrolled([content(i) for i in owner_of]) == {content(i): o for i, o in owner_of.items()}
+        assert owners_of(store, *owner_of) == owner_of
         assert replayed == {i for batch in store.templates.batches() for i in batch.ids.tolist()}
         assert store.templates.counts() == (len(set(owner_of.values())), len(owner_of), len(owner_of))
         assert store.integrity_check() == []

@@ -19,16 +19,20 @@ from sqlalchemy import REAL, ColumnElement, Connection, Integer, LargeBinary, Ta
 
 from facesearch.errors import StoreError
 from facesearch.store.sqlite.models import (
+    AliasRow,
     Base,
     CodebookRow,
     CohortRow,
     EncoderRow,
+    ForgottenPhotoRow,
     GalleryRow,
     IdentityRow,
     ImageRow,
     IndexStateRow,
     RemovalRow,
+    SecretRow,
     SegmentRow,
+    SetAsideRow,
     TemplateRow,
 )
 
@@ -40,6 +44,10 @@ COVERED: tuple[type[Base], ...] = (
     IdentityRow,
     ImageRow,
     TemplateRow,
+    SetAsideRow,
+    AliasRow,
+    ForgottenPhotoRow,
+    SecretRow,
     CodebookRow,
     CohortRow,
     RemovalRow,

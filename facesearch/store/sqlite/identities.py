@@ -10,11 +10,14 @@ from sqlalchemy import Connection, Row, Select, bindparam, delete, func, select,
 from facesearch.errors import IdentityExistsError, UsageError
 from facesearch.store.identity_names import check_name, unknown_identity
 from facesearch.store.records import IdentitySummary, Removed, TemplateInfo
+from facesearch.store.sqlite.aliases import hand_names_over, remember_name
 from facesearch.store.sqlite.audit import add_audit
 from facesearch.store.sqlite.checksums import computed, insert_rows, is_sound, next_id, refresh, require_sound
 from facesearch.store.sqlite.chunks import chunks
+from facesearch.store.sqlite.forgotten import remember_photos
 from facesearch.store.sqlite.index_state import discard_files_with
-from facesearch.store.sqlite.models import EncoderRow, IdentityRow, ImageRow, RemovalRow, TemplateRow
+from facesearch.store.sqlite.models import IdentityRow, ImageRow, RemovalRow, SetAsideRow, TemplateRow
+from facesearch.store.sqlite.template_infos import template_infos
 from facesearch.store.sqlite.transactions import Transactions
 
 
@@ -37,11 +40,11 @@ class SqliteIdentities:
 
     def templates(self, name: str) -> list[TemplateInfo]:
         with self._transactions.reading() as connection:
-            return _template_infos(connection, _id(connection, name))
+            return infos_of(connection, find_id(connection, name))
 
     def rename(self, old: str, new: str) -> None:
         with self._transactions.writing() as connection:
-            identity_id = _id(connection, old)
+            identity_id = find_id(connection, old)
             if new == old:
                 return
             check_name(new)
@@ -49,25 +52,28 @@ class SqliteIdentities:
                 raise IdentityExistsError(
                     f"there already is an identity {new!r}; to join the two, merge {old!r} into it"
                 )
+            remember_name(connection, old, identity_id)
             connection.execute(update(IdentityRow).where(IdentityRow.id == identity_id).values(name=new))
             refresh(connection, IdentityRow, IdentityRow.id == identity_id)
             add_audit(connection, "rename", identity_id, {})
 
     def merge(self, sources: Sequence[str], target: str) -> int:
         with self._transactions.writing() as connection:
-            target_id = _id(connection, target)
+            target_id = find_id(connection, target)
             moved = 0
             for source in dict.fromkeys(sources):
-                source_id = _id(connection, source)
+                source_id = find_id(connection, source)
                 if source_id == target_id:
                     raise UsageError(f"{source!r} cannot be merged into itself")
+                remember_name(connection, source, source_id)
+                hand_names_over(connection, source_id, target_id)
                 moved += _merge(connection, source_id, target_id)
             return moved
 
-    def forget(self, names: Sequence[str]) -> list[Removed]:
+    def forget(self, names: Sequence[str], *, remember: bool = True) -> list[Removed]:
         with self._transactions.writing() as connection:
-            ids = [_id(connection, name) for name in dict.fromkeys(names)]  # raises before anybody is forgotten
-            return [_forget(connection, identity_id) for identity_id in ids]
+            ids = [find_id(connection, name) for name in dict.fromkeys(names)]  # raises before anybody is forgotten
+            return [_forget(connection, identity_id, remember=remember) for identity_id in ids]
 
 
 def ids_of(connection: Connection, names: set[str]) -> dict[str, int]:
@@ -84,68 +90,54 @@ def ids_of(connection: Connection, names: set[str]) -> dict[str, int]:
 
 
 def _merge(connection: Connection, source_id: int, target_id: int) -> int:
-    theirs = TemplateRow.identity_id == source_id
-    damaged = connection.scalar(select(TemplateRow.id).where(theirs, ~is_sound(TemplateRow)).limit(1))
-    if damaged is not None:  # a new checksum would hide the damage
-        require_sound(TemplateRow, False, damaged)
-    checksum = computed(TemplateRow, identity_id=target_id)
-    moved = connection.execute(update(TemplateRow).where(theirs).values(identity_id=target_id, checksum=checksum))
+    moved = 0
+    for kept in (TemplateRow, SetAsideRow):
+        theirs = kept.identity_id == source_id
+        damaged = connection.scalar(select(kept.id).where(theirs, ~is_sound(kept)).limit(1))
+        if damaged is not None:  # a new checksum would hide the damage
+            require_sound(kept, False, damaged)
+        checksum = computed(kept, identity_id=target_id)
+        changed = connection.execute(update(kept).where(theirs).values(identity_id=target_id, checksum=checksum))
+        moved += changed.rowcount if kept is TemplateRow else 0
     connection.execute(delete(IdentityRow).where(IdentityRow.id == source_id))
-    add_audit(connection, "merge", target_id, {"source_id": source_id, "templates": moved.rowcount})
-    return moved.rowcount
+    add_audit(connection, "merge", target_id, {"source_id": source_id, "templates": moved})
+    return moved
 
 
-def _forget(connection: Connection, identity_id: int) -> Removed:
-    rows = connection.execute(
-        select(TemplateRow.id, TemplateRow.image_id)
-        .where(TemplateRow.identity_id == identity_id)
-        .order_by(TemplateRow.id)
-    ).all()
-    if rows:
+def _forget(connection: Connection, identity_id: int, *, remember: bool) -> Removed:
+    ids = list(connection.scalars(select(TemplateRow.id).where(TemplateRow.identity_id == identity_id)))
+    ids.sort()
+    if ids:
         first = next_id(connection, RemovalRow)
-        insert_rows(connection, RemovalRow, [(entry, row.id) for entry, row in enumerate(rows, start=first)])
-        discard_files_with(connection, [row.id for row in rows])
+        insert_rows(connection, RemovalRow, [(entry, number) for entry, number in enumerate(ids, start=first)])
+        discard_files_with(connection, ids)
+    used = sorted(
+        image
+        for kept in (TemplateRow, SetAsideRow)
+        for image in connection.scalars(select(kept.image_id).where(kept.identity_id == identity_id))
+    )
     connection.execute(delete(IdentityRow).where(IdentityRow.id == identity_id))  # its templates go with it
     images = 0
-    still_used = select(TemplateRow.id).where(TemplateRow.image_id == ImageRow.id).exists()
-    for some in chunks(sorted({row.image_id for row in rows})):
-        images += connection.execute(delete(ImageRow).where(ImageRow.id.in_(some), ~still_used)).rowcount
-    add_audit(connection, "forget", identity_id, {"templates": len(rows), "images": images})
-    return Removed(identity_id, tuple(row.id for row in rows), images)
+    alone = [~select(kept.id).where(kept.image_id == ImageRow.id).exists() for kept in (TemplateRow, SetAsideRow)]
+    for some in chunks(used):
+        free = (ImageRow.id.in_(some), *alone)
+        if remember:
+            remember_photos(connection, list(connection.scalars(select(ImageRow.sha256).where(*free))))
+        images += connection.execute(delete(ImageRow).where(*free)).rowcount
+    add_audit(connection, "forget", identity_id, {"templates": len(ids), "images": images})
+    return Removed(identity_id, tuple(ids), images)
 
 
-def _template_infos(connection: Connection, identity_id: int) -> list[TemplateInfo]:
-    rows = connection.execute(
-        select(
-            TemplateRow.id,
-            is_sound(TemplateRow).label("sound"),
-            is_sound(ImageRow).label("image_sound"),
-            ImageRow.id.label("image_id"),
-            ImageRow.path,
-            TemplateRow.quality,
-            TemplateRow.box_x,
-            TemplateRow.box_y,
-            TemplateRow.box_w,
-            TemplateRow.box_h,
-            EncoderRow.precision,
-            TemplateRow.codec,
-            TemplateRow.created_at,
-        )
-        .join(ImageRow, ImageRow.id == TemplateRow.image_id)
-        .join(EncoderRow, EncoderRow.id == TemplateRow.encoder_id)
-        .where(TemplateRow.identity_id == identity_id)
-        .order_by(TemplateRow.id)
-    )
-    infos = []
-    for row in rows:
-        require_sound(TemplateRow, row.sound, row.id)
-        require_sound(ImageRow, row.image_sound, row.image_id)
-        box = None if row.box_x is None else (row.box_x, row.box_y, row.box_w, row.box_h)
-        infos.append(TemplateInfo(row.id, row.path, row.quality, box, row.precision, row.codec, row.created_at))
-    return infos
+def infos_of(connection: Connection, identity_id: int) -> list[TemplateInfo]:
+    """The templates of an identity, those set aside last."""
+    return [
+        info
+        for kept in (TemplateRow, SetAsideRow)
+        for info in template_infos(connection, kept, kept.identity_id == identity_id)
+    ]
 
 
-def _id(connection: Connection, name: str) -> int:
+def find_id(connection: Connection, name: str) -> int:
     found = connection.scalar(select(IdentityRow.id).where(IdentityRow.name == name))
     if found is None:
         raise unknown_identity(name, connection.scalars(select(IdentityRow.name)))

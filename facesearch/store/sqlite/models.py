@@ -22,7 +22,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007")  # of migrations/versions, oldest first
+REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008")  # of migrations/versions, oldest first
 
 # The table that Alembic keeps; an empty database is created with it at the newest revision.
 version_table = Table(
@@ -113,6 +113,58 @@ class TemplateRow(Checked, Base):
     box_w: Mapped[float | None]
     box_h: Mapped[float | None]
     created_at: Mapped[int]
+
+
+class SetAsideRow(Checked, Base):
+    """A template that was taken out as a mistake and can be put back; id: that it had, never given again.
+
+    They are few: an index would take more room than it saves time.
+    """
+
+    __tablename__ = "set_aside"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    identity_id: Mapped[int] = mapped_column(ForeignKey("identities.id", ondelete="CASCADE"))
+    image_id: Mapped[int] = mapped_column(ForeignKey("images.id"))
+    encoder_id: Mapped[int] = mapped_column(ForeignKey("encoders.id"))
+    codec: Mapped[str]
+    code: Mapped[bytes]
+    quality: Mapped[float]
+    box_x: Mapped[float | None]
+    box_y: Mapped[float | None]
+    box_w: Mapped[float | None]
+    box_h: Mapped[float | None]
+    created_at: Mapped[int]
+
+
+class SecretRow(Checked, Base):
+    """The key of the hashes below, drawn at random for each gallery; at most one row."""
+
+    __tablename__ = "secrets"
+    __table_args__ = (CheckConstraint("id = 1", name="single"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    content: Mapped[bytes]
+
+
+class AliasRow(Checked, Base):
+    """A name that an identity had before it was renamed or merged, as a keyed hash: folders may still be called so."""
+
+    __tablename__ = "aliases"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name_key: Mapped[bytes] = mapped_column(unique=True)
+    identity_id: Mapped[int] = mapped_column(ForeignKey("identities.id", ondelete="CASCADE"))
+
+
+class ForgottenPhotoRow(Checked, Base):
+    """A photo of somebody who was forgotten, as a keyed hash of its content, so that it is not enrolled unnoticed."""
+
+    __tablename__ = "forgotten_photos"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    photo_key: Mapped[bytes] = mapped_column(unique=True)
+    forgotten_at: Mapped[int]
 
 
 class CodebookRow(Checked, Base):

@@ -14,6 +14,7 @@ from facesearch.errors import OvertakenError
 from facesearch.store.records import (
     Counts,
     EncoderKey,
+    EnrolledPhoto,
     LogPosition,
     NewTemplate,
     Owner,
@@ -23,6 +24,7 @@ from facesearch.store.records import (
 from facesearch.store.sqlite.audit import add_audit
 from facesearch.store.sqlite.checksums import insert_rows, is_sound, next_id, require_sound
 from facesearch.store.sqlite.chunks import chunks, padded
+from facesearch.store.sqlite.forgotten import recall
 from facesearch.store.sqlite.identities import ids_of
 from facesearch.store.sqlite.models import IdentityRow, ImageRow, RemovalRow, TemplateRow
 from facesearch.store.sqlite.settings import encoder_id, read_settings
@@ -35,7 +37,7 @@ class SqliteTemplates:
     def __init__(self, transactions: Transactions) -> None:
         self._transactions = transactions
 
-    def enrolled(self, sha256s: Sequence[bytes]) -> dict[bytes, str]:
+    def enrolled(self, sha256s: Sequence[bytes]) -> dict[bytes, EnrolledPhoto]:
         with self._transactions.reading() as connection:
             return enrolled(connection, sha256s)
 
@@ -109,18 +111,18 @@ def position_of(highest: Sequence[Any]) -> LogPosition:
     return LogPosition(max(given, stored), max(removals_given, removals_stored))
 
 
-def enrolled(connection: Connection, sha256s: Sequence[bytes]) -> dict[bytes, str]:
+def enrolled(connection: Connection, sha256s: Sequence[bytes]) -> dict[bytes, EnrolledPhoto]:
     statement = (
-        select(ImageRow.sha256, IdentityRow.name)
+        select(ImageRow.sha256, TemplateRow.id, IdentityRow.name, ImageRow.path)
         .join(TemplateRow, TemplateRow.image_id == ImageRow.id)
         .join(IdentityRow, IdentityRow.id == TemplateRow.identity_id)
         .where(ImageRow.sha256.in_(bindparam("hashes", expanding=True)))
         .order_by(TemplateRow.id)
     )
-    found: dict[bytes, str] = {}
+    found: dict[bytes, EnrolledPhoto] = {}
     for hashes in chunks(sha256s):
-        for sha256, name in connection.execute(statement, {"hashes": hashes}):
-            found.setdefault(sha256, name)
+        for sha256, number, name, path in connection.execute(statement, {"hashes": hashes}):
+            found.setdefault(sha256, EnrolledPhoto(number, name, path))
     return found
 
 
@@ -141,6 +143,7 @@ def _add_templates(
     now = int(time.time())
     news = batch if len(accepted) == len(batch) else [batch[position] for position in accepted]
     owner_ids = ids_of(connection, {new.identity for new in news})
+    recall(connection, [new.sha256 for new in news])
     _add_images(connection, news, image_ids, now)
     by_encoder, first = encoder_id(connection, encoder), next_id(connection, TemplateRow)
     nowhere = (None, None, None, None)

@@ -1,0 +1,69 @@
+"""What an enrolment did, or would do, told to people and programs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from facesearch.commands.common import SHOWN, end_with_rejected, print_json, say
+from facesearch.errors import UsageError
+from facesearch.text.figures import counted
+
+if TYPE_CHECKING:
+    from facesearch.gallery.enrolment_report import EnrolmentReport
+    from facesearch.store import Counts
+
+
+def tell(
+    report: EnrolmentReport,
+    counts: Counts,
+    *,
+    sync: bool,
+    json: bool,
+    verbose: bool,
+    ignored: int,
+    dry_run: bool = False,
+) -> None:
+    """Print what was done, or with `dry_run` what would be, and end with its status."""
+    left = sync and not dry_run and report.taken_out < len(report.gone)
+    if json:
+        held = {"identities": counts.identities, "templates": counts.templates}
+        print_json(report.document() | {"ignored": ignored, "gallery": held, "dry_run": dry_run})
+    else:
+        _say_enrolled(report, dry_run=dry_run)
+        for folder, name in report.tied.items():
+            say(f"folder {folder} is {name}'s, who has been renamed or merged")
+        for moved in report.moved:
+            say(f"moved {moved.path} from {moved.before} to {moved.identity}")
+        _say_gone(report, sync=sync, dry_run=dry_run, verbose=verbose)
+        if not dry_run:
+            held_by = f"{counted(counts.templates, 'template')} of {counted(counts.identities, 'person', 'people')}"
+            say(f"the gallery holds {held_by}")
+    if left:
+        raise UsageError(
+            f"{counted(len(report.gone), 'template')} would be set aside, of {counts.templates}: if that is right, "
+            "--sync --yes does it"
+        )
+    end_with_rejected(report.rejected, verbose=verbose, silent=json)
+
+
+def _say_enrolled(report: EnrolmentReport, *, dry_run: bool) -> None:
+    new = f"{counted(report.templates, 'photo')} of {counted(report.identities, 'person', 'people')}"
+    aside = f", {report.aside} of them set aside" if report.aside else ""
+    if dry_run:
+        say(f"would enrol {new}, as far as they show faces; enrolled before: {report.skipped}{aside}")
+        return
+    rate = report.images_per_second
+    say(f"enrolled {new} ({rate:.1f} images per second), skipped {report.skipped} enrolled before{aside}")
+
+
+def _say_gone(report: EnrolmentReport, *, sync: bool, dry_run: bool, verbose: bool) -> None:
+    if not report.gone:
+        return
+    verb = "took out" if report.taken_out else "would take out" if sync else "gone or changed:"
+    for info in report.gone if verbose or sync else report.gone[:SHOWN]:
+        say(f"{verb} {info.path} of {info.identity} (template {info.id})")
+    photos = f"{counted(len(report.gone), 'photo')} that {'was' if len(report.gone) == 1 else 'were'} enrolled"
+    if report.taken_out:
+        say("  facesearch templates restore puts them back")
+    elif not sync:
+        say(f"{photos} left the folders or changed: --sync takes {'it' if len(report.gone) == 1 else 'them'} out")

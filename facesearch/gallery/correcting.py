@@ -1,0 +1,87 @@
+"""How an open gallery is corrected: single templates are seen, moved to another person, taken out and put back."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from facesearch.errors import UsageError
+from facesearch.gallery import arguments
+from facesearch.gallery.deciding import DecidingGallery
+from facesearch.photos.photo import Photo, composed
+from facesearch.store import TemplateInfo
+
+if TYPE_CHECKING:
+    from facesearch.gallery.enrolment_report import EnrolmentReport
+    from facesearch.gallery.folder_truth import Folders
+
+
+class CorrectingGallery(DecidingGallery):
+    """An open gallery, and its corrections."""
+
+    def templates(self, identity: str | None = None) -> list[TemplateInfo]:
+        """All templates, or those of one identity, by number; those that are set aside come last.
+
+        Raises `UnknownIdentityError`.
+        """
+        return self.parts.store.corrections.all(None if identity is None else composed(identity))
+
+    def template_infos(self, templates: Sequence[int | str | os.PathLike[str]]) -> list[TemplateInfo]:
+        """Those with these numbers, or of the photos at these paths (the whole, or its end), each once.
+
+        Raises `UnknownTemplateError`, and `UsageError` for a path that ends those of several photos.
+        """
+        found: dict[int, TemplateInfo] = {}
+        for each in templates:
+            for info in self._found(each):
+                found[info.id] = info
+        return list(found.values())
+
+    def move_templates(self, templates: Sequence[int | str | os.PathLike[str]], identity: str) -> list[TemplateInfo]:
+        """Give templates to another identity, which is created if it is new; returns them as they were.
+
+        Raises what `template_infos` does.
+        """
+        infos = self.template_infos(templates)
+        self.parts.store.corrections.move([info.id for info in infos], composed(identity))
+        return infos
+
+    def remove_templates(self, templates: Sequence[int | str | os.PathLike[str]]) -> list[TemplateInfo]:
+        """Take templates out of all answers. They are set aside, to be put back, until `compact` deletes them.
+
+        Raises what `template_infos` does.
+        """
+        infos = self.template_infos(templates)
+        if self.parts.store.corrections.set_aside([info.id for info in infos]):
+            self.parts.writer.save()
+        return infos
+
+    def restore_templates(self, templates: Sequence[int | str | os.PathLike[str]]) -> dict[int, int]:
+        """Put templates back that were taken out, under new numbers: old -> new.
+
+        Raises what `template_infos` does, and `UsageError` where the same photo has been enrolled again.
+        """
+        infos = self.template_infos(templates)
+        return self.parts.store.corrections.put_back([info.id for info in infos])
+
+    def survey(self, photos: Sequence[Photo], folders: Folders, *, again: bool = False) -> EnrolmentReport:
+        """What `enroll_photos` would do, as far as can be said without encoding; nothing is changed. `templates` of the
+        report are the photos that are new."""
+        from facesearch.gallery.folder_truth import surveyed  # a question does not wait for it
+
+        return surveyed(self.parts.store, photos, folders, again=again)
+
+    def _found(self, asked: int | str | os.PathLike[str]) -> list[TemplateInfo]:
+        kept = self.parts.store.corrections
+        if isinstance(asked, int) and not isinstance(asked, bool):
+            return kept.find([asked])
+        if not isinstance(asked, str | os.PathLike):
+            raise UsageError(f"a template is named by its number or its photo's path, not by {arguments.shown(asked)}")
+        path = Path(asked)
+        infos = kept.of_photo(path.absolute() if path.exists() else path)
+        if len({info.path for info in infos}) > 1:
+            numbers = ", ".join(str(info.id) for info in infos)
+            raise UsageError(f"several photos end in {path}, of templates {numbers}: name one by its number")
+        return infos

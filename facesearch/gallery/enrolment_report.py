@@ -1,0 +1,60 @@
+"""What an enrolment did."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from facesearch.gallery.answers import Document
+from facesearch.photos.photo import Rejection
+from facesearch.store import TemplateInfo
+
+
+@dataclass(frozen=True, slots=True)
+class MovedPhoto:
+    """A photo that was enrolled as one person and is in another one's folder now, whose it has become."""
+
+    path: str
+    before: str
+    identity: str
+
+
+@dataclass(slots=True)
+class EnrolmentReport:
+    """What an enrolment did: numbers of people and templates added and of photos skipped, the photos rejected.
+
+    skipped: enrolled before, or set aside before (`aside` of them). moved: photos that were enrolled as somebody else.
+    tied: folders whose person has another name now, with that name. seen: ids of the templates of all photos that were
+    looked at, unread: paths of those that could not be read; with them `gone` says which templates have lost their
+    photos, and `taken_out` how many of these were set aside.
+    """
+
+    identities: int = 0
+    templates: int = 0
+    skipped: int = 0
+    aside: int = 0
+    rejected: list[Rejection] = field(default_factory=list)
+    moved: list[MovedPhoto] = field(default_factory=list)
+    tied: dict[str, str] = field(default_factory=dict)
+    gone: list[TemplateInfo] = field(default_factory=list)
+    taken_out: int = 0
+    seen: set[int] = field(default_factory=set)
+    unread: set[str] = field(default_factory=set)
+    seconds: float = 0.0
+
+    @property
+    def images_per_second(self) -> float:
+        done = self.templates + self.skipped + len(self.rejected)
+        return done / self.seconds if self.seconds > 0 else 0.0
+
+    def document(self) -> Document:
+        return {
+            "identities": self.identities,
+            "templates": self.templates,
+            "skipped": self.skipped,
+            "rejected": [{"path": item.path, "reason": item.reason} for item in self.rejected],
+            "moved": [{"path": item.path, "from": item.before, "to": item.identity} for item in self.moved],
+            "tied": self.tied,
+            "gone": [{"template_id": item.id, "identity": item.identity, "path": item.path} for item in self.gone],
+            "taken_out": self.taken_out,
+            "images_per_second": round(self.images_per_second, 2),
+        }

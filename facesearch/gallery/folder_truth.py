@@ -1,0 +1,119 @@
+"""Folders of people as the truth: whose they are after renaming, and what has left them since it was enrolled."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from facesearch.gallery.enrolment import hash_of
+from facesearch.gallery.enrolment_report import EnrolmentReport, MovedPhoto
+from facesearch.gallery.known_photos import Known, known_photos, stored_path
+from facesearch.photos.photo import Photo, Rejection
+from facesearch.store import GalleryStore, TemplateInfo
+
+ALWAYS_TAKEN_OUT = 5  # templates that a synchronisation may take out of any gallery
+MOST_TAKEN_OUT = 0.1  # of all templates, beyond which it has to be confirmed: a disk may just not be mounted
+
+
+@dataclass(frozen=True, slots=True)
+class Folders:
+    """Folders of people, <folder>/<identity>/…, as they were given. unread: paths inside that could not be looked at.
+
+    sync: templates whose photos are gone are set aside; confirmed: however many these are.
+    """
+
+    roots: tuple[Path, ...]
+    unread: tuple[str, ...] = ()
+    sync: bool = False
+    confirmed: bool = False
+
+    def absolute(self) -> tuple[Path, ...]:
+        return tuple(root.absolute() for root in self.roots)
+
+
+def tied(store: GalleryStore, photos: Sequence[Photo], folders: Folders) -> tuple[list[Photo], dict[str, str]]:
+    """The photos, those in a folder of somebody who was renamed or merged as photos of whom that is now; and for each
+    such folder that name.
+
+    A folder is theirs where photos that were enrolled from it are.
+    """
+    people: dict[Path, str] = {}
+    for photo in photos:
+        folder = _folder_of(photo, folders.absolute())
+        if folder is not None:
+            people.setdefault(folder, photo.identity)
+    now = store.corrections.once_called(sorted(set(people.values())))
+    moved: dict[Path, str] = {}
+    for folder, name in people.items():
+        if name in now:
+            owners = {info.identity for info in store.corrections.within([folder])}
+            if name not in owners and now[name] in owners:
+                moved[folder] = now[name]
+    if not moved:
+        return list(photos), {}
+    given = []
+    for photo in photos:
+        folder = _folder_of(photo, folders.absolute())
+        given.append(photo if folder not in moved else replace(photo, identity=moved[folder]))
+    return given, {str(folder): name for folder, name in moved.items()}
+
+
+def _folder_of(photo: Photo, roots: Sequence[Path]) -> Path | None:
+    """The person's folder that a photo lies in, absolute; None for a photo that was given otherwise."""
+    path = photo.path.absolute()
+    for root in roots:
+        if path.is_relative_to(root):
+            parts = path.relative_to(root).parts
+            return root / parts[0] if len(parts) > 1 else None
+    return None
+
+
+def gone(store: GalleryStore, folders: Folders, report: EnrolmentReport) -> list[TemplateInfo]:
+    """Templates of photos that were in these folders and are no longer, or have another content by now."""
+    unread = tuple(f"{Path(path).absolute()}" for path in folders.unread)
+    return [
+        info
+        for info in store.corrections.within(folders.absolute())
+        if info.id not in report.seen
+        and info.path not in report.unread
+        and not any(info.path == path or info.path.startswith(f"{path}/") for path in unread)
+    ]
+
+
+def many(store: GalleryStore, templates: Sequence[TemplateInfo]) -> bool:
+    """Whether so many are gone that taking them out has to be confirmed."""
+    return len(templates) > max(ALWAYS_TAKEN_OUT, MOST_TAKEN_OUT * store.templates.counts().templates)
+
+
+def surveyed(store: GalleryStore, photos: Sequence[Photo], folders: Folders, *, again: bool) -> EnrolmentReport:
+    """What an enrolment of these photos would do, as far as can be said without encoding: `templates` are the photos
+    that are new. Nothing is changed."""
+    report = EnrolmentReport()
+    photos, report.tied = tied(store, photos, folders)
+    with ThreadPoolExecutor() as pool:
+        hashes = list(pool.map(hash_of, photos))
+    people: set[str] = set()
+    for photo, known in zip(photos, known_photos(store, photos, hashes, again=again), strict=True):
+        if isinstance(known, Rejection):
+            report.rejected.append(known)
+            report.unread.add(stored_path(photo))
+        elif known is None:
+            report.templates += 1
+            people.add(photo.identity)
+        else:
+            _count(report, photo, known)
+    report.identities = len(people)
+    report.gone = gone(store, folders, report)
+    return report
+
+
+def _count(report: EnrolmentReport, photo: Photo, known: Known) -> None:
+    if known.template_id is not None:
+        report.seen.add(known.template_id)
+    if known.moved_from is not None:
+        report.moved.append(MovedPhoto(str(photo.path), known.moved_from, photo.identity))
+    else:
+        report.skipped += 1
+        report.aside += known.template_id is None

@@ -1,0 +1,75 @@
+"""What a gallery knows of photos before they are encoded: enrolled, moved, set aside, of somebody forgotten.
+
+Photos are known by their content. A photo that is enrolled as somebody else is moved where its old file is gone, as
+after it was put into the right person's folder; while both files are there, the one enrolled first counts.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from facesearch.photos.photo import Photo, Rejection
+from facesearch.store import EnrolledPhoto, GalleryStore
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A photo that needs no encoding. template_id: under which it is enrolled, None where that is set aside.
+
+    moved_from: whose it was until now, where it becomes somebody else's. relocated: its file is at another path now.
+    """
+
+    template_id: int | None
+    moved_from: str | None = None
+    relocated: bool = False
+
+
+def known_photos(
+    store: GalleryStore, photos: Sequence[Photo], hashes: Sequence[bytes | Rejection], *, again: bool
+) -> list[Known | Rejection | None]:
+    """What is known of photos with these hashes, or why they cannot be enrolled; None for those that are new.
+
+    again: photos of people who were forgotten are enrolled like others.
+    """
+    readable = [hashed for hashed in hashes if isinstance(hashed, bytes)]
+    enrolled = store.templates.enrolled(readable)
+    new = [hashed for hashed in readable if hashed not in enrolled]
+    aside = store.corrections.aside(new) if new else {}
+    forgotten: Mapping[bytes, int] = store.corrections.forgotten(new) if new and not again else {}
+    found: list[Known | Rejection | None] = []
+    for photo, hashed in zip(photos, hashes, strict=True):
+        if isinstance(hashed, Rejection):
+            found.append(hashed)
+        elif hashed in enrolled:
+            found.append(enrolled_as(photo, enrolled[hashed]))
+        elif photo.identity in aside.get(hashed, ()):
+            found.append(Known(None))
+        elif hashed in forgotten:
+            day = time.strftime("%Y-%m-%d", time.localtime(forgotten[hashed]))
+            found.append(Rejection(str(photo.path), f"it shows somebody who was forgotten on {day}; --again enrols it"))
+        else:
+            found.append(None)
+    return found
+
+
+def enrolled_as(photo: Photo, there: EnrolledPhoto) -> Known | Rejection:
+    """What a photo is whose content is enrolled already."""
+    path = stored_path(photo)
+    gone = path != there.path and not os.path.lexists(there.path)
+    if there.identity == photo.identity:
+        return Known(there.template_id, relocated=gone)
+    if there.path == path:  # it was given to somebody else by hand
+        return Known(there.template_id)
+    if gone:
+        return Known(there.template_id, moved_from=there.identity, relocated=True)
+    number = there.template_id
+    reason = f"the same image is enrolled as {there.identity}; to move it: facesearch templates move {number} --to NAME"
+    return Rejection(str(photo.path), reason)
+
+
+def stored_path(photo: Photo) -> str:
+    """The path under which a photo is remembered: that of its file, absolute."""
+    return str(photo.path.absolute() if photo.pixels is None else photo.path)

@@ -1,0 +1,171 @@
+"""The role of corrections: single templates moved to another person, set aside, put back."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, delete, func, or_, select, update
+
+from facesearch.errors import UnknownTemplateError, UsageError
+from facesearch.store.records import TemplateInfo
+from facesearch.store.sqlite.aliases import once_called
+from facesearch.store.sqlite.audit import add_audit
+from facesearch.store.sqlite.checksums import computed, insert_rows, is_sound, next_id, refresh, require_sound
+from facesearch.store.sqlite.chunks import chunks
+from facesearch.store.sqlite.forgotten import forgotten
+from facesearch.store.sqlite.identities import find_id, ids_of, infos_of
+from facesearch.store.sqlite.models import IdentityRow, ImageRow, RemovalRow, SetAsideRow, TemplateRow
+from facesearch.store.sqlite.template_infos import Kept, template_infos
+from facesearch.store.sqlite.transactions import Transactions
+
+_COLUMNS = tuple(column.name for column in SetAsideRow.__table__.columns if column.name != "checksum")
+
+
+class SqliteCorrections:
+    """See `facesearch.store.roles.CorrectionsRole`."""
+
+    def __init__(self, transactions: Transactions) -> None:
+        self._transactions = transactions
+
+    def all(self, identity: str | None = None) -> list[TemplateInfo]:
+        with self._transactions.reading() as connection:
+            if identity is not None:
+                return infos_of(connection, find_id(connection, identity))
+            return [*template_infos(connection, TemplateRow, None), *template_infos(connection, SetAsideRow, None)]
+
+    def find(self, template_ids: Sequence[int]) -> list[TemplateInfo]:
+        with self._transactions.reading() as connection:
+            found = {
+                info.id: info
+                for some in chunks(template_ids)
+                for kept in (TemplateRow, SetAsideRow)
+                for info in template_infos(connection, kept, kept.id.in_(some))
+            }
+            for template_id in template_ids:
+                if template_id not in found:
+                    raise UnknownTemplateError(f"no template {template_id} in the gallery: facesearch templates list")
+            return [found[template_id] for template_id in template_ids]
+
+    def of_photo(self, path: Path) -> list[TemplateInfo]:
+        end = f"/{path}"
+        exact, at_end = ImageRow.path == str(path), func.substr(ImageRow.path, -len(end)) == end
+        with self._transactions.reading() as connection:
+            for where in (exact, at_end):
+                found = [
+                    info for kept in (TemplateRow, SetAsideRow) for info in template_infos(connection, kept, where)
+                ]
+                if found:
+                    return found
+        raise UnknownTemplateError(f"no template of a photo {path} in the gallery: facesearch templates list")
+
+    def within(self, folders: Collection[Path]) -> list[TemplateInfo]:
+        inside = [_below(str(folder)) for folder in folders]
+        with self._transactions.reading() as connection:
+            return template_infos(connection, TemplateRow, or_(*inside)) if inside else []
+
+    def once_called(self, names: Collection[str]) -> dict[str, str]:
+        with self._transactions.reading() as connection:
+            return {old: present for old, (_, present) in once_called(connection, names).items()}
+
+    def aside(self, sha256s: Sequence[bytes]) -> dict[bytes, set[str]]:
+        wanted = (
+            select(ImageRow.sha256, IdentityRow.name)
+            .join(SetAsideRow, SetAsideRow.image_id == ImageRow.id)
+            .join(IdentityRow, IdentityRow.id == SetAsideRow.identity_id)
+        )
+        found: dict[bytes, set[str]] = {}
+        with self._transactions.reading() as connection:
+            for some in chunks(sha256s):
+                for sha256, name in connection.execute(wanted.where(ImageRow.sha256.in_(some))):
+                    found.setdefault(sha256, set()).add(name)
+        return found
+
+    def forgotten(self, sha256s: Sequence[bytes]) -> dict[bytes, int]:
+        with self._transactions.reading() as connection:
+            return forgotten(connection, sha256s)
+
+    def move(self, template_ids: Sequence[int], identity: str) -> int:
+        with self._transactions.writing() as connection:
+            target = ids_of(connection, {identity})[identity]
+            for kept in (TemplateRow, SetAsideRow):
+                _require_sound(connection, kept, template_ids)
+            moved = 0
+            for some in chunks(template_ids):
+                for kept in (TemplateRow, SetAsideRow):
+                    change = update(kept).where(kept.id.in_(some), kept.identity_id != target)
+                    checksum = computed(kept, identity_id=target)
+                    moved += connection.execute(change.values(identity_id=target, checksum=checksum)).rowcount
+            if moved:
+                add_audit(connection, "move", target, {"templates": moved})
+            return moved
+
+    def relocate(self, template_id: int, path: str) -> None:
+        with self._transactions.writing() as connection:
+            image = select(TemplateRow.image_id).where(TemplateRow.id == template_id).scalar_subquery()
+            connection.execute(update(ImageRow).where(ImageRow.id == image).values(path=path))
+            refresh(connection, ImageRow, ImageRow.id == image)
+
+    def set_aside(self, template_ids: Sequence[int]) -> int:
+        with self._transactions.writing() as connection:
+            _require_sound(connection, TemplateRow, template_ids)
+            rows = _rows(connection, TemplateRow, template_ids)
+            if not rows:
+                return 0
+            insert_rows(connection, SetAsideRow, rows)
+            ids = [row[0] for row in rows]
+            first = next_id(connection, RemovalRow)
+            insert_rows(connection, RemovalRow, [(entry, number) for entry, number in enumerate(ids, start=first)])
+            for some in chunks(ids):
+                connection.execute(delete(TemplateRow).where(TemplateRow.id.in_(some)))
+            add_audit(connection, "set aside", None, {"templates": len(ids)})
+            return len(ids)
+
+    def put_back(self, template_ids: Sequence[int]) -> dict[int, int]:
+        with self._transactions.writing() as connection:
+            _require_sound(connection, SetAsideRow, template_ids)
+            rows = _rows(connection, SetAsideRow, template_ids)
+            taken = select(TemplateRow.id).where(TemplateRow.image_id.in_([row[2] for row in rows]))
+            if (other := connection.scalar(taken.limit(1))) is not None:
+                raise UsageError(f"the same photo is enrolled again, as template {other}: nothing was put back")
+            first = next_id(connection, TemplateRow)
+            insert_rows(connection, TemplateRow, [(number, *row[1:]) for number, row in enumerate(rows, start=first)])
+            ids = [row[0] for row in rows]
+            for some in chunks(ids):
+                connection.execute(delete(SetAsideRow).where(SetAsideRow.id.in_(some)))
+            if rows:
+                add_audit(connection, "put back", None, {"templates": len(rows)})
+            return dict(zip(ids, range(first, first + len(rows)), strict=True))
+
+    def discard(self) -> int:
+        with self._transactions.writing() as connection:
+            images = list(connection.scalars(select(SetAsideRow.image_id)))
+            gone = connection.execute(delete(SetAsideRow)).rowcount
+            still_used = select(TemplateRow.id).where(TemplateRow.image_id == ImageRow.id).exists()
+            for some in chunks(images):
+                connection.execute(delete(ImageRow).where(ImageRow.id.in_(some), ~still_used))
+            return gone
+
+
+def _below(folder: str) -> ColumnElement[bool]:
+    """Whether an image's path lies in a folder: by its first characters, which is exact where LIKE is not."""
+    prefix = folder.rstrip("/") + "/"
+    return func.substr(ImageRow.path, 1, len(prefix)) == prefix
+
+
+def _require_sound(connection: Connection, kept: Kept, template_ids: Sequence[int]) -> None:
+    """A new checksum would hide a damage."""
+    for some in chunks(template_ids):
+        damaged = connection.scalar(select(kept.id).where(kept.id.in_(some), ~is_sound(kept)).limit(1))
+        if damaged is not None:
+            require_sound(kept, False, damaged)
+
+
+def _rows(connection: Connection, kept: Kept, template_ids: Sequence[int]) -> list[tuple[Any, ...]]:
+    """The rows of these templates, as both tables have their columns, by id."""
+    columns = [getattr(kept, name) for name in _COLUMNS]
+    rows: list[tuple[Any, ...]] = []
+    for some in chunks(sorted(template_ids)):
+        rows += [tuple(row) for row in connection.execute(select(*columns).where(kept.id.in_(some)).order_by(kept.id))]
+    return rows

@@ -1,0 +1,48 @@
+"""Photos of people who were forgotten, as keyed hashes of their content."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+from sqlalchemy import Connection, bindparam, delete, select
+
+from facesearch.store.sqlite.checksums import insert_rows, next_id
+from facesearch.store.sqlite.chunks import chunks
+from facesearch.store.sqlite.keyed import key_of, keyed, made_key
+from facesearch.store.sqlite.models import ForgottenPhotoRow
+
+
+def remember_photos(connection: Connection, sha256s: Sequence[bytes]) -> None:
+    """These photos, known by the SHA-256 of their content, show somebody who is being forgotten."""
+    if not sha256s:
+        return
+    recall(connection, sha256s)
+    key, now, first = made_key(connection), int(time.time()), next_id(connection, ForgottenPhotoRow)
+    rows = [(number, keyed(key, sha256), now) for number, sha256 in enumerate(sha256s, start=first)]
+    insert_rows(connection, ForgottenPhotoRow, rows)
+
+
+def recall(connection: Connection, sha256s: Sequence[bytes]) -> None:
+    """They no longer count as photos of somebody forgotten."""
+    key = key_of(connection)
+    if key is None:
+        return
+    for some in chunks(sha256s):
+        hashes = [keyed(key, sha256) for sha256 in some]
+        connection.execute(delete(ForgottenPhotoRow).where(ForgottenPhotoRow.photo_key.in_(hashes)))
+
+
+def forgotten(connection: Connection, sha256s: Sequence[bytes]) -> dict[bytes, int]:
+    """Of these photos, those of people who were forgotten: when (epoch seconds)."""
+    key = key_of(connection)
+    if key is None:
+        return {}
+    wanted = select(ForgottenPhotoRow.photo_key, ForgottenPhotoRow.forgotten_at)
+    wanted = wanted.where(ForgottenPhotoRow.photo_key.in_(bindparam("keys", expanding=True)))
+    found = {}
+    for some in chunks(sha256s):
+        by_hash = {keyed(key, sha256): sha256 for sha256 in some}
+        for hashed, at in connection.execute(wanted, {"keys": list(by_hash)}):
+            found[by_hash[hashed]] = at
+    return found

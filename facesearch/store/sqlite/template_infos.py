@@ -1,0 +1,50 @@
+"""What is known of stored templates besides their codes: one query for those in use and those set aside."""
+
+from __future__ import annotations
+
+from sqlalchemy import ColumnElement, Connection, select
+
+from facesearch.store.records import ACTIVE, SET_ASIDE, TemplateInfo
+from facesearch.store.sqlite.checksums import is_sound, require_sound
+from facesearch.store.sqlite.models import EncoderRow, IdentityRow, ImageRow, SetAsideRow, TemplateRow
+
+Kept = type[TemplateRow] | type[SetAsideRow]
+
+
+def template_infos(connection: Connection, kept: Kept, where: ColumnElement[bool] | None) -> list[TemplateInfo]:
+    """Those that a condition on `kept`, images or identities holds for (None: all), by id."""
+    wanted = (
+        select(
+            kept.id,
+            is_sound(kept).label("sound"),
+            is_sound(ImageRow).label("image_sound"),
+            is_sound(IdentityRow).label("identity_sound"),
+            ImageRow.id.label("image_id"),
+            IdentityRow.id.label("identity_id"),
+            IdentityRow.name,
+            ImageRow.path,
+            kept.quality,
+            kept.box_x,
+            kept.box_y,
+            kept.box_w,
+            kept.box_h,
+            EncoderRow.precision,
+            kept.codec,
+            kept.created_at,
+        )
+        .join(ImageRow, ImageRow.id == kept.image_id)
+        .join(IdentityRow, IdentityRow.id == kept.identity_id)
+        .join(EncoderRow, EncoderRow.id == kept.encoder_id)
+        .order_by(kept.id)
+    )
+    state = ACTIVE if kept is TemplateRow else SET_ASIDE
+    infos = []
+    for row in connection.execute(wanted if where is None else wanted.where(where)):
+        require_sound(kept, row.sound, row.id)
+        require_sound(ImageRow, row.image_sound, row.image_id)
+        require_sound(IdentityRow, row.identity_sound, row.identity_id)
+        box = None if row.box_x is None else (row.box_x, row.box_y, row.box_w, row.box_h)
+        infos.append(
+            TemplateInfo(row.id, row.name, row.path, row.quality, box, row.precision, row.codec, row.created_at, state)
+        )
+    return infos
