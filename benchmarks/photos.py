@@ -49,7 +49,7 @@ def _encode(pipeline: Pipeline, path: Path) -> Encoded:
         image = load_image(path)
         try:
             # the clear subject of a photo is its most prominent face
-            return Encoded(pipeline.subject(image).template, None)
+            return Encoded(pipeline.photo(image, b"").face.template, None)
         except SeveralFacesError as error:
             return Encoded(pipeline.prominent(image).template, reason(str(error)))
     except RejectedImageError as error:

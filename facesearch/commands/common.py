@@ -69,6 +69,17 @@ AlignedOption = Annotated[
 ]
 
 
+FaceOption = Annotated[
+    str | None,
+    typer.Option(
+        "--face",
+        help="Which face is meant: its number, 1 being the largest, or a point in it, as 120,80.",
+        show_default=False,
+        metavar="N|X,Y",
+    ),
+]
+
+
 EncoderOption = Annotated[
     str | None,
     typer.Option(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -11,6 +12,7 @@ import typer
 from facesearch.commands.common import (
     AlignedOption,
     DeviceOption,
+    FaceOption,
     GalleryOption,
     JsonOption,
     MinFaceOption,
@@ -71,6 +73,7 @@ def enroll(
             metavar="CODEC",
         ),
     ] = None,
+    face: FaceOption = None,
     sync: Annotated[
         bool,
         typer.Option(
@@ -100,12 +103,18 @@ def enroll(
         raise UsageError("nothing to enrol: name a folder, photos with --identity, or a --manifest")
     if manifest is not None and (paths or identity):
         raise UsageError("--manifest goes without paths and without --identity")
+    if face is not None and identity is None:
+        raise UsageError("--face chooses a face in photos of one person: name them with --identity")
     if sync and (manifest is not None or identity is not None):
         raise UsageError("--sync goes with folders of people: without --manifest and --identity")
+    from facesearch.faces import FaceChoice
     from facesearch.gallery.folder_truth import Folders
     from facesearch.photos.sources import from_manifest, from_paths
 
     sources = from_manifest(manifest) if manifest is not None else from_paths(paths or [], identity)
+    if face is not None:
+        chosen = FaceChoice.of(face)
+        sources.photos = [replace(photo, face=chosen.number or chosen.point) for photo in sources.photos]
     folders = None
     if manifest is None and identity is None:
         unread = tuple(item.path for item in sources.rejected)

@@ -32,6 +32,8 @@ def tell(
         _say_enrolled(report, dry_run=dry_run)
         for folder, name in report.tied.items():
             say(f"folder {folder} is {name}'s, who has been renamed or merged")
+        for path, (number, found) in report.chosen.items():
+            say(f"took face {number} of {found} in {path}, as the one like the person's other photos")
         for moved in report.moved:
             say(f"moved {moved.path} from {moved.before} to {moved.identity}")
         _say_gone(report, sync=sync, dry_run=dry_run, verbose=verbose)

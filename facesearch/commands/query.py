@@ -13,6 +13,7 @@ from facesearch.commands.common import (
     AlignedOption,
     DeviceOption,
     EncoderOption,
+    FaceOption,
     GalleryOption,
     JsonOption,
     MinFaceOption,
@@ -27,11 +28,12 @@ from facesearch.commands.common import (
     say,
     set_up,
 )
-from facesearch.errors import RejectedImageError
+from facesearch.errors import RejectedImageError, UsageError
 from facesearch.files.locations import default_gallery
 
 if TYPE_CHECKING:
     from facesearch.gallery.answers import FaceAnswer
+    from facesearch.photos.geometry import Box
 
 QUERY_EXAMPLES = """
 **Examples**
@@ -60,6 +62,7 @@ def query(
     all_faces: Annotated[
         bool, typer.Option("--all-faces", help="Answer for every face, not just the most prominent one.")
     ] = False,
+    face: FaceOption = None,
     fused: Annotated[
         bool, typer.Option("--fused", help="Compare with one template per person, fused of all of theirs.")
     ] = False,
@@ -75,8 +78,14 @@ def query(
     json: JsonOption = False,
     verbose: VerboseOption = False,
 ) -> None:
-    """Who is this? The most similar identities for each photo, or "unknown"."""
+    """Who is this? The most similar identities for each photo, or "unknown".
+
+    Of a photo with several faces the most prominent one counts, and the answer says so: --all-faces answers for all,
+    --face for another one.
+    """
     set_up(verbose)
+    if face is not None and (all_faces or aligned is not None):
+        raise UsageError("--face chooses one face: without --all-faces and --aligned")
     from facesearch.pipeline.pipeline import Stopwatch
 
     watch = Stopwatch()
@@ -98,6 +107,7 @@ def query(
                 threshold=threshold,
                 score=score,
                 everyone=all_faces,
+                face=face,
                 aligned=aligned,
                 fused=fused,
                 watch=watch,
@@ -107,7 +117,9 @@ def query(
                 if isinstance(answers, RejectedImageError):
                     rejected.append({"path": str(image), "reason": str(answers)})
                     answers = []
-                probes.append({"path": str(image), "faces": [answer.document() for answer in answers]})
+                count = answers[0].found if answers else 0
+                faces = [answer.document() for answer in answers]
+                probes.append({"path": str(image), "faces_found": count, "faces": faces})
                 if not json:
                     _show(image, answers)
     if json:
@@ -125,17 +137,33 @@ def _continued(progress: Callable[[int, int], None], before: int, total: int) ->
 
 
 def _show(image: Path, answers: list[FaceAnswer]) -> None:
-    for number, answer in enumerate(answers, start=1):
-        where = f", face {number} of {len(answers)}" if len(answers) > 1 else ""
+    for answer in answers:
+        where = f", face {answer.number} of {answer.found} ({_place(answer.box)})" if answer.found > 1 else ""
         verdict = answer.candidates[0].identity if answer.is_match else "unknown"
+        if answer.yields_to is not None:
+            verdict += f", as face {answer.yields_to} is more like {answer.candidates[0].identity}"
         say(f"{image}{where}: {verdict}  (threshold {answer.threshold:.3f})")
         rows = [(each.rank, f"{each.score:.4f}", f"{each.similarity:.4f}", each.identity) for each in answer.candidates]
         print_table(("rank", "score", "similarity", "identity"), rows, right=("rank", "score", "similarity"))
 
 
+def _place(box: Box | None) -> str:
+    """Where a face is, and how large."""
+    if box is None:
+        return "the whole crop"
+    x, y, w, h = box
+    return f"{w:.0f}×{h:.0f} at {x:.0f},{y:.0f}"
+
+
 def verify(
     a: Annotated[Path, typer.Argument(metavar="A", help="One photo.")],
     b: Annotated[Path, typer.Argument(metavar="B", help="Another photo.")],
+    face_a: Annotated[
+        str | None, typer.Option("--face-a", help="Which face of A: a number or X,Y.", metavar="N|X,Y")
+    ] = None,
+    face_b: Annotated[
+        str | None, typer.Option("--face-b", help="Which face of B: a number or X,Y.", metavar="N|X,Y")
+    ] = None,
     threshold: ThresholdOption = None,
     score: ScoreOption = None,
     aligned: AlignedOption = None,
@@ -148,16 +176,20 @@ def verify(
 ) -> None:
     """Do two photos show the same person? Nothing has to be enrolled.
 
-    Where there is a gallery, its encoder, threshold and people are used, else the default encoder alone.
+    Where there is a gallery, its encoder, threshold and people are used, else the default encoder alone. Of photos with
+    several faces the two most alike are compared, and the answer says which.
     """
     set_up(verbose)
     from facesearch.store import DATABASE_NAME
 
     if ((gallery or default_gallery()) / DATABASE_NAME).exists():
         with open_gallery(gallery, create=False, encoder=encoder, min_face=min_face, device=device) as opened:
-            answer = opened.verify(a, b, threshold=threshold, score=score, aligned=aligned)
+            answer = opened.verify(
+                a, b, threshold=threshold, score=score, aligned=aligned, face_a=face_a, face_b=face_b
+            )
     else:
         from facesearch.encoders import DEFAULT_MODEL, load_encoder
+        from facesearch.faces import FaceChoice
         from facesearch.gallery.arguments import score as checked
         from facesearch.gallery.scoring import Rule
         from facesearch.gallery.verification import verify as verify_images
@@ -168,7 +200,16 @@ def verify(
         limit = loaded.threshold if threshold is None else threshold
         rule = Rule.asked(loaded.spec.model, None if score is None else checked(score))
         pipeline = Pipeline(loaded, PipelineSpec(min_face=min_face))
-        answer = verify_images(pipeline, a, b, limit, aligned=aligned, penalties=rule.by_cohorts)
+        answer = verify_images(
+            pipeline,
+            a,
+            b,
+            limit,
+            aligned=aligned,
+            face_a=None if face_a is None else FaceChoice.of(face_a),
+            face_b=None if face_b is None else FaceChoice.of(face_b),
+            penalties=rule.by_cohorts,
+        )
     if json:
         print_json(answer.document())
     else:
@@ -176,3 +217,6 @@ def verify(
         say(
             f"{verdict}: score {answer.score:.4f}, similarity {answer.similarity:.4f}, threshold {answer.threshold:.3f}"
         )
+        for path, face in zip((a, b), answer.faces, strict=True):
+            if face.found > 1:
+                say(f"  compared face {face.number} of {face.found} in {path} ({_place(face.box)})")

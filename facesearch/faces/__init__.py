@@ -1,7 +1,7 @@
 """Faces: pixels -> detections -> aligned crops."""
 
 from facesearch.faces.align import CROPS, Crop, CropName, find_crop
-from facesearch.faces.choice import clear_subject, most_prominent
+from facesearch.faces.choice import FaceChoice, clear_subject, most_prominent, several
 from facesearch.faces.detect import DEFAULT_MIN_FACE, FaceDetector
 from facesearch.faces.face import Face
 from facesearch.faces.stage import QUALITY, STAGES, FaceStage, find_stage
@@ -14,10 +14,12 @@ __all__ = [
     "Crop",
     "CropName",
     "Face",
+    "FaceChoice",
     "FaceDetector",
     "FaceStage",
     "clear_subject",
     "find_crop",
     "find_stage",
     "most_prominent",
+    "several",
 ]

@@ -1,11 +1,12 @@
-"""Which of several faces a photo is of."""
+"""Which of several faces a photo is of, and which one is meant by somebody who says so."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
-from facesearch.errors import NoFaceError, SeveralFacesError
+from facesearch.errors import NoFaceError, SeveralFacesError, UsageError
 from facesearch.faces.face import Face
 
 _SURE = 0.9  # a weaker detection does not make a photo ambiguous
@@ -36,5 +37,50 @@ def clear_subject(faces: Sequence[Face], height: int, width: int) -> Face:
     least = _RIVAL * prominence(best, height, width)
     rivals = [face for face in faces if face.score >= _SURE and prominence(face, height, width) >= least]
     if len(rivals) > 1:
-        raise SeveralFacesError(f"{len(rivals)} faces of similar size, none clearly the subject: crop the photo to one")
+        raise SeveralFacesError(
+            f"{len(rivals)} faces of similar size, none clearly the subject: crop the photo, or choose one (--face)"
+        )
     return best
+
+
+def several(faces: Sequence[Face]) -> bool:
+    """Whether a photo surely shows more than one face."""
+    return sum(face.score >= _SURE for face in faces) > 1
+
+
+@dataclass(frozen=True, slots=True)
+class FaceChoice:
+    """One face of a photo: by its number, 1 being the largest, or by a point (x, y) in pixels that lies in its box."""
+
+    number: int | None = None
+    point: tuple[float, float] | None = None
+
+    @classmethod
+    def of(cls, asked: int | str | tuple[float, float]) -> FaceChoice:
+        """From a number or a point, also as text, "2" or "120,80"; raises `UsageError` for anything else."""
+        if isinstance(asked, str):
+            parts = asked.split(",")
+            try:
+                return cls.of(int(asked) if len(parts) == 1 else (float(parts[0]), float(",".join(parts[1:]))))
+            except ValueError:
+                pass
+        elif isinstance(asked, int) and not isinstance(asked, bool) and asked > 0:
+            return cls(number=asked)
+        elif isinstance(asked, tuple) and len(asked) == 2 and all(math.isfinite(value) for value in asked):
+            return cls(point=(float(asked[0]), float(asked[1])))
+        raise UsageError(f"a face is chosen by its number, 1 being the largest, or a point as 120,80, not by {asked!r}")
+
+    def among(self, faces: Sequence[Face]) -> int:
+        """The place of that face among those of a photo, largest first; raises `NoFaceError`."""
+        if self.number is not None:
+            if self.number > len(faces):
+                found = "1 was" if len(faces) == 1 else f"{len(faces)} were"
+                raise NoFaceError(f"there is no face {self.number}: {found} found")
+            return self.number - 1
+        assert self.point is not None  # noqa: S101 - for the type checker
+        x, y = self.point
+        for place, face in enumerate(faces):
+            left, top, width, height = face.box
+            if left <= x <= left + width and top <= y <= top + height:
+                return place
+        raise NoFaceError(f"no face was found at {x:g},{y:g}")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from facesearch.photos.geometry import Box
@@ -36,33 +37,76 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class FaceAnswer:
-    """The answer for one face: its box in pixels (None for an aligned crop) and up to k candidates, best first."""
+    """The answer for one face: its box in pixels (None for an aligned crop) and up to k candidates, best first.
+
+    number: which face of the photo it is, 1 being the largest, of `found`. yields_to: number of another face of the
+    photo, to which the same candidate is nearer: one person is not there twice.
+    """
 
     box: Box | None
     threshold: float
     candidates: tuple[Candidate, ...]
+    number: int = 1
+    found: int = 1
+    yields_to: int | None = None
 
     @property
     def is_match(self) -> bool:
-        """Whether the best candidate reaches the threshold; otherwise the face is unknown."""
-        return bool(self.candidates) and self.candidates[0].score >= self.threshold
+        """Whether the best candidate reaches the threshold, and no other face of the photo is nearer to them; otherwise
+        the face is unknown."""
+        return self.yields_to is None and bool(self.candidates) and self.candidates[0].score >= self.threshold
 
     def document(self) -> Document:
         return {
             "box": None if self.box is None else [round(value, 2) for value in self.box],
             "decision": "match" if self.is_match else "unknown",
             "threshold": self.threshold,
+            "face": self.number,
+            "yields_to": self.yields_to,
             "candidates": [candidate.document() for candidate in self.candidates],
         }
 
 
+def named_once(answers: Sequence[FaceAnswer]) -> list[FaceAnswer]:
+    """The answers for the faces of one photo; of those that would give the same name, only the surest does."""
+    nearest: dict[str, FaceAnswer] = {}
+    for answer in answers:
+        if answer.is_match:
+            name, score = answer.candidates[0].identity, answer.candidates[0].score
+            if name not in nearest or score > nearest[name].candidates[0].score:
+                nearest[name] = answer
+    named = []
+    for answer in answers:
+        first = nearest[answer.candidates[0].identity] if answer.is_match else answer
+        named.append(answer if first is answer else replace(answer, yields_to=first.number))
+    return named
+
+
+@dataclass(frozen=True, slots=True)
+class VerifiedFace:
+    """The face of one of two photos that was compared: its box in pixels (None for an aligned crop), and its number, 1
+    being the largest, of `found`."""
+
+    box: Box | None
+    number: int
+    found: int
+
+    def document(self) -> Document:
+        box = None if self.box is None else [round(value, 2) for value in self.box]
+        return {"box": box, "face": self.number, "faces_found": self.found}
+
+
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """How similar two faces are (cosine), the score that this gives, and whether that reaches the threshold."""
+    """How similar two faces are (cosine), the score that this gives, and whether that reaches the threshold.
+
+    faces: of each photo, the one compared.
+    """
 
     similarity: float
     threshold: float
     score: float
+    faces: tuple[VerifiedFace, VerifiedFace]
 
     @property
     def same(self) -> bool:
@@ -74,6 +118,7 @@ class Verification:
             "score": self.score,
             "threshold": self.threshold,
             "same": self.same,
+            "faces": [face.document() for face in self.faces],
         }
 
 

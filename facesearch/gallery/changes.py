@@ -6,6 +6,7 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy.typing as npt
@@ -19,6 +20,7 @@ from facesearch.gallery.codec_in_use import CodecInUse
 from facesearch.gallery.index_building import IndexBuilder
 from facesearch.gallery.index_filling import IndexFiller
 from facesearch.gallery.parts import Parts
+from facesearch.gallery.questions import search
 from facesearch.photos.photo import Photo, composed
 
 if TYPE_CHECKING:
@@ -46,6 +48,7 @@ def enroll_photos(
     from facesearch.gallery import folder_truth  # a question does not wait for it
     from facesearch.gallery.enrolment import enrol_photos
     from facesearch.gallery.enrolment_report import EnrolmentReport
+    from facesearch.gallery.whose_face import WhoseFace
 
     if not photos and folders is None:
         return EnrolmentReport()
@@ -55,7 +58,8 @@ def enroll_photos(
     if aligned is not None:
         pipeline.check_aligned(aligned)
     key = key_of(pipeline.encoder, pipeline.spec)
-    codec = CodecInUse(parts.store, parts.codecs, parts.configured(key).codec)
+    settings = parts.configured(key)
+    codec = CodecInUse(parts.store, parts.codecs, settings.codec)
     photos, ties = (photos, {}) if folders is None else folder_truth.tied(parts.store, photos, folders)
     report = enrol_photos(
         parts.store,
@@ -69,6 +73,8 @@ def enroll_photos(
         workers=workers,
         in_processes=parts.in_processes,
         again=again,
+        in_folders=folders is not None,
+        whose=WhoseFace(parts.store, pipeline, partial(search, parts, k=1, fused=False), parts.threshold(settings)),
     )
     report.tied = ties
     if folders is not None:

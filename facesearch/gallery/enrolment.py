@@ -12,14 +12,18 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from typing import Self
 
 import numpy as np
 
-from facesearch.errors import RejectedImageError, UsageError
+from facesearch.errors import RejectedImageError, SeveralFacesError, UsageError
+from facesearch.faces import FaceChoice
 from facesearch.gallery.codec_in_use import CodecInUse
 from facesearch.gallery.enrolment_report import EnrolmentReport, MovedPhoto
 from facesearch.gallery.known_photos import Known, enrolled_as, known_photos, stored_path
+from facesearch.gallery.whose_face import Ambiguous, WhoseFace
+from facesearch.photos.decoding import load_image
 from facesearch.photos.geometry import Box
 from facesearch.photos.photo import Photo, Rejection
 from facesearch.pipeline.pipeline import PhotoTemplate, Pipeline
@@ -48,22 +52,27 @@ def enrol_photos(
     workers: int | None = None,
     in_processes: bool = False,
     again: bool = False,
+    in_folders: bool = False,
+    whose: WhoseFace,
 ) -> EnrolmentReport:
     """Add photos to a store; the index is the caller's. See `Gallery.enroll_photos` for the arguments.
 
-    in_processes: whether many photos may be shared among processes, which load the encoder by its name.
+    in_processes: whether many photos may be shared among processes, which load the encoder by its name. in_folders:
+    whose photos they are is said by folders. whose: chooses among the faces of a photo.
     """
     start = time.perf_counter()
-    run = _Run(store, encoder, codec, len(photos), progress, committed)
+    run = _Run(store, encoder, codec, len(photos), progress, committed, in_folders=in_folders)
     count = workers or os.cpu_count() or 1
+    known = partial(known_photos, store, again=again, in_folders=in_folders)
     with (
         _Extractor(pipeline, in_processes, aligned, count) as extractor,
         ThreadPoolExecutor(count, thread_name_prefix="enrol") as pool,
     ):
         try:
-            for photo, outcome in _outcomes(pool, store, photos, extractor, again=again):
+            for photo, outcome in _outcomes(pool, photos, extractor, known):
                 run.take(photo, outcome)
             run.commit()
+            run.take_several(whose)
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
     run.report.seconds = time.perf_counter() - start
@@ -82,13 +91,17 @@ class _Extractor:
         if self._workers is None and self._in_processes and self._count > 1 and photos >= WORTH_PROCESSES:
             self._workers = WorkerPool(self._count, self._pipeline.spec, self._aligned)
 
-    def __call__(self, photo: Photo) -> PhotoTemplate | Rejection:
+    def __call__(self, photo: Photo) -> PhotoTemplate | Rejection | Ambiguous:
         try:
-            if photo.pixels is not None:
-                return self._pipeline.photo(photo.pixels, photo.hash(), self._aligned)
+            if photo.pixels is not None or photo.face is not None:
+                pixels = photo.pixels if photo.pixels is not None else load_image(photo.path)
+                face = None if photo.face is None else FaceChoice.of(photo.face)
+                return self._pipeline.photo(pixels, photo.hash(), self._aligned, face)
             if self._workers is not None:
                 return self._workers.template(photo.path)
             return self._pipeline.file(photo.path, self._aligned)
+        except SeveralFacesError as error:
+            return Ambiguous(str(error))
         except RejectedImageError as error:
             return Rejection(str(photo.path), str(error))
 
@@ -100,11 +113,14 @@ class _Extractor:
             self._workers.close()
 
 
-_Outcome = PhotoTemplate | Known | Rejection
+_Outcome = PhotoTemplate | Known | Rejection | Ambiguous
 
 
 def _outcomes(
-    pool: ThreadPoolExecutor, store: GalleryStore, photos: Sequence[Photo], extractor: _Extractor, *, again: bool
+    pool: ThreadPoolExecutor,
+    photos: Sequence[Photo],
+    extractor: _Extractor,
+    known: Callable[[Sequence[Photo], Sequence[bytes | Rejection]], list[Known | Rejection | None]],
 ) -> Iterator[tuple[Photo, _Outcome]]:
     """The photos in their order with what became of them; photos enrolled already are only read and hashed."""
     running: deque[tuple[Photo, Future[_Outcome] | _Outcome]] = deque()
@@ -113,10 +129,10 @@ def _outcomes(
         if len(running) <= _AHEAD and position < len(photos):  # the workers still have photos to encode meanwhile
             some = photos[position : position + _LOOKUP]
             position += len(some)
-            known = known_photos(store, some, list(pool.map(hash_of, some)), again=again)
-            if new := known.count(None):
+            found = known(some, list(pool.map(hash_of, some)))
+            if new := found.count(None):
                 extractor.expect(new + len(photos) - position)
-            for photo, outcome in zip(some, known, strict=True):
+            for photo, outcome in zip(some, found, strict=True):
                 running.append((photo, pool.submit(extractor, photo) if outcome is None else outcome))
         photo, done = running.popleft()
         yield photo, done.result() if isinstance(done, Future) else done
@@ -163,16 +179,36 @@ class _Run:
         total: int,
         progress: Progress | None,
         committed: Callable[[Photo], None] | None,
+        *,
+        in_folders: bool,
     ) -> None:
         self.report = EnrolmentReport()
+        self._in_folders = in_folders
         self._store, self._encoder, self._codec = store, encoder, codec
         self._total, self._done = total, 0
         self._progress, self._committed = progress, committed
         self._batch: list[tuple[Photo, PhotoTemplate]] = []
         self._oldest = 0.0
         self._people: set[str] = set()
+        self._several: list[tuple[Photo, PhotoTemplate | Ambiguous]] = []
 
     def take(self, photo: Photo, outcome: _Outcome) -> None:
+        if isinstance(outcome, Ambiguous) or (isinstance(outcome, PhotoTemplate) and outcome.several):
+            self._several.append((photo, outcome))  # once more is known of the person
+            return
+        self._take(photo, outcome)
+
+    def take_several(self, whose: WhoseFace) -> None:
+        """The photos that show several faces, after all others: the people whose photos they are may be known now."""
+        several, self._several = self._several, []
+        for photo, outcome in several:
+            chosen = whose.chosen(photo, outcome)
+            self._take(photo, chosen)
+            self.commit()  # the next photo of the person may be compared with this one
+            if isinstance(chosen, PhotoTemplate) and chosen.face.found > 1:
+                self.report.chosen[str(photo.path)] = (chosen.face.number, chosen.face.found)
+
+    def _take(self, photo: Photo, outcome: PhotoTemplate | Known | Rejection) -> None:
         self._count(photo, outcome)
         self._done += 1
         if self._progress:
@@ -196,7 +232,9 @@ class _Run:
         for (photo, template), new in zip(batch, added, strict=True):
             if new is None:  # the same content twice in this run, or enrolled by another process meanwhile
                 other = there.get(template.sha256)
-                self._count(photo, Known(None) if other is None else enrolled_as(photo, other))
+                self._count(
+                    photo, Known(None) if other is None else enrolled_as(photo, other, in_folders=self._in_folders)
+                )
                 continue
             self.report.templates += 1
             self.report.seen.add(new)
@@ -205,7 +243,7 @@ class _Run:
                 self._committed(photo)
         self.report.identities = len(self._people)
 
-    def _count(self, photo: Photo, outcome: _Outcome) -> None:
+    def _count(self, photo: Photo, outcome: PhotoTemplate | Known | Rejection) -> None:
         if isinstance(outcome, Rejection):
             self.report.rejected.append(outcome)
             self.report.unread.add(stored_path(photo))

@@ -23,9 +23,10 @@ class EnrolmentReport:
     """What an enrolment did: numbers of people and templates added and of photos skipped, the photos rejected.
 
     skipped: enrolled before, or set aside before (`aside` of them). moved: photos that were enrolled as somebody else.
-    tied: folders whose person has another name now, with that name. seen: ids of the templates of all photos that were
-    looked at, unread: paths of those that could not be read; with them `gone` says which templates have lost their
-    photos, and `taken_out` how many of these were set aside.
+    chosen: of photos with several faces, which one was taken: its number, 1 being the largest, of how many. tied:
+    folders whose person has another name now, with that name. seen: ids of the templates of all photos that were
+    looked at; unread: paths of those that could not be read. gone: templates that have lost their photos; taken_out:
+    how many of these were set aside.
     """
 
     identities: int = 0
@@ -38,6 +39,7 @@ class EnrolmentReport:
     gone: list[TemplateInfo] = field(default_factory=list)
     taken_out: int = 0
     seen: set[int] = field(default_factory=set)
+    chosen: dict[str, tuple[int, int]] = field(default_factory=dict)
     unread: set[str] = field(default_factory=set)
     seconds: float = 0.0
 
@@ -53,6 +55,7 @@ class EnrolmentReport:
             "skipped": self.skipped,
             "rejected": [{"path": item.path, "reason": item.reason} for item in self.rejected],
             "moved": [{"path": item.path, "from": item.before, "to": item.identity} for item in self.moved],
+            "chosen": [{"path": path, "face": face, "faces_found": of} for path, (face, of) in self.chosen.items()],
             "tied": self.tied,
             "gone": [{"template_id": item.id, "identity": item.identity, "path": item.path} for item in self.gone],
             "taken_out": self.taken_out,

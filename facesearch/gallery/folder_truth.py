@@ -95,7 +95,7 @@ def surveyed(store: GalleryStore, photos: Sequence[Photo], folders: Folders, *, 
     with ThreadPoolExecutor() as pool:
         hashes = list(pool.map(hash_of, photos))
     people: set[str] = set()
-    for photo, known in zip(photos, known_photos(store, photos, hashes, again=again), strict=True):
+    for photo, known in zip(photos, known_photos(store, photos, hashes, again=again, in_folders=True), strict=True):
         if isinstance(known, Rejection):
             report.rejected.append(known)
             report.unread.add(stored_path(photo))

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from facesearch.errors import RejectedImageError
+from facesearch.faces import FaceChoice
 from facesearch.gallery import arguments, changes, questions
 from facesearch.gallery.answers import Candidate, Compaction, FaceAnswer, GalleryInfo, Receipt, Verification
 from facesearch.gallery.correcting import CorrectingGallery
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
     from facesearch.gallery.folder_truth import Folders
 
 
+Chosen = int | str | tuple[float, float] | None  # a face, see `facesearch.faces.FaceChoice.of`
+
+
 class Gallery(CorrectingGallery):
     """A folder with the templates of known persons. Made by `Gallery.open`; use it in a with-statement.
 
@@ -38,13 +42,15 @@ class Gallery(CorrectingGallery):
 
     # enrolment
 
-    def enroll(self, identity: str, images: Iterable[Image]) -> EnrolmentReport:
+    def enroll(self, identity: str, images: Iterable[Image], *, again: bool = False) -> EnrolmentReport:
         """Add photos of one person, files or pixels (h, w, 3) uint8 RGB.
 
-        Photos enrolled already (by content) are skipped, unusable ones rejected with the reason.
+        Photos enrolled already (by content) are skipped, unusable ones rejected with the reason, also those of somebody
+        who was forgotten, unless `again`.
         """
         given = [images] if isinstance(images, str | os.PathLike) else images
-        return self.enroll_photos([Photo.of(identity, image, number) for number, image in enumerate(given, start=1)])
+        photos = [Photo.of(identity, image, number) for number, image in enumerate(given, start=1)]
+        return self.enroll_photos(photos, again=again)
 
     def enroll_photos(
         self,
@@ -98,14 +104,20 @@ class Gallery(CorrectingGallery):
     # questions
 
     def identify(
-        self, image: Image, k: int = 5, *, threshold: float | None = None, score: str | None = None
+        self,
+        image: Image,
+        k: int = 5,
+        *,
+        threshold: float | None = None,
+        score: str | None = None,
+        face: Chosen = None,
     ) -> FaceAnswer:
         """Who is the most prominent person in a photo? Up to k candidates, best first.
 
-        threshold, score: in place of the gallery's, see `QuestionOptions`.
+        threshold, score: in place of the gallery's, face: another face, see `QuestionOptions`.
         Raises `RejectedImageError` if the photo cannot be used, `GalleryNotFoundError` for an empty gallery.
         """
-        return self.identify_faces(image, k, threshold=threshold, score=score, everyone=False)[0]
+        return self.identify_faces(image, k, threshold=threshold, score=score, everyone=False, face=face)[0]
 
     def identify_faces(self, image: Image, k: int = 5, **asked: Unpack[QuestionOptions]) -> list[FaceAnswer]:
         """Who is everyone in a photo? One answer per face, largest face first. See `QuestionOptions`."""
@@ -128,12 +140,16 @@ class Gallery(CorrectingGallery):
         threshold: float | None = None,
         score: str | None = None,
         aligned: str | None = None,
+        face_a: Chosen = None,
+        face_b: Chosen = None,
     ) -> Verification:
         """Do two photos show the same person? With normalised scores, the people enrolled are those to compare with.
 
-        score: cosine or normalised, in place of the gallery's. Raises `RejectedImageError` naming the photo that cannot
-        be used.
+        Of photos with several faces the two most alike are compared; face_a, face_b: which ones instead, by number or
+        by a point. score: cosine or normalised, in place of the gallery's. Raises `RejectedImageError` naming the photo
+        that cannot be used.
         """
+        first, second = (None if face is None else FaceChoice.of(face) for face in (face_a, face_b))
         score = None if score is None else arguments.score(score)
         parts, settings = self.parts, self.parts.store.settings.read()
         limit = parts.threshold_of(settings, score) if threshold is None else arguments.threshold(threshold)
@@ -141,7 +157,7 @@ class Gallery(CorrectingGallery):
         def penalties(templates: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
             return questions.penalties(parts, templates, score)
 
-        return verify(parts.pipeline(), a, b, limit, aligned=aligned, penalties=penalties)
+        return verify(parts.pipeline(), a, b, limit, aligned=aligned, face_a=first, face_b=second, penalties=penalties)
 
     def template(self, image: Image) -> npt.NDArray[np.float32]:
         """The template (dimension,) float32 of the most prominent person in a photo, which is not enrolled."""

@@ -28,11 +28,16 @@ class Known:
 
 
 def known_photos(
-    store: GalleryStore, photos: Sequence[Photo], hashes: Sequence[bytes | Rejection], *, again: bool
+    store: GalleryStore,
+    photos: Sequence[Photo],
+    hashes: Sequence[bytes | Rejection],
+    *,
+    again: bool,
+    in_folders: bool,
 ) -> list[Known | Rejection | None]:
     """What is known of photos with these hashes, or why they cannot be enrolled; None for those that are new.
 
-    again: photos of people who were forgotten are enrolled like others.
+    again: photos of people who were forgotten are enrolled like others. in_folders: whose they are is said by folders.
     """
     readable = [hashed for hashed in hashes if isinstance(hashed, bytes)]
     enrolled = store.templates.enrolled(readable)
@@ -44,7 +49,7 @@ def known_photos(
         if isinstance(hashed, Rejection):
             found.append(hashed)
         elif hashed in enrolled:
-            found.append(enrolled_as(photo, enrolled[hashed]))
+            found.append(enrolled_as(photo, enrolled[hashed], in_folders=in_folders))
         elif photo.identity in aside.get(hashed, ()):
             found.append(Known(None))
         elif hashed in forgotten:
@@ -55,13 +60,13 @@ def known_photos(
     return found
 
 
-def enrolled_as(photo: Photo, there: EnrolledPhoto) -> Known | Rejection:
+def enrolled_as(photo: Photo, there: EnrolledPhoto, *, in_folders: bool) -> Known | Rejection:
     """What a photo is whose content is enrolled already."""
     path = stored_path(photo)
     gone = path != there.path and not os.path.lexists(there.path)
     if there.identity == photo.identity:
         return Known(there.template_id, relocated=gone)
-    if there.path == path:  # it was given to somebody else by hand
+    if in_folders and there.path == path:  # it was given to somebody else by hand, and stays in its folder
         return Known(there.template_id)
     if gone:
         return Known(there.template_id, moved_from=there.identity, relocated=True)

@@ -11,8 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from facesearch.errors import RejectedImageError
+from facesearch.faces import FaceChoice
 from facesearch.gallery import arguments
-from facesearch.gallery.answers import Candidate, FaceAnswer
+from facesearch.gallery.answers import Candidate, FaceAnswer, named_once
 from facesearch.gallery.parts import Parts
 from facesearch.gallery.scoring import COSINE, DEPTH, Rule
 from facesearch.pipeline.pipeline import FaceTemplate, Image, Stopwatch, templates_of
@@ -84,14 +85,16 @@ class QuestionOptions(TypedDict, total=False):
     """How photos are asked about.
 
     threshold: score from which on it is a match, in place of the gallery's. score: cosine or normalised, in place of
-    the gallery's; its own threshold then gives way to the encoder's. everyone: all faces (the default), or
-    the most prominent one. aligned: the photos are crops of this kind already; nothing is detected. fused: compare with
-    one fused template per person instead of all templates. watch: takes the milliseconds of each step.
+    the gallery's; its own threshold then gives way to the encoder's. everyone: all faces (the default), or the most
+    prominent one. face: one of the faces instead, by its number, 1 being the largest, or a point (x, y) in it.
+    aligned: the photos are crops of this kind already; nothing is detected. fused: compare with one fused template per
+    person instead of all templates. watch: takes the milliseconds of each step.
     """
 
     threshold: float | None
     score: str | None
     everyone: bool
+    face: int | str | tuple[float, float] | None
     aligned: str | None
     fused: bool
     watch: Stopwatch | None
@@ -103,6 +106,8 @@ def identify_photos(
     """See `Gallery.identify_photos`."""
     k = arguments.count(k, "k")
     everyone, aligned, watch = asked.get("everyone", True), asked.get("aligned"), asked.get("watch")
+    chosen = asked.get("face")
+    face = None if chosen is None else FaceChoice.of(chosen)
     settings, threshold, score = parts.settings(), asked.get("threshold"), asked.get("score")
     if threshold is not None:
         threshold = arguments.threshold(threshold)
@@ -111,7 +116,9 @@ def identify_photos(
     found: list[list[FaceTemplate] | RejectedImageError] = []
     for done, image in enumerate(images, start=1):
         try:
-            found.append(templates_of(parts.pipeline(), image, everyone=everyone, aligned=aligned, watch=watch))
+            found.append(
+                templates_of(parts.pipeline(), image, everyone=everyone, face=face, aligned=aligned, watch=watch)
+            )
         except RejectedImageError as error:
             found.append(error)
         if progress:
@@ -127,6 +134,6 @@ def identify_photos(
     return [
         faces
         if isinstance(faces, RejectedImageError)
-        else [FaceAnswer(face.box, limit, tuple(next(each))) for face in faces]
+        else named_once([FaceAnswer(face.box, limit, tuple(next(each)), face.number, face.found) for face in faces])
         for faces in found
     ]

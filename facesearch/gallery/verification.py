@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from facesearch.errors import RejectedImageError
-from facesearch.gallery.answers import Verification
+from facesearch.faces import FaceChoice
+from facesearch.gallery.answers import Verification, VerifiedFace
 from facesearch.pipeline.pipeline import Image, Pipeline, templates_of
 
 Penalties = Callable[[npt.NDArray[np.float32]], npt.NDArray[np.float64]]  # of templates (m, d): (m,)
@@ -22,18 +23,26 @@ def verify(
     threshold: float,
     *,
     aligned: str | None = None,
+    face_a: FaceChoice | None = None,
+    face_b: FaceChoice | None = None,
     penalties: Penalties,
 ) -> Verification:
     """Do two photos show the same person? The score is the similarity less the mean penalty of both.
 
+    Of photos with several faces, the two that are most alike are compared. face_a, face_b: which ones instead.
     Raises `RejectedImageError` naming the photo that cannot be used.
     """
-    templates = []
-    for image in (a, b):
+    faces = []
+    for image, chosen in ((a, face_a), (b, face_b)):
         try:
-            templates.append(templates_of(pipeline, image, everyone=False, aligned=aligned)[0].template)
+            faces.append(templates_of(pipeline, image, everyone=True, face=chosen, aligned=aligned))
         except RejectedImageError as error:
             name = "image" if isinstance(image, np.ndarray) else os.fspath(image)
             raise type(error)(f"{name}: {error}") from error
-    similarity = float(np.clip(np.dot(templates[0], templates[1]), -1.0, 1.0))
-    return Verification(similarity, threshold, similarity - float(np.mean(penalties(np.stack(templates)))))
+    first, second = (np.stack([face.template for face in each]) for each in faces)  # (m, d), (n, d)
+    similarity = np.clip(first @ second.T, -1.0, 1.0)  # (m, n)
+    score = similarity - (penalties(first)[:, None] + penalties(second)) / 2
+    row, column = np.unravel_index(int(score.argmax()), score.shape)
+    compared = (faces[0][row], faces[1][column])
+    told = tuple(VerifiedFace(face.box, face.number, face.found) for face in compared)
+    return Verification(float(similarity[row, column]), threshold, float(score[row, column]), (told[0], told[1]))

@@ -28,11 +28,15 @@ def composed(name: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Photo:
-    """A file, or pixels (h, w, 3) uint8 RGB under the name `path`, and whose photo it is."""
+    """A file, or pixels (h, w, 3) uint8 RGB under the name `path`, and whose photo it is.
+
+    face: which of its faces is meant (`facesearch.faces.FaceChoice.of`), a number or a point; None: it is to be seen.
+    """
 
     identity: str
     path: Path
     pixels: RGB | None = field(default=None, compare=False)
+    face: int | tuple[float, float] | None = None
 
     @classmethod
     def of(cls, identity: str, image: str | os.PathLike[str] | RGB, number: int) -> Photo:

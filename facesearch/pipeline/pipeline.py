@@ -13,7 +13,17 @@ import numpy.typing as npt
 
 from facesearch.encoders import Encoder
 from facesearch.errors import EncoderMismatchError
-from facesearch.faces import QUALITY, Face, FaceDetector, clear_subject, find_crop, find_stage, most_prominent
+from facesearch.faces import (
+    QUALITY,
+    Face,
+    FaceChoice,
+    FaceDetector,
+    clear_subject,
+    find_crop,
+    find_stage,
+    most_prominent,
+    several,
+)
 from facesearch.photos.decoding import decode, load_image, read_bytes, sha256
 from facesearch.photos.geometry import Box
 from facesearch.pipeline.finding import aligned_crop, find_faces
@@ -37,21 +47,30 @@ class Stopwatch:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FaceTemplate:
-    """One face: template (dimension,) float32, box (None for a crop that came aligned), quality in 0..1."""
+    """One face: template (dimension,) float32, box (None for a crop that came aligned), quality in 0..1.
+
+    number: which face of the photo it is, 1 being the largest, of `found` faces.
+    """
 
     template: Template
     box: Box | None
     quality: float
+    number: int = 1
+    found: int = 1
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PhotoTemplate:
-    """The template of a photo's subject, the SHA-256 of the photo's content, and its size in pixels."""
+    """The template of a photo's subject, the SHA-256 of the photo's content, and its size in pixels.
+
+    several: the photo surely shows more than one face.
+    """
 
     face: FaceTemplate
     sha256: bytes
     width: int
     height: int
+    several: bool = False
 
 
 class Pipeline:
@@ -67,41 +86,43 @@ class Pipeline:
         self._crop = find_crop(encoder.crop)
         self._detector = FaceDetector(self.spec.min_face, threads=threads)
 
-    def subject(self, image: RGB) -> FaceTemplate:
-        """For enrolment: the one face that the photo is clearly of.
-
-        Raises `NoFaceError`, `TinyFaceError`, or `SeveralFacesError` where it is not clear who is meant.
-        """
-        faces = self._found(image)
-        return self._encode(image, [clear_subject(faces, *image.shape[:2])])[0]
-
     def file(self, path: Path, aligned: str | None = None) -> PhotoTemplate:
         """For enrolment: a photo in a file, or a crop of the kind `aligned`. Raises `RejectedImageError`."""
         data = read_bytes(path)
         return self.photo(decode(data, os.fspath(path)), sha256(data), aligned)
 
-    def photo(self, image: RGB, content: bytes, aligned: str | None = None) -> PhotoTemplate:
-        """For enrolment: pixels whose content has the SHA-256 `content`. Raises `RejectedImageError`."""
-        face = self.aligned(image, aligned) if aligned else self.subject(image)
+    def photo(
+        self, image: RGB, content: bytes, aligned: str | None = None, face: FaceChoice | None = None
+    ) -> PhotoTemplate:
+        """For enrolment: the one face that pixels are clearly of, or the one chosen; the content has the SHA-256
+        `content`.
+
+        Raises `NoFaceError`, `TinyFaceError`, or `SeveralFacesError` where it is not clear who is meant.
+        """
         height, width = image.shape[:2]
-        return PhotoTemplate(face, content, width, height)
+        if aligned:
+            return PhotoTemplate(self.aligned(image, aligned), content, width, height)
+        faces = self._found(image)
+        place = faces.index(clear_subject(faces, height, width)) if face is None else face.among(faces)
+        (template,) = self._encode(image, faces, [place])
+        return PhotoTemplate(template, content, width, height, face is None and several(faces))
 
     def prominent(self, image: RGB, watch: Stopwatch | None = None) -> FaceTemplate:
         """For a probe: the most prominent face. Raises `NoFaceError` or `TinyFaceError`."""
-        start = time.perf_counter()
-        faces = self._found(image)
-        if watch:
-            watch.add("detect", start)
-        return self._encode(image, [most_prominent(faces, *image.shape[:2])], watch)[0]
+        faces = self._timed(image, watch)
+        place = faces.index(most_prominent(faces, *image.shape[:2]))
+        return self._encode(image, faces, [place], watch)[0]
+
+    def chosen(self, image: RGB, face: FaceChoice, watch: Stopwatch | None = None) -> FaceTemplate:
+        """For a probe: a face that was chosen. Raises `NoFaceError` or `TinyFaceError`."""
+        faces = self._timed(image, watch)
+        return self._encode(image, faces, [face.among(faces)], watch)[0]
 
     def everyone(self, image: RGB, watch: Stopwatch | None = None) -> list[FaceTemplate]:
         """For a probe: all faces, largest first. Raises `NoFaceError` or `TinyFaceError`."""
-        start = time.perf_counter()
-        faces = self._found(image)
+        faces = self._timed(image, watch)
         most_prominent(faces, *image.shape[:2])
-        if watch:
-            watch.add("detect", start)
-        return self._encode(image, faces, watch)
+        return self._encode(image, faces, range(len(faces)), watch)
 
     def aligned(self, crop: RGB, kind: str, watch: Stopwatch | None = None) -> FaceTemplate:
         """The template of a photo that is an aligned crop already; only of the `kind` that the encoder takes.
@@ -129,26 +150,45 @@ class Pipeline:
             faces = stage(image, faces)
         return faces
 
-    def _encode(self, image: RGB, faces: Sequence[Face], watch: Stopwatch | None = None) -> list[FaceTemplate]:
+    def _timed(self, image: RGB, watch: Stopwatch | None) -> list[Face]:
         start = time.perf_counter()
-        crops = np.stack([self._crop.cut(image, face) for face in faces])  # (n, h, w, 3)
+        faces = self._found(image)
+        if watch:
+            watch.add("detect", start)
+        return faces
+
+    def _encode(
+        self, image: RGB, faces: Sequence[Face], places: Sequence[int], watch: Stopwatch | None = None
+    ) -> list[FaceTemplate]:
+        """Of the faces found, those at these places."""
+        start = time.perf_counter()
+        crops = np.stack([self._crop.cut(image, faces[place]) for place in places])  # (n, h, w, 3)
         templates = self.encoder.encode(crops)  # (n, d)
         if watch:
             watch.add("encode", start)
         return [
-            FaceTemplate(template, face.box, face.measures.get(QUALITY, 1.0))
-            for template, face in zip(templates, faces, strict=True)
+            FaceTemplate(template, faces[place].box, faces[place].measures.get(QUALITY, 1.0), place + 1, len(faces))
+            for template, place in zip(templates, places, strict=True)
         ]
 
 
 def templates_of(
-    pipeline: Pipeline, image: Image, *, everyone: bool, aligned: str | None = None, watch: Stopwatch | None = None
+    pipeline: Pipeline,
+    image: Image,
+    *,
+    everyone: bool,
+    face: FaceChoice | None = None,
+    aligned: str | None = None,
+    watch: Stopwatch | None = None,
 ) -> list[FaceTemplate]:
-    """The templates of a probe: of everyone in it, of the most prominent person, or of an `aligned` crop.
+    """The templates of a probe: of a face that was chosen, of everyone in it, of the most prominent person, or of an
+    `aligned` crop.
 
     Raises `RejectedImageError` if the photo cannot be used.
     """
     pixels = image if isinstance(image, np.ndarray) else load_image(image)
     if aligned is not None:
         return [pipeline.aligned(pixels, aligned, watch)]
+    if face is not None:
+        return [pipeline.chosen(pixels, face, watch)]
     return pipeline.everyone(pixels, watch) if everyone else [pipeline.prominent(pixels, watch)]

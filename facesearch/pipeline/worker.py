@@ -2,7 +2,7 @@
 
 SPEC is a `PipelineSpec` as JSON. Reads a JSON line per photo, `{"path": …}`, from standard input, and answers each with
 one on standard output: the fields of a `PhotoTemplate`, or those of the most prominent `Face`, or `{"rejected":
-reason}`. It ends when its input does: it never outlives who started it.
+reason, "several": whether it is for several faces}`. It ends when its input does: it never outlives who started it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from facesearch.encoders import load_encoder
-from facesearch.errors import RejectedImageError
+from facesearch.errors import RejectedImageError, SeveralFacesError
 from facesearch.faces import Face, FaceDetector
 from facesearch.pipeline.finding import prominent_face
 from facesearch.pipeline.pipeline import PhotoTemplate, Pipeline
@@ -31,7 +31,7 @@ def main() -> None:
         try:
             found = answer(Path(json.loads(line)["path"]))
         except RejectedImageError as error:
-            found = {"rejected": str(error)}
+            found = {"rejected": str(error), "several": isinstance(error, SeveralFacesError)}
         sys.stdout.write(json.dumps(found) + "\n")
         sys.stdout.flush()
 
@@ -64,6 +64,9 @@ def _template_fields(found: PhotoTemplate) -> dict[str, Any]:
         "template": base64.b64encode(found.face.template.tobytes()).decode("ascii"),
         "box": found.face.box,
         "quality": found.face.quality,
+        "number": found.face.number,
+        "found": found.face.found,
+        "several": found.several,
     }
 
 

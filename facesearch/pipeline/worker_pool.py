@@ -20,7 +20,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from facesearch.errors import RejectedImageError, UnreadableImageError
+from facesearch.errors import RejectedImageError, SeveralFacesError, UnreadableImageError
 from facesearch.faces import Face
 from facesearch.pipeline.pipeline import FaceTemplate, PhotoTemplate
 from facesearch.pipeline.pipeline_spec import PipelineSpec
@@ -65,7 +65,7 @@ class _Processes:
         finally:
             self._idle.put(process)
         if "rejected" in answer:
-            raise RejectedImageError(answer["rejected"])
+            raise (SeveralFacesError if answer["several"] else RejectedImageError)(answer["rejected"])
         return answer
 
     def close(self) -> None:
@@ -93,8 +93,9 @@ class WorkerPool(_Processes):
         answer = self.ask(path)
         template = np.frombuffer(base64.b64decode(answer["template"]), dtype=np.float32)  # (dimension,)
         box = None if answer["box"] is None else tuple(answer["box"])
-        face = FaceTemplate(template, box, answer["quality"])
-        return PhotoTemplate(face, bytes.fromhex(answer["sha256"]), answer["width"], answer["height"])
+        face = FaceTemplate(template, box, answer["quality"], answer["number"], answer["found"])
+        content = bytes.fromhex(answer["sha256"])
+        return PhotoTemplate(face, content, answer["width"], answer["height"], answer["several"])
 
 
 class DetectorPool(_Processes):

@@ -71,7 +71,9 @@ def test_the_same_image_of_another_identity_is_rejected_with_the_name_it_has(
     gallery.enroll_photos(known[:2])
     report = gallery.enroll_photos([Photo("Somebody Else", known[0].path)])
     assert report.templates == 0
-    assert [item.reason for item in report.rejected] == [f"the same image is enrolled as {known[0].identity}"]
+    assert [item.reason for item in report.rejected] == [
+        f"the same image is enrolled as {known[0].identity}; to move it: facesearch templates move 1 --to NAME"
+    ]
     with pytest.raises(UnknownIdentityError):
         gallery.identity("Somebody Else")
 
@@ -80,7 +82,9 @@ def test_the_same_image_twice_in_a_run_counts_once(gallery: Gallery, known: list
     photo = known[0]
     report = gallery.enroll_photos([photo, Photo("Somebody Else", photo.path), photo])
     assert (report.templates, report.identities, report.skipped) == (1, 1, 1)
-    assert [item.reason for item in report.rejected] == [f"the same image is enrolled as {photo.identity}"]
+    assert [item.reason for item in report.rejected] == [
+        f"the same image is enrolled as {photo.identity}; to move it: facesearch templates move 1 --to NAME"
+    ]
     assert gallery.counts() == (1, 1, 1)
 
 
@@ -158,7 +162,7 @@ def _bad_photos(folder: Path, good: Path) -> dict[str, str]:
         "bomb.png": "more than 89 megapixels (330000×330000)",
         "dot.png": "too small (4×4",
         "wall.png": "no face found",
-        "couple.png": "2 faces of similar size, none clearly the subject: crop the photo to one",
+        "couple.png": "none of its 2 faces is taken for Ann, who is enrolled",
         "far.png": "(--min-face)",
         "dangling.jpg": "no such file",
         "loop.jpg": "cannot be read",

@@ -130,9 +130,9 @@ def test_a_process_killed_while_it_forgets_leaves_no_index_file_with_the_person(
     vectors = _gallery(tmp_path)
     forget = SqliteIdentities.forget
 
-    def killed(self: SqliteIdentities, names: Sequence[str]) -> object:
+    def killed(self: SqliteIdentities, names: Sequence[str], *, remember: bool) -> object:
         if moment == "after":
-            forget(self, names)
+            forget(self, names, remember=remember)
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
@@ -215,6 +215,9 @@ def test_a_merged_identity_is_forgotten_with_all_it_was_given(everybody: Gallery
 def test_a_forgotten_person_can_be_enrolled_again(everybody: Gallery, known: list[Photo]) -> None:
     photos = [photo for photo in known if photo.identity == known[0].identity]
     everybody.forget(known[0].identity)
-    report = everybody.enroll_photos(photos)
+    refused = everybody.enroll_photos(photos)
+    assert (refused.templates, len(refused.rejected)) == (0, len(photos))
+    assert "somebody who was forgotten on" in refused.rejected[0].reason
+    report = everybody.enroll_photos(photos, again=True)
     assert (report.templates, report.skipped) == (len(photos), 0)
     assert everybody.identify(photos[0].path).candidates[0].identity == known[0].identity

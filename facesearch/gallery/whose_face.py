@@ -1,0 +1,67 @@
+"""Which face of a photo of several is that of the person whose photo it is: the one that the gallery takes for them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from facesearch.errors import RejectedImageError, UnknownIdentityError
+from facesearch.gallery.answers import Candidate
+from facesearch.photos.decoding import load_image
+from facesearch.photos.photo import Photo, Rejection
+from facesearch.pipeline.pipeline import PhotoTemplate, Pipeline
+from facesearch.store import GalleryStore
+
+Search = Callable[[npt.NDArray[np.float32]], list[list[Candidate]]]  # templates (m, d) -> the first candidate of each
+
+
+@dataclass(frozen=True, slots=True)
+class Ambiguous:
+    """A photo of several faces, none of them clearly the subject; reason: what to say where that stays so."""
+
+    reason: str
+
+
+class WhoseFace:
+    """Chooses faces for people who are enrolled. search: of the gallery, threshold: from which score on it is a match."""
+
+    def __init__(self, store: GalleryStore, pipeline: Pipeline, search: Search, threshold: float) -> None:
+        self._store, self._pipeline, self._search, self._threshold = store, pipeline, search, threshold
+
+    def chosen(self, photo: Photo, found: PhotoTemplate | Ambiguous) -> PhotoTemplate | Rejection:
+        """The photo with the face that is taken for the person.
+
+        Of somebody without templates, the clear subject if there is one. A rejection where no face is taken for them:
+        the photo may be somebody else's.
+        """
+        if not self._is_enrolled(photo.identity):
+            return Rejection(str(photo.path), found.reason) if isinstance(found, Ambiguous) else found
+        try:
+            pixels = photo.pixels if photo.pixels is not None else load_image(photo.path)
+            faces = self._pipeline.everyone(pixels)
+            content = photo.hash()
+        except RejectedImageError as error:
+            return Rejection(str(photo.path), str(error))
+        firsts = self._search(np.stack([face.template for face in faces]))
+        scores = [
+            candidates[0].score if candidates and candidates[0].identity == photo.identity else -np.inf
+            for candidates in firsts
+        ]
+        best = int(np.argmax(scores))
+        if scores[best] < self._threshold:
+            reason = (
+                f"none of its {len(faces)} faces is taken for {photo.identity}, who is enrolled: "
+                "if one is theirs, choose it with --face"
+            )
+            return Rejection(str(photo.path), reason)
+        height, width = pixels.shape[:2]
+        return PhotoTemplate(faces[best], content, width, height)
+
+    def _is_enrolled(self, identity: str) -> bool:
+        try:
+            return self._store.identities.find(identity).templates > 0
+        except UnknownIdentityError:
+            return False
