@@ -60,7 +60,7 @@ def calibrate(
         typer.Option("--score", help="Decide by this score from now on: cosine, or normalised.", metavar="SCORE"),
     ] = None,
     cohort: Annotated[
-        Path | None,
+        str | None,
         typer.Option(
             "--cohort",
             help="Photos of other people, of the kind that is confused, to normalise scores with; none: forget them.",
@@ -93,6 +93,8 @@ def calibrate(
     def stage(text: str) -> AbstractContextManager[Progress]:
         return progress_bar(text, quiet=json and not verbose)
 
+    if cohort == "":
+        raise UsageError("--cohort is empty: name a folder, or none")
     if folder is None and cohort is None:
         raise UsageError("name photos of people who are not enrolled (DIR), or a cohort (--cohort DIR)")
     if dry_run and cohort is not None:
@@ -102,14 +104,14 @@ def calibrate(
         # all photos are read before anything is changed
         if score is not None:
             Rule.asked(opened.encoder_spec.model, checked(score))
-        removed = cohort is not None and str(cohort) == "none"
-        others = None if cohort is None or removed else read_cohort(opened, cohort, **how)
+        removed = cohort == "none"
+        others = None if cohort is None or removed else read_cohort(opened, Path(cohort), **how)
         strangers = None if folder is None else read_strangers(opened, folder, fpir, **how)
         kept = None if removed else opened.cohort()
         compared = others.templates if others is not None else None if kept is None else kept.templates
         if strangers is not None and compared is not None:
             check_apart(strangers, compared)
-        before = opened.calibration()
+        before, threshold = opened.calibration(), opened.threshold
         if score is not None and not dry_run:
             opened.set_score(score)
         if others is not None:
@@ -118,7 +120,7 @@ def calibrate(
             opened.remove_cohort()
         faces = 0 if compared is None else len(compared)
         if cohort is not None and not json:
-            say(f"cohort     {faces} faces" if faces else "cohort     none")
+            say(f"cohort     {faces} faces" if faces else "cohort     none; backups made before may hold it")
         if faces and (score or opened.score) == "cosine":
             log.warning(
                 "the cohort has no effect while the gallery decides by the cosine: gallery set --score normalised"
@@ -136,13 +138,13 @@ def calibrate(
         found = calibrate(opened, strangers, fpir, score=score, keep=not dry_run, stage=stage)
     result = found.calibration
     if json:
-        more = {"before": found.before, "failed_to_enrol": found.failed, "kept": not dry_run}
+        more = {"before": threshold, "failed_to_enrol": found.failed, "kept": not dry_run}
         print_json({**asdict(result), **more, **held})
         end_with_rejected(rejected, verbose=verbose, silent=True)
         return
     verb = "would be" if dry_run else "is now"
     say(f"threshold  {verb} {result.threshold:.4f} (95 % {result.threshold_low:.4f} to {result.threshold_high:.4f})")
-    say(f"before     {found.before:.4f}")
+    say(f"before     {threshold:.4f}")
     strangers_asked = f"{counted(result.searches, 'photo')} of {counted(result.people, 'person', 'people')}"
     say(f"strangers  {strangers_asked}: {result.observed_fpir:.2%} get a name")
     if result.fnir is not None:

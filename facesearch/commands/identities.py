@@ -156,6 +156,8 @@ def _show_receipt(receipt: Receipt) -> None:
     say(f"  {receipt.templates} templates and {receipt.images} image records deleted and overwritten in the database")
     if receipt.index_rewritten:
         say("  index file written anew without them")
+    if receipt.out_of_cohort:
+        say(f"  {counted(receipt.out_of_cohort, 'face')} like theirs taken out of the cohort: calibrate again")
     if not receipt.wiped:
         say("  another process is reading, or the disk is full: old pages stay until facesearch gallery compact")
     if receipt.backups:

@@ -199,16 +199,14 @@ def verify(
         loaded = load_encoder(encoder or DEFAULT_MODEL, device=device)
         limit = loaded.threshold if threshold is None else threshold
         rule = Rule.asked(loaded.spec.model, None if score is None else checked(score))
-        pipeline = Pipeline(loaded, PipelineSpec(min_face=min_face))
         answer = verify_images(
-            pipeline,
+            Pipeline(loaded, PipelineSpec(min_face=min_face)),
             a,
             b,
-            limit,
+            lambda templates: (limit, rule.by_cohorts(templates)),
             aligned=aligned,
             face_a=None if face_a is None else FaceChoice.of(face_a),
             face_b=None if face_b is None else FaceChoice.of(face_b),
-            penalties=rule.by_cohorts,
         )
     if json:
         print_json(answer.document())

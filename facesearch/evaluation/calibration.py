@@ -25,6 +25,7 @@ from facesearch.evaluation.folder_photos import FolderPhotos, Reading, read_fold
 from facesearch.evaluation.identification import owners_of
 from facesearch.gallery.gallery import Gallery
 from facesearch.store.records import Calibration
+from facesearch.text.figures import counted
 
 Doubles = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -33,18 +34,18 @@ Bools = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True, slots=True)
 class Calibrated:
-    """A calibration, the threshold before it, and how many photos gave no template."""
+    """A calibration, and how many photos gave no template; of somebody enrolled, they count as missed."""
 
     calibration: Calibration
-    before: float
     failed: int
 
 
 def read_strangers(gallery: Gallery, folder: Path, fpir: float, **how: Unpack[Reading]) -> FolderPhotos:
     """Photos to calibrate on; nothing is changed.
 
-    People who are enrolled are mated searches, from which FNIR comes; all others are strangers.
-    Raises `UsageError` where there are too few strangers to show so small a rate (three in `fpir`).
+    People who are enrolled are mated searches, from which FNIR comes; all others are strangers. Photos that are
+    enrolled themselves say nothing about either. Raises `UsageError` where there are too few strangers to show so small
+    a rate (three in `fpir`).
     """
     if not 0 < fpir < 1:
         raise UsageError(f"--fpir is {fpir}: a share between 0 and 1 is needed, as 0.01")
@@ -52,10 +53,10 @@ def read_strangers(gallery: Gallery, folder: Path, fpir: float, **how: Unpack[Re
         raise UsageError("the gallery is empty: enrol somebody first")
     photos = read_folder(gallery, folder, **how)
     least = int(np.ceil(statistics.RULE_OF_THREE / fpir))
-    if (found := int((~photos.enrolled).sum())) < least:
+    if (found := int(photos.strangers.sum())) < least:
         raise UsageError(
-            f"{folder} has {found} photos of people who are not enrolled; to show an FPIR of {fpir:g}, "
-            f"at least {least} are needed (rule of three)"
+            f"{folder} has {counted(found, 'photo')} with a face of people who are not enrolled; to show an FPIR of "
+            f"{fpir:g}, at least {least} are needed (rule of three)"
         )
     return photos
 
@@ -74,10 +75,10 @@ def calibrate(
     photos: what `read_strangers` gave for that rate. score: by another one than the gallery's, which it has to be to
     keep the threshold.
     """
-    names, mated = photos.names, photos.enrolled
-    foreign = np.flatnonzero(~mated)
+    names, mated = photos.names, photos.enrolled & ~photos.same
+    foreign = np.flatnonzero(photos.strangers)
     best, first = _search(gallery, photos, score, stage)
-    threshold = metrics.threshold_at(best[foreign], fpir)
+    threshold = min(metrics.threshold_at(best[foreign], fpir), 1.0)
     hits = (best[foreign] >= threshold).astype(np.float64)
     owners = owners_of(np.unique([names[place] for place in foreign], return_inverse=True)[1].astype(np.int64))
     low, high = _interval(best[foreign], owners, fpir)
@@ -99,10 +100,9 @@ def calibrate(
         templates=counts.templates,
         created_at=int(time.time()),
     )
-    before = gallery.threshold
     if keep:
         gallery.set_calibration(calibration)
-    return Calibrated(calibration, before, int((~photos.held.found).sum()))
+    return Calibrated(calibration, int((~photos.held.found).sum()))
 
 
 def _search(gallery: Gallery, photos: FolderPhotos, score: str | None, stage: Stage) -> tuple[Doubles, Bools]:

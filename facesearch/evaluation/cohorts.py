@@ -38,11 +38,11 @@ def read_cohort(gallery: Gallery, folder: Path, **how: Unpack[Reading]) -> Other
     """
     photos = read_folder(gallery, folder, **how)
     chosen: dict[str, int] = {}
-    for place in np.flatnonzero(photos.held.found & ~photos.enrolled).tolist():
+    for place in np.flatnonzero(photos.strangers).tolist():
         chosen.setdefault(photos.names[place], place)
     places = list(chosen.values())[:LARGEST_COHORT]
     if len(places) < NEAREST:
-        enrolled = int((photos.held.found & photos.enrolled).sum())
+        enrolled = int((photos.held.found & (photos.enrolled | photos.same)).sum())
         told = f", and {counted(enrolled, 'photo')} of people who are enrolled" if enrolled else ""
         others = counted(len(places), "other person", "other people")
         raise UsageError(f"{folder} shows {others}{told}; a cohort needs at least {NEAREST}")
@@ -52,7 +52,7 @@ def read_cohort(gallery: Gallery, folder: Path, **how: Unpack[Reading]) -> Other
 def check_apart(strangers: FolderPhotos, cohort: Floats) -> None:
     """Raises `UsageError` where photos that a threshold is to be calibrated on are in the cohort (n, dimension) too:
     their scores would be lowered by themselves, as those of other strangers would not be."""
-    foreign = strangers.held.values[strangers.held.found & ~strangers.enrolled]
+    foreign = strangers.held.values[strangers.strangers]
     same = int(((foreign @ cohort.T).max(axis=1, initial=-1.0) > SAME_PHOTO).sum())
     if same:
         raise UsageError(

@@ -35,7 +35,7 @@ def false_matches(
     threshold: float,
     rule: Rule,
 ) -> tuple[GroupRate, ...]:
-    """Rates of all comparisons (label "all") and within each group.
+    """Rates of all comparisons (label "all") and within each group in which there is one.
 
     probes, stored: templates (n, d) as computed and as the gallery holds them. identity: (n,) whose each is, rows of
     one person together. rule: of normalised scores, if there can be such.
@@ -51,7 +51,11 @@ def false_matches(
             for line, hit in enumerate((inside, *(match[group.members[block]] & inside for match in matches))):
                 tally[line, rows] += hit.sum(axis=1)
                 tally[line] += hit.sum(axis=0)
-    return tuple(_rate(group, tally[:, group.members], rule.score == NORMALISED) for group, tally in tallies)
+    return tuple(
+        _rate(group, tally[:, group.members], rule.score == NORMALISED)
+        for group, tally in tallies
+        if group is everyone or tally[0].any()
+    )
 
 
 def _rate(group: Group, tally: Doubles, normalised: bool) -> GroupRate:

@@ -12,21 +12,29 @@ import numpy.typing as npt
 from facesearch.evaluation.codec_training import read_training_photos
 from facesearch.evaluation.datasets import Dataset, read_dataset
 from facesearch.evaluation.extraction import DatasetTemplates, Progress, Stage, no_stage, templates
+from facesearch.evaluation.false_matches import SAME_PHOTO
 from facesearch.gallery.gallery import Gallery
 from facesearch.photos.photo import Rejection, composed
+from facesearch.photos.sources import photos_within
 from facesearch.pipeline.pipeline_spec import USUAL, PipelineSpec
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FolderPhotos:
     """held: templates of the photos of `dataset`. names: (n,) whose each is; where that is not known, its path.
-    enrolled: (n,) whether somebody of that name is."""
+    enrolled: (n,) whether somebody of that name is. same: (n,) whether this very photo is, under whatever name."""
 
     folder: Path
     dataset: Dataset
     held: DatasetTemplates
     names: list[str]
     enrolled: npt.NDArray[np.bool_]
+    same: npt.NDArray[np.bool_]
+
+    @property
+    def strangers(self) -> npt.NDArray[np.bool_]:
+        """(n,) Which show a face of somebody who is not enrolled."""
+        return self.held.found & ~self.enrolled & ~self.same
 
     def rejected(self) -> list[Rejection]:
         """The photos that gave no template, and why."""
@@ -54,11 +62,25 @@ def read_folder(gallery: Gallery, folder: Path, **how: Unpack[Reading]) -> Folde
     held = templates(dataset, [spec], aligned=aligned, pipeline=pipeline, stage=stage)[spec]
     names = [composed(sample.identity) if labelled else sample.path for sample in dataset.samples]
     known = np.array([labelled and name in enrolled for name in names], np.bool_)
-    return FolderPhotos(folder, dataset, held, names, known)
+    return FolderPhotos(folder, dataset, held, names, known, _same(gallery, held))
+
+
+def _same(gallery: Gallery, held: DatasetTemplates) -> npt.NDArray[np.bool_]:
+    same = np.zeros(len(held.values), np.bool_)
+    ready = np.flatnonzero(held.found)
+    if len(ready) and gallery.counts().templates:
+        nearest = gallery.search(held.values[ready], k=1)
+        same[ready] = [bool(found) and found[0].similarity > SAME_PHOTO for found in nearest]
+    return same
+
+
+def _holds_photos(entry: Path) -> bool:
+    """Whether it is the folder of a person."""
+    return entry.is_dir() and not entry.name.startswith(".") and any(photos_within(entry))
 
 
 def _read(folder: Path, progress: Progress) -> tuple[Dataset, bool]:
     """The photos, and whether it is known whose they are."""
-    if folder.is_dir() and any(entry.is_dir() and not entry.name.startswith(".") for entry in folder.iterdir()):
+    if folder.is_dir() and any(_holds_photos(entry) for entry in folder.iterdir()):
         return read_dataset(folder, progress=progress), True
     return read_training_photos(folder, progress), False

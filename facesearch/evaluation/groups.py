@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import csv
+import logging
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 from facesearch.errors import UsageError
+from facesearch.text.figures import counted
+
+_log = logging.getLogger("facesearch")
 
 Bools = npt.NDArray[np.bool_]
 
@@ -56,21 +60,29 @@ def from_list(listing: Path, paths: Sequence[str]) -> tuple[Group, ...]:
     """
     try:
         with listing.open(encoding="utf-8-sig", newline="") as file:
-            rows = list(csv.DictReader(file))
+            rows, header = _rows(file)
     except OSError as error:
         raise UsageError(f"{listing} cannot be read ({(error.strerror or 'error').lower()})") from None
     except (UnicodeDecodeError, csv.Error) as error:
         raise UsageError(f"{listing} is not a CSV file in UTF-8 ({error})") from None
     if not rows or "path" not in rows[0]:
         raise UsageError(f"{listing} needs a header with a column 'path', and columns of labels")
+    if len(set(header)) < len(header):
+        raise UsageError(f"{listing} has two columns of the same name")
     if not all(text.isprintable() for row in rows for text in _texts(row)):
         raise UsageError(f"{listing} has labels that cannot be shown: a control character is in them")
-    known = {row["path"]: row for row in rows if row["path"]}
+    known: dict[str, dict[str, str]] = {}
+    for row in rows:
+        labels = {label: value for label, value in row.items() if label and label != "path" and value}
+        path = row["path"] or ""
+        if known.setdefault(path, labels) != labels:
+            raise UsageError(f"{listing} names {path} twice, with different labels")
+    if missing := len(known.keys() - set(paths) - {""}):
+        _log.warning("%s of %s are not in the data set", counted(missing, "photo"), listing)
     labelled = [
         {
             label: _age(int(value)) if label == "age" and _YEARS.fullmatch(value) else value
             for label, value in known.get(path, {}).items()
-            if label and label != "path" and value
         }
         for path in paths
     ]
@@ -78,6 +90,13 @@ def from_list(listing: Path, paths: Sequence[str]) -> tuple[Group, ...]:
     if not groups:
         raise UsageError(f"{listing} names no photo of the data set with a label: paths are relative to its folder")
     return groups
+
+
+def _rows(file: Iterable[str]) -> tuple[list[dict[str, str]], list[str]]:
+    """The rows of a CSV file and its header, without spaces around the cells."""
+    lines = [[cell.strip() for cell in line] for line in csv.reader(file) if any(line)]
+    header = lines[0] if lines else []
+    return [dict(zip(header, [*line, *[""] * len(header)], strict=False)) for line in lines[1:]], header
 
 
 def _texts(row: dict[str, str]) -> list[str]:

@@ -249,6 +249,9 @@ class Row:
                 "fnir_ci_at_fpir": {f"{point.fpir:g}": point.fnir_ci for point in points},
                 "thresholds": {f"{point.fpir:g}": point.threshold for point in points},
             }
+        if self.groups:
+            document["fmr"] = {group.name: group.fmr for group in self.groups}
+            document["fmr_normalised"] = {group.name: group.fmr_normalised for group in self.groups}
         if self.accept_rates:
             document["tar_at_far"] = {f"{rate.far:g}": rate.tar for rate in self.accept_rates}
             document["thresholds"] = {f"{rate.far:g}": rate.threshold for rate in self.accept_rates}

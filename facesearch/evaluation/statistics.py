@@ -86,6 +86,8 @@ def pairs_interval(hits: Doubles, pairs: Doubles) -> Interval:
         return 0.0, min(1.0, RULE_OF_THREE / max(n, 1))
     # a pair counts in both its photos: leaving one out takes its pairs twice
     left = every - 2 * pairs
+    if (left > 0).sum() < 2:
+        return 0.0, 1.0
     without = (hit - 2 * hits)[left > 0] / left[left > 0]
     spread = 1.96 * float(np.sqrt((n - 1) / n * ((without - without.mean()) ** 2).sum()))
     return max(0.0, hit / every - spread), min(1.0, hit / every + spread)

@@ -126,7 +126,8 @@ class Verification:
 class Receipt:
     """What `forget` did. wiped: no copy of the old rows is left in the database or its write-ahead log.
 
-    backups: when backups were made (epoch seconds) that still hold the person.
+    backups: when backups were made (epoch seconds) that still hold the person. out_of_cohort: faces like theirs that
+    were taken out of the cohort with them, and with the others forgotten together.
     """
 
     identity: str
@@ -136,6 +137,7 @@ class Receipt:
     wiped: bool
     forgotten_at: int  # epoch seconds
     backups: tuple[int, ...] = ()
+    out_of_cohort: int = 0
 
     def document(self) -> Document:
         return {
@@ -146,6 +148,7 @@ class Receipt:
             "database_wiped": self.wiped,
             "forgotten_at": self.forgotten_at,
             "backups": list(self.backups),
+            "out_of_cohort": self.out_of_cohort,
         }
 
 

@@ -9,6 +9,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
+import numpy as np
 import numpy.typing as npt
 
 from facesearch.codecs.gallery_codecs import Stored, originals_kept
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger("facesearch")
 
 _ATTEMPTS = 3
+_LOOKS_THE_SAME = 0.9  # cosine from which on a face of the cohort may be somebody's own photo, whatever the codec
 
 
 def enroll_photos(
@@ -138,8 +140,10 @@ def forget(parts: Parts, names: Sequence[str], *, remember: bool) -> list[Receip
     backups = {person.id: tuple(parts.store.audit.backups_with(person.id)) for person in people}
     with parts.store.moment() as moment:
         template_ids = moment.template_ids([person.id for person in people])
+    lookalikes = _of_cohort(parts, template_ids)
     parts.writer.discard(template_ids)
     removed = parts.store.identities.forget(names, remember=remember)
+    out_of_cohort = parts.store.cohort.remove(lookalikes)
     rewritten = False
     try:
         rewritten = parts.writer.save() or _lies_in_files(parts)
@@ -153,9 +157,25 @@ def forget(parts: Parts, names: Sequence[str], *, remember: bool) -> list[Receip
         wiped = False
     now = int(time.time())
     return [
-        Receipt(name, len(each.template_ids), each.images, rewritten, wiped, now, backups[each.identity_id])
+        Receipt(
+            name, len(each.template_ids), each.images, rewritten, wiped, now, backups[each.identity_id], out_of_cohort
+        )
         for name, each in zip(names, removed, strict=True)
     ]
+
+
+def _of_cohort(parts: Parts, template_ids: npt.NDArray[np.int64]) -> list[int]:
+    """The rows of the cohort that may show one of the people whose templates these are."""
+    try:
+        cohort = parts.store.cohort.read()
+        stored = parts.store.templates.codes(template_ids.tolist())
+        if cohort is None or not len(stored):
+            return []
+        vectors = parts.codecs.decode(stored.codes, stored.codecs, parts.settings().dimension)
+    except StoreError as error:  # what is damaged must not keep anybody from being forgotten
+        _log.warning("%s; whether the cohort shows them is not known", error)
+        return []
+    return np.flatnonzero((cohort.templates @ vectors.T).max(axis=1) > _LOOKS_THE_SAME).tolist()
 
 
 def _lies_in_files(parts: Parts) -> bool:

@@ -1,4 +1,4 @@
-"""How an open gallery is corrected: single templates are seen, moved to another person, taken out and put back."""
+"""How an open gallery is corrected: people are renamed, merged, forgotten, single templates moved and taken out."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from facesearch.errors import UsageError
-from facesearch.gallery import arguments
+from facesearch.gallery import arguments, changes
+from facesearch.gallery.answers import Receipt
 from facesearch.gallery.deciding import DecidingGallery
 from facesearch.photos.photo import Photo, composed
 from facesearch.store import TemplateInfo
@@ -20,6 +21,26 @@ if TYPE_CHECKING:
 
 class CorrectingGallery(DecidingGallery):
     """An open gallery, and its corrections."""
+
+    def rename(self, old: str, new: str) -> None:
+        """Raises `UnknownIdentityError`, and `IdentityExistsError` if `new` is taken."""
+        self.parts.store.identities.rename(composed(old), composed(new))
+
+    def merge(self, *sources: str, into: str | None = None) -> int:
+        """Give all templates of the sources to `into` (default: the last one named); returns how many."""
+        return changes.merge(self.parts, sources if into is None else [*sources, into])
+
+    def forget(self, identity: str, *, remember: bool = True) -> Receipt:
+        """Take a person out: of the answers at once, of database and index files durably.
+
+        remember: keep keyed hashes of their photos, so that enrolling these again has to be asked for.
+        Raises `UnknownIdentityError`.
+        """
+        return self.forget_all([identity], remember=remember)[0]
+
+    def forget_all(self, identities: Sequence[str], *, remember: bool = True) -> list[Receipt]:
+        """The same of several people, all or none: what has to be written anew is written once."""
+        return changes.forget(self.parts, identities, remember=remember)
 
     def templates(self, identity: str | None = None) -> list[TemplateInfo]:
         """All templates, or those of one identity, by number; those that are set aside come last.

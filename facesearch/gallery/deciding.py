@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from facesearch.encoders.background import NEAREST
 from facesearch.errors import UsageError
 from facesearch.gallery import arguments
 from facesearch.gallery.agreement import in_force, outgrown
@@ -46,12 +47,14 @@ class DecidingGallery(OpenGallery):
             raise UsageError(f"where a cohort comes from is said in words, not by {arguments.shown(source)}")
         if len(others) > LARGEST_COHORT:
             raise UsageError(f"{len(others)} faces are too many for a cohort: {LARGEST_COHORT} are enough")
-        if not len(others) or others.shape[1] != settings.dimension:
+        if len(others) < NEAREST:
+            raise UsageError(f"{len(others)} faces are too few for a cohort: at least {NEAREST} are needed")
+        if others.shape[1] != settings.dimension:
             raise UsageError(f"a cohort is (n, {settings.dimension}) templates of {settings.model}, not {others.shape}")
         self.parts.store.cohort.replace(others, source)
 
     def remove_cohort(self) -> None:
-        """Keep no cohort any longer."""
+        """Keep no cohort any longer; without one, nothing changes."""
         self.parts.store.cohort.replace(np.zeros((0, self.parts.settings().dimension), np.float32), "")
 
     @property
@@ -71,6 +74,7 @@ class DecidingGallery(OpenGallery):
 
     def set_calibration(self, calibration: Calibration) -> None:
         """Keep a threshold together with what it was calibrated on."""
+        arguments.threshold(calibration.threshold)
         self.parts.settings()
         self.parts.store.settings.set_calibration(calibration)
 

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from facesearch.errors import RejectedImageError
 from facesearch.faces import FaceChoice
 from facesearch.gallery import arguments, changes, questions
-from facesearch.gallery.answers import Candidate, Compaction, FaceAnswer, GalleryInfo, Receipt, Verification
+from facesearch.gallery.answers import Candidate, Compaction, FaceAnswer, GalleryInfo, Verification
 from facesearch.gallery.correcting import CorrectingGallery
 from facesearch.gallery.index_checking import index_problems
 from facesearch.gallery.questions import QuestionOptions
@@ -151,13 +151,14 @@ class Gallery(CorrectingGallery):
         """
         first, second = (None if face is None else FaceChoice.of(face) for face in (face_a, face_b))
         score = None if score is None else arguments.score(score)
-        parts, settings = self.parts, self.parts.store.settings.read()
-        limit = parts.threshold_of(settings, score) if threshold is None else arguments.threshold(threshold)
+        given = None if threshold is None else arguments.threshold(threshold)
+        parts = self.parts
 
-        def penalties(templates: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
-            return questions.penalties(parts, templates, score)
+        def decide(templates: npt.NDArray[np.float32]) -> tuple[float, npt.NDArray[np.float64]]:
+            limit, taken = questions.penalties(parts, templates, score)
+            return limit if given is None else given, taken
 
-        return verify(parts.pipeline(), a, b, limit, aligned=aligned, face_a=first, face_b=second, penalties=penalties)
+        return verify(parts.pipeline(), a, b, decide, aligned=aligned, face_a=first, face_b=second)
 
     def template(self, image: Image) -> npt.NDArray[np.float32]:
         """The template (dimension,) float32 of the most prominent person in a photo, which is not enrolled."""
@@ -182,26 +183,6 @@ class Gallery(CorrectingGallery):
         """One identity and what is stored of it; raises `UnknownIdentityError`."""
         people = self.parts.store.identities
         return people.find(composed(name)), people.templates(composed(name))
-
-    def rename(self, old: str, new: str) -> None:
-        """Raises `UnknownIdentityError`, and `IdentityExistsError` if `new` is taken."""
-        self.parts.store.identities.rename(composed(old), composed(new))
-
-    def merge(self, *sources: str, into: str | None = None) -> int:
-        """Give all templates of the sources to `into` (default: the last one named); returns how many."""
-        return changes.merge(self.parts, sources if into is None else [*sources, into])
-
-    def forget(self, identity: str, *, remember: bool = True) -> Receipt:
-        """Take a person out: of the answers at once, of database and index files durably.
-
-        remember: keep keyed hashes of their photos, so that enrolling these again has to be asked for.
-        Raises `UnknownIdentityError`.
-        """
-        return self.forget_all([identity], remember=remember)[0]
-
-    def forget_all(self, identities: Sequence[str], *, remember: bool = True) -> list[Receipt]:
-        """The same of several people, all or none: what has to be written anew is written once."""
-        return changes.forget(self.parts, identities, remember=remember)
 
     def build_index(
         self,

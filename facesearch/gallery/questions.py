@@ -42,15 +42,17 @@ def ranked(
     return found.settings, [candidates[:k] for candidates in scored]
 
 
-def penalties(parts: Parts, probes: Vectors, score: str | None) -> npt.NDArray[np.float64]:
-    """What is taken off the similarity of each of probes (m, dimension) of people who may be enrolled or not."""
+def penalties(parts: Parts, probes: Vectors, score: str | None) -> tuple[float, npt.NDArray[np.float64]]:
+    """What is taken off the similarity of each of probes (m, dimension) of people who may be enrolled or not, and the
+    threshold of the same moment."""
     settings = parts.store.settings.read()
     if settings is None:
-        return Rule.asked(parts.encoder_spec.model, score).by_cohorts(probes)
+        return parts.threshold(None), Rule.asked(parts.encoder_spec.model, score).by_cohorts(probes)
     if (score or settings.score) == COSINE:
-        return np.zeros(len(probes))
+        return parts.threshold_of(settings, score), np.zeros(len(probes))
     found = _found(parts, probes, DEPTH, score=score)
-    return found.rule.penalties(found.people, found.others, probes)
+    taken = found.rule.penalties(found.people, found.others, probes)
+    return parts.threshold_of(found.settings, score), taken
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,19 +13,19 @@ from facesearch.faces import FaceChoice
 from facesearch.gallery.answers import Verification, VerifiedFace
 from facesearch.pipeline.pipeline import Image, Pipeline, templates_of
 
-Penalties = Callable[[npt.NDArray[np.float32]], npt.NDArray[np.float64]]  # of templates (m, d): (m,)
+Decide = Callable[[npt.NDArray[np.float32]], tuple[float, npt.NDArray[np.float64]]]
+"""Of templates (m, d): the threshold, and what is taken off the similarities of each (m,)."""
 
 
 def verify(
     pipeline: Pipeline,
     a: Image,
     b: Image,
-    threshold: float,
+    decide: Decide,
     *,
     aligned: str | None = None,
     face_a: FaceChoice | None = None,
     face_b: FaceChoice | None = None,
-    penalties: Penalties,
 ) -> Verification:
     """Do two photos show the same person? The score is the similarity less the mean penalty of both.
 
@@ -41,7 +41,8 @@ def verify(
             raise type(error)(f"{name}: {error}") from error
     first, second = (np.stack([face.template for face in each]) for each in faces)  # (m, d), (n, d)
     similarity = np.clip(first @ second.T, -1.0, 1.0)  # (m, n)
-    score = similarity - (penalties(first)[:, None] + penalties(second)) / 2
+    threshold, taken = decide(np.concatenate([first, second]))
+    score = similarity - (taken[: len(first), None] + taken[len(first) :]) / 2
     row, column = np.unravel_index(int(score.argmax()), score.shape)
     compared = (faces[0][row], faces[1][column])
     told = tuple(VerifiedFace(face.box, face.number, face.found) for face in compared)

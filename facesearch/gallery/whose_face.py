@@ -26,7 +26,7 @@ class Ambiguous:
 
 
 class WhoseFace:
-    """Chooses faces for people who are enrolled. search: of the gallery, threshold: from which score on it is a match."""
+    """Chooses faces for people who are enrolled. search: of the gallery. threshold: score from which on it matches."""
 
     def __init__(self, store: GalleryStore, pipeline: Pipeline, search: Search, threshold: float) -> None:
         self._store, self._pipeline, self._search, self._threshold = store, pipeline, search, threshold

@@ -14,6 +14,7 @@ Value = float | str | None
 T = TypeVar("T", int, float)
 
 _SHOWN_FPIR = 0.01
+_TELLING = 100  # pairs, from which on a group may be called the worst
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +62,8 @@ def matrices(runs: Iterable[Run]) -> list[MatrixTable]:
     found: dict[tuple[object, ...], dict[tuple[object, ...], tuple[Row, Run]]] = {}
     for run in runs:
         for row in run.rows:
-            searches = (row.dataset, row.protocol, run.dataset.sha256, row.images, row.probes, row.non_mated)
+            labels = tuple(dict.fromkeys(group.label for group in row.groups))
+            searches = (row.dataset, row.protocol, run.dataset.sha256, row.images, row.probes, row.non_mated, labels)
             combination = (row.encoder, row.probe_encoder, row.index)
             found.setdefault(searches, {})[combination] = (row, run)
     return [
@@ -254,8 +256,10 @@ def _everyone(row: Row) -> GroupRate | None:
 
 
 def worst_group(row: Row) -> GroupRate | None:
-    """The group with the highest false match rate by what galleries decide by; None without groups."""
-    return max(row.groups[1:], key=lambda group: group.decided, default=None)
+    """The group with the highest false match rate by what galleries decide by, of those with enough pairs to say; None
+    where none is above the rate of all."""
+    told = [group for group in row.groups[1:] if group.pairs >= _TELLING and group.decided > row.groups[0].decided]
+    return max(told, key=lambda group: group.decided, default=None)
 
 
 def _worst_name(row: Row) -> str | None:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from facesearch.encoders.spec import EncoderSpec
 from facesearch.evaluation.results import GroupRate, Interval, Row
-from facesearch.report.matrix_cells import MatrixTable
+from facesearch.report.matrix_cells import MatrixTable, worst_group
 from facesearch.report.measures import FMR_DECIMALS, Measure, difference_interval, encoders_of, measure_of
 from facesearch.text import figures
 
@@ -36,7 +36,7 @@ def summary(matrix: MatrixTable) -> list[str]:
 
 def _false_matches(row: Row) -> str:
     """How often two people match, on the whole and in the group where it is worst."""
-    everyone, *groups = row.groups
+    everyone, worst = row.groups[0], worst_group(row)
 
     def rates(group: GroupRate) -> str:
         after = group.fmr_normalised
@@ -44,9 +44,8 @@ def _false_matches(row: Row) -> str:
         return f"{figures.percent(group.fmr, FMR_DECIMALS)} % by the cosine{by_score}"
 
     sentence = f"{encoders_of(row)} with {row.index} takes {rates(everyone)} of {everyone.pairs:,} pairs for one person"
-    if not groups:
+    if worst is None:
         return f"{sentence}."
-    worst = max(groups, key=lambda group: group.decided)
     return f"{sentence}; of {worst.pairs:,} pairs of {worst.name}, where it is worst, {rates(worst)}."
 
 

@@ -140,8 +140,11 @@ def counts(matrix: MatrixTable) -> str:
     if row.protocol != "pairs":
         parts.append(f"{row.gallery_size:,} templates searched")
     failed = max(each.failed_to_enrol for each in matrix.rows)
-    parts.append(f"{row.probes:,} {'pairs' if row.protocol == 'pairs' else 'probes'}")
-    if row.non_mated:
+    if row.groups:
+        parts.append(f"{row.groups[0].pairs:,} pairs of two people")
+    else:
+        parts.append(f"{row.probes:,} {'pairs' if row.protocol == 'pairs' else 'probes'}")
+    if row.non_mated and not row.groups:
         parts.append(f"{row.non_mated:,} searches of strangers")
     if failed:
         parts.append(f"{failed:,} failed to enrol")

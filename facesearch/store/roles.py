@@ -266,7 +266,12 @@ class CohortRole(Protocol):
         ...
 
     def replace(self, templates: npt.NDArray[np.float32], source: str) -> None:
-        """Keep templates (n, dimension) in place of an earlier cohort; none removes it. A calibration is forgotten."""
+        """Keep templates (n, dimension) in place of an earlier cohort; none removes it. A calibration of scores that
+        depend on it is forgotten."""
+        ...
+
+    def remove(self, rows: Sequence[int]) -> int:
+        """Take these rows out of the cohort; returns how many."""
         ...
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 from command_line import Command
+from PIL import Image
 
 from facesearch import Gallery
 
@@ -41,7 +43,7 @@ def test_a_cohort_is_kept_with_the_gallery_and_removed_again(facesearch: Command
         "rejected": [],
     }
     assert facesearch("gallery", "info", "--json").json["cohort"] == 0
-    assert facesearch("calibrate", "--cohort", "none").out == "cohort     none\n"
+    assert facesearch("calibrate", "--cohort", "none").out == "cohort     none; backups made before may hold it\n"
 
 
 def test_of_each_person_who_is_not_enrolled_one_photo_becomes_part_of_the_cohort(
@@ -82,11 +84,13 @@ def test_people_who_are_enrolled_are_no_cohort(facesearch: Command, gallery: Pat
 
 def test_a_threshold_is_calibrated_for_the_score_given(facesearch: Command, family: Path, people: list[Path]) -> None:
     found = {}
+    before = 0.49
     for score in ("cosine", "normalised"):
         done = facesearch("calibrate", people[0].parent, "--fpir", "0.2", "--score", score, "--json")
         assert (done.status, done.err) == (0, "")
         found[score] = done.json["threshold"]
-        assert done.json["before"] == 0.49
+        assert done.json["before"] == before
+        before = found[score]
         info = facesearch("gallery", "info", "--json").json
         assert (info["score"], info["threshold"]) == (score, found[score])
     assert found["normalised"] <= found["cosine"]
@@ -117,7 +121,7 @@ def test_a_cohort_that_has_no_effect_is_said_to_have_none(facesearch: Command, f
 def test_photos_without_a_face_are_named(facesearch: Command, family: Path, photos: Path, wall: Path) -> None:
     shutil.copy(wall, photos / "wall.png")
     (photos / "torn.jpg").write_bytes(b"\xff\xd8\xff")
-    for asked in (("--cohort", photos), (photos, "--fpir", 0.4)):
+    for asked in (("--cohort", photos), (photos, "--fpir", 0.5)):
         facesearch("calibrate", "--cohort", "none")
         done = facesearch("calibrate", *asked)
         assert done.status == 3
@@ -177,3 +181,79 @@ def test_what_another_score_would_give_is_said_without_taking_it(
     assert (dry["score"], dry["kept"]) == ("cosine", False)
     assert facesearch("gallery", "info", "--json").json == before
     assert facesearch(*asked, "--json").json["threshold"] == dry["threshold"]
+
+
+def test_photos_without_a_face_count_for_nothing(
+    facesearch: Command, family: Path, photos: Path, tmp_path: Path
+) -> None:
+    noise = tmp_path / "noise"
+    noise.mkdir()
+    generator = np.random.default_rng(1)
+    for number in range(12):
+        Image.fromarray(generator.integers(0, 255, (60, 60, 3), dtype=np.uint8)).save(noise / f"{number}.png")
+    refused = facesearch("calibrate", noise, "--fpir", 0.3)
+    assert (refused.status, refused.out) == (2, "")
+    assert "has 0 photos with a face of people who are not enrolled" in refused.err
+    alone = facesearch("calibrate", photos, "--fpir", 0.5, "--dry-run", "--json").json
+    for path in noise.iterdir():
+        shutil.copy(path, photos)
+    mixed = facesearch("calibrate", photos, "--fpir", 0.5, "--dry-run", "--json")
+    assert mixed.status == 3
+    assert {key: mixed.json[key] for key in ("threshold", "searches", "people", "observed_fpir")} == {
+        key: alone[key] for key in ("threshold", "searches", "people", "observed_fpir")
+    }
+    assert mixed.json["failed_to_enrol"] == 12
+
+
+def test_photos_that_are_enrolled_are_neither_strangers_nor_others(
+    facesearch: Command, gallery: Path, people: list[Path], tmp_path: Path
+) -> None:
+    plain = tmp_path / "plain"
+    plain.mkdir()
+    for person in people:
+        for path in sorted(person.iterdir())[:2]:
+            shutil.copy(path, plain)
+    refused = facesearch("calibrate", plain, "--fpir", 0.3)
+    assert "has 0 photos with a face of people who are not enrolled" in refused.err
+    refused = facesearch("calibrate", "--cohort", plain)
+    assert "shows 0 other people, and 24 photos of people who are enrolled" in refused.err
+
+
+def test_only_the_word_none_removes_a_cohort(
+    facesearch: Command, family: Path, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert facesearch("calibrate", "--cohort", photos).status == 0
+    assert "--cohort is empty" in facesearch("calibrate", "--cohort", "").err
+    shutil.copytree(photos, tmp_path / "none")
+    next((tmp_path / "none").iterdir()).unlink()
+    monkeypatch.chdir(tmp_path)
+    assert facesearch("calibrate", "--cohort", "./none", "--json").json["cohort"] == 5
+
+
+def test_a_calibration_survives_what_does_not_concern_it(
+    facesearch: Command, family: Path, people: list[Path], photos: Path
+) -> None:
+    def source() -> str:
+        return str(facesearch("gallery", "info", "--json").json["threshold_from"])
+
+    assert facesearch("calibrate", people[2].parent, "--fpir", 0.2).status == 0
+    assert facesearch("calibrate", "--cohort", "none").status == 0
+    assert source() == "calibration"
+    assert facesearch("calibrate", people[2].parent, "--fpir", 0.2, "--score", "cosine").status == 0
+    assert facesearch("calibrate", "--cohort", photos).status == 0
+    assert source() == "calibration"
+
+
+def test_who_is_forgotten_leaves_the_cohort_too(
+    facesearch: Command, family: Path, photos: Path, people: list[Path]
+) -> None:
+    assert facesearch("calibrate", "--cohort", photos).status == 0
+    person = people[-1]
+    assert facesearch("enroll", "--identity", "Late", *sorted(person.iterdir())).status == 0
+    receipt = facesearch("identities", "forget", "Late")
+    assert "1 face like theirs taken out of the cohort: calibrate again\n" in receipt.out
+    with Gallery.open(family) as opened:
+        kept = opened.cohort()
+        assert kept is not None
+        assert len(kept.templates) == 5
+        assert (kept.templates @ opened.template(sorted(person.iterdir())[0])).max() < 0.9

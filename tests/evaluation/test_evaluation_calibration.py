@@ -41,7 +41,8 @@ def test_the_threshold_is_the_lowest_that_so_few_strangers_reach(gallery: Galler
 def test_people_who_are_enrolled_tell_how_many_are_missed(gallery: Gallery, people_photos: Path) -> None:
     enrolled = {person.name for person in gallery.identities()}
     found = calibrated(gallery, people_photos, 0.25).calibration
-    mated = [photo for photo in from_paths([people_photos]).photos if photo.identity in enrolled]
+    photos = from_paths([people_photos]).photos
+    mated = [photo for photo in photos if photo.identity in enrolled and photo.path.stem.endswith("3")]
     answers = [(gallery.identify(photo.path, k=1), photo.identity) for photo in mated]
     missed = [not (answer.is_match and answer.candidates[0].identity == name) for answer, name in answers]
     assert found.mated == len(mated)

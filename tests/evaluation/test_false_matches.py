@@ -78,6 +78,12 @@ def test_intervals_of_pairs_know_that_pairs_share_photos() -> None:
     assert (low, high) == (1.0, 1.0)
 
 
+def test_a_group_without_a_pair_has_no_rate() -> None:
+    groups = (Group("kind", "alone", np.arange(72) == 3), Group("kind", "pair", np.arange(72) < 2))
+    rates = false_matches(CROWD, CROWD, np.arange(72), groups, 0.49, Rule(None))
+    assert [(rate.name, rate.pairs) for rate in rates] == [("all", 2556), ("kind pair", 1)]
+
+
 def test_photos_of_one_person_and_the_same_photo_twice_are_not_compared() -> None:
     faces = np.concatenate([CROWD[:3], CROWD[:3]])
     (every,) = false_matches(faces, faces, np.array([0, 0, 1, 2, 3, 4]), (), 0.49, Rule(None))
@@ -117,7 +123,8 @@ def test_groups_come_from_the_names_of_files_as_utkface_has_them() -> None:
 
 def test_groups_come_from_a_list(tmp_path: Path) -> None:
     listing = tmp_path / "people.csv"
-    listing.write_text("path,age,team\na.jpg,4,red\nb.jpg,19,blue\nc.jpg,,red\nother.jpg,7,red\n")
+    rows = ["path, age ,team", " a.jpg , 4,red ", "b.jpg,19,blue", "c.jpg,,red", "other.jpg,7,red", "b.jpg,19,blue"]
+    listing.write_text("\n".join(rows))
     groups = {
         (each.label, each.value): each.members.tolist() for each in from_list(listing, ["a.jpg", "b.jpg", "c.jpg"])
     }
@@ -144,6 +151,8 @@ def test_ages_that_are_no_numbers_of_years_stay_as_they_are(tmp_path: Path) -> N
         ("", "needs a header with a column 'path'"),
         ("path,team\n1.jpg,r\x1b[31med\n", "a control character is in them"),
         ("path,te\tam\n1.jpg,red\n", "a control character is in them"),
+        ("path,team\n1.jpg,red\n1.jpg,blue\n", "names 1.jpg twice, with different labels"),
+        ("path,team,team\n1.jpg,red,blue\n", "has two columns of the same name"),
         ("path,age\nelsewhere.jpg,3\n", "names no photo of the data set with a label"),
         ("path,number\n" + "".join(f"{n}.jpg,value {n}\n" for n in range(25)), "label 'number' has 25 values"),
     ],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -384,8 +385,9 @@ def test_a_gallery_that_is_open_twice_follows_the_cohort_of_the_other(only_child
 @pytest.mark.parametrize(
     ("cohort", "complaint"),
     [
-        (adults(0, 0), r"a cohort is \(n, 192\) templates of mobilefacenet, not \(0, 192\)"),
-        (unit(adults(3, 0)[:, :128]), r"a cohort is \(n, 192\) templates of mobilefacenet, not \(3, 128\)"),
+        (adults(0, 0), "0 faces are too few for a cohort: at least 5 are needed"),
+        (adults(4, 0), "4 faces are too few for a cohort: at least 5 are needed"),
+        (unit(adults(6, 0)[:, :128]), r"a cohort is \(n, 192\) templates of mobilefacenet, not \(6, 128\)"),
         (adults(3, 0)[0], "templates are"),
         (adults(3, 0).astype(np.int64), "templates are"),
         (2 * adults(3, 0), "template 1 has length 2"),
@@ -536,8 +538,21 @@ def test_a_calibration_does_not_outlive_the_score_or_the_cohort_that_it_was_made
     assert only_child.calibration() is None
     only_child.set_calibration(calibration)
     only_child.set_cohort(children(5, 6), "children")
+    assert only_child.calibration() == calibration  # cosines do not depend on it
+    only_child.set_score("normalised")
+    only_child.set_calibration(calibration)
+    only_child.set_cohort(children(5, 7), "other children")
     assert only_child.calibration() is None
     assert only_child.threshold == pytest.approx(0.42)
+    only_child.set_calibration(calibration)
+    only_child.remove_cohort()
+    assert only_child.calibration() is None
+    only_child.set_calibration(calibration)
+    only_child.remove_cohort()  # there is none any longer
+    assert only_child.calibration() == calibration
+    for wrong in (np.nan, 7.0, np.nextafter(1.0, 2.0)):
+        with pytest.raises(UsageError, match="a threshold is a similarity between -1 and 1"):
+            only_child.set_calibration(replace(calibration, threshold=float(wrong)))
 
 
 @pytest.mark.parametrize("source", [None, 3, Path("x"), ["x"]])
@@ -563,3 +578,25 @@ def test_a_cohort_is_refused_where_it_could_have_no_effect(tmp_path: Path) -> No
         with pytest.raises(UsageError, match="own finds people was never measured"):
             gallery.set_cohort(np.eye(5, 128, dtype=np.float32), "others")
         assert gallery.cohort() is None
+
+
+def test_two_photos_are_decided_on_at_one_moment(tmp_path: Path, people_photos: Path) -> None:
+    photos = sorted(people_photos.rglob("*.jpg"))[:2]
+    with Gallery.open(tmp_path) as gallery:
+        gallery.enroll("Ann", [photos[0]])
+        seen = []
+
+        def changing(templates: npt.NDArray[np.float32]) -> list[npt.NDArray[np.float32]]:
+            gallery.set_score("cosine")
+            gallery.set_threshold(0.111)
+            return seen.append(templates) or [templates]  # type: ignore[func-returns-value]
+
+        encode = gallery.parts.pipeline().encoder.encode
+        gallery.set_score("normalised")
+        gallery.set_threshold(0.777)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(type(gallery.parts.pipeline().encoder), "encode", lambda _, crops: changing(encode(crops))[0])
+            answer = gallery.verify(*photos)
+        assert seen
+        assert answer.threshold == pytest.approx(0.111)
+        assert answer.score == answer.similarity

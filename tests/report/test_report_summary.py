@@ -12,7 +12,7 @@ from facesearch.report.matrix_cells import matrices
 from facesearch.report.measures import difference_interval, measure_of
 from facesearch.report.page import html_page
 from facesearch.report.summary import summary
-from facesearch.report.texts import runs_tables
+from facesearch.report.texts import runs_csv, runs_tables
 
 from .report_samples import sample_row, sample_run
 
@@ -108,7 +108,7 @@ def test_false_matches_are_told_on_the_whole_and_in_the_worst_group() -> None:
     row = replace(run.rows[0], protocol="false-match", top1=None, top1_ci=None, groups=groups)
     (told,) = sentences(replace(run, protocol="false-match", rows=(row,)))
     assert "takes 5.000 % by the cosine, by normalised scores 0.100 % of 4,950 pairs for one person" in told
-    assert "of 45 pairs of age 60+, where it is worst, 1.000 % by the cosine, by normalised scores 0.400 %" in told
+    assert "of 190 pairs of age 0-4, where it is worst, 75.000 % by the cosine, by normalised scores 0.200 %" in told
     (alone,) = sentences(replace(run, protocol="false-match", rows=(replace(row, groups=groups[:1]),)))
     assert "where it is worst" not in alone
 
@@ -132,6 +132,9 @@ def test_false_matches_have_a_line_for_each_group_and_can_be_compared() -> None:
     assert comparison.measure.name == "FMR, normalised"
     assert change.difference == pytest.approx(-0.0005)
     assert change.interval is not None
+    assert "fmr_normalised_age 0-4" in runs_csv([run]).splitlines()[0]
+    other_groups = replace(run, id=other.id, rows=(replace(row, groups=(groups[0], replace(groups[1], label="team"))),))
+    assert len(matrices([run, other_groups])) == 2
     (table,) = printable_comparison(comparison).tables(False)
     assert table.rows[0][2:5] == ["0.100", "0.050", "−0.050"]
 

@@ -57,7 +57,9 @@ COVERED: tuple[type[Base], ...] = (
 _TOGETHER = 64  # rows in a statement: more than one take less time each; old builds of SQLite allow 999 values
 _NAMED = 5  # damaged rows that are named
 _ADVICE = "restore a backup"
-_REBUILT = {row.__tablename__: "facesearch index build repairs it" for row in (IndexStateRow, SegmentRow)}
+_REBUILT = {row.__tablename__: "facesearch index build repairs it" for row in (IndexStateRow, SegmentRow)} | {
+    CohortRow.__tablename__: "facesearch calibrate --cohort none removes it"
+}
 
 
 def row_checksum(blob: bytes | None, *values: object) -> int:
