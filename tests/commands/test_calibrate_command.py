@@ -249,7 +249,7 @@ def test_who_is_forgotten_leaves_the_cohort_too(
 ) -> None:
     assert facesearch("calibrate", "--cohort", photos).status == 0
     person = people[-1]
-    assert facesearch("enroll", "--identity", "Late", *sorted(person.iterdir())).status == 0
+    assert facesearch("enroll", "--again", "--identity", "Late", *sorted(person.iterdir())).status == 0
     receipt = facesearch("identities", "forget", "Late")
     assert "1 face like theirs taken out of the cohort: calibrate again\n" in receipt.out
     with Gallery.open(family) as opened:
