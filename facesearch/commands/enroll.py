@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -85,15 +86,20 @@ def enroll(
     """Add photos of known people to the gallery.
 
     A photo needs one face, or one that clearly is its subject. Photos enrolled already (by content) are skipped, so
-    the same command picks up what is new. Unusable photos are listed with the reason; the others are enrolled.
+    the same command picks up what is new. Folders inside a person's folder belong to that person. Unusable photos are
+    listed with the reason; the others are enrolled. Files that are no photos are counted by suffix.
     """
     set_up(verbose)
     if manifest is None and not paths:
         raise UsageError("nothing to enrol: name a folder, photos with --identity, or a --manifest")
     if manifest is not None and (paths or identity):
         raise UsageError("--manifest goes without paths and without --identity")
-    from facesearch.photos.sources import from_manifest, from_paths
+    from facesearch.photos.photo import composed
+    from facesearch.photos.sources import from_manifest, from_paths, left_out_in_words
+    from facesearch.store.identity_names import check_name
 
+    if identity is not None:
+        check_name(composed(identity))
     sources = from_manifest(manifest) if manifest is not None else from_paths(paths or [], identity)
     log = logging.getLogger("facesearch")
     asked = {"encoder": encoder, "index": index, "keep": keep_originals, "min_face": min_face, "device": device}
@@ -107,16 +113,26 @@ def enroll(
                 workers=workers,
             )
         counts = opened.counts()
-    rate = report.images_per_second
-    report.rejected = rejected = sources.rejected + report.rejected
+    rejected = sources.rejected + report.rejected
     if json:
-        held = {"identities": counts.identities, "templates": counts.templates}
-        print_json(report.document() | {"ignored": sources.ignored, "gallery": held})
+        found = {
+            "rejected": [asdict(item) for item in rejected],
+            "ignored": sources.ignored,
+            "left_out": dict(sources.left_out.most_common()),
+            "sub_folders": sources.sub_folders,
+            "gallery": {"identities": counts.identities, "templates": counts.templates},
+        }
+        print_json(report.document() | found)
     else:
+        rate = f" ({report.images_per_second:.1f} images per second)" if report.templates else ""
         say(
-            f"enrolled {counted(report.templates, 'photo')} of {counted(report.identities, 'person', 'people')} "
-            f"({rate:.1f} images per second), skipped {report.skipped} enrolled before"
+            f"enrolled {counted(report.templates, 'photo')} of {counted(report.identities, 'person', 'people')}"
+            f"{rate}, skipped {report.skipped:,} enrolled before"
         )
+        if sources.sub_folders:
+            say(f"{counted(sources.sub_folders, 'folder')} inside people's folders: the photos count as those people's")
+        if sources.left_out:
+            say(left_out_in_words(sources.left_out))
         held_by = f"{counted(counts.templates, 'template')} of {counted(counts.identities, 'person', 'people')}"
         say(f"the gallery holds {held_by}")
     end_with_rejected(rejected, verbose=verbose, silent=json)

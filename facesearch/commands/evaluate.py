@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from facesearch.commands.common import AlignedOption, MinFaceOption, progress_bar, say
+from facesearch.commands.common import AlignedOption, MinFaceOption, progress_bar, say, tell
 from facesearch.commands.output import Output, output_options
 
 if TYPE_CHECKING:
@@ -117,7 +117,7 @@ def evaluate(
 
     def stage(text: str) -> AbstractContextManager[Progress]:
         if output.verbose or (output.for_people and sys.stderr.isatty()):
-            sys.stderr.write(f"{text} …\n")
+            tell(f"{text} …")
         return progress_bar(text, quiet=not (output.for_people or output.verbose))
 
     request = Request(

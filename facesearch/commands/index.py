@@ -107,6 +107,7 @@ def check(gallery: GalleryOption = None, json: JsonOption = False, verbose: Verb
     if json:
         print_json({"ok": not problems, "problems": problems})
     else:
-        say("database and index are sound and agree" if not problems else "\n".join(problems))
+        for line in problems or ["database and index are sound and agree"]:
+            say(line)
     if problems:
         raise typer.Exit(1)

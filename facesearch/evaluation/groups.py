@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from facesearch.errors import UsageError
+from facesearch.photos.lists import read_table
 
 Bools = npt.NDArray[np.bool_]
 
@@ -54,18 +54,14 @@ def from_list(listing: Path, paths: Sequence[str]) -> tuple[Group, ...]:
 
     Photos that it does not name belong to no group. Raises `UsageError` where it cannot be read, or names no photo.
     """
-    try:
-        with listing.open(encoding="utf-8-sig", newline="") as file:
-            rows = list(csv.DictReader(file))
-    except OSError as error:
-        raise UsageError(f"{listing} cannot be read ({(error.strerror or 'error').lower()})") from None
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise UsageError(f"{listing} is not a CSV file in UTF-8 ({error})") from None
-    if not rows or "path" not in rows[0]:
+    table = read_table(listing)
+    titles = next(table, (0, []))[1]
+    rows = [dict(zip(titles, row, strict=False)) for _, row in table]
+    if not rows or "path" not in titles:
         raise UsageError(f"{listing} needs a header with a column 'path', and columns of labels")
     if not all(text.isprintable() for row in rows for text in _texts(row)):
         raise UsageError(f"{listing} has labels that cannot be shown: a control character is in them")
-    known = {row["path"]: row for row in rows if row["path"]}
+    known = {path: row for row in rows if (path := row.get("path"))}
     labelled = [
         {
             label: _age(int(value)) if label == "age" and _YEARS.fullmatch(value) else value
@@ -81,8 +77,8 @@ def from_list(listing: Path, paths: Sequence[str]) -> tuple[Group, ...]:
 
 
 def _texts(row: dict[str, str]) -> list[str]:
-    """Names and values of labels; what stands beyond the last column has no name."""
-    return [text for label, value in row.items() if label and label != "path" for text in (label, value or "")]
+    """Names and values of labels."""
+    return [text for label, value in row.items() if label and label != "path" for text in (label, value)]
 
 
 def _age(years: int) -> str:
