@@ -25,6 +25,7 @@ from facesearch.evaluation.folder_photos import FolderPhotos, Reading, read_fold
 from facesearch.evaluation.identification import owners_of
 from facesearch.gallery.gallery import Gallery
 from facesearch.store.records import Calibration
+from facesearch.text.figures import counted
 
 Doubles = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -54,7 +55,7 @@ def read_strangers(gallery: Gallery, folder: Path, fpir: float, **how: Unpack[Re
     least = int(np.ceil(statistics.RULE_OF_THREE / fpir))
     if (found := int((~photos.enrolled).sum())) < least:
         raise UsageError(
-            f"{folder} has {found} photos of people who are not enrolled; to show an FPIR of {fpir:g}, "
+            f"{folder} has {counted(found, 'photo')} of people who are not enrolled; to show an FPIR of {fpir:g}, "
             f"at least {least} are needed (rule of three)"
         )
     return photos
@@ -111,7 +112,7 @@ def _search(gallery: Gallery, photos: FolderPhotos, score: str | None, stage: St
     best = np.full(len(names), -np.inf)
     first = np.zeros(len(names), np.bool_)
     ready = np.flatnonzero(photos.held.found)
-    with stage(f"searching with {len(ready)} photos") as progress:
+    with stage(f"searching with {counted(len(ready), 'photo')}") as progress:
         for start in range(0, len(ready), 256):
             block = ready[start : start + 256]
             for place, candidates in zip(block, gallery.search(values[block], k=1, score=score), strict=True):

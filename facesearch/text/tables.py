@@ -25,7 +25,8 @@ def table_lines(
     are never broken. width: of the terminal; None for as wide as it gets. measure: places that a text takes there.
 
     Too wide a table has its cells wrapped between words; else its last column, if it is text, on lines of its own; else
-    it comes in parts that repeat the first column. What is longer than the terminal without a space is left as it is.
+    it comes in parts that repeat the columns by which rows are told apart. What is longer than the terminal without a
+    space is left as it is.
     The lists are: header, body, header, body, …
     """
     table = _Table(columns, rows, frozenset(right), measure)
@@ -95,14 +96,24 @@ class _Table:
         return widths if tallest <= _TALLEST else None
 
     def parts(self, numbers: Sequence[int], width: int) -> list[list[int]]:
-        """The columns in groups that fit, each with the first column before it."""
-        first, *others = numbers
-        groups: list[list[int]] = [[first]]
-        for number in others:
-            if len(groups[-1]) > 1 and self.wrapped_widths([*groups[-1], number], width) is None:
-                groups.append([first])
+        """The columns in groups that fit, each with the first columns before it, by which rows are told apart."""
+        keys = self._keys(numbers, width)
+        groups = [list(keys)]
+        for number in numbers[len(keys) :]:
+            if len(groups[-1]) > len(keys) and self.wrapped_widths([*groups[-1], number], width) is None:
+                groups.append(list(keys))
             groups[-1].append(number)
         return groups
+
+    def _keys(self, numbers: Sequence[int], width: int) -> Sequence[int]:
+        """The fewest first columns of text that differ in every row, if there are such in half the width."""
+        for count in range(1, len(numbers)):
+            keys = numbers[:count]
+            if any(self._right[number] for number in keys) or self.total(self.natural(keys)) > width // 2:
+                break
+            if len({tuple(row[number] for number in keys) for row in self._rows}) == len(self._rows):
+                return keys
+        return numbers[:1]
 
     def lines(
         self, numbers: Sequence[int], widths: Sequence[int], *, below: int | None = None, width: int = 0
