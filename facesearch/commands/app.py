@@ -23,6 +23,7 @@ from facesearch.commands import (
     report,
     templates,
 )
+from facesearch.commands.common import print_json, tell
 from facesearch.errors import FacesearchError
 
 app = typer.Typer(
@@ -66,7 +67,11 @@ _INTERRUPTED = 130
 
 
 def run() -> None:
-    """Run a command; whatever goes wrong ends as one line on standard error and an exit status."""
+    """Run a command; whatever goes wrong ends as one line on standard error and an exit status.
+
+    Where --json was given, the line is also on standard output, as {"error": "..."}.
+    """
+    _open_what_is_closed()
     _print_any_name()
     try:
         status = app(standalone_mode=False)
@@ -76,8 +81,7 @@ def run() -> None:
     except typer.TyperException as error:
         status = _usage_error(error)
     except FacesearchError as error:
-        print_error(str(error))
-        status = error.exit_status
+        status = _failure(str(error), error.exit_status)
     except BrokenPipeError:
         status = _reader_has_gone()
     except SystemExit as left:  # so ends Typer where it meets a broken pipe
@@ -85,15 +89,46 @@ def run() -> None:
             raise
         status = _reader_has_gone()
     except OSError as error:
-        print_error(f"{error.filename or 'input/output'}: {(error.strerror or str(error)).lower()}")
-        status = 1
+        status = _failure(f"{error.filename or 'input/output'}: {(error.strerror or str(error)).lower()}", 1)
     sys.exit(status if isinstance(status, int) else 0)
+
+
+def _failure(message: str, status: int) -> int:
+    """One line on standard error, and a document for programs that asked for one."""
+    print_error(message)
+    if "--json" not in sys.argv[1:]:
+        return status
+    try:
+        print_json({"error": " ".join(message.split())})
+        sys.stdout.flush()
+    except OSError:  # what failed may be standard output itself; the line has said so
+        _drop_output()
+    return status
 
 
 def _reader_has_gone() -> int:
     """Nobody reads our output any more, as in `facesearch … | head`: that is no failure."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    _drop_output()
     return 0
+
+
+def _drop_output() -> None:
+    """Send what is still to be written nowhere, so that the end of the program does not try it again."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _open_what_is_closed() -> None:
+    """Give a stream that was closed before the start, as in `facesearch … >&-`, nowhere to write to.
+
+    Its number would otherwise become that of the next file opened, which others may take for the stream.
+    """
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            where = os.open(os.devnull, os.O_RDWR)
+            if where != number:
+                os.dup2(where, number)
+                os.close(where)
+            setattr(sys, name, open(number, "w" if number else "r", closefd=False))  # noqa: SIM115
 
 
 def _print_any_name() -> None:
@@ -108,10 +143,9 @@ def _usage_error(error: typer.TyperException) -> int:
     if type(error).__name__ == "NoArgsIsHelpError":
         return 2  # its help is written where it is raised
     message = error.format_message().strip().rstrip(".")
-    print_error(f"{message}; see: {context.command_path if context else 'facesearch'} --help")
-    return error.exit_code
+    return _failure(f"{message}; see: {context.command_path if context else 'facesearch'} --help", error.exit_code)
 
 
 def print_error(message: str) -> None:
     """One line on standard error."""
-    sys.stderr.write(f"error: {' '.join(message.split())}\n")
+    tell(f"error: {' '.join(message.split())}")

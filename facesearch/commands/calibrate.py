@@ -120,7 +120,7 @@ def calibrate(
             opened.remove_cohort()
         faces = 0 if compared is None else len(compared)
         if cohort is not None and not json:
-            say(f"cohort     {faces} faces" if faces else "cohort     none; backups made before may hold it")
+            say(f"cohort     {counted(faces, 'face')}" if faces else "cohort     none; backups made before may hold it")
         if faces and (score or opened.score) == "cosine":
             log.warning(
                 "the cohort has no effect while the gallery decides by the cosine: gallery set --score normalised"

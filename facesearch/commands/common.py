@@ -1,4 +1,4 @@
-"""What all commands share: options, output as table or JSON, progress bars."""
+"""What all commands share: options, the log, JSON, progress bars, rejected inputs."""
 
 from __future__ import annotations
 
@@ -12,15 +12,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from facesearch.commands.lines import print_table as print_table
+from facesearch.commands.lines import say as say
+from facesearch.commands.lines import tell as tell
 from facesearch.files.locations import default_gallery
 from facesearch.text.announcements import NOTICE
+from facesearch.text.characters import escaped
 from facesearch.text.figures import bytes_in_words as bytes_in_words
 
 if TYPE_CHECKING:
     from facesearch.gallery.gallery import Gallery
     from facesearch.photos.photo import Rejection
 
-_LARGE = 1000  # rows of a table
 SHOWN = 10  # rejected inputs listed without -v
 EXIT_REJECTED = 3  # a batch finished with rejected inputs
 
@@ -109,7 +112,7 @@ def set_up(verbose: bool) -> None:
 class _Formatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         prefix = "warning: " if record.levelno >= logging.WARNING else ""
-        return prefix + record.getMessage()
+        return prefix + escaped(record.getMessage())
 
 
 def open_gallery(path: Path | None, **options: Any) -> Gallery:
@@ -125,46 +128,6 @@ def print_json(document: object) -> None:
     sys.stdout.write(json.dumps(document, ensure_ascii=not shows_all, indent=2) + "\n")
 
 
-def say(text: str) -> None:
-    """A line for people on standard output, as it is: no markup, no wrapping."""
-    sys.stdout.write(text + "\n")
-
-
-def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]], *, right: Sequence[str] = ()) -> None:
-    """A table on standard output; the columns named in `right` are aligned to the right."""
-    if len(rows) > _LARGE:
-        _print_large_table(columns, rows, right)
-        return
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in columns:
-        table.add_column(column, justify="right" if column in right else "left", overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(str(cell)) for cell in row))
-    # what reads a pipe or a file wants whole lines
-    console = Console(width=None if sys.stdout.isatty() else 1000)
-    with console.capture() as text:  # Rich would end the program itself where the reader of the output has gone
-        console.print(table)
-    sys.stdout.write(text.get())
-
-
-def _print_large_table(columns: Sequence[str], rows: Sequence[Sequence[object]], right: Sequence[str]) -> None:
-    """The same, line by line: for a hundred thousand rows Rich takes half a minute."""
-    from rich.cells import cell_len
-
-    lines = [list(columns), *([str(cell) for cell in row] for row in rows)]
-    widths = [max(cell_len(line[place]) for line in lines) for place in range(len(columns))]
-    for line in lines:
-        cells = []
-        for column, cell, width in zip(columns, line, widths, strict=True):
-            room = " " * (width - cell_len(cell))
-            cells.append(room + cell if column in right else cell + room)
-        sys.stdout.write("  ".join(cells).rstrip() + "\n")
-
-
 @contextmanager
 def progress_bar(label: str, *, quiet: bool = False) -> Iterator[Callable[[int, int], None]]:
     """A progress bar on standard error where that is a terminal: a function (done, total)."""
@@ -174,9 +137,9 @@ def progress_bar(label: str, *, quiet: bool = False) -> Iterator[Callable[[int, 
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task(label, total=None)
+        task = progress.add_task(escaped(label), total=None)
         yield lambda done, total: progress.update(task, completed=done, total=total)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -17,6 +16,7 @@ from facesearch.commands.common import (
     progress_bar,
     say,
     set_up,
+    tell,
 )
 
 EXAMPLES = """
@@ -40,7 +40,7 @@ def demo(
 
     def step(text: str) -> None:
         if not json or verbose:
-            sys.stderr.write(f"{text} …\n")
+            tell(f"{text} …")
 
     with progress_bar("enrolling", quiet=json) as progress:
         result = run_demo(folder, people=people, step=step, progress=progress)

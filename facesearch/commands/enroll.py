@@ -96,7 +96,8 @@ def enroll(
     """Add photos of known people to the gallery.
 
     A photo needs one face, or one that clearly is its subject. Photos enrolled already (by content) are skipped, so
-    the same command picks up what is new. Unusable photos are listed with the reason; the others are enrolled.
+    the same command picks up what is new. Folders inside a person's folder belong to that person. Unusable photos are
+    listed with the reason; the others are enrolled. Files that are no photos are counted by suffix.
     """
     set_up(verbose)
     if manifest is None and not paths:
@@ -109,8 +110,12 @@ def enroll(
         raise UsageError("--sync goes with folders of people: without --manifest and --identity")
     from facesearch.faces import FaceChoice
     from facesearch.gallery.folder_truth import Folders
+    from facesearch.photos.photo import composed
     from facesearch.photos.sources import from_manifest, from_paths
+    from facesearch.store.identity_names import check_name
 
+    if identity is not None:
+        check_name(composed(identity))
     sources = from_manifest(manifest) if manifest is not None else from_paths(paths or [], identity)
     if face is not None:
         chosen = FaceChoice.of(face)
@@ -124,7 +129,7 @@ def enroll(
             report = opened.survey(sources.photos, folders or Folders(()), again=again)
             held = opened.counts()
         report.rejected = sources.rejected + report.rejected
-        tell(report, held, sync=sync, json=json, verbose=verbose, dry_run=True, ignored=sources.ignored)
+        tell(report, held, sync=sync, json=json, verbose=verbose, dry_run=True, sources=sources)
         return
     log = logging.getLogger("facesearch")
     asked = {"encoder": encoder, "index": index, "keep": keep_originals, "min_face": min_face, "device": device}
@@ -141,4 +146,4 @@ def enroll(
             )
         counts = opened.counts()
     report.rejected = sources.rejected + report.rejected
-    tell(report, counts, sync=sync, json=json, verbose=verbose, ignored=sources.ignored)
+    tell(report, counts, sync=sync, json=json, verbose=verbose, sources=sources)

@@ -10,6 +10,7 @@ from facesearch.text.figures import counted
 
 if TYPE_CHECKING:
     from facesearch.gallery.enrolment_report import EnrolmentReport
+    from facesearch.photos.sources import Sources
     from facesearch.store import Counts
 
 
@@ -20,16 +21,28 @@ def tell(
     sync: bool,
     json: bool,
     verbose: bool,
-    ignored: int,
+    sources: Sources,
     dry_run: bool = False,
 ) -> None:
     """Print what was done, or with `dry_run` what would be, and end with its status."""
     left = sync and not dry_run and report.taken_out < len(report.gone)
     if json:
-        held = {"identities": counts.identities, "templates": counts.templates}
-        print_json(report.document() | {"ignored": ignored, "gallery": held, "dry_run": dry_run})
+        more: dict[str, object] = {
+            "ignored": sources.ignored,
+            "left_out": dict(sources.left_out.most_common()),
+            "sub_folders": sources.sub_folders,
+            "gallery": {"identities": counts.identities, "templates": counts.templates},
+            "dry_run": dry_run,
+        }
+        print_json(report.document() | more)
     else:
         _say_enrolled(report, dry_run=dry_run)
+        if sources.sub_folders:
+            say(f"{counted(sources.sub_folders, 'folder')} inside people's folders: the photos count as those people's")
+        if sources.left_out:
+            from facesearch.photos.sources import left_out_in_words
+
+            say(left_out_in_words(sources.left_out))
         for folder, name in report.tied.items():
             say(f"folder {folder} is {name}'s, who has been renamed or merged")
         for path, (number, found) in report.chosen.items():
@@ -54,8 +67,8 @@ def _say_enrolled(report: EnrolmentReport, *, dry_run: bool) -> None:
     if dry_run:
         say(f"would enrol {new}, as far as they show faces; enrolled before: {report.skipped}{aside}")
         return
-    rate = report.images_per_second
-    say(f"enrolled {new} ({rate:.1f} images per second), skipped {report.skipped} enrolled before{aside}")
+    rate = f" ({report.images_per_second:.1f} images per second)" if report.templates else ""
+    say(f"enrolled {new}{rate}, skipped {report.skipped:,} enrolled before{aside}")
 
 
 def _say_gone(report: EnrolmentReport, *, sync: bool, dry_run: bool, verbose: bool) -> None:

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from facesearch.commands.common import AlignedOption, MinFaceOption, progress_bar, say
+from facesearch.commands.common import AlignedOption, MinFaceOption, progress_bar, say, tell
 from facesearch.commands.output import Output, output_options
+from facesearch.text.figures import counted
 
 if TYPE_CHECKING:
     from facesearch.evaluation.extraction import Progress
@@ -117,7 +118,7 @@ def evaluate(
 
     def stage(text: str) -> AbstractContextManager[Progress]:
         if output.verbose or (output.for_people and sys.stderr.isatty()):
-            sys.stderr.write(f"{text} …\n")
+            tell(f"{text} …")
         return progress_bar(text, quiet=not (output.for_people or output.verbose))
 
     request = Request(
@@ -170,11 +171,10 @@ def document(run: Run, path: Path | None) -> dict[str, object]:
 def describe(run: Run) -> None:
     """For people: what was measured, and which photos could not be."""
     facts = run.dataset
-    say(
-        f"{facts.name}: {facts.images} images of {facts.identities} people ({facts.single} with one image), "
-        f"{facts.duplicates} exact duplicates, {facts.unreadable} unreadable"
-    )
+    held = f"{counted(facts.images, 'image')} of {counted(facts.identities, 'person', 'people')}"
+    twice = counted(facts.duplicates, "exact duplicate")
+    say(f"{facts.name}: {held} ({facts.single:,} with one image), {twice}, {facts.unreadable:,} unreadable")
     if run.failures:
-        say(f"{len(run.failures)} images gave no template; they count as misses:")
+        say(f"{counted(len(run.failures), 'image')} without a template; each counts as a miss:")
         for failure in run.failures[:_FAILURES_SHOWN]:
             say(f"  {failure.path}: {failure.reason}")

@@ -49,8 +49,8 @@ def info(gallery: GalleryOption = None, json: JsonOption = False, verbose: Verbo
     say(f"index      {state.index}, templates stored as {state.codec}, originals kept: {state.originals}")
     _say_how_it_decides(state)
     if state.cohort:
-        say(f"cohort     {state.cohort} faces of people who are not enrolled")
-    say(f"people     {state.identities}, {state.templates} templates")
+        say(f"cohort     {counted(state.cohort, 'face')} of people who are not enrolled")
+    say(f"people     {state.identities:,}, {counted(state.templates, 'template')}")
     say(f"on disk    database {bytes_in_words(state.database_bytes)}, index {bytes_in_words(state.index_bytes)}")
 
 
@@ -126,10 +126,8 @@ def backup(
     if json:
         print_json(report.document())
         return
-    say(
-        f"backed up {report.templates} templates of {report.identities} people to {report.path} "
-        f"({bytes_in_words(report.bytes)})"
-    )
+    held = f"{counted(report.templates, 'template')} of {counted(report.identities, 'person', 'people')}"
+    say(f"backed up {held} to {report.path} ({bytes_in_words(report.bytes)})")
     if not report.has_index:
         say("  without an index file: restoring builds one")
 
@@ -159,7 +157,8 @@ def restore(
         print_json(report.document())
         return
     made = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(report.made_at))
-    say(f"restored {report.templates} templates of {report.identities} people, as of {made}, to {report.folder}")
+    held = f"{counted(report.templates, 'template')} of {counted(report.identities, 'person', 'people')}"
+    say(f"restored {held}, as of {made}, to {report.folder}")
     for name in report.returned:
         say(f"  {name} had been forgotten since and is back: facesearch identities forget")
 

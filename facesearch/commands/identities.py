@@ -55,7 +55,7 @@ def list_(gallery: GalleryOption = None, json: JsonOption = False, verbose: Verb
         return
     rows_shown = [(person.name, person.templates, _day(person.created_at)) for person in people]
     print_table(("identity", "templates", "since"), rows_shown, right=("templates",))
-    say(f"{len(people)} people")
+    say(counted(len(people), "person", "people"))
 
 
 @app.command(epilog='**Example**\n\n    facesearch identities show "Ada Lovelace"')
@@ -70,7 +70,7 @@ def show(
         found = [item.document() for item in templates]
         print_json({"name": person.name, "since": person.created_at, "templates": found})
         return
-    say(f"{person.name}: {person.templates} templates, since {_day(person.created_at)}")
+    say(f"{person.name}: {counted(person.templates, 'template')}, since {_day(person.created_at)}")
     rows = [(item.id, f"{item.quality:.2f}", item.precision, item.path) for item in templates]
     print_table(("template", "quality", "precision", "photo"), rows, right=("template", "quality"))
 
@@ -113,7 +113,7 @@ def merge(
     if json:
         print_json({"merged": given[0] if len(given) == 1 else given, "into": target, "templates": moved})
     else:
-        say(f"merged {', '.join(given)} into {target}: {moved} templates moved")
+        say(f"merged {', '.join(given)} into {target}: {counted(moved, 'template')} moved")
 
 
 @app.command(epilog='**Examples**\n\n    facesearch identities forget "Ada Lovelace"')
@@ -153,7 +153,8 @@ def forget(
 
 def _show_receipt(receipt: Receipt) -> None:
     say(f"forgot {receipt.identity} on {time.strftime('%Y-%m-%d %H:%M:%S', time.localtime(receipt.forgotten_at))}")
-    say(f"  {receipt.templates} templates and {receipt.images} image records deleted and overwritten in the database")
+    deleted = f"{counted(receipt.templates, 'template')} and {counted(receipt.images, 'image record')}"
+    say(f"  {deleted} deleted and overwritten in the database")
     if receipt.index_rewritten:
         say("  index file written anew without them")
     if receipt.out_of_cohort:

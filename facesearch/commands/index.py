@@ -17,6 +17,7 @@ from facesearch.commands.common import (
     say,
     set_up,
 )
+from facesearch.text.figures import counted
 
 app = typer.Typer(help="The index that answers searches: see it, change its kind, check it.", no_args_is_help=True)
 
@@ -36,14 +37,15 @@ def show(gallery: GalleryOption = None, json: JsonOption = False, verbose: Verbo
         }
         print_json({**stored, **index.document()})
         return
-    say(f"index {info.index}, {info.templates} templates, {index.bytes_per_template:g} bytes each in the index")
+    held = counted(info.templates, "template")
+    say(f"index {info.index}, {held}, {index.bytes_per_template:g} bytes each in the index")
     if index.answering != info.index:
         say(f"  too few templates to train {info.index}: an exact {index.answering} index answers until there are more")
     files = "(none yet)" if index.file_name is None else index.file_name
     more = f" and {index.files - 1} more" if index.files > 1 else ""
     say(f"  file {files}{more}, {bytes_in_words(info.index_bytes)}; store codec {info.codec}")
     if index.replayed:
-        say(f"  {index.replayed} changes since the file was written are replayed at each opening")
+        say(f"  {counted(index.replayed, 'change')} since the file was written, replayed at each opening")
 
 
 @app.command(
@@ -93,7 +95,9 @@ def build(
         return
     size = bytes_in_words(info.index_bytes + info.database_bytes)
     was = bytes_in_words(before.index_bytes + before.database_bytes)
-    say(f"built {info.index} of {info.templates} templates; the gallery takes {size} on disk (before: {was})")
+    say(
+        f"built {info.index} of {counted(info.templates, 'template')}; the gallery takes {size} on disk (before: {was})"
+    )
     if info.codec != before.codec:
         say(f"  templates are stored as {info.codec} now (before: {before.codec})")
 
@@ -107,6 +111,7 @@ def check(gallery: GalleryOption = None, json: JsonOption = False, verbose: Verb
     if json:
         print_json({"ok": not problems, "problems": problems})
     else:
-        say("database and index are sound and agree" if not problems else "\n".join(problems))
+        for line in problems or ["database and index are sound and agree"]:
+            say(line)
     if problems:
         raise typer.Exit(1)

@@ -11,7 +11,7 @@ from typing import Annotated, Any, get_type_hints
 
 import typer
 
-from facesearch.commands.common import JsonOption, VerboseOption, print_json, print_table, say, set_up
+from facesearch.commands.common import JsonOption, VerboseOption, print_json, print_table, say, set_up, tell
 from facesearch.errors import UsageError
 from facesearch.report.printable import Printable
 
@@ -46,10 +46,7 @@ class Output:
 
     def tell(self, text: str) -> None:
         """A line beside the result: on standard output for people, else on standard error."""
-        if self.for_people:
-            say(text)
-        else:
-            sys.stderr.write(text + "\n")
+        (say if self.for_people else tell)(text)
 
 
 def output_options(command: Callable[..., None]) -> Callable[..., None]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -43,6 +44,10 @@ QUERY_EXAMPLES = """
     facesearch query group.jpg --all-faces -k 3
 
     facesearch query *.jpg --json
+
+    facesearch query visitors/                    # every photo in it and in the folders inside it
+
+    facesearch query - < visitor.jpg
 """
 VERIFY_EXAMPLES = """
 **Example**
@@ -55,7 +60,10 @@ _BATCH = 256  # photos whose faces are searched for at once
 
 
 def query(
-    images: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="Photos of people to be named.")],
+    images: Annotated[
+        list[Path],
+        typer.Argument(metavar="IMAGE...", help="Photos of people to be named, folders of such; -: standard input."),
+    ],
     k: Annotated[int, typer.Option("-k", help="Candidates per face.", min=1, max=1000)] = 5,
     threshold: ThresholdOption = None,
     score: ScoreOption = None,
@@ -86,23 +94,26 @@ def query(
     set_up(verbose)
     if face is not None and (all_faces or aligned is not None):
         raise UsageError("--face chooses one face: without --all-faces and --aligned")
+    from facesearch.photos.sources import left_out_in_words, of_anybody
     from facesearch.pipeline.pipeline import Stopwatch
 
     watch = Stopwatch()
-    probes: list[dict[str, object]] = []
-    rejected: list[dict[str, str]] = []
+    sources = of_anybody(images)
+    photos = sources.photos
+    rejected = [asdict(item) for item in sources.rejected]
+    probes: list[dict[str, object]] = [{"path": item.path, "faces": []} for item in sources.rejected]
     with (
         open_gallery(
             gallery, create=False, encoder=encoder, min_face=min_face, device=device, threads=threads
         ) as opened,
-        progress_bar("searching", quiet=len(images) < 5) as progress,
+        progress_bar("searching", quiet=len(photos) < 5) as progress,
     ):
         if threshold is None and score in (None, opened.score) and (warning := opened.outgrown()):
             logging.getLogger("facesearch").warning("%s", warning)
-        for first in range(0, len(images), _BATCH):  # answers of many photos come as they are found
-            some = images[first : first + _BATCH]
+        for first in range(0, len(photos), _BATCH):  # answers of many photos come as they are found
+            some = photos[first : first + _BATCH]
             found = opened.identify_photos(
-                some,
+                [photo.path if photo.pixels is None else photo.pixels for photo in some],
                 k,
                 threshold=threshold,
                 score=score,
@@ -111,9 +122,10 @@ def query(
                 aligned=aligned,
                 fused=fused,
                 watch=watch,
-                progress=_continued(progress, first, len(images)),
+                progress=_continued(progress, first, len(photos)),
             )
-            for image, answers in zip(some, found, strict=True):
+            for photo, answers in zip(some, found, strict=True):
+                image = photo.path
                 if isinstance(answers, RejectedImageError):
                     rejected.append({"path": str(image), "reason": str(answers)})
                     answers = []
@@ -124,8 +136,11 @@ def query(
                     _show(image, answers)
     if json:
         timing = {stage: round(watch.spent.get(stage, 0.0), 3) for stage in ("detect", "encode", "search")}
-        print_json({"probes": probes, "rejected": rejected, "timing_ms": timing})
+        left_out = dict(sources.left_out.most_common())
+        print_json({"probes": probes, "rejected": rejected, "left_out": left_out, "timing_ms": timing})
     else:
+        if sources.left_out:
+            say(left_out_in_words(sources.left_out))
         for item in rejected:
             say(f"rejected {item['path']}: {item['reason']}")
     exit_rejected(len(rejected))
@@ -180,8 +195,11 @@ def verify(
     several faces the two most alike are compared, and the answer says which.
     """
     set_up(verbose)
+    from facesearch.photos.sources import refuse_url
     from facesearch.store import DATABASE_NAME
 
+    for path in (a, b):
+        refuse_url(path)
     if ((gallery or default_gallery()) / DATABASE_NAME).exists():
         with open_gallery(gallery, create=False, encoder=encoder, min_face=min_face, device=device) as opened:
             answer = opened.verify(

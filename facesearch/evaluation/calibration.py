@@ -111,7 +111,7 @@ def _search(gallery: Gallery, photos: FolderPhotos, score: str | None, stage: St
     best = np.full(len(names), -np.inf)
     first = np.zeros(len(names), np.bool_)
     ready = np.flatnonzero(photos.held.found)
-    with stage(f"searching with {len(ready)} photos") as progress:
+    with stage(f"searching with {counted(len(ready), 'photo')}") as progress:
         for start in range(0, len(ready), 256):
             block = ready[start : start + 256]
             for place, candidates in zip(block, gallery.search(values[block], k=1, score=score), strict=True):

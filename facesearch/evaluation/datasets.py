@@ -11,6 +11,7 @@ Three layouts are read:
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
@@ -21,8 +22,12 @@ from pathlib import Path
 from facesearch.errors import UnreadableImageError, UsageError
 from facesearch.evaluation.results import DatasetFacts
 from facesearch.photos.decoding import read_bytes, sha256
-from facesearch.photos.photo import composed
+from facesearch.photos.lists import read_lines
+from facesearch.photos.photo import Rejection, composed
 from facesearch.photos.sources import from_paths, photos_within
+from facesearch.text.figures import counted
+
+_log = logging.getLogger("facesearch")
 
 LAYOUTS = ("folders", "celeba", "photos")
 CELEBA_LIST = "identity_CelebA.txt"
@@ -89,7 +94,8 @@ def read_dataset(
 ) -> Dataset:
     """The data set in `folder`; `limit`: only its first so many images, in order of identity and path.
 
-    Every file is read once, for its hash; files that cannot be read stay in, with the reason.
+    Every file is read once, for its hash; files that cannot be read stay in, with the reason. What is no photo of
+    anybody, and folders whose names cannot be a person's, are left out with a warning.
     Raises `UsageError` for a folder that is missing or holds no images of that layout, and for an unknown layout.
     """
     if layout not in LAYOUTS:
@@ -126,10 +132,16 @@ def _folders(folder: Path) -> list[tuple[str, str]]:
     """(relative path, identity) of every photo in folders of people, one level deeper where there are only parts."""
     inside = [entry for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith(".")]
     parts = [entry for entry in inside if entry.name.lower() in _PARTS]
-    roots = parts if parts and len(parts) == len(inside) else [folder]
-    return [
-        (os.path.relpath(photo.path, folder), photo.identity) for root in roots for photo in from_paths([root]).photos
-    ]
+    found = from_paths(parts if parts and len(parts) == len(inside) else [folder])
+    _warn_of(folder, found.rejected)
+    return [(os.path.relpath(photo.path, folder), photo.identity) for photo in found.photos]
+
+
+def _warn_of(folder: Path, rejected: Sequence[Rejection]) -> None:
+    if rejected:
+        first, count = rejected[0], counted(len(rejected), "entry", "entries")
+        which = f"{first.path}: {first.reason}"
+        _log.warning("%s of %s left out%s", count, folder, f": {which}" if len(rejected) == 1 else f", first {which}")
 
 
 def _photos(folder: Path) -> list[tuple[str, str]]:
@@ -140,9 +152,9 @@ def _photos(folder: Path) -> list[tuple[str, str]]:
 def _celeba(folder: Path) -> list[tuple[str, str]]:
     listing = _celeba_list(folder)
     images = next((folder / name for name in _CELEBA_FOLDERS if (folder / name).is_dir()), folder)
-    lines = _lines(listing)
     labelled = []
-    for number, line in enumerate(lines, start=1):
+    seen: dict[str, int] = {}
+    for number, line in enumerate(read_lines(listing), start=1):
         words = line.split()
         if not words:
             continue
@@ -151,6 +163,8 @@ def _celeba(folder: Path) -> list[tuple[str, str]]:
         name, identity = words
         if Path(name).name != name:
             raise UsageError(f"{listing} line {number}: '{name}' is no name of a file")
+        if (before := seen.setdefault(name, number)) != number:
+            raise UsageError(f"{listing} line {number}: '{name}' is listed already, on line {before}")
         labelled.append((os.path.relpath(images / name, folder), composed(identity)))
     return labelled
 
@@ -161,12 +175,3 @@ def _celeba_list(folder: Path) -> Path:
         if place.is_file():
             return place
     raise UsageError(f"{folder} has no {CELEBA_LIST}: put it beside img_align_celeba")
-
-
-def _lines(path: Path) -> list[str]:
-    try:
-        return path.read_text(encoding="utf-8-sig").splitlines()
-    except OSError as error:
-        raise UsageError(f"{path} cannot be read ({(error.strerror or 'error').lower()})") from None
-    except UnicodeDecodeError as error:
-        raise UsageError(f"{path} is not a text file in UTF-8 ({error.reason})") from None

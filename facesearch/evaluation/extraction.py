@@ -35,6 +35,7 @@ from facesearch.photos.decoding import load_image
 from facesearch.pipeline.finding import aligned_crop, prominent_face
 from facesearch.pipeline.pipeline_spec import USUAL, PipelineSpec
 from facesearch.pipeline.worker_pool import WORTH_PROCESSES, DetectorPool
+from facesearch.text.figures import counted
 
 RGB = npt.NDArray[np.uint8]
 Progress = Callable[[int, int], None]
@@ -128,7 +129,7 @@ def find_faces_of(
     missing = _missing(dataset, held)
     if missing:
         with (
-            stage(f"finding faces in {len(missing)} photos") as progress,
+            stage(f"finding faces in {counted(len(missing), 'photo')}") as progress,
             _FaceFinder(len(missing), pipeline) as find,
             ThreadPoolExecutor(os.cpu_count() or 1) as pool,
         ):

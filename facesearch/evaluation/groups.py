@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import csv
 import logging
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from facesearch.errors import UsageError
+from facesearch.photos.lists import read_table
 from facesearch.text.figures import counted
 
 _log = logging.getLogger("facesearch")
@@ -58,23 +58,19 @@ def from_list(listing: Path, paths: Sequence[str]) -> tuple[Group, ...]:
 
     Photos that it does not name belong to no group. Raises `UsageError` where it cannot be read, or names no photo.
     """
-    try:
-        with listing.open(encoding="utf-8-sig", newline="") as file:
-            rows, header = _rows(file)
-    except OSError as error:
-        raise UsageError(f"{listing} cannot be read ({(error.strerror or 'error').lower()})") from None
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise UsageError(f"{listing} is not a CSV file in UTF-8 ({error})") from None
-    if not rows or "path" not in rows[0]:
+    table = read_table(listing)
+    titles = [title.strip() for title in next(table, (0, []))[1]]
+    rows = [dict(zip(titles, (cell.strip() for cell in row), strict=False)) for _, row in table]
+    if not rows or "path" not in titles:
         raise UsageError(f"{listing} needs a header with a column 'path', and columns of labels")
-    if len(set(header)) < len(header):
+    if len(set(titles)) < len(titles):
         raise UsageError(f"{listing} has two columns of the same name")
     if not all(text.isprintable() for row in rows for text in _texts(row)):
         raise UsageError(f"{listing} has labels that cannot be shown: a control character is in them")
     known: dict[str, dict[str, str]] = {}
     for row in rows:
         labels = {label: value for label, value in row.items() if label and label != "path" and value}
-        path = row["path"] or ""
+        path = row.get("path", "")
         if known.setdefault(path, labels) != labels:
             raise UsageError(f"{listing} names {path} twice, with different labels")
     if missing := len(known.keys() - set(paths) - {""}):
@@ -92,16 +88,9 @@ def from_list(listing: Path, paths: Sequence[str]) -> tuple[Group, ...]:
     return groups
 
 
-def _rows(file: Iterable[str]) -> tuple[list[dict[str, str]], list[str]]:
-    """The rows of a CSV file and its header, without spaces around the cells."""
-    lines = [[cell.strip() for cell in line] for line in csv.reader(file) if any(line)]
-    header = lines[0] if lines else []
-    return [dict(zip(header, [*line, *[""] * len(header)], strict=False)) for line in lines[1:]], header
-
-
 def _texts(row: dict[str, str]) -> list[str]:
-    """Names and values of labels; what stands beyond the last column has no name."""
-    return [text for label, value in row.items() if label and label != "path" for text in (label, value or "")]
+    """Names and values of labels."""
+    return [text for label, value in row.items() if label and label != "path" for text in (label, value)]
 
 
 def _age(years: int) -> str:

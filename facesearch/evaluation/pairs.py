@@ -7,7 +7,7 @@ first two columns are images, its third says whether they show the same person, 
 
 from __future__ import annotations
 
-import csv
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,10 +16,14 @@ import numpy as np
 
 from facesearch.errors import UsageError
 from facesearch.evaluation.datasets import Dataset, Progress, hashed
-from facesearch.photos.sources import PHOTO_SUFFIXES
+from facesearch.photos.file_kinds import PHOTO_SUFFIXES
+from facesearch.photos.lists import read_lines, read_table
+from facesearch.text.figures import counted
 
 LIST_NAME = "pairs.txt"
 FOLDS = 10
+_NUMBER = re.compile(r"[0-9]{1,9}")
+_LONGEST_SHOWN = 60
 _WORDS = dict.fromkeys(("yes", "true", "1", "same"), True) | dict.fromkeys(
     ("no", "false", "0", "-1", "different"), False
 )
@@ -46,8 +50,7 @@ def read_pairs(
     if not folder.is_dir():
         raise UsageError(f"{folder}: no such folder")
     listing = folder / LIST_NAME if listing is None else listing
-    lines = _read(listing)
-    pairs = _from_csv(folder, listing, lines) if listing.suffix.lower() == ".csv" else _from_lfw(folder, listing, lines)
+    pairs = (_from_csv if listing.suffix.lower() == ".csv" else _from_lfw)(folder, listing)
     if limit is not None and limit < len(pairs):
         pairs = [pairs[place] for place in np.linspace(0, len(pairs) - 1, limit).round().astype(int)]
     if not any(pair.mated for pair in pairs) or all(pair.mated for pair in pairs):
@@ -67,52 +70,68 @@ def with_folds(pairs: Sequence[Pair], folds: int = FOLDS, seed: int = 0) -> list
     return [replace(pair, fold=int(fold)) for pair, fold in zip(pairs, numbers, strict=True)]
 
 
-def _read(listing: Path) -> list[str]:
-    try:
-        return listing.read_text(encoding="utf-8-sig").splitlines()
-    except OSError as error:
-        raise UsageError(
-            f"{listing} cannot be read ({(error.strerror or 'error').lower()}): name a list with --pairs"
-        ) from None
-    except UnicodeDecodeError as error:
-        raise UsageError(f"{listing} is not a text file in UTF-8 ({error.reason})") from None
-
-
-def _from_lfw(folder: Path, listing: Path, lines: Sequence[str]) -> list[Pair]:
-    rows = [line.split("\t") if "\t" in line else line.split() for line in lines if line.strip()]
-    if not rows or len(rows[0]) not in (1, 2) or not all(word.isdigit() for word in rows[0]):
+def _from_lfw(folder: Path, listing: Path) -> list[Pair]:
+    lines = [(number, _words(line)) for number, line in enumerate(_lines(listing), start=1) if line.strip()]
+    head = [_number(word) for word in lines[0][1]] if lines else []
+    if len(head) not in (1, 2) or None in head:
         raise UsageError(f"{listing} does not begin with the number of folds, as LFW's pairs.txt does")
-    head, body = [int(word) for word in rows[0]], rows[1:]
-    folds = head[0] if len(head) == 2 else 1
+    first, body = head[0] or 0, lines[1:]
+    folds = first if len(head) == 2 else 1
     per_fold = len(body) // folds if folds else 0
     if folds < 1 or not per_fold or per_fold * folds != len(body):
-        raise UsageError(f"{listing} has {len(body)} pairs, which do not go into {head[0]} folds")
+        raise UsageError(f"{listing} has {counted(len(body), 'pair')}, which do not go into {counted(first, 'fold')}")
     pairs, found = [], _ListedImages(folder, listing)
-    for number, words in enumerate(body):
-        if len(words) not in (3, 4) or not all(word.isdigit() for word in (words[1], words[-1])):
-            raise UsageError(f"{listing}: '{' '.join(words)}' is no pair")
+    for place, (line, words) in enumerate(body):
+        numbers = [_number(word) for word in words[1::2]] if len(words) == 4 else [_number(word) for word in words[1:]]
+        if len(numbers) != 2 or numbers[0] is None or numbers[1] is None:
+            raise UsageError(
+                f"{listing} line {line}: '{_short(' '.join(words))}' is no pair, as '<name> 1 2' or '<name> 1 <name> 2'"
+            )
         other = words[0] if len(words) == 3 else words[2]
-        a, b = found.numbered(words[0], int(words[1])), found.numbered(other, int(words[-1]))
-        pairs.append(Pair(a, b, len(words) == 3, number // per_fold))
+        a, b = found.numbered(line, words[0], numbers[0]), found.numbered(line, other, numbers[1])
+        pairs.append(Pair(a, b, len(words) == 3, place // per_fold))
     return pairs if folds > 1 else with_folds(pairs)
 
 
-def _from_csv(folder: Path, listing: Path, lines: Sequence[str]) -> list[Pair]:
-    try:
-        rows = [row for row in csv.reader(lines) if row]
-    except csv.Error as error:
-        raise UsageError(f"{listing} is not a CSV file ({error})") from None
-    if len(rows) < 2 or any(len(row) < 3 for row in rows):
+def _words(line: str) -> list[str]:
+    return [word.strip() for word in line.split("\t")] if "\t" in line else line.split()
+
+
+def _number(word: str) -> int | None:
+    """A number of photos or folds, in the digits 0 to 9; None for what is none, or is larger than any could be."""
+    return int(word) if _NUMBER.fullmatch(word) else None
+
+
+def _lines(listing: Path) -> list[str]:
+    return read_lines(listing, ": name a list with --pairs")
+
+
+def _from_csv(folder: Path, listing: Path) -> list[Pair]:
+    table = read_table(listing, ": name a list with --pairs")
+    titles = next(table, (0, []))[1]
+    if len(titles) < 3:
         raise UsageError(f"{listing} needs a header and three columns: two images, and whether it is one person")
-    fold = next((place for place, name in enumerate(rows[0]) if name.strip().lower() == "fold"), None)
+    fold = next((place for place, name in enumerate(titles) if name.strip().lower() == "fold"), None)
+    least = 3 if fold is None else max(3, fold + 1)
     pairs, found = [], _ListedImages(folder, listing)
-    for row in rows[1:]:
+    for line, row in table:
+        if len(row) < least:
+            raise UsageError(f"{listing} line {line} has {counted(len(row), 'column')}, {least} are needed")
         same = _WORDS.get(row[2].strip().lower())
-        if same is None or (fold is not None and not row[fold].strip().isdigit()):
-            raise UsageError(f"{listing}: '{','.join(row)}' says neither yes nor no (1, 0), or its fold is no number")
-        a, b = (found.named(name.strip()) for name in row[:2])
-        pairs.append(Pair(a, b, same, int(row[fold]) if fold is not None else 0))
+        if same is None:
+            raise UsageError(f"{listing} line {line}: '{_short(row[2])}' says neither yes nor no (1, 0)")
+        number = 0 if fold is None else _number(row[fold].strip())
+        if number is None:
+            raise UsageError(f"{listing} line {line}: the fold is a number, not '{_short(row[fold or 0])}'")
+        a, b = (found.named(line, name.strip()) for name in row[:2])
+        pairs.append(Pair(a, b, same, number))
+    if not pairs:
+        raise UsageError(f"{listing} holds a header and no pairs")
     return pairs if fold is not None else with_folds(pairs)
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}…"
 
 
 class _ListedImages:
@@ -122,22 +141,27 @@ class _ListedImages:
         self._folder, self._listing = folder, listing
         self._known: dict[str, str] = {}
 
-    def numbered(self, person: str, number: int) -> str:
+    def numbered(self, line: int, person: str, number: int) -> str:
         """LFW's `<name>/<name>_<number with four digits>`, whatever kind of image it is."""
         name = f"{person}/{person}_{number:04d}"
-        return self._found(name, [name + suffix for suffix in PHOTO_SUFFIXES])
+        return self._found(line, name, [name + suffix for suffix in PHOTO_SUFFIXES])
 
-    def named(self, name: str) -> str:
-        return self._found(name, [name, f"images/{name}"])
+    def named(self, line: int, name: str) -> str:
+        return self._found(line, name, [name, f"images/{name}"])
 
-    def _found(self, name: str, candidates: Sequence[str]) -> str:
+    def _found(self, line: int, name: str, candidates: Sequence[str]) -> str:
         if name not in self._known:
-            inside = (each for each in candidates if _is_inside(each) and (self._folder / each).is_file())
-            path = next(inside, None)
+            path = next((each for each in candidates if _is_inside(each) and self._is_there(each)), None)
             if path is None:
-                raise UsageError(f"{self._listing} names {name}, which is not in {self._folder}")
+                raise UsageError(f"{self._listing} line {line} names {_short(name)}, which is not in {self._folder}")
             self._known[name] = path
         return self._known[name]
+
+    def _is_there(self, path: str) -> bool:
+        try:
+            return (self._folder / path).is_file()
+        except (OSError, ValueError):  # longer than a name can be, or otherwise none
+            return False
 
 
 def _is_inside(path: str) -> bool:

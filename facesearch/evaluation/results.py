@@ -18,6 +18,7 @@ from facesearch.errors import FacesearchError, UsageError
 from facesearch.evaluation.json_documents import from_document, to_document
 from facesearch.files import locations
 from facesearch.files.durable import write_atomically
+from facesearch.files.regular import open_regular
 
 _log = logging.getLogger("facesearch")
 
@@ -348,7 +349,7 @@ def save_run(run: Run) -> Path:
 def load_run(path: Path) -> Run:
     """A run from its file; raises `UsageError` if there is none, `FacesearchError` if it is damaged."""
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             data = file.read(_LARGEST + 1)
     except OSError as error:
         raise UsageError(f"{path} cannot be read ({(error.strerror or 'error').lower()})") from None

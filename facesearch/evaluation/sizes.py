@@ -15,6 +15,7 @@ from facesearch.codecs.plain import find_codec
 from facesearch.encoders import EncoderSpec
 from facesearch.evaluation.datasets import Sample
 from facesearch.store import EncoderKey, GallerySettings, NewTemplate, open_store
+from facesearch.text.characters import escaped, without_unseen
 from indexes import Coder, VectorIndex, create_index, load_index
 
 _BATCH = 1024
@@ -80,7 +81,7 @@ def _database_bytes(
         for start in range(0, len(samples), _BATCH):
             rows = [
                 NewTemplate(
-                    identity=samples[place].identity or "unknown",
+                    identity=without_unseen(escaped(samples[place].identity)) or "unknown",
                     sha256=place.to_bytes(32, "big"),
                     path=str(place_of_all / samples[place].path),
                     width=250,

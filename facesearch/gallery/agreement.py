@@ -13,6 +13,7 @@ from facesearch.gallery.scoring import Rule
 from facesearch.pipeline.pipeline_spec import PipelineSpec
 from facesearch.store import EncoderKey, GallerySettings
 from facesearch.store.records import Calibration
+from facesearch.text.figures import counted
 from indexes import VectorIndexError, parse_kind
 
 DEFAULT_INDEX_KIND = "flat"
@@ -104,7 +105,7 @@ def outgrown(found: Calibration, templates: int) -> str | None:
     if templates <= found.templates or expected <= _OUTGROWN * found.fpir:
         return None
     return (
-        f"the threshold was calibrated for an FPIR of {found.fpir:g} with {found.templates} templates; "
+        f"the threshold was calibrated for an FPIR of {found.fpir:g} with {counted(found.templates, 'template')}; "
         f"with {templates} now, {expected:.2g} is to be expected; to calibrate again: "
         f"facesearch calibrate DIR --fpir {found.fpir:g}"
     )

@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from facesearch.errors import BackupError
+from facesearch.files.regular import open_regular
 
 DATABASE = "gallery.db"
 MANIFEST = "manifest.json"
@@ -100,7 +101,7 @@ class Archive:
 def open_archive(path: Path) -> Iterator[Archive]:
     """Open an archive and check its form; raises `BackupError`, which names the file, in here and in the block."""
     try:
-        with path.open("rb") as file, zipfile.ZipFile(file) as archive:
+        with open_regular(path) as file, zipfile.ZipFile(file) as archive:
             yield _checked(file, archive)
     except BackupError as error:
         raise BackupError(f"{path}: {error}") from error

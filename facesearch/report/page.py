@@ -17,6 +17,7 @@ from facesearch.report.matrix_section import matrix_section
 from facesearch.report.storage_section import fidelity_section, storage_section
 from facesearch.report.summary import summary
 from facesearch.text import figures
+from facesearch.text.figures import counted
 
 
 def html_page(runs: Sequence[Run], *, picture: Picture | None = None) -> str:
@@ -104,7 +105,8 @@ def _provenance(runs: Sequence[Run]) -> Markup:
 
 def _facts(run: Run) -> Markup:
     data = run.dataset
-    contents = f"{data.images:,} images of {data.identities:,} people, {data.single:,} of them with one image"
+    people = counted(data.identities, "person", "people")
+    contents = f"{counted(data.images, 'image')} of {people}, {data.single:,} of them with one image"
     problems = f"{data.duplicates:,} duplicates, {data.unreadable:,} unreadable"
     facts: list[tuple[str, object]] = [
         ("command", tag("code", run.command)),

@@ -13,6 +13,7 @@ from facesearch.evaluation.statistics import RULE_OF_THREE
 from facesearch.report.groups_section import groups_table
 from facesearch.report.matrix_cells import MatrixTable, matrices, shown_fpirs
 from facesearch.report.printable import Printable, TextTable
+from facesearch.text.figures import counted
 
 # A spreadsheet runs a cell that begins so as a formula (OWASP, CSV injection).
 _FORMULA = re.compile(r"\s*[=+\-@\t\r＝＋－＠]")
@@ -136,16 +137,16 @@ def heading(matrix: MatrixTable) -> str:
 def counts(matrix: MatrixTable) -> str:
     """How much was searched for among how many."""
     row = matrix.rows[0]
-    parts = [f"{row.images:,} images of {row.identities:,} people"]
+    parts = [f"{counted(row.images, 'image')} of {counted(row.identities, 'person', 'people')}"]
     if row.protocol != "pairs":
-        parts.append(f"{row.gallery_size:,} templates searched")
+        parts.append(f"{counted(row.gallery_size, 'template')} searched")
     failed = max(each.failed_to_enrol for each in matrix.rows)
     if row.groups:
-        parts.append(f"{row.groups[0].pairs:,} pairs of two people")
+        parts.append(f"{counted(row.groups[0].pairs, 'pair')} of two people")
     else:
-        parts.append(f"{row.probes:,} {'pairs' if row.protocol == 'pairs' else 'probes'}")
+        parts.append(counted(row.probes, "pair" if row.protocol == "pairs" else "probe"))
     if row.non_mated and not row.groups:
-        parts.append(f"{row.non_mated:,} searches of strangers")
+        parts.append(f"{counted(row.non_mated, 'search', 'searches')} of strangers")
     if failed:
         parts.append(f"{failed:,} failed to enrol")
     if row.protocol == "open-set" and row.non_mated and len(fpirs := shown_fpirs(matrix.rows)) > 1:

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Iterable
 
 from facesearch.errors import UnknownIdentityError, UsageError
-
-_UNUSABLE = {"Cc", "Cs", "Zl", "Zp"}  # control characters, halves of surrogate pairs, line and paragraph separators
+from facesearch.text.characters import shown_as_code_point, unseen_in_name
 
 
 def check_name(name: str) -> str:
     """Return `name` if an identity may be called so, else raise `UsageError`."""
     if not name.strip():
         raise UsageError("the name of an identity cannot be empty")
-    if any(unicodedata.category(character) in _UNUSABLE for character in name):
-        raise UsageError(f"the name {name!a} holds characters that cannot be printed")
+    if (character := unseen_in_name(name)) is not None:
+        where = "begins or ends with" if character.isspace() and name != name.strip() else "holds"
+        raise UsageError(f"the name {name!a} {where} {shown_as_code_point(character)}, which nobody sees: leave it out")
     return name
 
 

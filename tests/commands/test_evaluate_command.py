@@ -100,7 +100,8 @@ def test_what_cannot_be_evaluated_ends_in_one_line(
     facesearch: Command, people_photos: Path, words: tuple[str, ...], status: int, what: str
 ) -> None:
     done = facesearch("evaluate", *(word.format(people=people_photos) for word in words), "--json")
-    assert (done.status, done.out) == (status, "")
+    assert done.status == status
+    assert done.err == f"error: {done.json['error']}\n"
     assert what in done.err
     assert done.err.count("\n") == 1
 

@@ -99,6 +99,36 @@ def test_a_damaged_list_of_celeba_is_told_with_its_line(tmp_path: Path, line: st
         read_dataset(tmp_path, "celeba")
 
 
+@pytest.mark.parametrize("identity", ["2", "7"])
+def test_an_image_that_celebas_list_names_twice_is_told_with_both_lines(tmp_path: Path, identity: str) -> None:
+    (tmp_path / "img_align_celeba").mkdir()
+    (tmp_path / "identity_CelebA.txt").write_text(f"000001.png 2\n\n000002.png 2\n000001.png {identity}\n")
+    with pytest.raises(UsageError, match=r"line 4: '000001\.png' is listed already, on line 1"):
+        read_dataset(tmp_path, "celeba")
+
+
+def test_a_list_that_is_a_pipe_is_refused_at_once(tmp_path: Path) -> None:
+    for name in ("pairs.txt", "pairs.csv", "identity_CelebA.txt"):
+        os.mkfifo(tmp_path / name)
+    for listing in ("pairs.txt", "pairs.csv"):
+        with pytest.raises(UsageError, match="it is no ordinary file"):
+            read_pairs(tmp_path, tmp_path / listing)
+    with pytest.raises(UsageError, match="has no identity_CelebA"):
+        read_dataset(tmp_path, "celeba")
+
+
+def test_a_folder_that_can_be_nobodys_is_left_out_with_a_warning(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    for name in ("a", "b", "c\x1b[2J"):
+        picture(tmp_path / name / "1.png", 3)
+    picture(tmp_path / "stray.png", 4)
+    dataset = read_dataset(tmp_path)
+    assert {sample.identity for sample in dataset.samples} == {"a", "b"}
+    (warning,) = caplog.messages
+    assert "2 entries of" in warning
+
+
 def test_what_is_no_data_set_is_told(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no such folder"):
         read_dataset(tmp_path / "missing")
@@ -177,6 +207,21 @@ def test_a_limit_takes_pairs_evenly_from_the_list(lfw: Path) -> None:
         ("pairs.txt", "1 1\na 1 2\na 1 d 2\n", "names d/d_0002"),
         ("pairs.txt", "1 1\na 1 2\na 1 ../secret 2\n", "secret"),
         ("pairs.txt", "1 1\na 1 2\nb 1 2\n", "pairs of one person and pairs of two"),
+        ("pairs.txt", "1 1\na 1 2\n\na 1 b \u00b2\n", r"pairs\.txt line 4: 'a 1 b ²' is no pair"),
+        ("pairs.txt", f"1 1\na 1 2\na 1 b {'7' * 5000}\n", r"pairs\.txt line 3: 'a 1 b 7+…' is no pair"),
+        ("pairs.txt", f"{'9' * 5000} 1\na 1 2\na 1 b 2\n", "does not begin with the number of folds"),
+        ("pairs.txt", "\u0663 1\na 1 2\na 1 b 2\n", "does not begin with the number of folds"),
+        ("pairs.txt", f"1 1\na 1 2\na 1 {'n' * 300} 2\n", r"pairs\.txt line 3 names n+…, which is not in"),
+        ("pairs.txt", "1 1\na 1 2\na\t1\n", r"pairs\.txt line 3: 'a 1' is no pair"),
+        ("pairs.txt", "1 1\na 1 2\na\0 1 2\n", r"pairs\.txt line 3 names a\0/"),
+        ("pairs.txt", "", "does not begin with the number of folds"),
+        ("list.csv", "", "three columns"),
+        ("list.csv", "a,b,same\n", "holds a header and no pairs"),
+        ("list.csv", "a,b,same,fold\na/a_0001.png,a/a_0002.png,1\n", r"list\.csv line 2 has 3 columns, 4 are needed"),
+        ("list.csv", "fold,b,same\na/a_0001.png,a/a_0002.png\n", r"list\.csv line 2 has 2 columns, 3 are needed"),
+        ("list.csv", "a,b,same,fold\n\na/a_0001.png,a/a_0002.png,1,\u00b2\n", "line 3: the fold is a number, not '²'"),
+        ("list.csv", f"a,b,same\na,{'b' * 200_000},1\n", r"list\.csv line 2 is not CSV"),
+        ("list.csv", f"a,b,same\na,{'b' * 300},1\n", r"list\.csv line 2 names a, which is not in"),
         ("list.csv", "a,b\n1,2\n", "three columns"),
         ("list.csv", "a,b,same\na/a_0001.png,b/b_0001.png,perhaps\n", "neither yes nor no"),
         ("list.csv", "a,b,same\n/etc/passwd,b/b_0001.png,yes\n", "not in"),

@@ -132,7 +132,8 @@ def test_a_comparison_says_what_spoils_it(stored: list[str], facesearch: Command
 )
 def test_wrong_usage_is_one_line(words: tuple[str, ...], message: str, stored: list[str], facesearch: Command) -> None:
     outcome = facesearch("report", *words)
-    assert (outcome.status, outcome.out) == (2, "")
+    assert outcome.status == 2
+    assert outcome.out == "" or outcome.json == {"error": outcome.err.removeprefix("error: ").rstrip()}
     assert message in outcome.err
     assert len(outcome.err.splitlines()) == 1
 
