@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from facesearch.errors import FacesearchError, UsageError
-from facesearch.evaluation.json_documents import from_document, to_document
+from facesearch.evaluation.json_documents import check_numbers, from_document, to_document
 from facesearch.files import locations
 from facesearch.files.durable import write_atomically
 from facesearch.files.regular import open_regular
@@ -24,6 +24,7 @@ _log = logging.getLogger("facesearch")
 
 FORMAT = 1
 _LARGEST = 64 * 2**20  # bytes of a run's file that are read
+_LEAST = 1e-9  # of bytes and milliseconds that were measured
 _NAME = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{8}")
 
 Interval = tuple[float, float]  # 95 %
@@ -114,6 +115,10 @@ class Histogram:
 
     edges: tuple[float, ...]
     counts: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        if len(self.edges) != len(self.counts) + 1 or not self.counts:
+            raise ValueError("a histogram has one edge more than counts")
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,6 +234,11 @@ class Row:
     normalised_points: tuple[OperatingPoint, ...] = ()
     decided: tuple[Decided, ...] = ()
     groups: tuple[GroupRate, ...] = ()
+
+    def __post_init__(self) -> None:
+        for value in (self.bytes_per_template, self.encode_ms, self.search_ms, self.search_ms_p95):
+            if 0 < value < _LEAST:
+                raise ValueError(f"{value} is too small for a size or a time")
 
     def document(self, *, curves: bool = True) -> dict[str, Any]:
         """The row for `--json`; without `curves`, leave out CMC, DET, histograms and the hardest errors."""
@@ -356,9 +366,11 @@ def load_run(path: Path) -> Run:
     if len(data) > _LARGEST:
         raise FacesearchError(f"{path} is too large for a run")
     try:
-        return Run.from_json(data.decode("utf-8", "surrogateescape"))
+        run = Run.from_json(data.decode("utf-8", "surrogateescape"))
+        check_numbers(to_document(run))
     except (ValueError, RecursionError) as error:  # JSON, UTF-8 and shape
         raise FacesearchError(f"{path} is no run of an evaluation ({error})") from None
+    return run
 
 
 def stored_runs() -> list[Run]:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import logging
+import os
 from pathlib import Path
 
 import pytest
@@ -117,3 +118,35 @@ def test_ids_of_runs_sort_by_time_and_differ() -> None:
     one, two = (new_run_id("2026-11-24T01:02:03.456+00:00") for _ in range(2))
     assert one != two
     assert one.startswith("20261124T010203Z-")
+
+
+@pytest.mark.parametrize(
+    ("change", "what"),
+    [
+        ({"encoder_bytes": 10**400}, "Expected a number within"),
+        ({"storage_saving": 1e308}, "Expected a number within"),
+        ({"cmc": [{"rank": 10**30, "rate": 0.5}]}, "Expected a number within"),
+        ({"bytes_per_template": 5e-324}, "too small for a size or a time"),
+        ({"search_ms": 5e-324}, "too small for a size or a time"),
+        ({"codec_fidelity": {"mean": 1.0, "p1": 1.0, "histogram": {"edges": [], "counts": []}}}, "one edge more"),
+        (
+            {"codec_fidelity": {"mean": 1.0, "p1": 1.0, "histogram": {"edges": [0, 1], "counts": [1, 2]}}},
+            "one edge more",
+        ),
+    ],
+)
+def test_figures_that_nothing_can_have_are_refused_in_one_line(
+    change: dict[str, object], what: str, tmp_path: Path
+) -> None:
+    document = json.loads(full_run().to_json())
+    document["rows"][0] |= change
+    (tmp_path / "run.json").write_text(json.dumps(document))
+    with pytest.raises(FacesearchError, match=what) as refused:
+        load_run(tmp_path / "run.json")
+    assert "\n" not in str(refused.value)
+
+
+def test_a_pipe_in_place_of_a_run_is_refused_at_once(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "run.json")
+    with pytest.raises(UsageError, match="it is no ordinary file"):
+        load_run(tmp_path / "run.json")
