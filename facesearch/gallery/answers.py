@@ -81,7 +81,9 @@ class Verification:
 class Receipt:
     """What `forget` did. wiped: no copy of the old rows is left in the database or its write-ahead log.
 
-    backups: when backups were made (epoch seconds) that still hold the person.
+    backups: when backups were made (epoch seconds) that still hold the person. unfinished: temporary folders with
+    copies of the gallery that may hold them too: of a backup that is being made, or of one that was cut off and is out
+    of reach.
     """
 
     identity: str
@@ -91,6 +93,7 @@ class Receipt:
     wiped: bool
     forgotten_at: int  # epoch seconds
     backups: tuple[int, ...] = ()
+    unfinished: tuple[str, ...] = ()
 
     def document(self) -> Document:
         return {
@@ -101,6 +104,7 @@ class Receipt:
             "database_wiped": self.wiped,
             "forgotten_at": self.forgotten_at,
             "backups": list(self.backups),
+            "unfinished_backups": list(self.unfinished),
         }
 
 

@@ -105,7 +105,7 @@ class IdentitiesRole(Protocol):
         """Delete identities, their templates and the images that only they used, all or none, and log the removals.
 
         Index files that may hold them are declared invalid. The rows are overwritten with zeros; copies in the
-        write-ahead log go with the next `checkpoint`.
+        write-ahead log, and those that SQLite left where rows once stood, go with the next `wipe`.
         """
         ...
 
@@ -318,12 +318,19 @@ class GalleryStore(Protocol):
         """
         ...
 
+    def wipe(self, traces: Collection[bytes]) -> bool:
+        """Leave no copy of what was deleted in any file: `checkpoint`, and `vacuum` where the database still holds one
+        of the traces (see `Removed`). False where `checkpoint` gives that, or others kept it from being done."""
+        ...
+
     def vacuum(self) -> bool:
         """Rewrite the database without free pages, then `checkpoint`; returns what that does."""
         ...
 
     def snapshot(self, target: Path, progress: Progress) -> None:
-        """Copy the database as it is at one moment into a new file, while others go on; not synchronised."""
+        """Write the database as it is at one moment into a new file, while others go on; not synchronised.
+
+        Nothing that was deleted is in it. Raises also OSError, where the file cannot be written."""
         ...
 
     def integrity_check(self) -> list[str]:

@@ -13,9 +13,12 @@ from facesearch.store.records import IdentitySummary, Removed, TemplateInfo
 from facesearch.store.sqlite.audit import add_audit
 from facesearch.store.sqlite.checksums import computed, insert_rows, is_sound, next_id, refresh, require_sound
 from facesearch.store.sqlite.chunks import chunks
+from facesearch.store.sqlite.gaps import stored_integer, traces_of
 from facesearch.store.sqlite.index_state import discard_files_with
 from facesearch.store.sqlite.models import EncoderRow, IdentityRow, ImageRow, RemovalRow, TemplateRow
 from facesearch.store.sqlite.transactions import Transactions
+
+_TELLING = 6  # bytes of a name that nobody else's holds by chance
 
 
 class SqliteIdentities:
@@ -97,10 +100,11 @@ def _merge(connection: Connection, source_id: int, target_id: int) -> int:
 
 def _forget(connection: Connection, identity_id: int) -> Removed:
     rows = connection.execute(
-        select(TemplateRow.id, TemplateRow.image_id)
+        select(TemplateRow.id, TemplateRow.image_id, TemplateRow.code)
         .where(TemplateRow.identity_id == identity_id)
         .order_by(TemplateRow.id)
     ).all()
+    traces = _traces_of_name(connection, identity_id).union(*(traces_of(row.code) for row in rows))
     if rows:
         first = next_id(connection, RemovalRow)
         insert_rows(connection, RemovalRow, [(entry, row.id) for entry, row in enumerate(rows, start=first)])
@@ -109,9 +113,24 @@ def _forget(connection: Connection, identity_id: int) -> Removed:
     images = 0
     still_used = select(TemplateRow.id).where(TemplateRow.image_id == ImageRow.id).exists()
     for some in chunks(sorted({row.image_id for row in rows})):
-        images += connection.execute(delete(ImageRow).where(ImageRow.id.in_(some), ~still_used)).rowcount
+        unused = delete(ImageRow).where(ImageRow.id.in_(some), ~still_used)
+        for path, sha256 in connection.execute(unused.returning(ImageRow.path, ImageRow.sha256)):
+            traces |= traces_of(sha256) | traces_of(path.encode())
+            images += 1
     add_audit(connection, "forget", identity_id, {"templates": len(rows), "images": images})
-    return Removed(identity_id, tuple(row.id for row in rows), images)
+    return Removed(identity_id, tuple(row.id for row in rows), images, frozenset(traces))
+
+
+def _traces_of_name(connection: Connection, identity_id: int) -> set[bytes]:
+    """A name; a short one, which many others hold, with what stands beside it in the table and in its index."""
+    name, created_at = connection.execute(
+        select(IdentityRow.name, IdentityRow.created_at).where(IdentityRow.id == identity_id)
+    ).one()
+    stored = name.encode()
+    if len(stored) >= _TELLING:
+        return traces_of(stored)
+    kind, number = stored_integer(identity_id)
+    return {bytes([3, 13 + 2 * len(stored), kind]) + stored + number, stored + stored_integer(created_at)[1]}
 
 
 def _template_infos(connection: Connection, identity_id: int) -> list[TemplateInfo]:
