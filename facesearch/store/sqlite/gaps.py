@@ -66,6 +66,8 @@ def _gaps(path: Path) -> Iterator[bytes]:
         return
     for number, block in enumerate(_blocks(path, _BLOCK)):
         whole = block[: len(block) - len(block) % size]
+        if not whole:
+            return
         for gap in _gaps_of(whole, size, header[20], number == 0):
             if gap.count(0) != len(gap):
                 yield gap

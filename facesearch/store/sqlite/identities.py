@@ -122,15 +122,16 @@ def _forget(connection: Connection, identity_id: int) -> Removed:
 
 
 def _traces_of_name(connection: Connection, identity_id: int) -> set[bytes]:
-    """A name; a short one, which many others hold, with what stands beside it in the table and in its index."""
-    name, created_at = connection.execute(
-        select(IdentityRow.name, IdentityRow.created_at).where(IdentityRow.id == identity_id)
-    ).one()
+    """A name; a short one, which stands in others, as it is in the table and in its index, behind a record's header."""
+    row = select(IdentityRow.name, IdentityRow.created_at, IdentityRow.checksum).where(IdentityRow.id == identity_id)
+    name, created_at, checksum = connection.execute(row).one()
     stored = name.encode()
     if len(stored) >= _TELLING:
         return traces_of(stored)
+    text = 13 + 2 * len(stored)  # the serial type of a text
+    in_table = bytes([5, 0, text, stored_integer(created_at)[0], stored_integer(checksum)[0]]) + stored
     kind, number = stored_integer(identity_id)
-    return {bytes([3, 13 + 2 * len(stored), kind]) + stored + number, stored + stored_integer(created_at)[1]}
+    return {in_table, bytes([3, text, kind]) + stored + number}
 
 
 def _template_infos(connection: Connection, identity_id: int) -> list[TemplateInfo]:
