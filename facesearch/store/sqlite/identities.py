@@ -7,17 +7,24 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection, Row, Select, bindparam, delete, func, select, update
 
-from facesearch.errors import IdentityExistsError, UsageError
+from facesearch.errors import FacesearchError, IdentityExistsError, UsageError
 from facesearch.store.identity_names import check_name, unknown_identity
 from facesearch.store.records import IdentitySummary, Removed, TemplateInfo
 from facesearch.store.sqlite.audit import add_audit
 from facesearch.store.sqlite.checksums import computed, insert_rows, is_sound, next_id, refresh, require_sound
 from facesearch.store.sqlite.chunks import chunks
+from facesearch.store.sqlite.counting import (
+    count_templates,
+    damaged_indexes,
+    templates_in_indexes,
+)
 from facesearch.store.sqlite.gaps import stored_integer, traces_of
 from facesearch.store.sqlite.index_state import discard_files_with
 from facesearch.store.sqlite.models import EncoderRow, IdentityRow, ImageRow, RemovalRow, TemplateRow
 from facesearch.store.sqlite.transactions import Transactions
 
+_BY_INDEX = "SELECT identity_id, count(*) FROM templates INDEXED BY ix_templates_identity_id GROUP BY identity_id"
+_THEIRS = "SELECT count(*) FROM templates NOT INDEXED WHERE identity_id = ?"
 _TELLING = 6  # bytes of a name that nobody else's holds by chance
 
 
@@ -29,17 +36,18 @@ class SqliteIdentities:
 
     def all(self) -> list[IdentitySummary]:
         with self._transactions.reading() as connection:
-            return [_summary(row) for row in connection.execute(_summaries().order_by(IdentityRow.name))]
+            return _everybody(connection)
 
     def find(self, name: str) -> IdentitySummary:
         with self._transactions.reading() as connection:
             row = connection.execute(_summaries().where(IdentityRow.name == name)).one_or_none()
             if row is None:
-                raise unknown_identity(name, connection.scalars(select(IdentityRow.name)))
+                raise _unknown(connection, name)
             return _summary(row)
 
     def templates(self, name: str) -> list[TemplateInfo]:
         with self._transactions.reading() as connection:
+            count_templates(connection)  # what follows relies on an index
             return _template_infos(connection, _id(connection, name))
 
     def rename(self, old: str, new: str) -> None:
@@ -140,19 +148,21 @@ def _template_infos(connection: Connection, identity_id: int) -> list[TemplateIn
             TemplateRow.id,
             is_sound(TemplateRow).label("sound"),
             is_sound(ImageRow).label("image_sound"),
-            ImageRow.id.label("image_id"),
+            TemplateRow.image_id,
             ImageRow.path,
             TemplateRow.quality,
             TemplateRow.box_x,
             TemplateRow.box_y,
             TemplateRow.box_w,
             TemplateRow.box_h,
+            TemplateRow.encoder_id,
+            is_sound(EncoderRow).label("encoder_sound"),
             EncoderRow.precision,
             TemplateRow.codec,
             TemplateRow.created_at,
         )
-        .join(ImageRow, ImageRow.id == TemplateRow.image_id)
-        .join(EncoderRow, EncoderRow.id == TemplateRow.encoder_id)
+        .outerjoin(ImageRow, ImageRow.id == TemplateRow.image_id)
+        .outerjoin(EncoderRow, EncoderRow.id == TemplateRow.encoder_id)
         .where(TemplateRow.identity_id == identity_id)
         .order_by(TemplateRow.id)
     )
@@ -160,16 +170,48 @@ def _template_infos(connection: Connection, identity_id: int) -> list[TemplateIn
     for row in rows:
         require_sound(TemplateRow, row.sound, row.id)
         require_sound(ImageRow, row.image_sound, row.image_id)
+        require_sound(EncoderRow, row.encoder_sound, row.encoder_id)
         box = None if row.box_x is None else (row.box_x, row.box_y, row.box_w, row.box_h)
         infos.append(TemplateInfo(row.id, row.path, row.quality, box, row.precision, row.codec, row.created_at))
+    if not infos and connection.exec_driver_sql(_THEIRS, (identity_id,)).scalar_one():
+        raise damaged_indexes()
     return infos
 
 
 def _id(connection: Connection, name: str) -> int:
     found = connection.scalar(select(IdentityRow.id).where(IdentityRow.name == name))
     if found is None:
-        raise unknown_identity(name, connection.scalars(select(IdentityRow.name)))
+        raise _unknown(connection, name)
     return found
+
+
+def _unknown(connection: Connection, name: str) -> FacesearchError:
+    """The error for a name that the index of names does not have: nobody's, or a damaged database's."""
+    rows = connection.execute(select(IdentityRow.id, is_sound(IdentityRow), IdentityRow.name)).all()
+    for row in rows:
+        require_sound(IdentityRow, row[1], row[0])
+    names = [row[2] for row in rows]
+    return damaged_indexes() if name in names else unknown_identity(name, names)
+
+
+def _everybody(connection: Connection) -> list[IdentitySummary]:
+    """All identities by name, with counts from the table of templates itself."""
+    columns = "identity_id, count(*), count(DISTINCT image_id), sum(id)"
+    counted = f"SELECT {columns} FROM templates NOT INDEXED GROUP BY identity_id"  # noqa: S608 - our columns
+    counts, held = {}, (0, 0)
+    for identity_id, templates, images, ids in connection.exec_driver_sql(counted):
+        counts[identity_id], held = (templates, images), (held[0] + templates, held[1] + ids)
+    by_index = {row[0]: row[1] for row in connection.exec_driver_sql(_BY_INDEX)}
+    if held != templates_in_indexes(connection) or by_index != {each: count[0] for each, count in counts.items()}:
+        raise damaged_indexes()
+    people = select(IdentityRow.id, is_sound(IdentityRow), IdentityRow.name, IdentityRow.created_at)
+    found = []
+    for number, sound, name, created_at in connection.execute(people):
+        require_sound(IdentityRow, sound, number)
+        found.append(IdentitySummary(number, name, *counts.pop(number, (0, 0)), created_at))
+    if counts:
+        raise damaged_indexes()
+    return sorted(found, key=lambda person: person.name)
 
 
 def _summaries() -> Select[int, bool, str, int, int, int]:
