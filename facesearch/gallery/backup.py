@@ -146,8 +146,8 @@ def _backed_up(store: SqliteStore, folder: Path, target: Path, scratch: Path, pr
             with snapshot:
                 if problems := snapshot.integrity_check():
                     raise BackupError(f"the gallery is damaged and was not backed up: {problems[0]}")
-                if not indexes:
-                    snapshot.index_state.clear()
+                if state and not indexes:
+                    snapshot.index_state.discard_files(state.file_names)
                 counts, encoder = snapshot.templates.counts(), snapshot.settings.encoder()
                 now = int(time.time())
         except StoreError as error:  # of the copy: the user knows it by the file that it is to become
@@ -235,8 +235,8 @@ def _looked_over(staged: Path, replaced: Path, made_at: int) -> RestoreReport:
             whole = state is not None and bool(named) and _sound_files(staged, state)
             for name in there if not whole else there - named:
                 (staged / name).unlink()
-            if not whole:
-                store.index_state.clear()
+            if state and not whole:
+                store.index_state.discard_files(named)
             counts = store.templates.counts()
             returned = _returned(store, replaced)
     except (StoreError, IndexStateError) as error:

@@ -221,6 +221,10 @@ class IndexStateRole(Protocol):
         """The index files that are valid, None if the index has to be built."""
         ...
 
+    def is_recorded(self) -> bool:
+        """Whether index files have been recorded, also where that record is damaged or its files were taken away."""
+        ...
+
     def replace(self, old: IndexState | None, new: IndexState) -> bool:
         """Record index files in place of what `read` gave; False, and nothing is changed, where another process has
         recorded others or taken out a template that the new ones hold, or where the gallery has another kind or
