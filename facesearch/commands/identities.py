@@ -161,6 +161,8 @@ def _show_receipt(receipt: Receipt) -> None:
         say(f"  {counted(receipt.out_of_cohort, 'face')} like theirs taken out of the cohort: calibrate again")
     if not receipt.wiped:
         say("  another process is reading, or the disk is full: old pages stay until facesearch gallery compact")
+    for folder in receipt.unfinished:
+        say(f"  {folder} may hold them: a backup is being made there, or was cut off; delete it with what comes of it")
     if receipt.backups:
         days = ", ".join(dict.fromkeys(map(_day, receipt.backups)))
         say(f"  backups that still hold them were made on {days}: delete them, or make new ones in their place")

@@ -109,7 +109,7 @@ def _show_runs(runs: list[Run], html: Path | None, output: Output, *, pictures: 
         from facesearch.report.pictures import picture
 
         page = html_page(runs, picture=picture if pictures else None).encode()
-        write_atomically(html, lambda file: file.write(page))
+        write_atomically(html, lambda file: file.write(page), public=True)
         output.tell(f"wrote {html}: {counted(len(runs), 'run')}, {bytes_in_words(len(page))}")
         if output.for_people:
             return

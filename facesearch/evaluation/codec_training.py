@@ -94,7 +94,7 @@ def coder_for(kind: str, dimension: int, training: Floats | None) -> Coder | Non
         coder = learn_coder(kind, dimension, training)
     except VectorIndexError as error:
         raise _too_few(error) from error
-    path.parent.mkdir(parents=True, exist_ok=True)
+    locations.make_own_folder(path.parent)
     write_atomically(path, lambda file: file.write(coder.to_bytes()))
     return coder
 
@@ -122,7 +122,7 @@ def filled_index(
             raise _too_few(error) from error
     index.add(np.arange(len(vectors)), vectors)
     if time.perf_counter() - started > result_cache.WORTH_KEEPING:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        locations.make_own_folder(path.parent)
         index.save(path)
     return index
 

@@ -55,7 +55,7 @@ def write(key: str, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
     content = save(dict(arrays), metadata={"sha256": _digest(arrays)})
     path = _path(key)
     with contextlib.suppress(OSError):
-        path.parent.mkdir(parents=True, exist_ok=True)
+        locations.make_own_folder(path.parent)
         write_atomically(path, lambda file: file.write(content))
 
 

@@ -350,7 +350,7 @@ def new_run_id(created_at: str) -> str:
 def save_run(run: Run) -> Path:
     """Store a run; returns its file."""
     folder = runs_folder()
-    folder.mkdir(parents=True, exist_ok=True)
+    locations.make_own_folder(folder)
     path = folder / f"{run.id}.json"
     write_atomically(path, lambda file: file.write(run.to_json().encode("utf-8", "surrogateescape")))
     return path

@@ -21,6 +21,7 @@ import numpy.typing as npt
 
 from facesearch.errors import FacesearchError
 from facesearch.files.durable import write_atomically
+from facesearch.files.locations import make_own_folder
 
 _log = logging.getLogger("facesearch")
 
@@ -59,7 +60,7 @@ class Shards:
             }
         )
         try:
-            self._folder.mkdir(parents=True, exist_ok=True)
+            make_own_folder(self._folder)
             write_atomically(self._folder / _name(data), lambda file: file.write(data))
         except OSError as error:
             reason = (error.strerror or "error").lower()

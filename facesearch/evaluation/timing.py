@@ -52,7 +52,7 @@ def encoder_costs(specs: Sequence[EncoderSpec], *, again: bool = False, stage: S
         kept = _Kept(
             tuple(EncoderCost(row.encoder, row.file_bytes, row.ms_batch_1, row.peak_memory_bytes) for row in rows)
         )
-        path.parent.mkdir(parents=True, exist_ok=True)
+        locations.make_own_folder(path.parent)
         text = json.dumps(to_document(kept))
         write_atomically(path, lambda file: file.write(text.encode("utf-8")))
     return {EncoderSpec.parse(cost.encoder): cost for cost in kept.costs}

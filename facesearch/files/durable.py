@@ -16,6 +16,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, TypeVar
 
+from facesearch.files.permissions import open_private
+
 T = TypeVar("T")
 
 TEMPORARY = r"\.[0-9a-f]{16}\.tmp"  # what `temporary_name` adds, as a regular expression
@@ -50,12 +52,12 @@ def staged_file(path: Path) -> Iterator[Path]:
         raise
 
 
-def write_atomically(path: Path, writer: Callable[[BinaryIO], T]) -> T:
+def write_atomically(path: Path, writer: Callable[[BinaryIO], T], *, public: bool = False) -> T:
     """Let writer fill a new file and put it in place of path, as `staged_file` does; return what writer returned.
 
-    Raises OSError, and whatever writer raises.
+    public: other users may read it, as far as the umask lets them. Raises OSError, and whatever writer raises.
     """
-    with staged_file(path) as temporary, temporary.open("xb") as file:
+    with staged_file(path) as temporary, temporary.open("xb") if public else open_private(temporary) as file:
         return writer(file)
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from facesearch.files.permissions import make_private_folder
+
 
 def home() -> Path:
     """Models, caches and runs."""
@@ -20,3 +22,8 @@ def default_gallery() -> Path:
     """The gallery that commands use without `--gallery`."""
     given = os.environ.get("FACESEARCH_GALLERY")
     return Path(given) if given else home() / "gallery"
+
+
+def make_own_folder(folder: Path) -> None:
+    """Make a folder of caches or runs, below `home`, that other users cannot look into; raises OSError."""
+    make_private_folder(folder, home())

@@ -20,7 +20,7 @@ def exclusive_lock(path: Path) -> Iterator[None]:
     from filelock import FileLock, Timeout  # needed by few commands, none of those that answer
 
     try:
-        held = FileLock(path, timeout=0).acquire()
+        held = FileLock(path, timeout=0, mode=0o600).acquire()
     except Timeout as error:
         raise BlockingIOError(errno.EWOULDBLOCK, os.strerror(errno.EWOULDBLOCK), str(path)) from error
     with held:

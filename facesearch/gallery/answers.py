@@ -127,7 +127,9 @@ class Receipt:
     """What `forget` did. wiped: no copy of the old rows is left in the database or its write-ahead log.
 
     backups: when backups were made (epoch seconds) that still hold the person. out_of_cohort: faces like theirs that
-    were taken out of the cohort with them, and with the others forgotten together.
+    were taken out of the cohort with them, and with the others forgotten together. unfinished: temporary folders with
+    copies of the gallery that may hold them too: of a backup that is being made, or of one that was cut off and is out
+    of reach.
     """
 
     identity: str
@@ -138,6 +140,7 @@ class Receipt:
     forgotten_at: int  # epoch seconds
     backups: tuple[int, ...] = ()
     out_of_cohort: int = 0
+    unfinished: tuple[str, ...] = ()
 
     def document(self) -> Document:
         return {
@@ -149,6 +152,7 @@ class Receipt:
             "forgotten_at": self.forgotten_at,
             "backups": list(self.backups),
             "out_of_cohort": self.out_of_cohort,
+            "unfinished_backups": list(self.unfinished),
         }
 
 

@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from facesearch.errors import BackupError
+from facesearch.files.permissions import open_private
 from facesearch.files.regular import open_regular
 
 DATABASE = "gallery.db"
@@ -34,6 +35,7 @@ LARGEST_MANIFEST = 64 * 1024
 INDEX_NAME = re.compile(r"index-[0-9a-f]{16}\.faiss")
 
 _BLOCK = 1 << 20
+_YEAR_10000 = 253_402_300_800  # epoch seconds
 _LOCAL_HEADER = struct.Struct("<4s5H3L2H")  # as ZIP's specification (APPNOTE.TXT, 4.3.7) has it
 _DIRECTORY_END = 22  # bytes, where there is no comment
 _ZIP64_END = 56 + 20  # bytes of the two records before it in a large archive
@@ -82,12 +84,17 @@ class Archive:
         self.about = about
         self._archive = archive
 
+    @property
+    def made_at(self) -> int:
+        """When the backup was made, epoch seconds; 0 where it does not say so."""
+        return int(self.about.get("made_at", 0))
+
     def extract(self, folder: Path, progress: Progress) -> None:
         """Write the members into an empty folder, comparing them with the manifest; raises `BackupError`, OSError."""
         done, total = 0, sum(member.bytes for member in self.members)
         for member in self.members:
             digest = hashlib.sha256()
-            with self._archive.open(member.name) as content, (folder / member.name).open("xb") as file:
+            with self._archive.open(member.name) as content, open_private(folder / member.name) as file:
                 while block := content.read(_BLOCK):
                     digest.update(block)
                     file.write(block)
@@ -161,6 +168,11 @@ def _check_layout(file: BinaryIO, archive: zipfile.ZipFile, entries: Sequence[zi
         raise BackupError("there is something in it that belongs to nothing")
 
 
+def _is_time(value: object) -> bool:
+    """Whether it is a time in epoch seconds that a calendar has."""
+    return type(value) is int and 0 <= value < _YEAR_10000
+
+
 def _parsed(text: bytes) -> tuple[tuple[Member, ...], dict[str, Any]]:
     try:
         manifest = json.loads(text)
@@ -177,6 +189,6 @@ def _parsed(text: bytes) -> tuple[tuple[Member, ...], dict[str, Any]]:
         and re.fullmatch(r"[0-9a-f]{64}", member.sha256)
         for member in members
     )
-    if not sound or not isinstance(about, dict):
+    if not sound or not isinstance(about, dict) or not _is_time(about.get("made_at", 0)):
         raise BackupError("its manifest is not what a backup has")
     return members, about

@@ -8,33 +8,30 @@ folder beside their place and are there whole or not at all.
 from __future__ import annotations
 
 import logging
-import os
-import re
 import shutil
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 from facesearch import __version__
 from facesearch.errors import BackupError, FacesearchError, IndexStateError, StoreError, UsageError
-from facesearch.files.durable import TEMPORARY, can_be_replaced, put_file, put_folder, temporary_name
-from facesearch.files.locks import exclusive_lock
+from facesearch.files.durable import can_be_replaced, put_file, put_folder
+from facesearch.files.permissions import open_private, share_alike
+from facesearch.files.termination import ending_tidily
 from facesearch.gallery.answers import Document
 from facesearch.gallery.archive import DATABASE, INDEX_NAME, About, Progress, open_archive, write_archive
+from facesearch.gallery.folder import strange_names
 from facesearch.gallery.index_files import IndexFiles
+from facesearch.gallery.scratch import remove_unfinished, scratch_folder
 from facesearch.store import IndexState, SqliteStore, open_store
 from facesearch.store.sqlite.snapshot import is_plain, sole_user
 from indexes import VectorIndexError
 
 _log = logging.getLogger("facesearch")
 
-_IN_USE = "in-use.lock"
 _ATTEMPTS = 3  # to find database and index file of the same moment
-# What a gallery's folder holds, finished or left by a process that was killed.
-_OWN = re.compile(r"gallery\.db(-wal|-shm|-journal)?|\.?index-[0-9a-f]{16}\.faiss.*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,38 +96,17 @@ def back_up(
         raise UsageError(f"there is a file {target}: choose another name, or --force to take its place")
     if target.absolute().parent.resolve() == folder.resolve():
         raise UsageError(f"{target} lies in the gallery's own folder: choose another place")
+    remove_unfinished(folder)
     try:
-        with _scratch(target) as scratch, ExitStack() as files:
-            snapshot, indexes, state = _same_moment(store, folder, scratch, files, progress)
-            with snapshot:
-                if problems := snapshot.integrity_check():
-                    raise BackupError(f"the gallery is damaged and was not backed up: {problems[0]}")
-                if not indexes:
-                    snapshot.index_state.clear()
-                counts, encoder = snapshot.templates.counts(), snapshot.settings.encoder()
-                now = int(time.time())
-            members: list[tuple[str, BinaryIO]] = [(DATABASE, files.enter_context((scratch / DATABASE).open("rb")))]
-            members += indexes
-            about: About = {
-                "made_at": now,
-                "facesearch": __version__,
-                "encoder": str(encoder) if encoder else None,
-                "index": state.kind if state else None,
-                "identities": counts.identities,
-                "templates": counts.templates,
-            }
-            with (scratch / "archive").open("xb") as file:
-                os.fchmod(file.fileno(), 0o600)  # biometric data
-                write_archive(file, members, about, progress)
-            size = (scratch / "archive").stat().st_size
-            put_file(scratch / "archive", target)
+        with ending_tidily(), scratch_folder(target, recorded_in=folder) as scratch:
+            made = _backed_up(store, folder, target, scratch, progress)
     except OSError as error:
         raise BackupError(f"{target} cannot be written ({(error.strerror or str(error)).lower()})") from error
     try:
-        store.audit.add("backup", detail={"templates": counts.templates, "identities": counts.identities})
+        store.audit.add("backup", detail={"templates": made.templates, "identities": made.identities})
     except StoreError as error:
         _log.warning("%s; the gallery does not know that this backup was made", error)
-    return BackupReport(target, size, counts.identities, counts.templates, bool(indexes))
+    return made
 
 
 def restore(archive: Path, folder: Path, *, replace: bool = False, progress: Progress | None = None) -> RestoreReport:
@@ -143,16 +119,15 @@ def restore(archive: Path, folder: Path, *, replace: bool = False, progress: Pro
     _check_folder(folder, replace)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        with _scratch(folder) as staged, open_archive(archive) as opened:
+        with ending_tidily() as ending, scratch_folder(folder) as staged, open_archive(archive) as opened:
             needed = sum(member.bytes for member in opened.members)
             if needed > shutil.disk_usage(staged).free:
                 raise BackupError(f"there is no room for {needed} bytes in {folder.parent}")
             if folder.exists():
-                shutil.copymode(folder, staged)
+                share_alike(folder, staged)
             opened.extract(staged, progress)
-            made_at = opened.about.get("made_at")
-            report = _looked_over(staged, folder, made_at if isinstance(made_at, int) else 0)
-            with ExitStack() as holding:
+            report = _looked_over(staged, folder, opened.made_at)
+            with ending.later(), ExitStack() as holding:
                 if (folder / DATABASE).exists():
                     holding.enter_context(sole_user(folder / DATABASE))
                 put_folder(staged, folder)
@@ -162,6 +137,36 @@ def restore(archive: Path, folder: Path, *, replace: bool = False, progress: Pro
 
 
 # inside
+
+
+def _backed_up(store: SqliteStore, folder: Path, target: Path, scratch: Path, progress: Progress) -> BackupReport:
+    with ExitStack() as files:
+        try:
+            snapshot, indexes, state = _same_moment(store, folder, scratch, files, progress)
+            with snapshot:
+                if problems := snapshot.integrity_check():
+                    raise BackupError(f"the gallery is damaged and was not backed up: {problems[0]}")
+                if state and not indexes:
+                    snapshot.index_state.discard_files(state.file_names)
+                counts, encoder = snapshot.templates.counts(), snapshot.settings.encoder()
+                now = int(time.time())
+        except StoreError as error:  # of the copy: the user knows it by the file that it is to become
+            raise type(error)(str(error).replace(str(scratch / DATABASE), str(target))) from error
+        members: list[tuple[str, BinaryIO]] = [(DATABASE, files.enter_context((scratch / DATABASE).open("rb")))]
+        members += indexes
+        about: About = {
+            "made_at": now,
+            "facesearch": __version__,
+            "encoder": str(encoder) if encoder else None,
+            "index": state.kind if state else None,
+            "identities": counts.identities,
+            "templates": counts.templates,
+        }
+        with open_private(scratch / "archive") as file:
+            write_archive(file, members, about, progress)
+        size = (scratch / "archive").stat().st_size
+        put_file(scratch / "archive", target)
+    return BackupReport(target, size, counts.identities, counts.templates, bool(indexes))
 
 
 def _silent(done: int, total: int) -> None:
@@ -209,7 +214,7 @@ def _check_folder(folder: Path, replace: bool) -> None:
     if not folder.is_dir():
         raise UsageError(f"{folder} is not a folder")
     names = sorted(entry.name for entry in folder.iterdir())
-    strange = [name for name in names if not _OWN.fullmatch(name)]
+    strange = strange_names(folder)
     if names and not replace:
         raise UsageError(f"{folder} is not empty: choose another folder, or --replace to take the gallery's place")
     if strange:
@@ -227,16 +232,26 @@ def _looked_over(staged: Path, replaced: Path, made_at: int) -> RestoreReport:
             state = store.index_state.read()
             named = state.file_names if state else set()
             there = {path.name for path in staged.iterdir() if INDEX_NAME.fullmatch(path.name)}
-            whole = bool(named) and named <= there
+            whole = state is not None and bool(named) and _sound_files(staged, state)
             for name in there if not whole else there - named:
                 (staged / name).unlink()
-            if not whole:
-                store.index_state.clear()
+            if state and not whole:
+                store.index_state.discard_files(named)
             counts = store.templates.counts()
             returned = _returned(store, replaced)
     except (StoreError, IndexStateError) as error:
         raise BackupError(str(error).replace(str(staged), "the archive")) from error
     return RestoreReport(replaced, counts.identities, counts.templates, whole, made_at, returned)
+
+
+def _sound_files(folder: Path, state: IndexState) -> bool:
+    """Whether the index files are there, and are those that the database names."""
+    try:
+        for segment in state.segments:
+            IndexFiles(folder).open(segment)
+    except (OSError, VectorIndexError):
+        return False
+    return True
 
 
 def _returned(restored: SqliteStore, replaced: Path) -> tuple[str, ...]:
@@ -248,21 +263,3 @@ def _returned(restored: SqliteStore, replaced: Path) -> tuple[str, ...]:
         if old.settings.started_at() == restored.settings.started_at():  # ids of another gallery mean other people
             return tuple(person.name for person in restored.identities.all() if person.id in forgotten)
     return ()
-
-
-@contextmanager
-def _scratch(path: Path) -> Iterator[Path]:
-    """A temporary folder beside path, gone afterwards; those of killed processes are removed first."""
-    left = re.compile(rf"\.{re.escape(path.name)}{TEMPORARY}")
-    for entry in path.absolute().parent.iterdir():
-        if left.fullmatch(entry.name) and entry.is_dir():
-            with suppress(OSError), exclusive_lock(entry / _IN_USE):
-                shutil.rmtree(entry)
-    folder = temporary_name(path.absolute())
-    folder.mkdir()
-    try:
-        with exclusive_lock(folder / _IN_USE):  # shows that a process is at work on it
-            (folder / "files").mkdir()
-            yield folder / "files"
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)

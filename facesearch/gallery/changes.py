@@ -22,6 +22,7 @@ from facesearch.gallery.index_building import IndexBuilder
 from facesearch.gallery.index_filling import IndexFiller
 from facesearch.gallery.parts import Parts
 from facesearch.gallery.questions import search
+from facesearch.gallery.scratch import remove_unfinished
 from facesearch.photos.photo import Photo, composed
 
 if TYPE_CHECKING:
@@ -151,14 +152,22 @@ def forget(parts: Parts, names: Sequence[str], *, remember: bool) -> list[Receip
         _log.warning("%s; the old one is deleted, facesearch index build writes a new one", error)
     parts.writer.remove_strays()
     try:
-        wiped = parts.store.checkpoint()
+        wiped = parts.store.wipe(frozenset().union(*(each.traces for each in removed)))
     except StoreError as error:  # as on a full disk
-        _log.warning("%s; old pages stay in the log until facesearch gallery compact", error)
+        _log.warning("%s; old pages stay until facesearch gallery compact", error)
         wiped = False
-    now = int(time.time())
+    now, unfinished = int(time.time()), tuple(map(str, remove_unfinished(parts.opening.folder)))
     return [
         Receipt(
-            name, len(each.template_ids), each.images, rewritten, wiped, now, backups[each.identity_id], out_of_cohort
+            identity=name,
+            templates=len(each.template_ids),
+            images=each.images,
+            index_rewritten=rewritten,
+            wiped=wiped,
+            forgotten_at=now,
+            backups=backups[each.identity_id],
+            out_of_cohort=out_of_cohort,
+            unfinished=unfinished,
         )
         for name, each in zip(names, removed, strict=True)
     ]
@@ -224,6 +233,8 @@ def compact(parts: Parts) -> Compaction:
     parts.writer.save(force=True)
     parts.writer.remove_strays()
     wiped = parts.store.vacuum()
+    for copy in remove_unfinished(parts.opening.folder):
+        _log.warning("%s holds the gallery as it was: a backup is being made there, or could not be removed", copy)
     return Compaction(before, _bytes_on_disk(parts), wiped, discarded)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from facesearch.codecs.gallery_codecs import GalleryCodecs
-from facesearch.errors import IndexStateError, StoreError
+from facesearch.errors import IndexStateError, StoreBusyError, StoreError
 from facesearch.gallery.index_filling import IndexFiller
 from facesearch.gallery.template_index import TemplateIndex
 from facesearch.gallery.view import Ids, View
@@ -15,25 +15,37 @@ from facesearch.store import GalleryStore, IndexState, Templates
 from indexes import VectorIndexError
 
 _ADVICE = "run: facesearch index build"
+_ATTEMPTS = 10
 
 
 def index_problems(store: GalleryStore, codecs: GalleryCodecs, index: TemplateIndex) -> list[str]:
-    """What is wrong with the index files and with their agreement with the store, in words; empty if nothing."""
-    state = store.index_state.read()
-    problems = list(_file_problems(index, state)) if state else []
-    if not problems:
+    """What is wrong with the index files and with their agreement with the store, in words; empty if nothing.
+
+    Others may change the gallery meanwhile: what was found counts only if the files recorded are still the same.
+    Raises `StoreBusyError` where they never are.
+    """
+    for _ in range(_ATTEMPTS):
+        state = store.index_state.read()
+        problems = list(_file_problems(index, state)) if state else []
+        if not problems:
+            try:
+                problems = _compared(store, codecs, index)
+            except (StoreError, IndexStateError) as error:
+                problems = [str(error)]
+        if not problems or store.index_state.read() == state:
+            return problems
+    raise StoreBusyError("other processes keep changing the index: try again when they have finished")
+
+
+def _compared(store: GalleryStore, codecs: GalleryCodecs, index: TemplateIndex) -> list[str]:
+    """How the index differs from the stored templates, at one moment."""
+    while True:
         with store.moment() as moment:
             found = moment.state()
             view = index.at(moment, found) if found else None
             if found is not None and view is not None:
-                batches = moment.templates()
-                return list(_disagreements(view, IndexFiller(codecs, found.settings), batches))
-        try:
-            index.current()  # opens it
-        except (StoreError, IndexStateError) as error:
-            return [str(error)]
-        return index_problems(store, codecs, index)
-    return problems
+                return list(_disagreements(view, IndexFiller(codecs, found.settings), moment.templates()))
+        index.current()  # opens it
 
 
 def _file_problems(index: TemplateIndex, state: IndexState) -> Iterator[str]:

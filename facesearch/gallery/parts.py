@@ -16,6 +16,7 @@ from facesearch.errors import (
     UnknownEncoderError,
 )
 from facesearch.gallery.agreement import NewGallery, check_agreement, encoder_asked, key_of
+from facesearch.gallery.folder import keep_private
 from facesearch.gallery.fused_index import FusedIndex
 from facesearch.gallery.index_writing import IndexWriter
 from facesearch.gallery.ranking import Ranking
@@ -63,6 +64,8 @@ class Parts:
         self.store: SqliteStore = open_store(folder, read_only=read_only, create=opening.create)
         try:
             self.encoder_spec = self._settled()
+            if not read_only:
+                keep_private(folder)
         except BaseException:
             self.store.close()
             raise

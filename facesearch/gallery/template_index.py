@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from facesearch.codecs.gallery_codecs import GalleryCodecs, Vectors
-from facesearch.errors import GalleryNotFoundError
+from facesearch.errors import GalleryNotFoundError, IndexStateError
 from facesearch.gallery.answers import Document
 from facesearch.gallery.index_building import BuiltIndex, IndexBuilder, in_memory
 from facesearch.gallery.index_files import IndexFiles
@@ -200,7 +200,7 @@ class TemplateIndex:
         filler = self._filler(settings)
         state = self._store.index_state.read()
         if state is None or (state.kind, state.codec) != (settings.index_kind, settings.codec):
-            return view_of(self.build(filler, write=False), settings, version)
+            return view_of(self._built(filler), settings, version)
         if state.version != version:
             return None
         try:
@@ -211,16 +211,31 @@ class TemplateIndex:
             if self._store.index_state.read() != state:  # another process has just replaced it
                 return None
             _log.warning("%s; rebuilt from the stored templates (facesearch index build repairs the file)", error)
-            return view_of(self.build(filler, write=False), settings, version)
+            return view_of(self._built(filler), settings, version)
         sound = next((found for found in segments if found is not None), None)
         empty = self.builder.untrained(filler) if sound is None else sound.index.emptied()
         if empty is None:
-            return view_of(self.build(filler, write=False), settings, version)
+            return view_of(self._built(filler), settings, version)
         parts: list[OpenSegment] = []
         for segment, found in zip(state.segments, segments, strict=True):
             parts += self._rebuilt(empty, filler, segment) if found is None else [found]
         nothing = np.zeros(0, np.int64)
         return View(state.kind, state.codec, version, state.position, tuple(parts), empty, nothing)
+
+    def _built(self, filler: IndexFiller) -> BuiltIndex:
+        """An index in memory: of the gallery's kind where that has answered before, so that scores stay what they were.
+
+        Raises `IndexStateError` where that has to be trained on more templates than there are.
+        """
+        before = self._store.index_state.is_recorded()
+        built = self.build(filler, write=False, asked=before)
+        kind = filler.settings.index_kind
+        if before and built.empty.kind != kind and any(len(segment.index) for segment in built.segments):
+            raise IndexStateError(
+                f"the files of index {kind} are damaged or missing, and there are too few templates to train it anew: "
+                "restore a backup, or choose another kind: facesearch index build --kind flat"
+            )
+        return built
 
     def _segments(self, state: IndexState) -> list[OpenSegment | None]:
         """The segments of the recorded files; None for those that have no sound file. Raises if there is no sound one.

@@ -96,7 +96,7 @@ def serialise(model: onnx.ModelProto, name: str) -> bytes:
 def write_durably(data: bytes, path: Path) -> None:
     """Write a file whole or not at all; raises `WeightsError`."""
     try:
-        write_atomically(path, lambda file: file.write(data))
+        write_atomically(path, lambda file: file.write(data), public=True)
     except OSError as error:
         raise WeightsError(f"cannot write '{path}': {error.strerror or error}") from error
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
@@ -142,11 +142,12 @@ class IdentitySummary:
 
 @dataclass(frozen=True, slots=True)
 class Removed:
-    """What forgetting an identity took out."""
+    """What forgetting an identity took out. traces: bytes by which copies of what was deleted are recognised."""
 
     identity_id: int
     template_ids: tuple[int, ...]
     images: int
+    traces: frozenset[bytes] = field(default=frozenset(), repr=False)
 
 
 class LogPosition(NamedTuple):

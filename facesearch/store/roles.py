@@ -107,7 +107,7 @@ class IdentitiesRole(Protocol):
         `remember`: keep keyed hashes of these images, so that they are known when they come back.
 
         Index files that may hold them are declared invalid. The rows are overwritten with zeros; copies in the
-        write-ahead log go with the next `checkpoint`.
+        write-ahead log, and those that SQLite left where rows once stood, go with the next `wipe`.
         """
         ...
 
@@ -282,6 +282,10 @@ class IndexStateRole(Protocol):
         """The index files that are valid, None if the index has to be built."""
         ...
 
+    def is_recorded(self) -> bool:
+        """Whether index files have been recorded, also where that record is damaged or its files were taken away."""
+        ...
+
     def replace(self, old: IndexState | None, new: IndexState) -> bool:
         """Record index files in place of what `read` gave; False, and nothing is changed, where another process has
         recorded others or taken out a template that the new ones hold, or where the gallery has another kind or
@@ -382,12 +386,19 @@ class GalleryStore(Protocol):
         """
         ...
 
+    def wipe(self, traces: Collection[bytes]) -> bool:
+        """Leave no copy of what was deleted in any file: `checkpoint`, and `vacuum` where the database still holds one
+        of the traces (see `Removed`). False where `checkpoint` gives that, or others kept it from being done."""
+        ...
+
     def vacuum(self) -> bool:
         """Rewrite the database without free pages, then `checkpoint`; returns what that does."""
         ...
 
     def snapshot(self, target: Path, progress: Progress) -> None:
-        """Copy the database as it is at one moment into a new file, while others go on; not synchronised."""
+        """Write the database as it is at one moment into a new file, while others go on; not synchronised.
+
+        Nothing that was deleted is in it. Raises also OSError, where the file cannot be written."""
         ...
 
     def integrity_check(self) -> list[str]:

@@ -90,7 +90,7 @@ def staged_model(name: str, *, overwrite: bool = False) -> Iterator[Path]:
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
     """Write `manifest` into the folder of its model, in place of an earlier one; whole or not at all."""
-    write_atomically(folder / FILE_NAME, lambda file: file.write(dump(manifest)))
+    write_atomically(folder / FILE_NAME, lambda file: file.write(dump(manifest)), public=True)
 
 
 def add_file(

@@ -204,7 +204,7 @@ def test_query_of_aligned_crops_detects_nothing(facesearch: Command, gallery: Pa
 def test_verify_compares_two_photos(facesearch: Command, gallery: Path, people: list[Path]) -> None:
     first, second = (sorted(person.iterdir()) for person in people[:2])
     same = _document(facesearch("verify", first[0], first[1], "--json"))
-    assert same.keys() == {"similarity", "score", "threshold", "same"}
+    assert same.keys() == {"similarity", "score", "threshold", "same", "faces"}
     _has(same, {"similarity": float, "score": float, "threshold": float, "same": bool})
     assert same["same"] == (same["score"] >= same["threshold"])
     assert same["score"] <= same["similarity"]

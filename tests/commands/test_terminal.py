@@ -165,7 +165,7 @@ def test_query_reads_a_photo_from_standard_input(gallery: Path, people: list[Pat
     for source, reason in ((wall, "no face found"), (os.devnull, "empty file"), (__file__, "not an image")):
         done = _shell('"$0" -m facesearch query - --json < "$1"', source)
         assert done.returncode == 3
-        assert json.loads(done.stdout)["probes"] == [{"path": "-", "faces": []}]
+        assert json.loads(done.stdout)["probes"] == [{"path": "-", "faces_found": 0, "faces": []}]
         assert json.loads(done.stdout)["rejected"][0]["reason"].startswith(reason)
     twice = _shell('"$0" -m facesearch query - - < "$1"', photo)
     assert (twice.returncode, twice.stderr) == (2, "error: - can be given once: standard input holds one photo\n")

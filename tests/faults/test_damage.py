@@ -6,17 +6,22 @@ import logging
 import os
 import random
 import shutil
+import sqlite3
 from collections import Counter
+from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from benchmarks.faults.operations import OLD, TEMPLATES, opened, owner, prepare
 from facesearch import Gallery
-from facesearch.errors import FacesearchError
+from facesearch.errors import FacesearchError, StoreError
 from facesearch.store import open_store
+from facesearch.store.sqlite.checksums import row_checksum
 
 FLIPS = 60
+DAMAGES = 60
 PROBES = OLD[::7]
 
 Answers = tuple[list[list[tuple[str, float, int]]], list[str], float]
@@ -73,6 +78,132 @@ def test_no_flipped_bit_of_the_database_leads_to_a_wrong_answer(
         outcomes[_outcome(place, wanted)] += 1
         shutil.rmtree(place)
     assert outcomes["refused"] > 5
+
+
+PAGE = 4096
+
+
+def _damaged(content: bytes, draw: random.Random) -> bytes:
+    """A bit, a few bytes, a page, or a page in place of another one."""
+    damaged, page, at = bytearray(content), draw.randrange(len(content) // PAGE) * PAGE, draw.randrange(len(content))
+    if draw.random() < 0.3:  # the first pages hold settings, versions and the roots of all tables
+        page = draw.randrange(25) * PAGE
+        at = page + draw.randrange(PAGE)
+    match draw.randrange(5):
+        case 0:
+            damaged[at] ^= 1 << draw.randrange(8)
+        case 1:
+            damaged[at : at + 8] = draw.randbytes(len(damaged[at : at + 8]))
+        case 2:
+            damaged[page : page + PAGE] = bytes(PAGE)
+        case 3:
+            other = draw.randrange(len(content) // PAGE) * PAGE
+            damaged[page : page + PAGE] = content[other : other + PAGE]
+        case _:
+            damaged[page + draw.randrange(40)] = draw.randrange(256)
+    return bytes(damaged)
+
+
+def test_whatever_is_damaged_each_question_is_answered_rightly_or_refused_in_one_line(
+    galleries: dict[str, Path], tmp_path: Path
+) -> None:
+    folder, draw, outcomes = galleries["flat"], random.Random(21), Counter[str]()
+
+    def asked(gallery: Gallery) -> dict[str, Callable[[], object]]:
+        return {
+            "identities": lambda: [(each.name, each.templates, each.images) for each in gallery.identities()],
+            "identity": lambda: [(each.id, each.path) for each in gallery.identity("person 7")[1]],
+            "info": lambda: (gallery.info().identities, gallery.info().templates, gallery.info().threshold),
+            "search": lambda: _answers(gallery),
+        }
+
+    with opened(folder) as gallery:
+        wanted = {name: ask() for name, ask in asked(gallery).items()}
+    content = (folder / "gallery.db").read_bytes()
+    for number in range(DAMAGES):
+        place = Path(shutil.copytree(folder, tmp_path / str(number)))
+        (place / "gallery.db").write_bytes(_damaged(content, draw))
+        try:
+            with opened(place) as gallery:
+                for name, ask in asked(gallery).items():
+                    try:
+                        answer = ask()
+                    except FacesearchError as error:
+                        assert "\n" not in str(error)
+                        outcomes[name] += 1
+                    else:
+                        assert answer == wanted[name], f"damage {number}: {name}"
+                for problem in gallery.check():
+                    assert "\n" not in problem
+        except FacesearchError as error:
+            assert "\n" not in str(error)
+            outcomes["opening"] += 1
+        shutil.rmtree(place)
+    assert set(outcomes) == {"opening", *wanted}
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "UPDATE alembic_version SET version_num = NULL",
+        "UPDATE alembic_version SET version_num = x'ff00'",
+        "UPDATE alembic_version SET version_num = char(10)",
+        "DELETE FROM alembic_version",
+        "INSERT INTO alembic_version VALUES ('0001')",
+        "INSERT INTO gallery SELECT 2, model, dimension, codec, index_kind, threshold, score, encoder_id, 1, 0 "
+        "FROM gallery",
+        "UPDATE identities SET name = NULL WHERE id = 3",
+        "UPDATE gallery SET encoder_id = 99",
+        "UPDATE templates SET code = NULL WHERE id = 3",
+        "UPDATE templates SET identity_id = NULL WHERE id = 3",
+        "UPDATE images SET path = NULL",
+        "UPDATE encoders SET model = NULL",
+    ],
+)
+def test_values_that_no_column_may_have_are_refused_in_one_line(
+    damage: str, galleries: dict[str, Path], tmp_path: Path
+) -> None:
+    folder = Path(shutil.copytree(galleries["flat"], tmp_path / "gallery"))
+    with closing(sqlite3.connect(folder / "gallery.db", isolation_level=None)) as connection:
+        connection.execute("PRAGMA writable_schema=ON")
+        connection.execute("UPDATE sqlite_master SET sql = replace(replace(sql, 'NOT NULL', ''), 'CHECK (id = 1)', '')")
+        connection.execute("UPDATE sqlite_master SET sql = replace(sql, ' CONSTRAINT ck_gallery_single', '')")
+    with closing(sqlite3.connect(folder / "gallery.db", isolation_level=None)) as connection:
+        connection.create_function("row_checksum", -1, row_checksum)
+        connection.execute(damage)
+    said = []
+    for ask in (
+        lambda gallery: gallery.identities(),
+        lambda gallery: gallery.identity("person 1"),
+        lambda gallery: gallery.info(),
+        _answers,
+        lambda gallery: gallery.check(),
+        lambda gallery: gallery.forget("nobody"),
+    ):
+        try:
+            with opened(folder) as gallery:
+                answer = ask(gallery)
+                said += answer if ask.__name__ == "<lambda>" and isinstance(answer, list) and answer else []
+        except FacesearchError as error:
+            said.append(str(error))
+    assert said
+    assert not any("\n" in str(line) for line in said)
+
+
+def test_an_sql_index_that_lacks_rows_is_named_by_the_check(galleries: dict[str, Path], tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(galleries["flat"], tmp_path / "gallery"))
+    with closing(sqlite3.connect(folder / "gallery.db", isolation_level=None)) as connection:
+        query = "SELECT rootpage FROM sqlite_master WHERE name = ?"
+        (root,) = connection.execute(query, ("ix_templates_identity_id",)).fetchone()
+    content = bytearray((folder / "gallery.db").read_bytes())
+    page = (root - 1) * PAGE
+    content[page + 3 : page + 5] = (int.from_bytes(content[page + 3 : page + 5], "big") - 1).to_bytes(2, "big")
+    (folder / "gallery.db").write_bytes(content)
+    with opened(folder) as gallery:
+        for ask in (gallery.identities, gallery.counts, gallery.info):
+            with pytest.raises(StoreError, match="SQL indexes disagree"):
+                ask()
+        assert any("ix_templates_identity_id" in problem for problem in gallery.check())
 
 
 @pytest.mark.parametrize("table", ["templates", "identities", "gallery"])

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from sqlalchemy import Connection, Engine, QueuePool, StaticPool, create_engine, event
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, MultipleResultsFound, NoResultFound
 
 from facesearch.errors import StoreBusyError, StoreError, UsageError
 from facesearch.store.sqlite.checksums import register
@@ -139,6 +139,8 @@ def in_plain_words(where: str) -> Iterator[None]:
         raise _plain(error.orig, where) from error
     except sqlite3.Error as error:
         raise _plain(error, where) from error
+    except (MultipleResultsFound, NoResultFound) as error:  # as an index that repeats a row, or leaves one out, gives
+        raise StoreError(f"{where} is damaged; restore it from a backup") from error
     except UnicodeEncodeError as error:  # bytes of a file name or an argument that are not UTF-8
         raise UsageError(f"{error.object!a} is not valid text") from None
     except UnicodeDecodeError as error:  # text from the file, in a message of SQLite

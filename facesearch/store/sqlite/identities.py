@@ -7,18 +7,28 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection, Row, Select, bindparam, delete, func, select, update
 
-from facesearch.errors import IdentityExistsError, UsageError
+from facesearch.errors import FacesearchError, IdentityExistsError, UsageError
 from facesearch.store.identity_names import check_name, unknown_identity
 from facesearch.store.records import IdentitySummary, Removed, TemplateInfo
 from facesearch.store.sqlite.aliases import hand_names_over, remember_name
 from facesearch.store.sqlite.audit import add_audit
 from facesearch.store.sqlite.checksums import computed, insert_rows, is_sound, next_id, refresh, require_sound
 from facesearch.store.sqlite.chunks import chunks
+from facesearch.store.sqlite.counting import (
+    count_templates,
+    damaged_indexes,
+    templates_in_indexes,
+)
 from facesearch.store.sqlite.forgotten import remember_photos
+from facesearch.store.sqlite.gaps import stored_integer, traces_of
 from facesearch.store.sqlite.index_state import discard_files_with
 from facesearch.store.sqlite.models import IdentityRow, ImageRow, RemovalRow, SetAsideRow, TemplateRow
 from facesearch.store.sqlite.template_infos import template_infos
 from facesearch.store.sqlite.transactions import Transactions
+
+_BY_INDEX = "SELECT identity_id, count(*) FROM templates INDEXED BY ix_templates_identity_id GROUP BY identity_id"
+_THEIRS = "SELECT count(*) FROM templates NOT INDEXED WHERE identity_id = ?"
+_TELLING = 6  # bytes of a name that nobody else's holds by chance
 
 
 class SqliteIdentities:
@@ -29,17 +39,18 @@ class SqliteIdentities:
 
     def all(self) -> list[IdentitySummary]:
         with self._transactions.reading() as connection:
-            return [_summary(row) for row in connection.execute(_summaries().order_by(IdentityRow.name))]
+            return _everybody(connection)
 
     def find(self, name: str) -> IdentitySummary:
         with self._transactions.reading() as connection:
             row = connection.execute(_summaries().where(IdentityRow.name == name)).one_or_none()
             if row is None:
-                raise unknown_identity(name, connection.scalars(select(IdentityRow.name)))
+                raise _unknown(connection, name)
             return _summary(row)
 
     def templates(self, name: str) -> list[TemplateInfo]:
         with self._transactions.reading() as connection:
+            count_templates(connection)  # what follows relies on an index
             return infos_of(connection, find_id(connection, name))
 
     def rename(self, old: str, new: str) -> None:
@@ -105,43 +116,91 @@ def _merge(connection: Connection, source_id: int, target_id: int) -> int:
 
 
 def _forget(connection: Connection, identity_id: int, *, remember: bool) -> Removed:
-    ids = list(connection.scalars(select(TemplateRow.id).where(TemplateRow.identity_id == identity_id)))
-    ids.sort()
+    both = (TemplateRow, SetAsideRow)
+    stored = [
+        (kept, *row)
+        for kept in both
+        for row in connection.execute(select(kept.id, kept.image_id, kept.code).where(kept.identity_id == identity_id))
+    ]
+    traces = _traces_of_name(connection, identity_id).union(*(traces_of(code) for *_, code in stored))
+    ids = sorted(number for kept, number, *_ in stored if kept is TemplateRow)
     if ids:
         first = next_id(connection, RemovalRow)
         insert_rows(connection, RemovalRow, [(entry, number) for entry, number in enumerate(ids, start=first)])
         discard_files_with(connection, ids)
-    used = sorted(
-        image
-        for kept in (TemplateRow, SetAsideRow)
-        for image in connection.scalars(select(kept.image_id).where(kept.identity_id == identity_id))
-    )
     connection.execute(delete(IdentityRow).where(IdentityRow.id == identity_id))  # its templates go with it
     images = 0
-    alone = [~select(kept.id).where(kept.image_id == ImageRow.id).exists() for kept in (TemplateRow, SetAsideRow)]
-    for some in chunks(used):
-        free = (ImageRow.id.in_(some), *alone)
+    alone = [~select(kept.id).where(kept.image_id == ImageRow.id).exists() for kept in both]
+    for some in chunks(sorted({image for _, _, image, _ in stored})):
+        free = delete(ImageRow).where(ImageRow.id.in_(some), *alone)
+        gone = connection.execute(free.returning(ImageRow.path, ImageRow.sha256)).all()
+        traces = traces.union(*(traces_of(sha256) | traces_of(path.encode()) for path, sha256 in gone))
+        images += len(gone)
         if remember:
-            remember_photos(connection, list(connection.scalars(select(ImageRow.sha256).where(*free))))
-        images += connection.execute(delete(ImageRow).where(*free)).rowcount
+            remember_photos(connection, [sha256 for _, sha256 in gone])
     add_audit(connection, "forget", identity_id, {"templates": len(ids), "images": images})
-    return Removed(identity_id, tuple(ids), images)
+    return Removed(identity_id, tuple(ids), images, frozenset(traces))
 
 
 def infos_of(connection: Connection, identity_id: int) -> list[TemplateInfo]:
     """The templates of an identity, those set aside last."""
-    return [
+    infos = [
         info
         for kept in (TemplateRow, SetAsideRow)
         for info in template_infos(connection, kept, kept.identity_id == identity_id)
     ]
+    if not infos and connection.exec_driver_sql(_THEIRS, (identity_id,)).scalar_one():
+        raise damaged_indexes()
+    return infos
+
+
+def _traces_of_name(connection: Connection, identity_id: int) -> set[bytes]:
+    """A name; a short one, which stands in others, as it is in the table and in its index, behind a record's header."""
+    row = select(IdentityRow.name, IdentityRow.created_at, IdentityRow.checksum).where(IdentityRow.id == identity_id)
+    name, created_at, checksum = connection.execute(row).one()
+    stored = name.encode()
+    if len(stored) >= _TELLING:
+        return traces_of(stored)
+    text = 13 + 2 * len(stored)  # the serial type of a text
+    in_table = bytes([5, 0, text, stored_integer(created_at)[0], stored_integer(checksum)[0]]) + stored
+    kind, number = stored_integer(identity_id)
+    return {in_table, bytes([3, text, kind]) + stored + number}
 
 
 def find_id(connection: Connection, name: str) -> int:
     found = connection.scalar(select(IdentityRow.id).where(IdentityRow.name == name))
     if found is None:
-        raise unknown_identity(name, connection.scalars(select(IdentityRow.name)))
+        raise _unknown(connection, name)
     return found
+
+
+def _unknown(connection: Connection, name: str) -> FacesearchError:
+    """The error for a name that the index of names does not have: nobody's, or a damaged database's."""
+    rows = connection.execute(select(IdentityRow.id, is_sound(IdentityRow), IdentityRow.name)).all()
+    for row in rows:
+        require_sound(IdentityRow, row[1], row[0])
+    names = [row[2] for row in rows]
+    return damaged_indexes() if name in names else unknown_identity(name, names)
+
+
+def _everybody(connection: Connection) -> list[IdentitySummary]:
+    """All identities by name, with counts from the table of templates itself."""
+    columns = "identity_id, count(*), count(DISTINCT image_id), sum(id)"
+    counted = f"SELECT {columns} FROM templates NOT INDEXED GROUP BY identity_id"  # noqa: S608 - our columns
+    counts, held = {}, (0, 0)
+    for identity_id, templates, images, ids in connection.exec_driver_sql(counted):
+        counts[identity_id], held = (templates, images), (held[0] + templates, held[1] + ids)
+    by_index = {row[0]: row[1] for row in connection.exec_driver_sql(_BY_INDEX)}
+    if held != templates_in_indexes(connection) or by_index != {each: count[0] for each, count in counts.items()}:
+        raise damaged_indexes()
+    people = select(IdentityRow.id, is_sound(IdentityRow), IdentityRow.name, IdentityRow.created_at)
+    found = []
+    for number, sound, name, created_at in connection.execute(people):
+        require_sound(IdentityRow, sound, number)
+        found.append(IdentitySummary(number, name, *counts.pop(number, (0, 0)), created_at))
+    if counts:
+        raise damaged_indexes()
+    return sorted(found, key=lambda person: person.name)
 
 
 def _summaries() -> Select[int, bool, str, int, int, int]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from sqlalchemy import ColumnElement, Connection, delete, select, update
+from sqlalchemy import ColumnElement, Connection, delete, func, select, update
 
 from facesearch.store.records import GallerySettings, IndexState, LogPosition, Segment
 from facesearch.store.sqlite.checksums import insert_row, insert_rows, is_sound, refresh
@@ -22,6 +22,10 @@ class SqliteIndexState:
     def read(self) -> IndexState | None:
         with self._transactions.reading() as connection:
             return read_index_state(connection)
+
+    def is_recorded(self) -> bool:
+        with self._transactions.reading() as connection:
+            return connection.scalar(select(func.count()).select_from(IndexStateRow)) != 0
 
     def replace(self, old: IndexState | None, new: IndexState) -> bool:
         with self._transactions.writing() as connection:

@@ -71,12 +71,14 @@ def _revision(connection: Connection, where: str) -> str | None:
     if not {version_table.name, "identities"} <= set(tables):
         raise StoreError(f"{where} is not a facesearch gallery (it holds the tables of another program)")
     found = connection.scalars(select(version_table.c.version_num)).all()
-    if len(found) != 1 or found[0] not in REVISIONS:
+    if len(found) != 1 or not isinstance(found[0], str) or not found[0].isascii() or not found[0].isalnum():
+        raise StoreError(f"{where} is damaged: it does not say its version; restore it from a backup")
+    if found[0] not in REVISIONS:
         raise NewerSchemaError(
-            f"{where} was written by a newer facesearch (schema {', '.join(found) or 'unknown'}, this version knows "
-            f"{REVISIONS[-1]}); upgrade facesearch"
+            f"{where} was written by a newer facesearch (schema {found[0]}, this version knows {REVISIONS[-1]}); "
+            "upgrade facesearch"
         )
-    return str(found[0])
+    return found[0]
 
 
 def _enforce_foreign_keys(connection: Connection, on: bool) -> None:

@@ -2,34 +2,54 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
 from facesearch.errors import StoreBusyError
+from facesearch.files.permissions import open_private
 from facesearch.store.records import Progress
 from facesearch.store.sqlite.connection import in_plain_words
 
-_STEP = 2048  # pages copied at a time
+_STEPS = 100_000  # of SQLite's virtual machine, between two reports of progress
+_WRITING = {sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_FSYNC, sqlite3.SQLITE_IOERR_TRUNCATE}
 
 
 def copy_snapshot(source: sqlite3.Connection, target: Path, progress: Progress) -> None:
-    """Copy the database as it is at one moment into a new file; writers are not kept waiting.
+    """Write the database as it is at one moment into a new file; writers are not kept waiting.
 
-    Inside a transaction of its own, because SQLite's backup would begin anew whenever somebody writes.
+    Only rows are written, and nothing of what was deleted: SQLite's own backup copies pages with the old bytes between
+    their rows. Raises OSError where the target cannot be written, and what `progress` raises.
     """
-    page = source.execute("PRAGMA page_size").fetchone()[0]
-    source.execute("BEGIN").close()
+    (page,), (pages,) = (source.execute(f"PRAGMA {name}").fetchone() for name in ("page_size", "page_count"))
+    stopped: list[BaseException] = []
+
+    def tell() -> int:
+        try:
+            progress(min(target.stat().st_size, page * pages), page * pages)
+        except BaseException as error:
+            stopped.append(error)  # SQLite would keep it to itself
+            return 1
+        return 0
+
+    open_private(target).close()
+    source.set_progress_handler(tell, _STEPS)
     try:
-        source.execute("SELECT count(*) FROM sqlite_master").fetchone()  # from here on the moment is fixed
-        with closing(sqlite3.connect(target, isolation_level=None)) as copy:
-            copy.execute("PRAGMA synchronous=OFF").close()  # whoever wants the file durable synchronises it as a whole
-            source.backup(
-                copy, pages=_STEP, progress=lambda _, left, total: progress((total - left) * page, total * page)
-            )
+        source.execute("VACUUM INTO ?", (str(target),)).close()
+    except sqlite3.OperationalError as error:
+        if stopped:
+            raise stopped[0] from None
+        if error.sqlite_errorcode == sqlite3.SQLITE_FULL:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(target)) from error
+        if error.sqlite_errorcode in _WRITING:
+            raise OSError(errno.EIO, os.strerror(errno.EIO), str(target)) from error
+        raise
     finally:
-        source.execute("ROLLBACK").close()
+        source.set_progress_handler(None, 0)
+    progress(page * pages, page * pages)
 
 
 def is_plain(path: Path) -> bool:

@@ -6,8 +6,8 @@ What the methods do, return and raise is told in `facesearch.store.roles.Gallery
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -15,6 +15,7 @@ from typing import Self
 from sqlalchemy import Engine
 
 from facesearch.errors import GalleryNotFoundError, StoreError, UsageError
+from facesearch.files.permissions import make_private_folder, open_private
 from facesearch.store.records import Progress
 from facesearch.store.sqlite import schema
 from facesearch.store.sqlite.audit import SqliteAudit
@@ -23,6 +24,7 @@ from facesearch.store.sqlite.codebooks import SqliteCodebooks
 from facesearch.store.sqlite.cohort import SqliteCohort
 from facesearch.store.sqlite.connection import BUSY_SECONDS, file_engine, in_plain_words, memory_engine
 from facesearch.store.sqlite.corrections import SqliteCorrections
+from facesearch.store.sqlite.gaps import any_left
 from facesearch.store.sqlite.identities import SqliteIdentities
 from facesearch.store.sqlite.index_state import SqliteIndexState
 from facesearch.store.sqlite.moment import SqliteMoment
@@ -66,7 +68,12 @@ def open_store(
         if not path.exists():
             if read_only or not create:
                 raise GalleryNotFoundError(f"there is no gallery in {path.parent}; enrol somebody first")
-            path.parent.mkdir(parents=True, exist_ok=True)
+            if not path.parent.exists():
+                make_private_folder(path.parent)
+            with suppress(
+                FileExistsError
+            ):  # SQLite would ask the umask; its other files get the permissions of this one
+                open_private(path).close()
     except OSError as error:
         raise StoreError(f"{path.parent} cannot be used ({(error.strerror or 'error').lower()})") from None
     engine = file_engine(path, read_only=read_only, busy_seconds=busy_seconds)
@@ -123,6 +130,17 @@ class SqliteStore:
             finally:
                 driver.execute(f"PRAGMA busy_timeout={usual}").close()
         return not blocked
+
+    def wipe(self, traces: Collection[bytes]) -> bool:
+        if not self.checkpoint():
+            return False
+        if self.path is None:
+            return True
+        try:
+            found = any_left(self.path, traces)
+        except OSError as error:
+            raise StoreError(f"{self.path} cannot be read ({(error.strerror or 'error').lower()})") from error
+        return self.vacuum() if found else True
 
     def vacuum(self) -> bool:
         self.transactions.require_write()

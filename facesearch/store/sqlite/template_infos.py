@@ -19,8 +19,10 @@ def template_infos(connection: Connection, kept: Kept, where: ColumnElement[bool
             is_sound(kept).label("sound"),
             is_sound(ImageRow).label("image_sound"),
             is_sound(IdentityRow).label("identity_sound"),
-            ImageRow.id.label("image_id"),
-            IdentityRow.id.label("identity_id"),
+            is_sound(EncoderRow).label("encoder_sound"),
+            kept.image_id,
+            kept.identity_id,
+            kept.encoder_id,
             IdentityRow.name,
             ImageRow.path,
             kept.quality,
@@ -32,9 +34,9 @@ def template_infos(connection: Connection, kept: Kept, where: ColumnElement[bool
             kept.codec,
             kept.created_at,
         )
-        .join(ImageRow, ImageRow.id == kept.image_id)
-        .join(IdentityRow, IdentityRow.id == kept.identity_id)
-        .join(EncoderRow, EncoderRow.id == kept.encoder_id)
+        .outerjoin(ImageRow, ImageRow.id == kept.image_id)
+        .outerjoin(IdentityRow, IdentityRow.id == kept.identity_id)
+        .outerjoin(EncoderRow, EncoderRow.id == kept.encoder_id)
         .order_by(kept.id)
     )
     state = ACTIVE if kept is TemplateRow else SET_ASIDE
@@ -43,6 +45,7 @@ def template_infos(connection: Connection, kept: Kept, where: ColumnElement[bool
         require_sound(kept, row.sound, row.id)
         require_sound(ImageRow, row.image_sound, row.image_id)
         require_sound(IdentityRow, row.identity_sound, row.identity_id)
+        require_sound(EncoderRow, row.encoder_sound, row.encoder_id)
         box = None if row.box_x is None else (row.box_x, row.box_y, row.box_w, row.box_h)
         infos.append(
             TemplateInfo(row.id, row.name, row.path, row.quality, box, row.precision, row.codec, row.created_at, state)

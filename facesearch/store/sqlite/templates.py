@@ -24,6 +24,7 @@ from facesearch.store.records import (
 from facesearch.store.sqlite.audit import add_audit
 from facesearch.store.sqlite.checksums import insert_rows, is_sound, next_id, require_sound
 from facesearch.store.sqlite.chunks import chunks, padded
+from facesearch.store.sqlite.counting import count_templates
 from facesearch.store.sqlite.forgotten import recall
 from facesearch.store.sqlite.identities import ids_of
 from facesearch.store.sqlite.models import IdentityRow, ImageRow, RemovalRow, TemplateRow
@@ -76,11 +77,10 @@ class SqliteTemplates:
 
     def counts(self) -> Counts:
         with self._transactions.reading() as connection:
-            identities, templates, images = (
-                connection.scalar(select(func.count()).select_from(row)) or 0
-                for row in (IdentityRow, TemplateRow, ImageRow)
+            identities, images = (
+                connection.scalar(select(func.count()).select_from(row)) or 0 for row in (IdentityRow, ImageRow)
             )
-        return Counts(identities, templates, images)
+            return Counts(identities, count_templates(connection), images)
 
     def position(self) -> LogPosition:
         with self._transactions.reading() as connection:
