@@ -101,7 +101,7 @@ def query(
     sources = of_anybody(images)
     photos = sources.photos
     rejected = [asdict(item) for item in sources.rejected]
-    probes: list[dict[str, object]] = [{"path": item.path, "faces": []} for item in sources.rejected]
+    probes: list[dict[str, object]] = [{"path": item.path, "faces_found": 0, "faces": []} for item in sources.rejected]
     with (
         open_gallery(
             gallery, create=False, encoder=encoder, min_face=min_face, device=device, threads=threads
