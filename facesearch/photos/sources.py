@@ -10,7 +10,8 @@ from pathlib import Path
 from facesearch.errors import UsageError
 from facesearch.photos.photo import Photo, Rejection, composed
 
-_FORMATS = "jpg jpeg jpe jfif png webp bmp dib heic heif hif avif gif tif tiff jp2 raw dng"
+_FORMATS = "jpg jpeg jpe jfif mpo png webp bmp dib heic heif hif avif gif tif tiff jp2 j2k jpx tga ppm pgm pbm pnm"
+_FORMATS += " raw dng cr2 cr3 nef arw raf orf rw2 jxl"
 PHOTO_SUFFIXES = tuple(f".{name}" for name in _FORMATS.split())
 """What cameras, phones and browsers write, the commonest first; not all of it can be read here."""
 

@@ -16,7 +16,7 @@ from facesearch.errors import EncoderMismatchError
 from facesearch.faces import QUALITY, Face, FaceDetector, clear_subject, find_crop, find_stage, most_prominent
 from facesearch.photos.decoding import decode, load_image, read_bytes, sha256
 from facesearch.photos.geometry import Box
-from facesearch.pipeline.finding import aligned_crop, find_faces
+from facesearch.pipeline.finding import aligned_crop, find_faces, within_memory
 from facesearch.pipeline.pipeline_spec import USUAL, PipelineSpec
 
 RGB = npt.NDArray[np.uint8]
@@ -111,7 +111,8 @@ class Pipeline:
         self.check_aligned(kind)
         crop = aligned_crop(crop, self._crop.size)
         start = time.perf_counter()
-        template = self.encoder.encode(crop[None])[0]
+        with within_memory():
+            template = self.encoder.encode(crop[None])[0]
         if watch:
             watch.add("encode", start)
         return FaceTemplate(template, None, 1.0)
@@ -125,14 +126,16 @@ class Pipeline:
 
     def _found(self, image: RGB) -> list[Face]:
         faces = find_faces(self._detector, image)
-        for stage in self._stages:
-            faces = stage(image, faces)
+        with within_memory():
+            for stage in self._stages:
+                faces = stage(image, faces)
         return faces
 
     def _encode(self, image: RGB, faces: Sequence[Face], watch: Stopwatch | None = None) -> list[FaceTemplate]:
         start = time.perf_counter()
-        crops = np.stack([self._crop.cut(image, face) for face in faces])  # (n, h, w, 3)
-        templates = self.encoder.encode(crops)  # (n, d)
+        with within_memory():
+            crops = np.stack([self._crop.cut(image, face) for face in faces])  # (n, h, w, 3)
+            templates = self.encoder.encode(crops)  # (n, d)
         if watch:
             watch.add("encode", start)
         return [
