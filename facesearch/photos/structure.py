@@ -62,6 +62,8 @@ def check_jpeg(data: bytes) -> None:
                 raise UnreadableImageError("too many scans for a photo")
             if scans > 1 and 2 * samples > _MOST_HELD:
                 raise UnreadableImageError(f"too large for a progressive JPEG ({pixels // 1_000_000} megapixels)")
+            if data.find(b"\xff\xda", start) < 0:  # no other one, as in most photos
+                break
         place = start if marker in (_START, _END) else start + max(length, 2)
     else:
         raise UnreadableImageError("too many segments for a photo")
