@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import sys
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -107,6 +108,7 @@ def set_up(verbose: bool) -> None:
     logger.handlers[:] = [handler]
     logger.propagate = False
     logger.setLevel(logging.INFO if verbose else NOTICE)
+    warnings.filterwarnings("ignore", module="PIL")  # about damaged files, whose rejection says it in a line
 
 
 class _Formatter(logging.Formatter):

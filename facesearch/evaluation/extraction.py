@@ -32,7 +32,7 @@ from facesearch.evaluation.template_cache import Entry, Shards
 from facesearch.faces import Crop, Face, FaceDetector, find_crop
 from facesearch.files import locations
 from facesearch.photos.decoding import load_image
-from facesearch.pipeline.finding import aligned_crop, prominent_face
+from facesearch.pipeline.finding import aligned_crop, prominent_face, within_memory
 from facesearch.pipeline.pipeline_spec import USUAL, PipelineSpec
 from facesearch.pipeline.worker_pool import WORTH_PROCESSES, DetectorPool
 from facesearch.text.figures import counted
@@ -41,7 +41,7 @@ RGB = npt.NDArray[np.uint8]
 Progress = Callable[[int, int], None]
 Stage = Callable[[str], AbstractContextManager[Progress]]  # what is being done -> how far it is
 
-CACHE_FORMAT = 1  # raised when what is computed changes without any of the names below changing
+CACHE_FORMAT = 2  # raised when what is computed changes without any of the names below changing
 _CHUNK = 256  # photos per shard
 _FACE_WIDTH = 15  # box, score, landmarks
 _BACKEND_PACKAGE = {"onnx": "onnxruntime", "openvino": "openvino", "torch": "torch"}
@@ -231,7 +231,8 @@ def _cut(path: Path, crop: Crop, faces: dict[bytes, Face | str] | None, sample: 
         if faces is None:
             return aligned_crop(load_image(path), crop.size)
         face = faces[sample.sha256 or b""]
-        return face if isinstance(face, str) else crop.cut(load_image(path), face)
+        with within_memory():
+            return face if isinstance(face, str) else crop.cut(load_image(path), face)
     except RejectedImageError as error:
         return str(error)
 

@@ -10,7 +10,8 @@ import numpy.typing as npt
 Boxes = npt.NDArray[np.float32]
 Overlap = Literal["union", "smaller"]
 
-_BLOCK = 1024  # rows of the overlap matrix held at once
+_BLOCK = 1 << 20  # entries of the overlap matrix held at once
+_FEWEST = 16  # rows of it
 
 
 def suppress(
@@ -22,25 +23,24 @@ def suppress(
     of the two). `margin` is added to each side length: 1 where right and bottom name the last pixel inside.
     """
     order = np.argsort(-scores, kind="stable")
-    left, top, right, bottom = boxes[order].T
-    area = (right - left + margin) * (bottom - top + margin)
-    alive = np.ones(len(order), dtype=bool)
-    for start in range(0, len(order), _BLOCK):
-        rows = slice(start, min(start + _BLOCK, len(order)))
-        if not alive[rows].any():
-            continue
-        width = np.minimum(right[rows, None], right[start:]) - np.maximum(left[rows, None], left[start:]) + margin
-        height = np.minimum(bottom[rows, None], bottom[start:]) - np.maximum(top[rows, None], top[start:]) + margin
-        shared = np.maximum(width, 0) * np.maximum(height, 0)  # (block, rest)
-        if over == "union":
-            whole = area[rows, None] + area[start:] - shared
-        else:
-            whole = np.minimum(area[rows, None], area[start:])
+    kept: list[npt.NDArray[np.intp]] = [order[:0]]
+    while len(order):
+        left, top, right, bottom = boxes[order].T
+        area = (right - left + margin) * (bottom - top + margin)
+        rows = slice(0, min(len(order), max(_BLOCK // len(order), _FEWEST)))
+        width = np.minimum(right[rows, None], right) - np.maximum(left[rows, None], left) + margin
+        height = np.minimum(bottom[rows, None], bottom) - np.maximum(top[rows, None], top) + margin
+        shared = np.maximum(width, 0) * np.maximum(height, 0)  # (block, all)
+        both = area[rows, None] + area - shared
+        whole = both if over == "union" else np.minimum(area[rows, None], area)
         keeps = shared / whole <= threshold
-        for row in range(keeps.shape[0]):
-            if alive[start + row]:
-                alive[start + row + 1 :] &= keeps[row, row + 1 :]
-    return order[alive]
+        alive = np.ones(len(order), dtype=bool)
+        for row in range(len(keeps)):
+            if alive[row]:
+                alive[row + 1 :] &= keeps[row, row + 1 :]
+        kept.append(order[rows][alive[rows]])
+        order = order[rows.stop :][alive[rows.stop :]]
+    return np.concatenate(kept)
 
 
 def square(boxes: Boxes) -> Boxes:
@@ -56,3 +56,10 @@ def refine(boxes: Boxes, offsets: Boxes, margin: float = 1.0) -> Boxes:
     """The boxes moved by a network's `offsets`, in units of their width and height (plus `margin`)."""
     width, height = boxes[:, 2] - boxes[:, 0] + margin, boxes[:, 3] - boxes[:, 1] + margin
     return boxes + offsets * np.stack([width, height, width, height], axis=1)
+
+
+def best(scores: npt.NDArray[np.float32], most: int) -> npt.NDArray[np.intp]:
+    """The indices, ascending, of the `most` best of scores (n,); of all where there are no more."""
+    if len(scores) <= most:
+        return np.arange(len(scores))
+    return np.sort(np.argsort(-scores, kind="stable")[:most])

@@ -6,10 +6,10 @@ import math
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
 
 from facesearch.faces.face import Face
 from facesearch.faces.mtcnn import LAST_CROP, LEAST_FACE, Detections, Mtcnn
+from facesearch.faces.windows import Window
 
 DEFAULT_MIN_FACE = 40  # pixels; smaller faces carry too little for a template
 
@@ -17,9 +17,13 @@ _MAX_PIXELS = 24_000_000  # larger images are searched at a fraction of their si
 # MTCNN distorts faces that reach beyond the picture, as in tight crops: its landmarks are off by a tenth of the face.
 # They are looked for once more with a grey frame around the picture, or what of it is near the face.
 _BEYOND = 0.1  # of the face's longer side
-_FRAME = 0.3  # of the picture's longer side
+_FRAME = 0.3  # of the picture's longer side, of its shorter one where it is long
+# Panoramas and tall screenshots are searched in overlapping parts of about their shorter side.
+_LONG = 4  # times the shorter side
+_PART = 4096  # pixels, if that is more
+_SHARED = 1.5  # of the shorter side, by two parts: more than the largest face
 _NEAR = 1.0  # from the centre of the face, in units of its longer side
-_GREY = 127  # zero to the networks
+_SAME = 0.4  # of the union of two boxes: they are of the same face
 
 
 class FaceDetector:
@@ -40,11 +44,13 @@ class FaceDetector:
         min_face: another smallest face for this image.
         """
         least = min_face or self.min_face
-        faces = self._search(image, least)
         height, width = image.shape[:2]
+        whole = Window(0, 0, width, height)
+        faces = self._search(image, whole, least)
         if not faces:
-            border = round(_FRAME * max(height, width))
-            faces = self._search_window(image, -border, -border, width + border, height + border, least)
+            shorter, longer = sorted((height, width))
+            border = round(_FRAME * (shorter if longer > _LONG * shorter else longer))
+            faces = self._search(image, whole.grown(border), least)
         else:
             faces = [self._corrected(image, face) if _beyond(face, height, width) > _BEYOND else face for face in faces]
         return sorted(faces, key=lambda face: -face.size)
@@ -55,29 +61,46 @@ class FaceDetector:
         side = max(w, h)
         left, top = round(x + w / 2 - _NEAR * side), round(y + h / 2 - _NEAR * side)
         size = round(2 * _NEAR * side)
-        found = self._search_window(image, left, top, left + size, top + size, max(LEAST_FACE, int(side / 3)))
+        found = self._search(image, Window(left, top, left + size, top + size), max(LEAST_FACE, int(side / 3)))
         best = max(found, key=lambda other: _overlap(face, other), default=None)
         if best is None or _overlap(face, best) < 0.3:
             return face
         return Face(face.box, face.score, best.landmarks)
 
-    def _search_window(
-        self, image: npt.NDArray[np.uint8], left: int, top: int, right: int, bottom: int, min_face: int
-    ) -> list[Face]:
-        """The faces in a window that may reach beyond the image, where it is grey; in the image's coordinates."""
-        height, width = image.shape[:2]
-        window = np.full((bottom - top, right - left, 3), _GREY, dtype=np.uint8)
-        x0, y0, x1, y1 = max(left, 0), max(top, 0), min(right, width), min(bottom, height)
-        window[y0 - top : y1 - top, x0 - left : x1 - left] = image[y0:y1, x0:x1]
-        return [_moved(face, left, top) for face in self._search(window, min_face)]
-
-    def _search(self, image: npt.NDArray[np.uint8], min_face: int) -> list[Face]:
-        height, width = image.shape[:2]
+    def _search(self, image: npt.NDArray[np.uint8], window: Window, min_face: int) -> list[Face]:
+        """The faces in a window that may reach beyond the image, in the image's coordinates."""
         # More of the smallest face than what the last network looks at is needless work.
-        reduction = max(min_face // LAST_CROP, math.ceil(math.sqrt(height * width / _MAX_PIXELS)))
-        if reduction > 1:
-            image = np.asarray(Image.fromarray(image).reduce(reduction))
-        return _faces(self._mtcnn.search(image, min_face / reduction), reduction)
+        reduction = max(min_face // LAST_CROP, math.ceil(math.sqrt(window.height * window.width / _MAX_PIXELS)), 1)
+        shorter, longer = sorted((window.height, window.width))
+        parts = [window]
+        if longer > _LONG * shorter and longer > _PART:
+            parts = list(window.parts(max(_PART, _LONG * shorter), math.ceil(_SHARED * shorter)))
+        faces: list[Face] = []
+        for part in parts:
+            found = _faces(self._mtcnn.search(part.of(image, reduction), min_face / reduction), reduction)
+            moved = [_moved(face, part.left, part.top) for face in found]
+            faces += [face for face in moved if not _is_cut(face, part, window)]
+        return faces if len(parts) == 1 else _once(faces)
+
+
+def _is_cut(face: Face, part: Window, window: Window) -> bool:
+    """Whether the face reaches beyond the part of a window that it was found in, into what another part shows whole."""
+    x, y, w, h = face.box
+    return (
+        (x < part.left and part.left > window.left)
+        or (y < part.top and part.top > window.top)
+        or (x + w > part.right and part.right < window.right)
+        or (y + h > part.bottom and part.bottom < window.bottom)
+    )
+
+
+def _once(faces: list[Face]) -> list[Face]:
+    """Faces that several parts of a picture show, each once: the one that is found with most certainty."""
+    kept: list[Face] = []
+    for face in sorted(faces, key=lambda face: -face.score):
+        if all(_overlap(face, other) < _SAME for other in kept):
+            kept.append(face)
+    return kept
 
 
 def _faces(found: Detections, scale: int) -> list[Face]:

@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from facesearch.assets import read_asset
 from facesearch.faces.area import AreaSampler
-from facesearch.faces.boxes import Boxes, refine, square, suppress
+from facesearch.faces.boxes import Boxes, best, refine, square, suppress
 from facesearch.inference.onnx_session import open_session
 
 LEAST_FACE = 12  # pixels: what the first network looks at
@@ -27,8 +27,12 @@ LAST_CROP = 48  # pixels: what the last network looks at
 
 _STRIDE = 2  # of the first network
 _CROP = 24  # what the second network looks at
-_BATCH = 512
+_BATCHES = (0, 512, 128)  # crops looked at at once, by stage: what bounds memory
 _STRIP = 32  # rows of the first network's answer
+# What is looked at again in one image: ten times what a photo of a crowd has, and no more in a picture made for it.
+_MOST_PLACES = 20_000  # of one level
+_MOST_PROPOSALS = 10_000
+_MOST_REFINED = 4_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +51,9 @@ class Detections:
     boxes: Boxes
     scores: npt.NDArray[np.float32]
     landmarks: npt.NDArray[np.float32]
+
+
+_Answer = tuple[npt.NDArray[np.intp], npt.NDArray[np.float32]]  # places (2, n) x and y, what is said of them (5, n)
 
 
 class Mtcnn:
@@ -79,14 +86,15 @@ class Mtcnn:
             scale, shorter = scale * self._factor, shorter * self._factor
         levels = [(int(sampler.height * scale + 1), int(sampler.width * scale + 1)) for scale in scales]
         found = [np.zeros((0, 9), dtype=np.float32)]
-        for out, scale in zip(self._scan(sampler, levels), scales, strict=True):
-            found.append(_candidates(out, scale, self._thresholds.proposal))
+        for (places, out), scale in zip(self._scan(sampler, levels), scales, strict=True):
+            found.append(_candidates(places, out, scale))
         rows = np.concatenate(found)  # (n, 9): box, probability, offsets
+        rows = rows[best(rows[:, 4], _MOST_PROPOSALS)]
         rows = rows[suppress(rows[:, :4], rows[:, 4], 0.7)]
         return square(refine(rows[:, :4], rows[:, 5:], margin=0))
 
-    def _scan(self, sampler: AreaSampler, levels: Sequence[tuple[int, int]]) -> list[npt.NDArray[np.float32]]:
-        """What the first network says to every place of the levels (height, width): for each (5, rows, columns).
+    def _scan(self, sampler: AreaSampler, levels: Sequence[tuple[int, int]]) -> list[_Answer]:
+        """What the first network says of the likely places of the levels (height, width).
 
         Levels are made and looked at in strips, which stay in the processor's cache and are shared among the threads.
         """
@@ -97,25 +105,27 @@ class Mtcnn:
                 end = min(start + _STRIP, total)
                 rows = slice(_STRIDE * start, height if end == total else _STRIDE * end + LEAST_FACE - _STRIDE)
                 strips.append((number, height, width, rows))
+        proposal = self._thresholds.proposal
+        least = math.log(proposal / (1 - proposal))
 
-        def look(strip: tuple[int, int, int, slice]) -> npt.NDArray[np.float32]:
+        def look(strip: tuple[int, int, int, slice]) -> _Answer:
             _, height, width, rows = strip
             (out,) = self._stages[0].run(None, {"image": sampler.shrink(height, width, rows)[None]})
-            answer: npt.NDArray[np.float32] = out[0]
-            return answer
+            y, x = np.nonzero(out[0, 0] >= least)
+            return np.stack([x, y + rows.start // _STRIDE]), out[0][:, y, x]
 
         answers = list(self._pool.map(look, strips) if self._pool else map(look, strips))
         return [
-            np.concatenate(
-                [answer for strip, answer in zip(strips, answers, strict=True) if strip[0] == number], axis=1
-            )
+            (np.concatenate([p for p, _ in of_level], axis=1), np.concatenate([out for _, out in of_level], axis=1))
             for number in range(len(levels))
+            for of_level in [[answer for strip, answer in zip(strips, answers, strict=True) if strip[0] == number]]
         ]
 
     def _refine(self, sampler: AreaSampler, boxes: Boxes) -> Boxes:
         boxes, out = self._look(1, sampler, boxes, _CROP)
         scores = _probability(out[:, 0])
-        good = scores > self._thresholds.refinement
+        good = np.flatnonzero(scores > self._thresholds.refinement)
+        good = good[best(scores[good], _MOST_REFINED)]
         boxes, scores, offsets = boxes[good], scores[good], out[good, 1:5]
         keep = suppress(boxes, scores, 0.7)
         return square(refine(boxes[keep], offsets[keep]))
@@ -137,8 +147,8 @@ class Mtcnn:
         """Run a later stage on crops: the boxes that lie inside the image and the network's rows for them."""
         rows = [np.zeros((0, 15 if stage == 2 else 5), dtype=np.float32)]
         kept = [np.zeros((0, 4), dtype=np.float32)]
-        for start in range(0, len(boxes), _BATCH):
-            some = boxes[start : start + _BATCH]
+        for start in range(0, len(boxes), _BATCHES[stage]):
+            some = boxes[start : start + _BATCHES[stage]]
             crops, inside = sampler.crops(some, size)
             if len(crops):
                 rows.append(self._stages[stage].run(None, {"image": crops})[0])
@@ -153,12 +163,13 @@ def _probability(logit: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     return probability
 
 
-def _candidates(out: npt.NDArray[np.float32], scale: float, threshold: float) -> npt.NDArray[np.float32]:
+def _candidates(places: npt.NDArray[np.intp], out: npt.NDArray[np.float32], scale: float) -> npt.NDArray[np.float32]:
     """What the first network proposes at one level: (n, 9) box, probability, offsets, without overlaps above 0.5."""
-    y, x = np.nonzero(out[0] >= math.log(threshold / (1 - threshold)))
-    grid = np.stack([x, y], axis=1).astype(np.float32) * _STRIDE  # (n, 2)
+    likely = best(out[0], _MOST_PLACES)
+    places, out = places[:, likely], out[:, likely]
+    grid = places.T.astype(np.float32) * _STRIDE  # (n, 2)
     first = np.floor((grid + 1) / np.float32(scale))
     last = np.floor((grid + LEAST_FACE) / np.float32(scale))
-    scores = _probability(out[0, y, x])
-    rows = np.concatenate([first, last, scores[:, None], out[1:, y, x].T], axis=1)
+    scores = _probability(out[0])
+    rows = np.concatenate([first, last, scores[:, None], out[1:].T], axis=1)
     return rows[suppress(rows[:, :4], scores, 0.5)]

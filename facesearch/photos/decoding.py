@@ -4,52 +4,25 @@
 
 Every way in which an image can be unusable ends as `UnreadableImageError`, whose text is a short reason without the
 path: the caller knows the path and shows both. All functions are safe to call from several threads.
-
-Each allowed format is opened by its own Pillow class, chosen by the first bytes, instead of by `PIL.Image.open`:
-
-- nothing but the formats below is ever parsed, whatever plugins the process has registered;
-- `Image.open` announces large images with a `DecompressionBombWarning`, which can only be turned into an error through
-  the warning filters, and those belong to the process and are not safe to swap in threads. Here the size in the header
-  is compared with `MAX_PIXELS`, below the size at which Pillow would warn, before a pixel is decoded.
 """
 
 from __future__ import annotations
 
 import hashlib
-import io
 import os
 import stat
 import struct
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageFile
-from PIL.BmpImagePlugin import BmpImageFile
-from PIL.JpegImagePlugin import JpegImageFile
-from PIL.PngImagePlugin import PngImageFile
-from PIL.WebPImagePlugin import WebPImageFile
 
 from facesearch.errors import UnreadableImageError, UsageError
+from facesearch.photos.colours import upright_rgb
+from facesearch.photos.formats import find_format
+from facesearch.photos.limits import check_size
 
 MAX_BYTES = 64 * 1024 * 1024
-MAX_PIXELS = 89_000_000  # just below Image.MAX_IMAGE_PIXELS, where Pillow starts to warn
-MIN_SIDE = 10
-
-_ORIENTATION_TAG = 0x0112
-# EXIF orientation -> what turns the stored pixels upright
-_UPRIGHT = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
-_HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"msf1"}
-_AVIF_BRANDS = {b"avif", b"avis"}
 
 
 def load_image(path: str | os.PathLike[str]) -> npt.NDArray[np.uint8]:
@@ -87,6 +60,8 @@ def read_bytes(path: str | os.PathLike[str]) -> bytes:
         raise UnreadableImageError(f"cannot be read ({(error.strerror or 'input/output error').lower()})") from None
     except ValueError:
         raise UnreadableImageError("not a valid file name") from None
+    except MemoryError:
+        raise UnreadableImageError("not enough memory for this photo") from None
     if not data:
         raise UnreadableImageError("empty file")
     return data
@@ -103,10 +78,10 @@ def sha256(data: bytes) -> bytes:
 
 
 def decode(data: bytes, name: str = "") -> npt.NDArray[np.uint8]:
-    """Decode the content of a JPEG (also MPO), PNG, WebP, BMP or, with the extra `heic`, HEIC file.
+    """Decode the content of an image file in one of the formats of `facesearch.photos.formats`.
 
-    The first frame of an animated file, turned upright by its EXIF orientation, transparency laid on white, 16-bit grey
-    scaled to 8 bits.
+    The first frame of an animated file or the first page, turned upright by its EXIF orientation, its colours converted
+    to sRGB by its colour profile, transparency laid on white, deeper grey scaled to 8 bits.
 
     Args:
         data: the content of the file.
@@ -116,7 +91,8 @@ def decode(data: bytes, name: str = "") -> npt.NDArray[np.uint8]:
         RGB, shape (h, w, 3) uint8, contiguous, writable and owned by the caller.
 
     Raises:
-        UnreadableImageError: not an image of these formats, truncated, damaged, below `MIN_SIDE` or above `MAX_PIXELS`.
+        UnreadableImageError: not an image of these formats, truncated, damaged, too small, too large, or built so that
+            decoding it takes too long.
     """
     try:
         return _decode(data)
@@ -137,97 +113,18 @@ def _decode(data: bytes) -> npt.NDArray[np.uint8]:
         raise UnreadableImageError("empty file")
     if len(data) > MAX_BYTES:
         raise UnreadableImageError(f"larger than {MAX_BYTES // 2**20} MiB")
-    with _open(data) as image:
-        _check_size(image.size)
+    known = find_format(data)
+    with known.open(data) as image:
+        check_size(*image.size, known.most_pixels)
         image.load()
-        _check_size(image.size)  # a HEIF header may disagree with the picture inside
-        upright = _UPRIGHT.get(_orientation(image))
-        rgb = _to_rgb(image)
-    if upright is not None:
-        rgb = rgb.transpose(upright)
-    return np.array(rgb)  # (h, w, 3)
-
-
-def _open(data: bytes) -> ImageFile.ImageFile:
-    """Parse the header with the one class that fits the first bytes; decodes nothing."""
-    stream = io.BytesIO(data)
-    if data.startswith(b"\xff\xd8\xff"):
-        return JpegImageFile(stream)  # of an MPO file this is the first picture
-    if data.startswith(b"\x89PNG\r\n\x1a\n"):
-        return PngImageFile(stream)
-    if data.startswith(b"RIFF") and data[8:12] == b"WEBP":
-        size = _webp_size(data)
-        if size is not None:
-            _check_size(size)  # the decoder allocates the whole canvas as soon as it is made
-        return WebPImageFile(stream)
-    if data.startswith(b"BM"):
-        return BmpImageFile(stream)
-    if _is_heif(data):
-        try:
-            import pillow_heif
-        except ImportError:
-            raise UnreadableImageError("HEIC needs an extra package: pip install facesearch[heic]") from None
-        heif_image_file: Callable[[io.BytesIO], ImageFile.ImageFile] = pillow_heif.HeifImageFile
-        return heif_image_file(stream)
-    raise UnreadableImageError("not an image in a known format (JPEG, PNG, WebP, BMP, HEIC)")
-
-
-def _is_heif(data: bytes) -> bool:
-    """Whether the file starts with an ISO `ftyp` box (ISO/IEC 14496-12) that names an HEVC still-image brand."""
-    if data[4:8] != b"ftyp":
-        return False
-    end = min(int.from_bytes(data[:4], "big"), len(data), 256)
-    major, compatible = data[8:12], {data[i : i + 4] for i in range(16, end - 3, 4)}
-    return major not in _AVIF_BRANDS and bool({major, *compatible} & _HEIF_BRANDS)
-
-
-def _webp_size(data: bytes) -> tuple[int, int] | None:
-    """(width, height) of the canvas by the first chunk of a WebP file (RFC 9649), None where it cannot be told."""
-    chunk = data[12:16]
-    if chunk == b"VP8X" and len(data) >= 30:
-        return int.from_bytes(data[24:27], "little") + 1, int.from_bytes(data[27:30], "little") + 1
-    if chunk == b"VP8L" and len(data) >= 25:
-        bits = int.from_bytes(data[21:25], "little")
-        return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
-    if chunk == b"VP8 " and len(data) >= 30:
-        return int.from_bytes(data[26:28], "little") & 0x3FFF, int.from_bytes(data[28:30], "little") & 0x3FFF
-    return None
-
-
-def _check_size(size: tuple[int, int]) -> None:
-    width, height = size
-    if width * height > MAX_PIXELS:
-        raise UnreadableImageError(f"more than {MAX_PIXELS // 1_000_000} megapixels ({width}×{height})")
-    if min(width, height) < MIN_SIDE:
-        raise UnreadableImageError(f"too small ({width}×{height}, at least {MIN_SIDE}×{MIN_SIDE} pixels are needed)")
-
-
-def _orientation(image: Image.Image) -> int:
-    """The EXIF orientation 1 to 8; 1 where there is none or the EXIF block is damaged: the pixels are still good."""
-    try:
-        value = image.getexif().get(_ORIENTATION_TAG, 1)
-    except Exception:
-        return 1
-    return value if isinstance(value, int) else 1
-
-
-def _to_rgb(image: Image.Image) -> Image.Image:
-    """Any mode that the allowed formats decode to -> mode RGB."""
-    if image.mode.startswith("I"):  # 16-bit grey: "I;16", "I;16B" and, in a 32-bit integer, "I"
-        deep = np.asarray(image).clip(0, 65535)
-        return Image.fromarray((deep >> 8).astype(np.uint8)).convert("RGB")
-    if image.has_transparency_data:
-        layer = image.convert("RGBA")
-        white = Image.new("RGB", layer.size, "white")
-        white.paste(layer, mask=layer.getchannel("A"))
-        return white
-    return image if image.mode == "RGB" else image.convert("RGB")
+        check_size(*image.size, known.most_pixels)  # a HEIF header may disagree with the picture inside
+        return upright_rgb(image)
 
 
 def _reason(error: Exception, data: bytes) -> str:
     """Plain words for what the decoders say in the many ways they have."""
     if isinstance(error, MemoryError):
-        return "not enough memory to decode"
+        return "not enough memory for this photo"
     ended = (EOFError, struct.error)
     said = str(error).lower()
     if isinstance(error, ended) or isinstance(error.__cause__, ended) or "truncated" in said or "end of file" in said:

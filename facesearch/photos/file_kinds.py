@@ -6,7 +6,8 @@ from pathlib import Path
 
 from facesearch.files.regular import open_regular
 
-_FORMATS = "jpg jpeg jpe jfif png webp bmp dib heic heif hif avif gif tif tiff jp2 raw dng"
+_FORMATS = "jpg jpeg jpe jfif mpo png webp bmp dib heic heif hif avif gif tif tiff jp2 j2k jpx tga ppm pgm pbm pnm pfm"
+_FORMATS += " raw dng cr2 cr3 nef arw raf orf rw2 jxl"
 PHOTO_SUFFIXES = tuple(f".{name}" for name in _FORMATS.split())
 """What cameras, phones and browsers write, the commonest first; not all of it can be read here."""
 
@@ -29,6 +30,7 @@ _STARTS = (
     b"II*\0",  # TIFF, and most raw formats
     b"MM\0*",
     b"\0\0\0\x0cjP  \r\n\x87\n",  # JPEG 2000
+    b"\xff\x4f\xff\x51",  # JPEG 2000, a bare codestream
     b"\0\0\0\x0cJXL \r\n\x87\n",
     b"\xff\x0a",  # JPEG XL, bare
 )

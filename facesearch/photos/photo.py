@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import unicodedata
 from dataclasses import dataclass, field
@@ -49,7 +50,10 @@ class Photo:
         """SHA-256 of the file, or of shape and pixels; raises `UnreadableImageError`."""
         if self.pixels is None:
             return sha256(read_bytes(self.path))
-        return sha256(repr(self.pixels.shape).encode() + self.pixels.tobytes())
+        content = hashlib.sha256(repr(self.pixels.shape).encode())
+        is_plain = self.pixels.dtype == np.uint8 and self.pixels.flags.c_contiguous
+        content.update(self.pixels.data if is_plain else self.pixels.tobytes())
+        return content.digest()
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,20 +2,40 @@
 
 from __future__ import annotations
 
+import math
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image as PillowImage
 
-from facesearch.errors import RejectedImageError, TinyFaceError, UnreadableImageError
+from facesearch.errors import FacesearchError, RejectedImageError, TinyFaceError, UnreadableImageError
 from facesearch.faces import Face, FaceDetector, most_prominent
-from facesearch.photos.decoding import MIN_SIDE, decode, read_bytes, sha256
+from facesearch.photos.decoding import decode, read_bytes, sha256
+from facesearch.photos.limits import check_size
 
 RGB = npt.NDArray[np.uint8]
 
 _TINY = 16  # pixels; a face this small is still found, to say that it is too small
+_LEAST_SHARE = 1 / 310  # of the mean side of a large photo; likewise
+# what runtimes of models say in place of raising MemoryError
+_NO_MEMORY = ("bad_alloc", "bad allocation", "allocate", "not enough memory", "out of memory")
+
+
+@contextmanager
+def within_memory() -> Iterator[None]:
+    """What runs out of memory costs the one photo it was done for: that raises `UnreadableImageError`."""
+    try:
+        yield
+    except FacesearchError:
+        raise
+    except Exception as error:
+        if isinstance(error, MemoryError) or any(words in str(error).lower() for words in _NO_MEMORY):
+            raise UnreadableImageError("not enough memory for this photo") from error
+        raise
 
 
 def find_faces(detector: FaceDetector, image: RGB) -> list[Face]:
@@ -24,13 +44,19 @@ def find_faces(detector: FaceDetector, image: RGB) -> list[Face]:
     Raises `TinyFaceError` where there are smaller ones only, `UnreadableImageError` for what are no pixels.
     """
     check_pixels(image)
+    with within_memory():
+        return _find(detector, image)
+
+
+def _find(detector: FaceDetector, image: RGB) -> list[Face]:
     least = detector.min_face
     found = detector.detect(image)
     faces = [face for face in found if face.size >= least]  # the detector also finds some half as large
     if faces:
         return faces
     # a search for smaller faces has other scales, and may find a large one that was passed over
-    found = found or (detector.detect(image, _TINY) if least > _TINY else [])
+    tiny = max(_TINY, math.ceil(_LEAST_SHARE * math.sqrt(image.shape[0] * image.shape[1])))
+    found = found or (detector.detect(image, tiny) if least > tiny else [])
     faces = [face for face in found if face.size >= least]
     if found and not faces:
         raise TinyFaceError(
@@ -53,12 +79,12 @@ def aligned_crop(image: RGB, size: int) -> RGB:
         raise RejectedImageError(f"an aligned crop is square, this image is {image.shape[1]}×{image.shape[0]}")
     if image.shape[0] == size:
         return image
-    return np.asarray(PillowImage.fromarray(image).resize((size, size), PillowImage.Resampling.BILINEAR))
+    with within_memory():
+        return np.asarray(PillowImage.fromarray(image).resize((size, size), PillowImage.Resampling.BILINEAR))
 
 
 def check_pixels(image: RGB) -> None:
-    """Raise `UnreadableImageError` for what are no pixels (h, w, 3) uint8, or too few."""
+    """Raise `UnreadableImageError` for what are no pixels (h, w, 3) uint8, or too few or too many."""
     if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
         raise UnreadableImageError(f"pixels are (h, w, 3) uint8, not {image.shape} {image.dtype}")
-    if min(image.shape[:2]) < MIN_SIDE:
-        raise UnreadableImageError(f"too small ({image.shape[1]}×{image.shape[0]} pixels)")
+    check_size(image.shape[1], image.shape[0])

@@ -26,7 +26,7 @@ from facesearch.faces import (
 )
 from facesearch.photos.decoding import decode, load_image, read_bytes, sha256
 from facesearch.photos.geometry import Box
-from facesearch.pipeline.finding import aligned_crop, find_faces
+from facesearch.pipeline.finding import aligned_crop, find_faces, within_memory
 from facesearch.pipeline.pipeline_spec import USUAL, PipelineSpec
 
 RGB = npt.NDArray[np.uint8]
@@ -132,7 +132,8 @@ class Pipeline:
         self.check_aligned(kind)
         crop = aligned_crop(crop, self._crop.size)
         start = time.perf_counter()
-        template = self.encoder.encode(crop[None])[0]
+        with within_memory():
+            template = self.encoder.encode(crop[None])[0]
         if watch:
             watch.add("encode", start)
         return FaceTemplate(template, None, 1.0)
@@ -146,8 +147,9 @@ class Pipeline:
 
     def _found(self, image: RGB) -> list[Face]:
         faces = find_faces(self._detector, image)
-        for stage in self._stages:
-            faces = stage(image, faces)
+        with within_memory():
+            for stage in self._stages:
+                faces = stage(image, faces)
         return faces
 
     def _timed(self, image: RGB, watch: Stopwatch | None) -> list[Face]:
@@ -162,8 +164,9 @@ class Pipeline:
     ) -> list[FaceTemplate]:
         """Of the faces found, those at these places."""
         start = time.perf_counter()
-        crops = np.stack([self._crop.cut(image, faces[place]) for place in places])  # (n, h, w, 3)
-        templates = self.encoder.encode(crops)  # (n, d)
+        with within_memory():
+            crops = np.stack([self._crop.cut(image, faces[place]) for place in places])  # (n, h, w, 3)
+            templates = self.encoder.encode(crops)  # (n, d)
         if watch:
             watch.add("encode", start)
         return [

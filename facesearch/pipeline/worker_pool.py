@@ -12,6 +12,8 @@ import json
 import os
 import subprocess
 import sys
+import threading
+import time
 from contextlib import suppress
 from pathlib import Path
 from queue import SimpleQueue
@@ -26,6 +28,8 @@ from facesearch.pipeline.pipeline import FaceTemplate, PhotoTemplate
 from facesearch.pipeline.pipeline_spec import PipelineSpec
 
 WORTH_PROCESSES = 200  # photos; fewer are done before other processes have started
+MOST_SECONDS = 120.0  # for one photo, and the loading of the models before the first
+_TOO_LONG = "it takes too long to read"
 
 
 class _Processes:
@@ -56,13 +60,19 @@ class _Processes:
     def ask(self, path: Path) -> dict[str, Any]:
         """What a process says of a photo; raises `RejectedImageError`."""
         process = self._idle.get()
+        since = time.monotonic()
+        clock = threading.Timer(MOST_SECONDS, process.kill)
+        clock.start()
         try:
             answer = _ask(process, path)
         except (OSError, ValueError) as error:
             _end(process)
-            process = self._start()
-            raise UnreadableImageError("the process that read this image failed") from error
+            late = time.monotonic() - since >= MOST_SECONDS
+            with suppress(OSError):  # no memory for another one now: the next photo tries again
+                process = self._start()
+            raise UnreadableImageError(_TOO_LONG if late else "the process that read this image failed") from error
         finally:
+            clock.cancel()
             self._idle.put(process)
         if "rejected" in answer:
             raise (SeveralFacesError if answer["several"] else RejectedImageError)(answer["rejected"])

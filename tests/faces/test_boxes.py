@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from facesearch.faces.boxes import Boxes, Overlap, refine, square, suppress
+from facesearch.faces.boxes import Boxes, Overlap, best, refine, square, suppress
 
 Scores = npt.NDArray[np.float32]
 
@@ -84,3 +84,9 @@ def test_no_boxes_are_no_trouble() -> None:
     none = np.zeros((0, 4), dtype=np.float32)
     assert suppress(none, np.zeros(0, dtype=np.float32), 0.5).tolist() == []
     assert square(none).shape == refine(none, none).shape == (0, 4)
+
+
+def test_the_best_scores_keep_their_order_and_of_equal_ones_the_first_stay() -> None:
+    scores = np.array([0.5, 0.9, 0.5, 0.1, 0.7, 0.5], np.float32)
+    assert best(scores, 4).tolist() == [0, 1, 2, 4]
+    assert best(scores, 6).tolist() == best(scores, 9).tolist() == [0, 1, 2, 3, 4, 5]

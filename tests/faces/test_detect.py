@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +13,9 @@ from PIL import Image
 
 from facesearch.faces import Face, FaceDetector
 from facesearch.faces.area import AreaSampler
-from facesearch.faces.mtcnn import Detections, Mtcnn
+from facesearch.faces.boxes import Boxes
+from facesearch.faces.mtcnn import Detections, Mtcnn, Thresholds
+from facesearch.faces.windows import Window
 from facesearch.photos.decoding import load_image
 from facesearch.workshop.sample_people import draw_people, group_photo
 
@@ -160,7 +163,10 @@ def test_landmarks_of_a_tight_crop_are_those_of_the_whole_photo(photos: list[RGB
         right, bottom = (int(value) for value in landmarks.max(0) + 0.2 * size)
         tight = np.ascontiguousarray(photo[top:bottom, left:right])
         expected = landmarks - np.array([left, top], dtype=np.float32)
-        for found, errors in ((detector.detect(tight), with_frame), (detector._search(tight, 40), without)):
+        for found, errors in (
+            (detector.detect(tight), with_frame),
+            (detector._search(tight, Window(0, 0, right - left, bottom - top), 40), without),
+        ):
             errors.append(float(np.abs(found[0].landmarks - expected).max()) / size if found else 1.0)
     assert len(with_frame) >= 30
     assert np.quantile(with_frame, 0.9) < 0.06
@@ -170,11 +176,14 @@ def test_landmarks_of_a_tight_crop_are_those_of_the_whole_photo(photos: list[RGB
 
 @pytest.mark.parametrize("height", [12, 13, 74, 75, 76, 77, 139, 140, 141, 300])
 def test_looking_at_strips_says_what_looking_at_the_whole_says(height: int) -> None:
-    mtcnn = Mtcnn(threads=1)
+    mtcnn = Mtcnn(threads=1, thresholds=Thresholds(proposal=0.01))
     image = np.random.default_rng(height).integers(0, 256, (height, 60, 3), dtype=np.uint8)
     sampler = AreaSampler(image)
     (whole,) = mtcnn._stages[0].run(None, {"image": sampler.shrink(height, 60)[None]})
-    np.testing.assert_allclose(mtcnn._scan(sampler, [(height, 60)])[0], whole[0], atol=1e-5)
+    ((places, answers),) = mtcnn._scan(sampler, [(height, 60)])
+    likely = np.argwhere(whole[0, 0] >= np.log(0.01 / 0.99))
+    assert np.array_equal(places[::-1].T, likely)
+    np.testing.assert_allclose(answers, whole[0][:, places[1], places[0]], atol=1e-5)
 
 
 def test_threads_sharing_a_detector_get_the_same_faces(photos: list[RGB], detector: FaceDetector) -> None:
@@ -183,3 +192,23 @@ def test_threads_sharing_a_detector_get_the_same_faces(photos: list[RGB], detect
     with ThreadPoolExecutor(4) as pool:
         for faces, index in zip(pool.map(detector.detect, some * 3), [*range(8)] * 3, strict=True):
             assert same(faces, expected[index])
+
+
+def test_a_mosaic_of_faces_is_searched_within_bounds(
+    portrait: tuple[RGB, Face], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked: list[int] = []
+    look = Mtcnn._look
+
+    def noted(self: Mtcnn, stage: int, sampler: AreaSampler, boxes: Boxes, size: int) -> Any:
+        looked.append(len(boxes))
+        return look(self, stage, sampler, boxes, size)
+
+    monkeypatch.setattr(Mtcnn, "_look", noted)
+    monkeypatch.setattr("facesearch.faces.mtcnn._MOST_PROPOSALS", 300)
+    monkeypatch.setattr("facesearch.faces.mtcnn._MOST_REFINED", 40)
+    photo, face = portrait
+    tile = resized(photo, 20 / face.size)
+    found = Mtcnn(threads=1).search(np.tile(tile, (12, 12, 1)), 12)
+    assert looked[0] == 300
+    assert len(found.scores) <= looked[1] <= 40
