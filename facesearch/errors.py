@@ -17,6 +17,7 @@ FacesearchError                 exit status 1
 ├── StoreError                  the identity store cannot be used
 │   ├── NewerSchemaError
 │   ├── StoreBusyError
+│   ├── DiskFullError
 │   └── BackupError             a backup cannot be made, or an archive is none or is damaged
 └── IndexStateError             the index cannot do what is asked, or does not agree with the store
 
@@ -96,6 +97,10 @@ class NewerSchemaError(StoreError):
 
 class StoreBusyError(StoreError):
     """Another process holds the gallery."""
+
+
+class DiskFullError(StoreError):
+    """There is no room on the disk for a change of the gallery; nothing is changed."""
 
 
 class OvertakenError(StoreError):

@@ -137,6 +137,7 @@ def forget(parts: Parts, names: Sequence[str], *, remember: bool) -> list[Receip
     if isinstance(names, str):
         raise UsageError("forget_all takes a list of names; forget takes one name")
     names = list(dict.fromkeys(composed(name) for name in names))
+    parts.store.transactions.require_write()  # before index files are taken away
     people = [parts.store.identities.find(name) for name in names]  # raises before anything is touched
     backups = {person.id: tuple(parts.store.audit.backups_with(person.id)) for person in people}
     with parts.store.moment() as moment:
@@ -195,6 +196,7 @@ def _lies_in_files(parts: Parts) -> bool:
 
 def build_index(parts: Parts, kind: str | None, *, keep: str | None, relearn: bool, progress: Progress | None) -> None:
     """See `Gallery.build_index`."""
+    parts.store.transactions.require_write()
     for attempt in range(_ATTEMPTS):
         try:
             recoded = _rebuilt(parts, kind, keep=keep, relearn=relearn, progress=progress)
@@ -227,6 +229,7 @@ def _rebuilt(parts: Parts, kind: str | None, *, keep: str | None, relearn: bool,
 
 def compact(parts: Parts) -> Compaction:
     """See `Gallery.compact`."""
+    parts.store.transactions.require_write()
     parts.settings()
     before = _bytes_on_disk(parts)
     discarded = parts.store.corrections.discard()

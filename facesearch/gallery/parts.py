@@ -10,6 +10,7 @@ from pathlib import Path
 from facesearch.codecs.gallery_codecs import GalleryCodecs
 from facesearch.encoders import Encoder, EncoderSpec, find_model
 from facesearch.errors import (
+    DiskFullError,
     EncoderMismatchError,
     FacesearchError,
     GalleryNotFoundError,
@@ -61,10 +62,15 @@ class Parts:
         if not exists:
             NewGallery.asked(opening.encoder, opening.index, opening.keep)  # a request that is wrong creates nothing
         read_only = exists and not os.access(folder, os.W_OK)
-        self.store: SqliteStore = open_store(folder, read_only=read_only, create=opening.create)
+        try:
+            self.store: SqliteStore = open_store(folder, read_only=read_only, create=opening.create)
+        except DiskFullError:
+            if not exists:
+                raise
+            self.store = open_store(folder, disk_full=True)  # questions need no room
         try:
             self.encoder_spec = self._settled()
-            if not read_only:
+            if not self.store.read_only:
                 keep_private(folder)
         except BaseException:
             self.store.close()

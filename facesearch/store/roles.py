@@ -296,10 +296,6 @@ class IndexStateRole(Protocol):
         """Declare these files invalid; their segments stay, to be built from the store."""
         ...
 
-    def clear(self) -> None:
-        """Declare all index files invalid."""
-        ...
-
 
 class AuditRole(Protocol):
     """What was done to the gallery."""

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from benchmarks.faults.operations import DIMENSION, OLD, TEMPLATES, opened, owner, templates
-from facesearch.errors import FacesearchError
+from facesearch import Gallery
+from facesearch.errors import DiskFullError, FacesearchError
 
 ROOT = Path(__file__).parents[2]
 
@@ -72,6 +73,65 @@ def test_a_backup_that_does_not_fit_leaves_nothing_behind(small_disk: Path, tmp_
             gallery.restore(tmp_path / "b.zip", small_disk / "gallery")
         assert gallery.check() == []
     assert [path.name for path in small_disk.iterdir()] == ["filler"]
+
+
+def _fill(disk: Path) -> Path:
+    """A file that takes the last free block."""
+    filler = disk / "filler"
+    with filler.open("wb", buffering=0) as file, pytest.raises(OSError, match="No space left"):
+        while True:
+            file.write(bytes(4096))
+    return filler
+
+
+@pytest.mark.parametrize("kind", ["flat", "pq8"])
+def test_a_disk_without_a_free_block_answers_and_is_backed_up_elsewhere_and_says_why_nothing_changes(
+    kind: str, small_disk: Path, tmp_path: Path
+) -> None:
+    folder = small_disk / "gallery"
+    with opened(folder, kind) as gallery:
+        gallery.enroll_templates([owner(row) for row in range(TEMPLATES)], OLD)
+        gallery.build_index()
+        wanted = gallery.search(OLD[::20], 3)
+    files = sorted(path.name for path in folder.glob("index-*"))
+    filler = _fill(small_disk)
+    with opened(folder) as gallery:
+        assert gallery.search(OLD[::20], 3) == wanted
+        assert (gallery.info().templates, len(gallery.identities())) == (TEMPLATES, TEMPLATES // 2)
+        assert gallery.check() == []
+        gallery.backup(tmp_path / "b.zip")
+        for change in (
+            lambda: gallery.forget(owner(0)),
+            lambda: gallery.rename(owner(0), "renamed"),
+            lambda: gallery.enroll_templates(["new"], templates(1, 5)),
+            gallery.compact,
+            gallery.build_index,
+        ):
+            with pytest.raises(DiskFullError, match="the disk is full"):
+                change()
+    assert sorted(path.name for path in folder.glob("index-*")) == files
+    filler.unlink()
+    with opened(folder) as gallery:
+        assert gallery.search(OLD[::20], 3) == wanted
+        assert gallery.forget(owner(0)).wiped
+        assert gallery.check() == []
+    Gallery.restore(tmp_path / "b.zip", tmp_path / "restored")
+    with opened(tmp_path / "restored") as gallery:
+        assert gallery.search(OLD[::20], 3) == wanted
+
+
+def test_a_backup_to_a_full_disk_blames_the_file_that_does_not_fit(small_disk: Path, tmp_path: Path) -> None:
+    with opened(tmp_path / "gallery") as gallery:
+        gallery.enroll_templates([owner(row) for row in range(TEMPLATES)], OLD)
+        for room in (0, 40_000, 150_000):
+            _fill(small_disk)
+            with (small_disk / "filler").open("rb+") as file:
+                file.truncate((small_disk / "filler").stat().st_size - room)
+            with pytest.raises(FacesearchError, match=r"(?i)disk is full|no space left") as caught:
+                gallery.backup(small_disk / "b.zip")
+            assert str(small_disk / "b.zip") in str(caught.value)
+            assert str(tmp_path / "gallery") not in str(caught.value)
+            assert [path.name for path in small_disk.iterdir()] == ["filler"]
 
 
 ENROL = """

@@ -221,7 +221,6 @@ def test_a_store_opened_for_reading_refuses_to_write(tmp_path: Path) -> None:
             lambda: store.identities.forget(["Ann"]),
             store.checkpoint,
             store.vacuum,
-            store.index_state.clear,
         ):
             with pytest.raises(StoreError, match="reading only"):
                 write()

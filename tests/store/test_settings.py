@@ -97,13 +97,17 @@ def test_changing_the_index_kind_declares_the_index_invalid_or_records_the_new_o
     assert store.index_state.read() == other
 
 
-def test_an_index_state_is_kept_until_it_is_cleared(store: GalleryStore) -> None:
+def test_an_index_state_is_kept_also_where_its_files_are_taken_away(store: GalleryStore) -> None:
     store.settings.configure(SETTINGS, ENCODER)
     assert store.index_state.read() is None
+    assert not store.index_state.is_recorded()
     assert store.index_state.replace(None, STATE)
     assert store.index_state.read() == STATE
-    store.index_state.clear()
-    assert store.index_state.read() is None
+    store.index_state.discard_files(STATE.file_names)
+    left = store.index_state.read()
+    assert left is not None
+    assert (left.kind, left.position, left.file_names) == (STATE.kind, STATE.position, set())
+    assert store.index_state.is_recorded()
 
 
 def test_files_are_recorded_only_in_place_of_those_that_the_writer_has_seen(store: GalleryStore) -> None:
@@ -133,7 +137,7 @@ def test_parts_of_an_index_that_leave_templates_out_are_not_relied_on(store: Gal
     for segments in ((FIRST,), (SECOND,), (FIRST, replace(SECOND, first_template_id=4))):
         assert store.index_state.replace(None, replace(STATE, segments=segments))
         assert store.index_state.read() is None
-        store.index_state.clear()
+        assert store.index_state.is_recorded()
 
 
 @pytest.mark.parametrize("change", [{"kind": "flat"}, {"codec": "fp32"}])

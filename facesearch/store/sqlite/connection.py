@@ -18,7 +18,7 @@ from pathlib import Path
 from sqlalchemy import Connection, Engine, QueuePool, StaticPool, create_engine, event
 from sqlalchemy.exc import DBAPIError, MultipleResultsFound, NoResultFound
 
-from facesearch.errors import StoreBusyError, StoreError, UsageError
+from facesearch.errors import DiskFullError, StoreBusyError, StoreError, UsageError
 from facesearch.store.sqlite.checksums import register
 
 BUSY_SECONDS = 30.0
@@ -89,7 +89,8 @@ def _open_read_only(path: Path, busy_seconds: float) -> sqlite3.Connection:
     """Open without writing anything into the folder, where SQLite can.
 
     A database with a write-ahead log is normally read through a shared-memory file beside it. In a folder where that
-    cannot be created, and only if the log is empty, the database is read as a file that nobody changes meanwhile.
+    cannot be created, or that has no room for it, and only if the log is empty, the database is read as a file that
+    nobody changes meanwhile.
     """
     uri = path.absolute().as_uri()
     connection = _connect(f"{uri}?mode=ro", busy_seconds)
@@ -97,13 +98,13 @@ def _open_read_only(path: Path, busy_seconds: float) -> sqlite3.Connection:
         connection.execute("SELECT count(*) FROM sqlite_master").close()
     except sqlite3.OperationalError as error:
         connection.close()
-        if _code(error) not in {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY}:
+        no_room = error.sqlite_errorcode == sqlite3.SQLITE_IOERR_SHMSIZE
+        if not no_room and _code(error) not in {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY}:
             raise
         log = path.with_name(path.name + "-wal")
         if log.exists() and log.stat().st_size:
-            raise StoreError(
-                f"{path} has changes that are not in the database file yet; open it once with write permission"
-            ) from None
+            way = "make some room on the disk" if no_room else "open it once with write permission"
+            raise StoreError(f"{path} has changes that are not in the database file yet; {way}") from None
         connection = _connect(f"{uri}?mode=ro&immutable=1", busy_seconds)
     except BaseException:
         connection.close()
@@ -164,6 +165,7 @@ def _plain(error: BaseException | None, where: str) -> StoreError:
         return StoreError(f"no permission to write to {where}")
     if code == sqlite3.SQLITE_CANTOPEN:
         return StoreError(f"{where} cannot be opened; check that the folder exists and may be read and written")
-    if code == sqlite3.SQLITE_FULL:
-        return StoreError(f"the disk is full; nothing was changed in {where}")
+    # Without a free block there is not even room for the file of shared memory beside the log.
+    if code == sqlite3.SQLITE_FULL or getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_IOERR_SHMSIZE:
+        return DiskFullError(f"the disk is full; nothing was changed in {where}")
     return StoreError(f"{where} cannot be used ({error})")

@@ -22,6 +22,7 @@ _HEADERS = {2: 12, 5: 12, 10: 8, 13: 8}  # bytes of the header of a B-tree page,
 _FILE_HEADER = 100
 _MOST_COMPARED = 4 << 30  # bytes compared with traces, all together: beyond that VACUUM is faster
 _PIECE = 32
+_ZEROS = bytes(65_536)
 
 # On POSIX systems a process that closes a file loses all its locks on it, those of SQLite in the same process too. So
 # a database is opened once and never closed; one that was deleted meanwhile is another file.
@@ -69,7 +70,7 @@ def _gaps(path: Path) -> Iterator[bytes]:
         if not whole:
             return
         for gap in _gaps_of(whole, size, header[20], number == 0):
-            if gap.count(0) != len(gap):
+            if not _ZEROS.startswith(gap):
                 yield gap
 
 

@@ -41,10 +41,6 @@ class SqliteIndexState:
         with self._transactions.writing() as connection:
             _discard(connection, SegmentRow.file_name.in_(list(file_names)))
 
-    def clear(self) -> None:
-        with self._transactions.writing() as connection:
-            clear_index_state(connection)
-
 
 def read_index_state(connection: Connection) -> IndexState | None:
     """None also where a row is damaged: what it says of the index files is not to be relied on."""

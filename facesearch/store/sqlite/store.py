@@ -42,6 +42,7 @@ def open_store(
     folder_or_url: str | os.PathLike[str],
     *,
     read_only: bool = False,
+    disk_full: bool = False,
     create: bool = True,
     busy_seconds: float = BUSY_SECONDS,
 ) -> SqliteStore:
@@ -51,12 +52,13 @@ def open_store(
         folder_or_url: the gallery's folder, `sqlite:///FILE`, or `sqlite://` for a store in memory.
         read_only: write nothing, not even a lock file where SQLite can do without; works in a folder that may not be
             written to.
+        disk_full: read only because there is no room to write; attempts to write say so.
         create: whether a gallery that is not there yet is made.
         busy_seconds: how long to wait for another process that is writing.
 
     Raises:
         GalleryNotFoundError: there is no gallery and none was to be created.
-        NewerSchemaError, StoreBusyError, StoreError
+        NewerSchemaError, StoreBusyError, DiskFullError, StoreError
     """
     given = os.fspath(folder_or_url)
     if given in {"sqlite://", "sqlite:///:memory:"}:
@@ -64,6 +66,7 @@ def open_store(
     if "://" in given and not given.startswith("sqlite:///"):
         raise UsageError(f"galleries are kept in SQLite: give a folder or sqlite:///FILE instead of {given}")
     path = Path(given.removeprefix("sqlite:///")) if given.startswith("sqlite:///") else Path(given) / DATABASE_NAME
+    read_only = read_only or disk_full
     try:
         if not path.exists():
             if read_only or not create:
@@ -77,7 +80,7 @@ def open_store(
     except OSError as error:
         raise StoreError(f"{path.parent} cannot be used ({(error.strerror or 'error').lower()})") from None
     engine = file_engine(path, read_only=read_only, busy_seconds=busy_seconds)
-    return _prepared(SqliteStore(engine, path, str(path), read_only=read_only))
+    return _prepared(SqliteStore(engine, path, str(path), read_only=read_only, disk_full=disk_full))
 
 
 def _prepared(store: SqliteStore) -> SqliteStore:
@@ -92,11 +95,15 @@ def _prepared(store: SqliteStore) -> SqliteStore:
 class SqliteStore:
     """A `GalleryStore` on one SQLite database; made by `open_store`."""
 
-    def __init__(self, engine: Engine, path: Path | None, where: str, *, read_only: bool) -> None:
+    def __init__(
+        self, engine: Engine, path: Path | None, where: str, *, read_only: bool, disk_full: bool = False
+    ) -> None:
         self.path = path
         self.read_only = read_only
         self._engine = engine
-        self.transactions = Transactions(engine, where, read_only=read_only, in_memory=path is None)
+        self.transactions = Transactions(
+            engine, where, read_only=read_only, disk_full=disk_full, in_memory=path is None
+        )
         self.settings = SqliteSettings(self.transactions)
         self.identities = SqliteIdentities(self.transactions)
         self.templates = SqliteTemplates(self.transactions)

@@ -9,18 +9,20 @@ from contextlib import contextmanager, nullcontext
 
 from sqlalchemy import Connection, Engine
 
-from facesearch.errors import StoreError
+from facesearch.errors import DiskFullError, StoreError
 from facesearch.store.sqlite.connection import in_plain_words, writing
 
 
 class Transactions:
     """Begins transactions for the roles of a store. Safe to share between threads.
 
-    where: names the gallery in errors. in_memory: all threads share one connection, and so one transaction at a time.
+    where: names the gallery in errors. disk_full: why it is opened for reading only. in_memory: all threads share one
+    connection, and so one transaction at a time.
     """
 
-    def __init__(self, engine: Engine, where: str, *, read_only: bool, in_memory: bool) -> None:
+    def __init__(self, engine: Engine, where: str, *, read_only: bool, disk_full: bool, in_memory: bool) -> None:
         self.where = where
+        self.disk_full = disk_full
         self.read_only = read_only
         self._engine = engine
         self._writer = writing(engine)
@@ -53,6 +55,8 @@ class Transactions:
 
     def require_write(self) -> None:
         """Raise `StoreError` where the store was opened for reading only."""
+        if self.disk_full:
+            raise DiskFullError(f"the disk is full; nothing was changed in {self.where}: make some room and try again")
         if self.read_only:
             raise StoreError(f"{self.where} was opened for reading only")
 
