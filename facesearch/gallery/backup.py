@@ -10,13 +10,13 @@ from __future__ import annotations
 import logging
 import shutil
 import time
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 from facesearch import __version__
-from facesearch.errors import BackupError, FacesearchError, IndexStateError, StoreError, UsageError
+from facesearch.errors import BackupError, IndexStateError, StoreError, UsageError
 from facesearch.files.durable import can_be_replaced, put_file, put_folder
 from facesearch.files.permissions import open_private, share_alike
 from facesearch.files.termination import ending_tidily
@@ -24,6 +24,7 @@ from facesearch.gallery.answers import Document
 from facesearch.gallery.archive import DATABASE, INDEX_NAME, About, Progress, open_archive, write_archive
 from facesearch.gallery.folder import strange_names
 from facesearch.gallery.index_files import IndexFiles
+from facesearch.gallery.returning import returned_people
 from facesearch.gallery.scratch import remove_unfinished, scratch_folder
 from facesearch.store import IndexState, SqliteStore, open_store
 from facesearch.store.sqlite.snapshot import is_plain, sole_user
@@ -238,7 +239,8 @@ def _looked_over(staged: Path, replaced: Path, made_at: int) -> RestoreReport:
             if state and not whole:
                 store.index_state.discard_files(named)
             counts = store.templates.counts()
-            returned = _returned(store, replaced)
+            returned = returned_people(store, replaced)
+            store.audit.add("backup", detail={"restored": 1}, at=made_at)  # which still holds everybody in it
     except (StoreError, IndexStateError) as error:
         raise BackupError(str(error).replace(str(staged), "the archive")) from error
     return RestoreReport(replaced, counts.identities, counts.templates, whole, made_at, returned)
@@ -252,14 +254,3 @@ def _sound_files(folder: Path, state: IndexState) -> bool:
     except (OSError, VectorIndexError):
         return False
     return True
-
-
-def _returned(restored: SqliteStore, replaced: Path) -> tuple[str, ...]:
-    """The people in `restored` whom the gallery in the folder `replaced` has forgotten."""
-    if not (replaced / DATABASE).exists():
-        return ()
-    with suppress(FacesearchError), open_store(replaced, read_only=True) as old:  # a damaged one says nothing
-        forgotten = {event.identity_id for event in old.audit.events() if event.action == "forget"}
-        if old.settings.started_at() == restored.settings.started_at():  # ids of another gallery mean other people
-            return tuple(person.name for person in restored.identities.all() if person.id in forgotten)
-    return ()

@@ -300,8 +300,11 @@ class IndexStateRole(Protocol):
 class AuditRole(Protocol):
     """What was done to the gallery."""
 
-    def add(self, action: str, identity_id: int | None = None, detail: Detail | None = None) -> None:
-        """Log what was done. `detail` holds counts and ids, never names of people and never vectors."""
+    def add(
+        self, action: str, identity_id: int | None = None, detail: Detail | None = None, *, at: int | None = None
+    ) -> None:
+        """Log what was done, `at` a time (epoch seconds) or now. `detail` holds counts and ids, never names of people
+        and never vectors."""
         ...
 
     def events(self) -> list[AuditEvent]:

@@ -18,9 +18,11 @@ class SqliteAudit:
     def __init__(self, transactions: Transactions) -> None:
         self._transactions = transactions
 
-    def add(self, action: str, identity_id: int | None = None, detail: Detail | None = None) -> None:
+    def add(
+        self, action: str, identity_id: int | None = None, detail: Detail | None = None, *, at: int | None = None
+    ) -> None:
         with self._transactions.writing() as connection:
-            add_audit(connection, action, identity_id, detail or {})
+            add_audit(connection, action, identity_id, detail or {}, at)
 
     def events(self) -> list[AuditEvent]:
         with self._transactions.reading() as connection:
@@ -38,11 +40,13 @@ class SqliteAudit:
             return list(connection.scalars(made.order_by(AuditRow.at)))
 
 
-def add_audit(connection: Connection, action: str, identity_id: int | None, detail: Detail) -> None:
+def add_audit(
+    connection: Connection, action: str, identity_id: int | None, detail: Detail, at: int | None = None
+) -> None:
     """Log what was done, inside the transaction that did it."""
     connection.execute(
         insert(AuditRow).values(
-            at=int(time.time()),
+            at=int(time.time()) if at is None else at,
             action=action,
             identity_id=identity_id,
             detail=json.dumps(detail, sort_keys=True, separators=(",", ":")),
