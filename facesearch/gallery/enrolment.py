@@ -23,7 +23,6 @@ from facesearch.gallery.codec_in_use import CodecInUse
 from facesearch.gallery.enrolment_report import EnrolmentReport, MovedPhoto
 from facesearch.gallery.known_photos import Known, enrolled_as, known_photos, stored_path
 from facesearch.gallery.whose_face import Ambiguous, WhoseFace
-from facesearch.photos.decoding import load_image
 from facesearch.photos.geometry import Box
 from facesearch.photos.photo import Photo, Rejection
 from facesearch.pipeline.pipeline import PhotoTemplate, Pipeline
@@ -93,10 +92,9 @@ class _Extractor:
 
     def __call__(self, photo: Photo) -> PhotoTemplate | Rejection | Ambiguous:
         try:
-            if photo.pixels is not None or photo.face is not None:
-                pixels = photo.pixels if photo.pixels is not None else load_image(photo.path)
+            if photo.in_memory or photo.face is not None:
                 face = None if photo.face is None else FaceChoice.of(photo.face)
-                return self._pipeline.photo(pixels, photo.hash(), self._aligned, face)
+                return self._pipeline.photo(photo.load(), photo.hash(), self._aligned, face)
             if self._workers is not None:
                 return self._workers.template(photo.path)
             return self._pipeline.file(photo.path, self._aligned)

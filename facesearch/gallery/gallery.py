@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Unpack
+from typing import TYPE_CHECKING, Unpack, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +19,8 @@ from facesearch.gallery.index_checking import index_problems
 from facesearch.gallery.questions import QuestionOptions
 from facesearch.gallery.template_index import IndexInfo
 from facesearch.gallery.verification import verify
-from facesearch.photos.photo import Photo, composed
+from facesearch.photos.given import is_one, named
+from facesearch.photos.photo import Photo, Rejection, composed
 from facesearch.pipeline.pipeline import Image, templates_of
 from facesearch.store import Counts, IdentitySummary, TemplateInfo
 
@@ -42,15 +43,25 @@ class Gallery(CorrectingGallery):
 
     # enrolment
 
-    def enroll(self, identity: str, images: Iterable[Image], *, again: bool = False) -> EnrolmentReport:
-        """Add photos of one person, files or pixels (h, w, 3) uint8 RGB.
+    def enroll(
+        self, identity: str, images: Image | Iterable[Image], *, again: bool = False, colour: str = "rgb"
+    ) -> EnrolmentReport:
+        """Add one or more photos of one person: paths, bytes, open files, Pillow images, arrays of pixels
+        (`facesearch.photos.given.Given`). colour: the order of channels of arrays, "rgb" or "bgr".
 
         Photos enrolled already (by content) are skipped, unusable ones rejected with the reason, also those of somebody
         who was forgotten, unless `again`.
         """
-        given = [images] if isinstance(images, str | os.PathLike) else images
-        photos = [Photo.of(identity, image, number) for number, image in enumerate(given, start=1)]
-        return self.enroll_photos(photos, again=again)
+        given = cast("Iterable[Image]", [images] if is_one(images) else images)
+        photos, rejected = [], []
+        for number, image in enumerate(given, start=1):
+            try:
+                photos.append(Photo.of(identity, image, number, colour))
+            except RejectedImageError as error:
+                rejected.append(Rejection(named(image, f"photo {number}"), str(error)))
+        report = self.enroll_photos(photos, again=again)
+        report.rejected += rejected
+        return report
 
     def enroll_photos(
         self,
@@ -111,13 +122,15 @@ class Gallery(CorrectingGallery):
         threshold: float | None = None,
         score: str | None = None,
         face: Chosen = None,
+        colour: str = "rgb",
     ) -> FaceAnswer:
         """Who is the most prominent person in a photo? Up to k candidates, best first.
 
         threshold, score: in place of the gallery's, face: another face, see `QuestionOptions`.
         Raises `RejectedImageError` if the photo cannot be used, `GalleryNotFoundError` for an empty gallery.
         """
-        return self.identify_faces(image, k, threshold=threshold, score=score, everyone=False, face=face)[0]
+        asked = QuestionOptions(threshold=threshold, score=score, everyone=False, face=face, colour=colour)
+        return self.identify_faces(image, k, **asked)[0]
 
     def identify_faces(self, image: Image, k: int = 5, **asked: Unpack[QuestionOptions]) -> list[FaceAnswer]:
         """Who is everyone in a photo? One answer per face, largest face first. See `QuestionOptions`."""
@@ -142,6 +155,7 @@ class Gallery(CorrectingGallery):
         aligned: str | None = None,
         face_a: Chosen = None,
         face_b: Chosen = None,
+        colour: str = "rgb",
     ) -> Verification:
         """Do two photos show the same person? With normalised scores, the people enrolled are those to compare with.
 
@@ -158,11 +172,11 @@ class Gallery(CorrectingGallery):
             limit, taken = questions.penalties(parts, templates, score)
             return limit if given is None else given, taken
 
-        return verify(parts.pipeline(), a, b, decide, aligned=aligned, face_a=first, face_b=second)
+        return verify(parts.pipeline(), a, b, decide, aligned=aligned, face_a=first, face_b=second, colour=colour)
 
-    def template(self, image: Image) -> npt.NDArray[np.float32]:
+    def template(self, image: Image, *, colour: str = "rgb") -> npt.NDArray[np.float32]:
         """The template (dimension,) float32 of the most prominent person in a photo, which is not enrolled."""
-        return templates_of(self.parts.pipeline(), image, everyone=False)[0].template
+        return templates_of(self.parts.pipeline(), image, everyone=False, colour=colour)[0].template
 
     def search(
         self, templates: npt.NDArray[np.float32], k: int = 5, *, fused: bool = False, score: str | None = None

@@ -10,6 +10,7 @@ import os
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from facesearch.photos.photo import Photo, Rejection
 from facesearch.store import EnrolledPhoto, GalleryStore
@@ -63,12 +64,12 @@ def known_photos(
 def enrolled_as(photo: Photo, there: EnrolledPhoto, *, in_folders: bool) -> Known | Rejection:
     """What a photo is whose content is enrolled already."""
     path = stored_path(photo)
-    gone = path != there.path and not os.path.lexists(there.path)
+    gone = not photo.in_memory and path != there.path and not os.path.lexists(there.path)
     if there.identity == photo.identity:
         return Known(there.template_id, relocated=gone)
     if in_folders and there.path == path:  # it was given to somebody else by hand, and stays in its folder
         return Known(there.template_id)
-    if gone:
+    if gone and Path(there.path).is_absolute():  # it was a file
         return Known(there.template_id, moved_from=there.identity, relocated=True)
     number = there.template_id
     reason = f"the same image is enrolled as {there.identity}; to move it: facesearch templates move {number} --to NAME"
@@ -77,4 +78,4 @@ def enrolled_as(photo: Photo, there: EnrolledPhoto, *, in_folders: bool) -> Know
 
 def stored_path(photo: Photo) -> str:
     """The path under which a photo is remembered: that of its file, absolute."""
-    return str(photo.path.absolute() if photo.pixels is None else photo.path)
+    return str(photo.path if photo.in_memory else photo.path.absolute())

@@ -89,7 +89,8 @@ class QuestionOptions(TypedDict, total=False):
     threshold: score from which on it is a match, in place of the gallery's. score: cosine or normalised, in place of
     the gallery's; its own threshold then gives way to the encoder's. everyone: all faces (the default), or the most
     prominent one. face: one of the faces instead, by its number, 1 being the largest, or a point (x, y) in it.
-    aligned: the photos are crops of this kind already; nothing is detected. fused: compare with one fused template per
+    aligned: the photos are crops of this kind already; nothing is detected. colour: the order of channels of arrays,
+    "rgb" or "bgr". fused: compare with one fused template per
     person instead of all templates. watch: takes the milliseconds of each step.
     """
 
@@ -98,6 +99,7 @@ class QuestionOptions(TypedDict, total=False):
     everyone: bool
     face: int | str | tuple[float, float] | None
     aligned: str | None
+    colour: str
     fused: bool
     watch: Stopwatch | None
 
@@ -108,7 +110,7 @@ def identify_photos(
     """See `Gallery.identify_photos`."""
     k = arguments.count(k, "k")
     everyone, aligned, watch = asked.get("everyone", True), asked.get("aligned"), asked.get("watch")
-    chosen = asked.get("face")
+    chosen, colour = asked.get("face"), asked.get("colour", "rgb")
     face = None if chosen is None else FaceChoice.of(chosen)
     settings, threshold, score = parts.settings(), asked.get("threshold"), asked.get("score")
     if threshold is not None:
@@ -119,7 +121,15 @@ def identify_photos(
     for done, image in enumerate(images, start=1):
         try:
             found.append(
-                templates_of(parts.pipeline(), image, everyone=everyone, face=face, aligned=aligned, watch=watch)
+                templates_of(
+                    parts.pipeline(),
+                    image,
+                    everyone=everyone,
+                    face=face,
+                    aligned=aligned,
+                    colour=colour,
+                    watch=watch,
+                )
             )
         except RejectedImageError as error:
             found.append(error)

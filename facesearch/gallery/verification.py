@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 
 import numpy as np
@@ -11,6 +10,7 @@ import numpy.typing as npt
 from facesearch.errors import RejectedImageError
 from facesearch.faces import FaceChoice
 from facesearch.gallery.answers import Verification, VerifiedFace
+from facesearch.photos.given import named
 from facesearch.pipeline.pipeline import Image, Pipeline, templates_of
 
 Decide = Callable[[npt.NDArray[np.float32]], tuple[float, npt.NDArray[np.float64]]]
@@ -26,6 +26,7 @@ def verify(
     aligned: str | None = None,
     face_a: FaceChoice | None = None,
     face_b: FaceChoice | None = None,
+    colour: str = "rgb",
 ) -> Verification:
     """Do two photos show the same person? The score is the similarity less the mean penalty of both.
 
@@ -33,12 +34,11 @@ def verify(
     Raises `RejectedImageError` naming the photo that cannot be used.
     """
     faces = []
-    for image, chosen in ((a, face_a), (b, face_b)):
+    for image, chosen, which in ((a, face_a, "the first photo"), (b, face_b, "the second photo")):
         try:
-            faces.append(templates_of(pipeline, image, everyone=True, face=chosen, aligned=aligned))
+            faces.append(templates_of(pipeline, image, everyone=True, face=chosen, aligned=aligned, colour=colour))
         except RejectedImageError as error:
-            name = "image" if isinstance(image, np.ndarray) else os.fspath(image)
-            raise type(error)(f"{name}: {error}") from error
+            raise type(error)(f"{named(image, which)}: {error}") from error
     first, second = (np.stack([face.template for face in each]) for each in faces)  # (m, d), (n, d)
     similarity = np.clip(first @ second.T, -1.0, 1.0)  # (m, n)
     threshold, taken = decide(np.concatenate([first, second]))

@@ -10,7 +10,6 @@ import numpy.typing as npt
 
 from facesearch.errors import RejectedImageError, UnknownIdentityError
 from facesearch.gallery.answers import Candidate
-from facesearch.photos.decoding import load_image
 from facesearch.photos.photo import Photo, Rejection
 from facesearch.pipeline.pipeline import PhotoTemplate, Pipeline
 from facesearch.store import GalleryStore
@@ -40,7 +39,7 @@ class WhoseFace:
         if not self._is_enrolled(photo.identity):
             return Rejection(str(photo.path), found.reason) if isinstance(found, Ambiguous) else found
         try:
-            pixels = photo.pixels if photo.pixels is not None else load_image(photo.path)
+            pixels = photo.load()
             faces = self._pipeline.everyone(pixels)
             content = photo.hash()
         except RejectedImageError as error:

@@ -10,9 +10,11 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+from PIL import Image as Pillow
 
 from facesearch.errors import UsageError
-from facesearch.photos.decoding import photo_path, read_bytes, sha256
+from facesearch.photos.decoding import decode, load_image, photo_path, read_bytes, sha256
+from facesearch.photos.given import Given, content_of, pixels_of
 
 RGB = npt.NDArray[np.uint8]
 
@@ -29,7 +31,7 @@ def composed(name: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Photo:
-    """A file, or pixels (h, w, 3) uint8 RGB under the name `path`, and whose photo it is.
+    """A file, or under the name `path` pixels (h, w, 3) uint8 RGB or the content of a file, and whose photo it is.
 
     face: which of its faces is meant (`facesearch.faces.FaceChoice.of`), a number or a point; None: it is to be seen.
     """
@@ -37,19 +39,37 @@ class Photo:
     identity: str
     path: Path
     pixels: RGB | None = field(default=None, compare=False)
+    content: bytes | None = field(default=None, compare=False, repr=False)
     face: int | tuple[float, float] | None = None
 
     @classmethod
-    def of(cls, identity: str, image: str | os.PathLike[str] | RGB, number: int) -> Photo:
-        """A file, or pixels, which are known by their number among the photos given."""
-        if isinstance(image, np.ndarray):
-            return cls(composed(identity), Path(f"pixels {number}"), image)
-        return cls(composed(identity), photo_path(image))
+    def of(cls, identity: str, image: Given, number: int, colour: str = "rgb") -> Photo:
+        """From what a program has; without a path it is known by its number among the photos given.
+
+        Raises what `facesearch.photos.given.pixels_of` does.
+        """
+        name = composed(identity)
+        if isinstance(image, str | os.PathLike):
+            return cls(name, photo_path(image))
+        if isinstance(image, np.ndarray | Pillow.Image):
+            return cls(name, Path(f"pixels {number}"), pixels_of(image, colour))
+        return cls(name, Path(f"photo {number}"), content=content_of(image))
+
+    @property
+    def in_memory(self) -> bool:
+        """Whether it is no file."""
+        return self.pixels is not None or self.content is not None
+
+    def load(self) -> RGB:
+        """Its pixels; raises `UnreadableImageError`."""
+        if self.pixels is not None:
+            return self.pixels
+        return load_image(self.path) if self.content is None else decode(self.content)
 
     def hash(self) -> bytes:
         """SHA-256 of the file, or of shape and pixels; raises `UnreadableImageError`."""
         if self.pixels is None:
-            return sha256(read_bytes(self.path))
+            return sha256(read_bytes(self.path) if self.content is None else self.content)
         content = hashlib.sha256(repr(self.pixels.shape).encode())
         is_plain = self.pixels.dtype == np.uint8 and self.pixels.flags.c_contiguous
         content.update(self.pixels.data if is_plain else self.pixels.tobytes())

@@ -24,13 +24,14 @@ from facesearch.faces import (
     most_prominent,
     several,
 )
-from facesearch.photos.decoding import decode, load_image, read_bytes, sha256
+from facesearch.photos.decoding import decode, read_bytes, sha256
 from facesearch.photos.geometry import Box
+from facesearch.photos.given import Given, pixels_of
 from facesearch.pipeline.finding import aligned_crop, find_faces, within_memory
 from facesearch.pipeline.pipeline_spec import USUAL, PipelineSpec
 
 RGB = npt.NDArray[np.uint8]
-Image = str | os.PathLike[str] | RGB  # a file, or pixels (h, w, 3)
+Image = Given  # see `facesearch.photos.given`
 Template = npt.NDArray[np.float32]
 
 
@@ -182,14 +183,15 @@ def templates_of(
     everyone: bool,
     face: FaceChoice | None = None,
     aligned: str | None = None,
+    colour: str = "rgb",
     watch: Stopwatch | None = None,
 ) -> list[FaceTemplate]:
     """The templates of a probe: of a face that was chosen, of everyone in it, of the most prominent person, or of an
     `aligned` crop.
 
-    Raises `RejectedImageError` if the photo cannot be used.
+    colour: the order of channels of an array. Raises `RejectedImageError` if the photo cannot be used.
     """
-    pixels = image if isinstance(image, np.ndarray) else load_image(image)
+    pixels = pixels_of(image, colour)
     if aligned is not None:
         return [pipeline.aligned(pixels, aligned, watch)]
     if face is not None:

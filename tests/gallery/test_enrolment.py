@@ -98,7 +98,7 @@ def test_pixels_can_be_enrolled_and_are_skipped_the_second_time(gallery: Gallery
 
 def test_a_single_file_is_taken_for_a_list_of_one(gallery: Gallery, known: list[Photo]) -> None:
     assert gallery.enroll("Ann", str(known[0].path)).templates == 1
-    assert gallery.enroll("Ann", known[0].path).skipped == 1  # type: ignore[arg-type]
+    assert gallery.enroll("Ann", known[0].path).skipped == 1
 
 
 def test_progress_and_confirmations_are_told_photo_by_photo(
