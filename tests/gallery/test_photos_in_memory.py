@@ -107,13 +107,13 @@ def test_photos_in_memory_are_enrolled_once(photos: list[Path], tmp_path: Path) 
         assert gallery.enroll("Ann", np.stack([pixels, pixels])).skipped == 2
         assert gallery.enroll("Ann", Image.open(photos[1])).skipped == 1
         assert {info.path for info in gallery.templates("Ann")} == {str(photos[0]), "pixels 1"}  # a file by now
-        for again in (pixels, [photos[2], pixels]):
-            (rejection,) = gallery.enroll("Eve", again).rejected  # is not hers because it has another number
+        asked: list[list[Any]] = [[pixels], [photos[2], pixels]]
+        for images in asked:
+            (rejection,) = gallery.enroll("Eve", images).rejected  # is not hers because it has another number
             assert "the same image is enrolled as Ann" in rejection.reason
         gallery.forget("Eve")
-        mixed = gallery.enroll(
-            "Zoe", again=True, images=[photos[2].read_bytes(), b"no photo", np.zeros((9, 9), np.float64)]
-        )
+        given: list[Any] = [photos[2].read_bytes(), b"no photo", np.zeros((9, 9), np.float64)]
+        mixed = gallery.enroll("Zoe", given, again=True)
         assert (mixed.templates, len(mixed.rejected)) == (1, 2)
 
 
