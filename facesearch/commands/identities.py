@@ -87,10 +87,13 @@ def rename(
     set_up(verbose)
     with open_gallery(gallery, create=False) as opened:
         opened.rename(a, b)
+        paths = sum(a in info.path for info in opened.templates(b))
     if json:
-        print_json({"renamed": a, "to": b})
+        print_json({"renamed": a, "to": b, "paths_with_old_name": paths})
     else:
         say(f"renamed {a} to {b}")
+        if paths:
+            say(f"  {counted(paths, 'photo keeps its path', 'photos keep their paths')}, in which the old name stands")
 
 
 @app.command(epilog='**Example**\n\n    facesearch identities merge "Ada L." "A. Lovelace" "Ada Lovelace"')

@@ -262,7 +262,8 @@ def test_identities_are_listed_shown_renamed_merged_and_forgotten(
     assert shown["name"] == first
     assert [Path(template["path"]).parent.name for template in shown["templates"]] == [first, first]
 
-    assert _document(facesearch("identities", "rename", first, "Zoë", "--json")) == {"renamed": first, "to": "Zoë"}
+    renamed = _document(facesearch("identities", "rename", first, "Zoë", "--json"))
+    assert renamed == {"renamed": first, "to": "Zoë", "paths_with_old_name": 2}
     merged = _document(facesearch("identities", "merge", second, "Zoë", "--json"))
     assert merged == {"merged": second, "into": "Zoë", "templates": 2}
     receipt = _document(facesearch("identities", "forget", "Zoë", "--json"))

@@ -207,3 +207,10 @@ def test_forgetting_asks_on_a_terminal(
         assert len(gallery.identities()) == 2
     assert facesearch("identities", "forget", "Ada", "--yes").status == 0
     assert len(asked) == 1
+
+
+def test_renaming_says_where_the_old_name_stays(facesearch: Command, folders: Path) -> None:
+    assert facesearch("enroll", folders).status == 0
+    shown = facesearch("identities", "rename", "Ada", "Countess").out
+    assert shown == "renamed Ada to Countess\n  3 photos keep their paths, in which the old name stands\n"
+    assert facesearch("identities", "rename", "Countess", "Ada Lovelace").out == "renamed Countess to Ada Lovelace\n"
