@@ -21,7 +21,6 @@ _LARGEST_DIMENSION = 65_536
 _DIGEST = 32
 # Variances below this part of the greatest are rounding noise of float32 templates.
 _NOTHING = 1e-5
-_SEED = 20261128
 _SAMPLED = 0.9  # a rank this near the number of vectors comes from their being few
 
 Floats = NDArray[np.float32]
@@ -135,19 +134,3 @@ def learn_transform(x: Floats) -> KarhunenLoeve:
     axes = np.where(largest < 0, -axes, axes)
     variances = np.minimum.accumulate(np.maximum(variances, 1e-12).astype(np.float32))
     return KarhunenLoeve(mean.astype(np.float32), axes.astype(np.float16), variances)
-
-
-def drawn_vectors(count: int, dimension: int, transform: bytes | None = None) -> Floats:
-    """Unit vectors (count, dimension) drawn at random: always the same ones, and of nobody.
-
-    transform: `KarhunenLoeve.to_bytes` of what they are to be like, normally distributed; None: all directions alike.
-    Raises VectorIndexError where it is of another dimension.
-    """
-    chance = np.random.default_rng(_SEED)
-    if transform is None:
-        normal = chance.standard_normal((count, dimension), np.float32)
-        return np.asarray(normal / np.linalg.norm(normal, axis=1, keepdims=True), np.float32)
-    known = KarhunenLoeve.from_bytes(transform)
-    if known.dimension != dimension:
-        raise VectorIndexError(f"the codebook is of dimension {known.dimension}, not {dimension}")
-    return known.reconstruct(chance.standard_normal((count, known.components), np.float32) * np.sqrt(known.variances))

@@ -162,8 +162,6 @@ def _show_receipt(receipt: Receipt) -> None:
         say("  index file written anew without them")
     if receipt.out_of_cohort:
         say(f"  {counted(receipt.out_of_cohort, 'face')} like theirs taken out of the cohort: calibrate again")
-    if receipt.learnt_from_people:
-        say("  an earlier version learnt the codebook from this gallery, which keeps traces: facesearch index build")
     if not receipt.wiped:
         say("  another process is reading, or the disk is full: old pages stay until facesearch gallery compact")
     for folder in receipt.unfinished:

@@ -40,7 +40,7 @@ def show(gallery: GalleryOption = None, json: JsonOption = False, verbose: Verbo
     held = counted(info.templates, "template")
     say(f"index {info.index}, {held}, {index.bytes_per_template:g} bytes each in the index")
     if index.answering != info.index:
-        say(f"  too few templates for {info.index}: an exact {index.answering} index answers until there are more")
+        say(f"  too few templates to train {info.index}: an exact {index.answering} index answers until there are more")
     files = "(none yet)" if index.file_name is None else index.file_name
     more = f" and {index.files - 1} more" if index.files > 1 else ""
     say(f"  file {files}{more}, {bytes_in_words(info.index_bytes)}; store codec {info.codec}")
@@ -48,7 +48,9 @@ def show(gallery: GalleryOption = None, json: JsonOption = False, verbose: Verbo
         say(f"  {counted(index.replayed, 'change')} since the file was written, replayed at each opening")
 
 
-@app.command(epilog="**Examples**\n\n    facesearch index build --kind sq8\n\n    facesearch index build   # repair")
+@app.command(
+    epilog="**Examples**\n\n    facesearch index build --kind sq8\n\n    facesearch index build   # repair, retrain"
+)
 def build(
     kind: Annotated[
         str | None,
@@ -67,7 +69,7 @@ def build(
         ),
     ] = None,
     relearn: Annotated[
-        bool, typer.Option("--relearn", help="Code all templates anew, with the codebook of this version.")
+        bool, typer.Option("--relearn", help="Learn the codebook of stored codes anew, from this gallery.")
     ] = False,
     gallery: GalleryOption = None,
     json: JsonOption = False,

@@ -34,6 +34,7 @@ from indexes import (
 
 Floats = npt.NDArray[np.float32]
 
+SELF_TRAINED = "the gallery itself"
 SHIPPED = "templates of other people, by the package's own statistics"
 
 

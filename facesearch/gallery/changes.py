@@ -18,6 +18,8 @@ from facesearch.gallery import arguments
 from facesearch.gallery.agreement import check_kind, in_force, key_of
 from facesearch.gallery.answers import Compaction, GalleryInfo, Receipt
 from facesearch.gallery.codec_in_use import CodecInUse
+from facesearch.gallery.index_building import IndexBuilder
+from facesearch.gallery.index_filling import IndexFiller
 from facesearch.gallery.parts import Parts
 from facesearch.gallery.questions import search
 from facesearch.gallery.scratch import remove_unfinished
@@ -155,7 +157,6 @@ def forget(parts: Parts, names: Sequence[str], *, remember: bool) -> list[Receip
     except StoreError as error:  # as on a full disk
         _log.warning("%s; old pages stay until facesearch gallery compact", error)
         wiped = False
-    traces = parts.codecs.keeps_people(parts.settings().codec)
     now, unfinished = int(time.time()), tuple(map(str, remove_unfinished(parts.opening.folder)))
     return [
         Receipt(
@@ -168,7 +169,6 @@ def forget(parts: Parts, names: Sequence[str], *, remember: bool) -> list[Receip
             backups=backups[each.identity_id],
             out_of_cohort=out_of_cohort,
             unfinished=unfinished,
-            learnt_from_people=traces,
         )
         for name, each in zip(names, removed, strict=True)
     ]
@@ -220,6 +220,7 @@ def _rebuilt(parts: Parts, kind: str | None, *, keep: str | None, relearn: bool,
         parts.store.templates.counts().templates,
         wanted,
         keep,
+        lambda: IndexBuilder(parts.store).sample(IndexFiller(parts.codecs, settings)),
         changed=kind is not None,
         relearn=relearn,
     )

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from facesearch.codecs.gallery_codecs import GalleryCodecs
+from facesearch.codecs.gallery_codecs import GalleryCodecs, Vectors
 from facesearch.errors import GalleryNotFoundError, IndexStateError
 from facesearch.gallery.answers import Document
 from facesearch.gallery.index_building import BuiltIndex, IndexBuilder, in_memory
@@ -36,7 +36,7 @@ Progress = Callable[[int, int], None]  # (templates done, templates in all)
 class IndexInfo:
     """State of the index.
 
-    answering: the kind that answers; another than the gallery's while there are too few templates for that.
+    answering: the kind that answers; another than the gallery's while there are too few templates to train that.
     bytes_per_template: code bytes in the index. file_name, built_at (epoch seconds): of the newest valid file, None
     without. files: how many there are. replayed: changes since they were written, which every opening replays.
     """
@@ -141,6 +141,10 @@ class TemplateIndex:
         if strays:
             paths += self.files.others(valid)
         return sum(path.stat().st_size for path in paths if path.exists())
+
+    def sample(self) -> Vectors:
+        """Stored templates (n, d) to learn from."""
+        return self.builder.sample(self._filler(self._settings()))
 
     # changing
 
