@@ -39,6 +39,18 @@ def all_tensors(model: onnx.ModelProto) -> Iterator[onnx.TensorProto]:
                 yield from _initializers(graph)
 
 
+def all_sparse_tensors(model: onnx.ModelProto) -> Iterator[onnx.SparseTensorProto]:
+    """Every stored sparse tensor, at any depth."""
+    yield from model.graph.sparse_initializer
+    for node in all_nodes(model):
+        for attribute in node.attribute:
+            yield from attribute.sparse_tensors
+            if attribute.HasField("sparse_tensor"):
+                yield attribute.sparse_tensor
+            for graph in _graphs(attribute):
+                yield from graph.sparse_initializer
+
+
 def fold_constants(model: onnx.ModelProto) -> None:
     """Put the value in place of each node of the main graph that depends on no input; drop unused initializers.
 

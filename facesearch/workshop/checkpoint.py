@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 import warnings
 import zipfile
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -17,6 +18,9 @@ from facesearch.encoders.networks.strict_loading import COUNTER
 from facesearch.errors import WeightsError
 
 MAX_BYTES = 2 << 30  # twice the largest model known here; what is larger carries more than an encoder
+
+_FOLDED = 8  # float8 weights take four times their bytes as float32, and some are there twice, under two names
+_SPARE_BYTES = 1 << 20
 
 _WRAPPERS = ("state_dict", "model_state_dict", "state_dict_backbone", "model")
 _SAVE_AGAIN = "save one with torch.save(model.state_dict(), ...) or as safetensors"
@@ -42,12 +46,15 @@ def read_checkpoint(path: Path) -> dict[str, torch.Tensor]:
     if len(head) > 8 and head[8:9] == b"{" and int.from_bytes(head[:8], "little") <= size - 8:
         loaded: Any = _read_safetensors(path)
     elif head[:4] == b"PK\x03\x04" or head[:1] == b"\x80":
-        loaded = _read_torch(path)
+        loaded = _read_torch(path, size)
     else:
         raise WeightsError(f"'{path}' is neither a safetensors file nor a PyTorch checkpoint: give one of those")
     state = _without_module_prefix(_unwrap(loaded, path))
-    if sum(tensor.numel() * tensor.element_size() for tensor in state.values()) > MAX_BYTES:
+    unfolded = sum(4 * tensor.numel() for tensor in state.values())
+    if unfolded > MAX_BYTES:
         raise WeightsError(f"'{path}' holds more than {MAX_BYTES >> 20} MiB of tensors: give the weights of one model")
+    if unfolded > _FOLDED * size + _SPARE_BYTES:  # a view can repeat one number as often as it likes
+        raise WeightsError(f"'{path}' holds {size} bytes that stand for {unfolded}: {_SAVE_AGAIN}")
     return {key: _checked(tensor, key, path) for key, tensor in state.items()}
 
 
@@ -78,10 +85,10 @@ def _read_safetensors(path: Path) -> Any:
         raise WeightsError(f"'{path}' is a damaged safetensors file: {_GET_AGAIN}") from error
 
 
-def _read_torch(path: Path) -> Any:
+def _read_torch(path: Path, size: int) -> Any:
     with path.open("rb") as file:
         if file.read(2) == b"PK":
-            _check_archive(file, path)
+            _check_archive(file, path, size)
         file.seek(0)
         try:
             with warnings.catch_warnings():
@@ -95,17 +102,21 @@ def _read_torch(path: Path) -> Any:
             raise WeightsError(f"'{path}' is damaged or not a PyTorch checkpoint: {_GET_AGAIN}") from error
 
 
-def _check_archive(file: BinaryIO, path: Path) -> None:
+def _check_archive(file: BinaryIO, path: Path, size: int) -> None:
     """Refuse what cannot be a state dict before torch allocates anything for it."""
     try:
         with zipfile.ZipFile(file) as archive:
             entries = archive.infolist()
-    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
+            if any("/code/" in entry.filename or entry.filename.endswith("constants.pkl") for entry in entries):
+                raise WeightsError(f"'{path}' is a TorchScript program, not a state dict: {_SAVE_AGAIN}")
+            unpacked = sum(entry.file_size for entry in entries)
+            if unpacked > MAX_BYTES or unpacked > _FOLDED * size + _SPARE_BYTES:
+                raise WeightsError(f"'{path}' unpacks from {size} to {unpacked} bytes: {_SAVE_AGAIN}")
+            damaged = archive.testzip()
+    except (zipfile.BadZipFile, zlib.error, OSError, ValueError, RuntimeError, EOFError) as error:
         raise WeightsError(f"'{path}' is damaged or cut short: {_GET_AGAIN}") from error
-    if any("/code/" in entry.filename or entry.filename.endswith("constants.pkl") for entry in entries):
-        raise WeightsError(f"'{path}' is a TorchScript program, not a state dict: {_SAVE_AGAIN}")
-    if sum(entry.file_size for entry in entries) > MAX_BYTES:
-        raise WeightsError(f"'{path}' unpacks to more than {MAX_BYTES >> 20} MiB: give the weights of one model alone")
+    if damaged is not None:
+        raise WeightsError(f"'{path}' is damaged (the checksum of {damaged!r} is wrong): {_GET_AGAIN}")
 
 
 def _unwrap(loaded: Any, path: Path) -> dict[str, torch.Tensor]:

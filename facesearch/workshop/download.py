@@ -22,6 +22,7 @@ from typing import IO, Any
 from facesearch import __version__
 from facesearch.errors import UsageError, WeightsError
 from facesearch.files.durable import staged_file
+from facesearch.workshop.connections import LEAST_RATE, WINDOW, Watch, opener
 
 Progress = Callable[[int, int], None]
 
@@ -30,7 +31,8 @@ _BLOCK = 2**16
 _WAITS = (1.0, 2.0, 4.0)  # seconds before the second, third and fourth attempt
 _TIMEOUT = 30.0  # seconds without a byte
 _MODEL_SUFFIXES = {".pt", ".pth", ".bin", ".ckpt", ".safetensors", ".onnx"}
-_CONTENT_RANGE = re.compile(r"bytes (\d+)-\d+/(\d+|\*)")
+_CONTENT_RANGE = re.compile(r"bytes ([0-9]{1,18})-[0-9]{1,18}/([0-9]{1,18}|\*)")
+_CONTENT_LENGTH = re.compile(r"[0-9]{1,18}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,20 +50,22 @@ def download(
     sha256: str | None = None,
     largest: int = LARGEST,
     timeout: float = _TIMEOUT,
+    window: float = WINDOW,
     waits: tuple[float, ...] = _WAITS,
     progress: Progress | None = None,
 ) -> Fetched:
     """Download `url` (http, https) to `target`.
 
-    A broken connection or an answer 5xx is tried again after each of `waits` (seconds), going on from where it broke
-    if the server can and the file is still the same. On an error nothing is left behind. progress: (bytes, total),
-    total 0 where the server does not say. Raises `UsageError` for another kind of URL, `WeightsError` for the rest.
+    A broken connection, an answer 5xx and a server that sends less than `LEAST_RATE` over a `window` (seconds) are
+    tried again after each of `waits` (seconds), going on from where it broke if the server can and the file is still
+    the same. timeout: seconds without a byte. On an error nothing is left behind. progress: (bytes, total), total 0
+    where the server does not say. Raises `UsageError` for another kind of URL, `WeightsError` for the rest.
     """
     _check_url(url)
     with staged_file(target) as temporary:
         with temporary.open("xb") as file:
             part = _Part(url, file, sha256, largest, progress)
-            _fetch(part, timeout, waits)
+            _fetch(part, timeout, window, waits)
         found = part.digest.hexdigest()
         if sha256 is not None and found != sha256:
             raise WeightsError(f"{url} is not the file expected: SHA-256 is {found}, not {sha256}; it was deleted")
@@ -73,7 +77,7 @@ def resolve_source(source: str, file_name: str) -> str | Path:
 
     source: a file, a folder or base URL that has `file_name` in it, or the full URL. Raises `UsageError`.
     """
-    parts = urllib.parse.urlsplit(source)
+    parts = _split(source) if ":" in source else urllib.parse.urlsplit("")
     if parts.scheme in ("http", "https"):
         _check_url(source)
         name = parts.path.rsplit("/", 1)[-1]
@@ -104,6 +108,7 @@ class _Part:
     largest: int
     progress: Progress | None
     done: int = 0
+    received: int = 0  # also of what was begun anew
     total: int | None = None
     version: str | None = None  # strong ETag or date: what the rest has to belong to
     digest: Any = field(default_factory=hashlib.sha256)
@@ -125,6 +130,7 @@ class _Part:
         self.file.write(block)
         self.digest.update(block)
         self.done += len(block)
+        self.received += len(block)
         self._check_size(self.done)
         if self.progress:
             self.progress(self.done, self.total or 0)
@@ -142,11 +148,10 @@ class _BrokenError(Exception):
     """A failure that may pass."""
 
 
-def _fetch(part: _Part, timeout: float, waits: tuple[float, ...]) -> None:
-    opener = _opener()
+def _fetch(part: _Part, timeout: float, window: float, waits: tuple[float, ...]) -> None:
     for wait in (*waits, None):
         try:
-            _attempt(opener, part, timeout)
+            _watched(part, timeout, window)
             return
         except _BrokenError as error:
             if wait is None:
@@ -156,7 +161,18 @@ def _fetch(part: _Part, timeout: float, waits: tuple[float, ...]) -> None:
             time.sleep(wait)
 
 
-def _attempt(opener: urllib.request.OpenerDirector, part: _Part, timeout: float) -> None:
+def _watched(part: _Part, timeout: float, window: float) -> None:
+    with Watch(lambda: part.received, window) as watch:
+        try:
+            _attempt(opener(watch), part, timeout)
+        except (_BrokenError, WeightsError):
+            if not watch.has_cut:
+                raise
+        if watch.has_cut and not part.complete:  # what was cut can look like the end
+            raise _BrokenError(f"the server sends less than {LEAST_RATE} bytes a second")
+
+
+def _attempt(through: urllib.request.OpenerDirector, part: _Part, timeout: float) -> None:
     headers = {"User-Agent": f"facesearch/{__version__}", "Accept-Encoding": "identity"}
     if part.resumable:
         headers["Range"] = f"bytes={part.done}-"
@@ -164,27 +180,30 @@ def _attempt(opener: urllib.request.OpenerDirector, part: _Part, timeout: float)
             headers["If-Range"] = part.version
     request = urllib.request.Request(part.url, headers=headers)  # noqa: S310 - the scheme was checked
     try:
-        response = opener.open(request, timeout=timeout)
+        response = through.open(request, timeout=timeout)
     except urllib.error.HTTPError as error:
         error.close()
         if error.code == 416:  # what we have is no part of what the server has
             part.restart()
             raise _BrokenError("the server has another file than before") from error
         if error.code >= 500 or error.code in (408, 429):
-            raise _BrokenError(f"the server answers {error.code} ({error.reason})") from error
-        raise WeightsError(f"cannot download {part.url}: the server answers {error.code} ({error.reason})") from error
+            raise _BrokenError(f"the server answers {error.code} ({_reason(error.reason)})") from error
+        answer = f"the server answers {error.code} ({_reason(error.reason)})"
+        raise WeightsError(f"cannot download {part.url}: {answer}") from error
     except urllib.error.URLError as error:
         if isinstance(error.reason, ssl.SSLCertVerificationError):
             raise WeightsError(f"cannot download {part.url}: {_reason(error.reason)}") from error
         raise _BrokenError(_reason(error.reason)) from error
     except (OSError, http.client.HTTPException) as error:
         raise _BrokenError(_reason(error)) from error
+    except (ValueError, OverflowError) as error:  # an address that cannot be one
+        raise WeightsError(f"cannot download {part.url}: it leads to an address that is not possible") from error
     with response:
         _start(part, response)
         while True:
             try:
-                block = response.read(_BLOCK)
-            except (OSError, http.client.HTTPException) as error:
+                block = response.read1(_BLOCK)  # what is there: more may be long in coming
+            except (OSError, http.client.HTTPException, ValueError) as error:  # ValueError: the length of a chunk
                 raise _BrokenError(_reason(error)) from error
             if not block:
                 break
@@ -204,55 +223,24 @@ def _start(part: _Part, response: Any) -> None:
         raise _BrokenError(f"the server answers {response.status} with another part than was asked for")
     part.restart()
     length = response.headers.get("Content-Length") or ""
-    part.expect(int(length) if length.isdecimal() else None)
+    part.expect(int(length) if _CONTENT_LENGTH.fullmatch(length) else None)
     tag = response.headers.get("ETag")
     part.version = tag if tag and not tag.startswith("W/") else response.headers.get("Last-Modified")
 
 
-class _Redirects(urllib.request.HTTPRedirectHandler):
-    """Follows to http and https only, and never from https to http."""
-
-    def redirect_request(
-        self, req: urllib.request.Request, fp: Any, code: int, msg: str, headers: Any, newurl: str
-    ) -> urllib.request.Request | None:
-        wanted = urllib.parse.urlsplit(newurl).scheme
-        if wanted not in ("http", "https") or (req.type == "https" and wanted != "https"):
-            if fp is not None:
-                fp.close()
-            raise WeightsError(f"{req.full_url} redirects to {newurl}, which is not followed")
-        return super().redirect_request(req, fp, code, msg, headers, newurl)
-
-    # the base class checks the scheme first, and its message does not say where the URL came from
-    def http_error_302(self, req: urllib.request.Request, fp: Any, code: int, msg: str, headers: Any) -> Any:
-        wanted = headers.get("Location") or headers.get("URI") or ""
-        scheme = urllib.parse.urlsplit(wanted).scheme
-        if scheme not in ("", "http", "https"):
-            fp.close()
-            raise WeightsError(f"{req.full_url} redirects to {wanted}, which is not followed")
-        return super().http_error_302(req, fp, code, msg, headers)
-
-    http_error_301 = http_error_303 = http_error_307 = http_error_308 = http_error_302
-
-
-def _opener() -> urllib.request.OpenerDirector:
-    """Speaks http and https (through the proxy that the environment names) and nothing else."""
-    opener = urllib.request.OpenerDirector()
-    for handler in (
-        urllib.request.ProxyHandler(),
-        urllib.request.HTTPHandler(),
-        urllib.request.HTTPSHandler(),
-        urllib.request.HTTPDefaultErrorHandler(),
-        _Redirects(),
-        urllib.request.HTTPErrorProcessor(),
-    ):
-        opener.add_handler(handler)
-    return opener
-
-
 def _check_url(url: str) -> None:
-    parts = urllib.parse.urlsplit(url)
+    parts = _split(url)
     if parts.scheme not in ("http", "https") or not parts.hostname or not url.isprintable() or " " in url:
         raise UsageError(f"'{url}' is not an http(s) URL")
+
+
+def _split(url: str) -> urllib.parse.SplitResult:
+    try:
+        parts = urllib.parse.urlsplit(url)
+        _ = parts.port  # is read when it is asked for
+    except ValueError as error:
+        raise UsageError(f"'{url}' is not an http(s) URL") from error
+    return parts
 
 
 def _reason(error: object) -> str:

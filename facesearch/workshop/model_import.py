@@ -6,35 +6,30 @@ temporary folder: a model is there whole or not at all. Needs the extra `[torch]
 
 from __future__ import annotations
 
-import contextlib
 import importlib.util
 import shutil
 import urllib.parse
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
-from importlib.metadata import PackageNotFoundError, version
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from facesearch.encoders.catalog import CATALOG, ONNX_FAMILY, Checkpoint, Model
-from facesearch.encoders.manifest import Manifest, Source
+from facesearch.encoders.manifest import Source
 from facesearch.encoders.registry import find_model
 from facesearch.encoders.storage import model_folder, read_manifest
 from facesearch.errors import FacesearchError, UsageError, WeightsError
-from facesearch.workshop.conversion import Sampler, convert_checkpoint, convert_onnx, printable, runner
+from facesearch.workshop.conversion import Sampler, printable
 from facesearch.workshop.download import Progress, download, resolve_source
-from facesearch.workshop.model_folder import file_sha256, now, staged_model, write_manifest
+from facesearch.workshop.model_folder import file_sha256, staged_model
+from facesearch.workshop.model_making import INSTALL, Job, Made, Step, make_model
 from facesearch.workshop.sample_crops import sample_crops
-from facesearch.workshop.selftest import SelfTest, self_test
+from facesearch.workshop.selftest import SelfTest
+from facesearch.workshop.trial import make_apart
 
 if TYPE_CHECKING:
     from facesearch.workshop.onnx_options import OnnxOptions
 
-Step = Callable[[str], None]
-
-_INSTALL = "pip install 'facesearch[torch]'"
 _NEEDED = ("torch", "onnx", "safetensors")
-_RECORDED = ("facesearch", "torch", "onnx", "onnxruntime", "timm", "facenet-pytorch", "numpy")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +48,9 @@ class ImportRequest:
 
     name: default the family's. options: what a user's ONNX file does not say of itself, None: as the sidecar
     beside it says. force: take the place of a model of that name.
-    sampler: (kind of crop, its side) -> crops of a few people for the self-test, which is left out where it is None.
+    sampler: (kind of crop, its side) -> crops of a few people for the self-test, which is left out where it is None;
+    another than the default needs `trusted`. trusted: the model is made in this process, without limits of time and
+    memory; the file is your own.
     step, progress: told what is done, and how many bytes of how many are there.
     """
 
@@ -62,6 +59,7 @@ class ImportRequest:
     options: OnnxOptions | None = None
     force: bool = False
     sampler: Sampler | None = sample_crops
+    trusted: bool = False
     step: Step = field(default=lambda text: None)
     progress: Progress = field(default=lambda done, total: None)
 
@@ -81,8 +79,8 @@ def import_model(path: Path, request: ImportRequest) -> ImportedModel:
         known = entry and entry.checkpoint and entry.checkpoint.sha256
         if known and name == request.family and source.sha256 != known:
             warnings.append(f"{path.name} is not the file that the authors of {name} publish (its SHA-256 differs)")
-        made = _make(folder, path, source, name, entry, request)
-    return replace(made, model=find_model(name), warnings=(*warnings, *made.warnings))
+        made = _made(folder, Job(path, source, name, request.family, request.options), request)
+    return ImportedModel(find_model(name), source, made.self_test, (*warnings, *made.warnings))
 
 
 def pull_model(request: ImportRequest, *, source: str | None = None) -> ImportedModel:
@@ -116,13 +114,14 @@ def pull_model(request: ImportRequest, *, source: str | None = None) -> Imported
                 f"{checkpoint.sha256}; if it is yours: facesearch encoders import FILE --family {name} --name NAME"
             )
         url = "file" if isinstance(place, Path) else _public(place)
-        made = _make(folder, path, Source(_name_of(place), sha256, url), name, entry, request)
+        came_from = Source(_name_of(place), sha256, url)
+        made = _made(folder, Job(path, came_from, name, name, request.options), request)
         if not isinstance(place, Path):
             shutil.rmtree(folder / "download")
     warnings = made.warnings
     if checkpoint.sha256 is None:
         warnings = (f"no SHA-256 of {name} is known to compare with; what came has {sha256}", *warnings)
-    return replace(made, model=find_model(name), warnings=warnings)
+    return ImportedModel(find_model(name), came_from, made.self_test, warnings)
 
 
 def _checked(request: ImportRequest) -> tuple[str, Model | None]:
@@ -137,6 +136,8 @@ def _checked(request: ImportRequest) -> tuple[str, Model | None]:
         from facesearch.workshop.onnx_options import check_options
 
         check_options(request.options)
+    if not request.trusted and request.sampler not in (None, sample_crops):
+        raise UsageError("a sampler of your own runs in this process: set trusted")
     if entry is None and request.name is None:
         raise UsageError("give the model a name: --name")
     name = request.name or request.family
@@ -175,41 +176,13 @@ def _check_extra(family: str) -> None:
         except (ImportError, ValueError):
             there = False
         if not there:
-            raise FacesearchError(f"importing {family} needs {package}, which is not installed: {_INSTALL}")
+            raise FacesearchError(f"importing {family} needs {package}, which is not installed: {INSTALL}")
 
 
-def _make(
-    folder: Path, path: Path, source: Source, name: str, entry: Model | None, request: ImportRequest
-) -> ImportedModel:
-    """Put the files of a model and its manifest into `folder`."""
-    request.step(f"converting {source.file_name}")
-    try:
-        if entry is None:
-            built = convert_onnx(folder, path, name, request.options)
-        else:
-            built = convert_checkpoint(folder, path, entry, name, source.file_name)
-    except ImportError as error:
-        missing = error.name or str(error)
-        raise FacesearchError(f"importing {request.family} needs {missing}, which does not load: {_INSTALL}") from error
-    model, tested, warnings = replace(built.model, variants=()), None, list(built.notes)
-    if request.sampler is not None:
-        request.step("testing")
-        graph = next(file for file in built.files if "onnx" in file.backends)
-        sample = request.sampler(model.crop, model.crop_size)
-        tested = self_test(runner(graph.path.read_bytes()), sample, built.alternatives(request.sampler))
-        if tested.warning:
-            warnings.append(f"{name} {tested.warning}")
-    placed = tuple(replace(file, path=model_folder(name) / file.path.name) for file in built.files)
-    write_manifest(folder, Manifest(model, source, built.options, now(), _versions(), placed))
-    return ImportedModel(model, source, tested, tuple(warnings))
-
-
-def _versions() -> tuple[tuple[str, str], ...]:
-    found = []
-    for package in _RECORDED:
-        with contextlib.suppress(PackageNotFoundError):
-            found.append((package, version(package)))
-    return tuple(found)
+def _made(folder: Path, job: Job, request: ImportRequest) -> Made:
+    if request.trusted:
+        return make_model(folder, job, request.sampler, request.step)
+    return make_apart(folder, job, tested=request.sampler is not None, step=request.step)
 
 
 def _name_of(place: str | Path) -> str:

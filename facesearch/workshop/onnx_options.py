@@ -18,7 +18,9 @@ Channels = tuple[float, float, float]
 CROP_SIZES: dict[str, int] = {crop.name: crop.size for crop in CROPS.values()}
 """Side in pixels where the file leaves it open."""
 
-_MAX_SIZE = 1024
+MAX_SIZE = 1024
+"""The largest side in pixels."""
+
 _MAX_SIDECAR = 64 * 1024
 _MAX_LICENCE = 200  # characters
 _Value = TypeVar("_Value")
@@ -84,8 +86,8 @@ def parse_options(values: dict[str, Any]) -> OnnxOptions:
         raise ValueError(f"no option '{unknown[0]}'; there are: {', '.join(known)}")
     defaults = OnnxOptions()
     size, output = values.get("size"), values.get("output")
-    if size is not None and (isinstance(size, bool) or not isinstance(size, int) or not 16 <= size <= _MAX_SIZE):
-        raise ValueError(f"size is {size!r}; give the side of the crop in pixels, 16 to {_MAX_SIZE}")
+    if size is not None and (isinstance(size, bool) or not isinstance(size, int) or not 16 <= size <= MAX_SIZE):
+        raise ValueError(f"size is {size!r}; give the side of the crop in pixels, 16 to {MAX_SIZE}")
     if output is not None and not isinstance(output, str):
         raise ValueError(f"output is {output!r}; give the name of an output")
     layout = values.get("layout")

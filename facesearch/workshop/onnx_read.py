@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,9 +13,10 @@ from onnx import TensorProto, numpy_helper
 from onnx.external_data_helper import load_external_data_for_model
 
 from facesearch.errors import WeightsError
-from facesearch.inference.onnx_graph import MAX_BYTES, all_nodes, all_tensors, first_line
+from facesearch.inference.onnx_graph import MAX_BYTES, all_nodes, all_sparse_tensors, all_tensors, first_line
 
 MIN_OPSET = 9
+_LONGEST_NAME = 1024  # characters, folders included
 
 _RUNTIME_DOMAINS = {"", "ai.onnx", "ai.onnx.ml", "com.microsoft"}  # what ONNX Runtime brings without further libraries
 _FLOATS = {TensorProto.FLOAT, TensorProto.DOUBLE, TensorProto.FLOAT16, TensorProto.BFLOAT16}
@@ -32,6 +34,7 @@ def read_onnx(path: Path) -> onnx.ModelProto:
             operator = f"{node.domain}::{node.op_type}"
             raise WeightsError(f"'{path}' needs the custom operator {operator}: export it with standard ones only")
     _load_external_data(model, path)
+    _check_sparse(model, path)
     for tensor in all_tensors(model):
         if tensor.data_type in _FLOATS and not _is_finite(tensor, path):
             raise WeightsError(f"'{path}' has NaN or infinite weights in '{tensor.name}': download or export it again")
@@ -69,6 +72,8 @@ def _load_external_data(model: onnx.ModelProto, path: Path) -> None:
     for tensor in stored:
         entries = {entry.key: entry.value for entry in tensor.external_data}
         location = entries.get("location", "")
+        if not location.isprintable() or len(location) > _LONGEST_NAME:
+            raise WeightsError(f"'{path}' is damaged: it keeps weights in a file whose name is none; export it again")
         place = (folder / location).resolve() if location else folder
         if not location or Path(location).is_absolute() or "\\" in location or not place.is_relative_to(folder):
             raise WeightsError(f"'{path}' keeps weights in '{location}', outside its folder: that is never read")
@@ -97,10 +102,17 @@ def _stored_bytes(entries: dict[str, str], place: Path, path: Path) -> int:
     return length
 
 
+def _check_sparse(model: onnx.ModelProto, path: Path) -> None:
+    """Sparse weights are unfolded when the model is run: a few bytes can stand for more than there is memory."""
+    unfolded = sum(8 * math.prod(map(abs, tensor.dims)) for tensor in all_sparse_tensors(model))
+    if unfolded > MAX_BYTES:
+        raise WeightsError(f"'{path}' unfolds to more than 2 GiB of weights: give a smaller model")
+
+
 def _is_finite(tensor: TensorProto, path: Path) -> bool:
     try:
         values = numpy_helper.to_array(tensor)
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, OverflowError) as error:
         raise WeightsError(
             f"'{path}' is damaged at the weights '{tensor.name}': download or export it again"
         ) from error

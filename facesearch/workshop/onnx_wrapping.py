@@ -14,7 +14,7 @@ from onnx import TensorProto, compose, helper, numpy_helper
 from facesearch.errors import WeightsError
 from facesearch.inference.onnx_graph import all_nodes, drop_unused_nodes, first_line, serialise, write_durably
 from facesearch.inference.onnx_session import open_session
-from facesearch.workshop.onnx_options import CROP_SIZES, Layout, OnnxOptions, read_options
+from facesearch.workshop.onnx_options import CROP_SIZES, MAX_SIZE, Layout, OnnxOptions, read_options
 from facesearch.workshop.onnx_read import input_dimensions, read_onnx
 from facesearch.workshop.onnx_rewriting import rewritten
 
@@ -24,6 +24,7 @@ OUTPUT = "embedding"
 _INNER = "model/"  # before every name of the wrapped model, so that none meets ours
 _SMALLEST = 16  # numbers in an embedding; fewer is a classifier's or a detector's output
 _INITIALIZERS_ALONE = 4  # the first IR version whose initializers need not be inputs as well
+_LARGEST_BATCH = 256  # that a file may be fixed to
 _CHECKED = 3  # crops run together and one by one
 
 Crops = npt.NDArray[np.uint8]
@@ -69,7 +70,7 @@ def wrap_onnx(source: Path, target: Path, options: OnnxOptions | None = None) ->
         notes.append(f"the batch was fixed to {entry.batch} and is now free")
     if entry.element == TensorProto.UINT8:
         notes.append("it takes uint8, so mean and scale are taken to be inside it")
-    wrapped = _wrapped(model, entry, output, options)
+    wrapped = _wrapped(model, source, entry, output, options)
     _check_batches(serialise(wrapped, f"'{source}'"), source, entry, _tolerance(model))
     wrapped, remarks = rewritten(wrapped, lambda changed: _alone(serialise(changed, f"'{source}'"), source, entry))
     write_durably(serialise(wrapped, f"'{source}'"), target)
@@ -99,6 +100,10 @@ def _input(model: onnx.ModelProto, source: Path, options: OnnxOptions) -> _Input
     if declared - {size}:
         wanted = "×".join(str(side or "?") for side in sides)
         raise WeightsError(f"'{source}' takes crops of {wanted}, not {size}×{size}: correct the option size")
+    if size > MAX_SIZE:
+        raise WeightsError(f"'{source}' takes crops of {size}×{size}: face encoders take at most {MAX_SIZE}×{MAX_SIZE}")
+    if (shape[0] or 1) > _LARGEST_BATCH:
+        raise WeightsError(f"'{source}' takes {shape[0]} crops at once: export it with a dynamic batch")
     return _Input(value.name, element, layout, size, shape[0])
 
 
@@ -150,7 +155,9 @@ def _is_vector(shape: tuple[int, ...], batch: int) -> bool:
     return is_row and shape[0] == batch and shape[1] >= _SMALLEST
 
 
-def _wrapped(model: onnx.ModelProto, entry: _Input, output: _Output, options: OnnxOptions) -> onnx.ModelProto:
+def _wrapped(
+    model: onnx.ModelProto, source: Path, entry: _Input, output: _Output, options: OnnxOptions
+) -> onnx.ModelProto:
     """The model with its input and output in our convention; uint8 input is taken to be normalised inside."""
     chosen = next(value for value in model.graph.output if value.name == output.name)
     element = chosen.type.tensor_type.elem_type
@@ -158,7 +165,10 @@ def _wrapped(model: onnx.ModelProto, entry: _Input, output: _Output, options: On
     model.graph.output.append(helper.make_tensor_value_info(output.name, element, None))
     del model.graph.value_info[:]  # may have a batch that was fixed
     drop_unused_nodes(model)
-    model = compose.add_prefix(model, _INNER)
+    try:
+        model = compose.add_prefix(model, _INNER)
+    except (ValueError, TypeError, KeyError) as error:
+        raise WeightsError(f"the names in '{source}' are damaged: export it again") from error
     graph = model.graph
     steps, constants = _preprocessing(entry, options)
     steps[-1].output[0] = _INNER + entry.name

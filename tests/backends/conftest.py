@@ -25,7 +25,7 @@ def edgeface_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     home = tmp_path_factory.mktemp("edgeface-home")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("FACESEARCH_HOME", str(home))
-        import_model(drawn_checkpoint("edgeface-xxs", home), ImportRequest("edgeface-xxs", sampler=None))
+        import_model(drawn_checkpoint("edgeface-xxs", home), ImportRequest("edgeface-xxs", sampler=None, trusted=True))
         return model_folder("edgeface-xxs")
 
 

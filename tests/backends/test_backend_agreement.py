@@ -42,7 +42,7 @@ def test_an_imported_model_is_the_same_on_every_backend(backend: str, edgeface: 
 @pytest.mark.parametrize("name", ["edgeface-xxs", "edgeface-xs"])
 def test_a_trained_model_is_the_same_on_every_backend(name: str, trained_weights: Path, aligned: Pixels) -> None:
     path = trained_weights / f"{name.replace('-', '_')}.safetensors"
-    import_model(path, ImportRequest(name, sampler=None))
+    import_model(path, ImportRequest(name, sampler=None, trusted=True))
     for backend in OTHERS:
         assert cosines(load_encoder(f"{name}@{backend}"), load_encoder(name), aligned).min() >= 0.9999
 
@@ -50,7 +50,7 @@ def test_a_trained_model_is_the_same_on_every_backend(name: str, trained_weights
 @pytest.mark.skipif(not LARGE, reason="takes minutes: set FACESEARCH_LARGE_MODELS=1")
 @pytest.mark.parametrize("name", ["facenet-vggface2", "transface-s"])
 def test_a_large_model_is_the_same_on_every_backend(name: str, tmp_path: Path) -> None:
-    import_model(drawn_checkpoint(name, tmp_path), ImportRequest(name, sampler=None))
+    import_model(drawn_checkpoint(name, tmp_path), ImportRequest(name, sampler=None, trusted=True))
     reference = load_encoder(name)
     crops = sample(reference.crop, reference.crop_size)[:6]
     for backend in OTHERS:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -112,3 +114,12 @@ def test_calibration_crops_that_do_not_fit_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="calibration takes crops"):
         quantize("dlib-resnet", read_asset("dlib-resnet"), np.zeros((2, 150, 150), np.uint8), tmp_path / "x")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_nothing_is_said_of_what_torch_will_drop_one_day() -> None:
+    code = (
+        "import torch; from facesearch.encoders.networks.int8_network import DynamicLinear\n"
+        "print(DynamicLinear(torch.nn.Linear(64, 64))(torch.ones(2, 64)).shape)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert (done.stdout, done.stderr) == ("torch.Size([2, 64])\n", "")

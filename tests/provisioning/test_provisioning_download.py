@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 import socket
 import threading
+import time
 from pathlib import Path
 
 import pytest
 
 from facesearch.errors import UsageError, WeightsError
-from facesearch.workshop import download as downloads
+from facesearch.workshop.connections import Redirects
 from facesearch.workshop.download import download, resolve_source
 
 from . import web_server as web
@@ -149,7 +150,7 @@ def test_from_https_nothing_leads_back_to_http() -> None:
 
     request = urllib.request.Request("https://example.org/weights.pt")
     with pytest.raises(WeightsError, match="which is not followed"):
-        downloads._Redirects().redirect_request(request, None, 302, "Found", {}, "http://example.org/weights.pt")
+        Redirects().redirect_request(request, None, 302, "Found", {}, "http://example.org/weights.pt")
 
 
 @pytest.mark.parametrize("url", ["file:///etc/passwd", "ftp://example.org/x", "weights.pt", "http://", "http://a b/c"])
@@ -201,3 +202,67 @@ def test_the_source_is_a_file_a_folder_a_mirror_or_a_url(tmp_path: Path) -> None
 def test_a_source_that_there_is_not_is_refused(source: str, complaint: str) -> None:
     with pytest.raises(UsageError, match=complaint):
         resolve_source(source, "a.pt")
+
+
+@pytest.mark.parametrize("where", ["head", "body", "length"])
+def test_a_server_that_sends_a_byte_now_and_then_is_not_waited_for(tmp_path: Path, where: str) -> None:
+    stop = threading.Event()
+    with web.serving(CONTENT, web.trickling(where, stop)) as server:
+        started = time.monotonic()
+        message = fails(server.url, tmp_path, window=0.3)
+        stop.set()
+    assert "the server sends less than 4096 bytes a second" in message
+    assert time.monotonic() - started < 4
+
+
+def test_a_slow_server_that_goes_on_is_waited_for(tmp_path: Path) -> None:
+    def slow(answer: web.Answer, content: bytes) -> None:
+        answer.head(200, Content_Length=len(content))
+        for start in range(0, len(content), 50_000):
+            answer.wfile.write(content[start : start + 50_000])
+            time.sleep(0.05)
+
+    with web.serving(CONTENT, slow) as server:
+        assert download(server.url, tmp_path / "weights.pt", window=0.25).sha256 == SHA256
+
+
+@pytest.mark.parametrize(
+    "location",
+    [
+        "http://[::1/weights.pt",
+        "http://127.0.0.1:99999/weights.pt",
+        "http://127.0.0.1:port/weights.pt",
+        "http://a..b/weights.pt",
+        f"http://{'a' * 300}/weights.pt",
+        "//[",
+        "http://",
+        "http:///weights.pt",
+        "http://127.0.0.1:0x50/",
+        "ht!tp://[]",
+        "http://\u00b2\u00b3/",
+    ],
+)
+def test_a_redirect_to_no_address_ends_in_one_line(tmp_path: Path, location: str) -> None:
+    with web.serving(CONTENT, web.redirect(location)) as server:
+        fails(server.url, tmp_path)
+
+
+@pytest.mark.parametrize("length", ["9" * 5000, "\u00b2", "-1", "abc"])
+def test_a_length_that_is_none_ends_in_one_line_or_is_passed_over(tmp_path: Path, length: str) -> None:
+    def answers(answer: web.Answer, content: bytes) -> None:
+        answer.head(200, Content_Length=length)
+        answer.wfile.write(content)
+
+    with web.serving(CONTENT, answers) as server:
+        try:
+            assert download(server.url, tmp_path / "weights.pt", waits=()).sha256 == SHA256
+        except WeightsError as error:
+            assert len(str(error).splitlines()) == 1
+
+
+@pytest.mark.parametrize("url", ["http://[x/a.pt", "http://127.0.0.1:99999/a.pt", "http://127.0.0.1:x/a.pt", "http://"])
+def test_an_address_that_is_not_possible_is_wrong_usage(tmp_path: Path, url: str) -> None:
+    with pytest.raises(UsageError, match=r"is not an http\(s\) URL"):
+        download(url, tmp_path / "weights.pt")
+    with pytest.raises(UsageError, match=r"is not an http\(s\) URL"):
+        resolve_source(url, "weights.pt")

@@ -21,14 +21,14 @@ from facesearch.encoders import CATALOG, find_model, load_encoder, variants
 from facesearch.encoders.networks import ARCHITECTURES
 from facesearch.encoders.storage import models_folder, read_manifest, stored_names
 from facesearch.errors import FacesearchError, UnknownEncoderError, UsageError, WeightsError
-from facesearch.workshop import conversion, model_folder, model_import
+from facesearch.workshop import conversion, model_folder, model_import, model_making
 from facesearch.workshop.model_folder import file_sha256, remove_model
 from facesearch.workshop.model_import import ImportRequest, import_model, pull_model
 from facesearch.workshop.onnx_options import OnnxOptions
 
 from .small_models import user_onnx
 
-untested = partial(ImportRequest, sampler=None)
+untested = partial(ImportRequest, sampler=None, trusted=True)
 
 ROOT = Path(__file__).parents[2]
 
@@ -306,12 +306,12 @@ def test_a_name_that_is_taken_is_kept_unless_forced(onnx_file: Path) -> None:
     ("module", "step"),
     [
         (model_import, "file_sha256"),
-        (model_import, "convert_onnx"),
+        (model_making, "convert_onnx"),
         (conversion, "describe_file"),
-        (model_import, "runner"),
-        (model_import, "self_test"),
-        (model_import, "now"),
-        (model_import, "write_manifest"),
+        (model_making, "runner"),
+        (model_making, "self_test"),
+        (model_making, "now"),
+        (model_making, "write_manifest"),
         (model_folder, "put_folder"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
@@ -320,7 +320,7 @@ def test_a_name_that_is_taken_is_kept_unless_forced(onnx_file: Path) -> None:
 def test_a_failure_at_any_step_leaves_no_half_model(
     module: Any, step: str, error: BaseException, force: bool, onnx_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    request = ImportRequest("onnx", name="mine", sampler=_noise, force=force)
+    request = ImportRequest("onnx", name="mine", sampler=_noise, trusted=True, force=force)
     if force:
         import_model(onnx_file, replace(request, sampler=None))
         before = load_encoder("mine").fingerprint
@@ -353,7 +353,8 @@ def test_a_process_that_is_killed_leaves_no_half_model(onnx_file: Path) -> None:
         "import os, sys\n"
         "from pathlib import Path\n"
         "from facesearch.workshop.model_import import ImportRequest, import_model\n"
-        "import_model(Path(sys.argv[1]), ImportRequest('onnx', name='mine', sampler=lambda kind, size: os._exit(9)))\n"
+        "def end(kind, size): os._exit(9)\n"
+        "import_model(Path(sys.argv[1]), ImportRequest('onnx', name='mine', trusted=True, sampler=end))\n"
     )
     done = subprocess.run([sys.executable, "-c", code, str(onnx_file)], cwd=ROOT, env=os.environ, check=False)
     assert done.returncode == 9

@@ -114,6 +114,25 @@ def stalled(event: threading.Event) -> Behaviour:
     return behave
 
 
+def trickling(where: str, stop: threading.Event) -> Behaviour:
+    """A byte every few milliseconds, for ten seconds at most: of the "head", of the "body" or of a chunk's "length"."""
+
+    def behave(answer: Answer, content: bytes) -> None:
+        if where == "body":
+            answer.head(200, Content_Length=len(content), ETag=tag(content))
+        elif where == "length":
+            answer.head(200, Transfer_Encoding="chunked")
+        else:
+            answer.wfile.write(b"HTTP/1.1 200 OK\r\nX: ")
+        for _ in range(500):
+            if stop.wait(0.02):
+                return
+            answer.wfile.write(b"0")
+            answer.wfile.flush()
+
+    return behave
+
+
 def tag(content: bytes) -> str:
     return '"' + hashlib.sha256(content).hexdigest()[:16] + '"'
 

@@ -27,7 +27,7 @@ pytestmark = pytest.mark.slow
 @pytest.fixture
 def edgeface(tmp_path: Path) -> str:
     """The name of an imported EdgeFace-XXS with drawn weights."""
-    import_model(drawn_checkpoint("edgeface-xxs", tmp_path), ImportRequest("edgeface-xxs", sampler=None))
+    import_model(drawn_checkpoint("edgeface-xxs", tmp_path), ImportRequest("edgeface-xxs", sampler=None, trusted=True))
     return "edgeface-xxs"
 
 

@@ -55,6 +55,7 @@ _FORMAT = "facesearch-torch-int8-1"
 _SCALE = "#scale"
 _ACTIVATION = "activation#"
 _SMALLEST = 512  # numbers; what has fewer is kept as it is
+_DEPRECATED = r"torch\.quantize_per_tensor, torch\.quantize_per_channel and other quantized tensor creation"
 _STEPS = 127
 _ENGINE = "fbgemm"
 _LARGEST_HEADER = 1 << 24  # bytes
@@ -186,8 +187,8 @@ class DynamicLinear(nn.Module):
         super().__init__()
         codes, scale = encode_weight(layer.weight.detach())
         zeros = torch.zeros(len(scale), dtype=torch.int64)
-        weight: Any = torch._make_per_channel_quantized_tensor(codes, scale.double(), zeros, 0)
         with _engine():
+            weight: Any = torch._make_per_channel_quantized_tensor(codes, scale.double(), zeros, 0)
             self._packed: Any = torch.ops.quantized.linear_prepack(weight, None)
         self._bias = layer.bias
         self._steps = _input_steps()
@@ -255,14 +256,19 @@ def _convert(prepared: Any) -> nn.Module:
 
 @contextmanager
 def _engine() -> Iterator[None]:
-    """What packs weights while this is open: FBGEMM, whose speed does not hang on the size of the first batch."""
+    """What packs weights while this is open: FBGEMM, whose speed does not hang on the size of the first batch.
+
+    Meanwhile torch does not say that its quantized tensors are deprecated: its packed weights are made of nothing else.
+    """
     engines: Any = torch.backends.quantized
     if _ENGINE not in engines.supported_engines:
         raise FacesearchError("INT8 on torch needs an x86 CPU: use int8 on onnx")
     before = engines.engine
     engines.engine = _ENGINE
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message=_DEPRECATED, category=UserWarning)
+            yield
     finally:
         engines.engine = before
 
