@@ -273,8 +273,8 @@ def test_identities_are_listed_shown_renamed_merged_and_forgotten(
 
     assert "forgot" in (told := facesearch("identities", "forget", third).out)
     assert "2 templates and 2 image records deleted" in told
-    renamed = facesearch("identities", "rename", people[3].name, "Bob").out
-    assert renamed.startswith(f"renamed {people[3].name} to Bob\n  2 photos keep their paths")
+    told = facesearch("identities", "rename", people[3].name, "Bob").out
+    assert told.startswith(f"renamed {people[3].name} to Bob\n  2 photos keep their paths")
     assert facesearch("identities", "merge", people[4].name, "Bob").out.endswith("2 templates moved\n")
     assert "Bob: 4 templates" in facesearch("identities", "show", "Bob").out
     assert f"{len(people) - 4} people" in facesearch("identities", "list").out

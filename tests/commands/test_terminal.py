@@ -176,16 +176,16 @@ def test_query_reads_a_photo_from_standard_input(gallery: Path, people: list[Pat
 
 def test_enroll_says_what_it_left_out(facesearch: Command, people: list[Path], tmp_path: Path) -> None:
     shutil.copytree(people[0], tmp_path / "p" / "Ann" / "2025")
-    for name in ("Ann/raw.cr2", "Ann/2025/.DS_Store", "Ann/1.xmp"):
+    for name in ("Ann/film.mkv", "Ann/2025/.DS_Store", "Ann/1.xmp"):
         (tmp_path / "p" / name).write_text("x")
     shown = facesearch("enroll", tmp_path / "p")
     assert shown.status == 0
     assert shown.out.startswith("enrolled 3 photos of 1 person (")
-    assert "ignored 3 files: 1 .xmp, 1 .cr2, 1 hidden\n" in shown.out
+    assert "ignored 3 files: 1 .xmp, 1 .mkv, 1 hidden\n" in shown.out
     assert "1 folder inside people's folders" in shown.out
     again = facesearch("enroll", tmp_path / "p", "--json").json
     assert (again["skipped"], again["ignored"], again["images_per_second"]) == (3, 3, 0.0)
-    assert again["left_out"] == {".cr2": 1, ".xmp": 1, "hidden": 1}
+    assert again["left_out"] == {".mkv": 1, ".xmp": 1, "hidden": 1}
     assert "images per second" not in facesearch("enroll", tmp_path / "p").out
 
 
