@@ -185,6 +185,11 @@ class GalleryCodecs:
         except VectorIndexError as error:
             raise IndexStateError(str(error)) from error
 
+    def keeps_people(self, name: str) -> bool:
+        """Whether the codebook of a codec was learnt from templates of the gallery: then it keeps traces of those who
+        were enrolled at that time."""
+        return not CodecRef.parse(name).is_plain and self._codebooks.read(name)[1] == _FROM_GALLERY
+
     def add(self, coder: Coder, origin: str) -> str:
         """Keep a coder's codebook; returns the name of its codec."""
         return self._codebooks.add(coder.name, coder.to_bytes(), origin)

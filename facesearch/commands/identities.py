@@ -162,6 +162,8 @@ def _show_receipt(receipt: Receipt) -> None:
         say("  index file written anew without them")
     if receipt.out_of_cohort:
         say(f"  {counted(receipt.out_of_cohort, 'face')} like theirs taken out of the cohort: calibrate again")
+    if receipt.learnt_from_people:
+        say("  the codebook was learnt from people in the gallery and keeps traces: facesearch index build --relearn")
     if not receipt.wiped:
         say("  another process is reading, or the disk is full: old pages stay until facesearch gallery compact")
     for folder in receipt.unfinished:

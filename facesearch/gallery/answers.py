@@ -129,7 +129,8 @@ class Receipt:
     backups: when backups were made (epoch seconds) that still hold the person. out_of_cohort: faces like theirs that
     were taken out of the cohort with them, and with the others forgotten together. unfinished: temporary folders with
     copies of the gallery that may hold them too: of a backup that is being made, or of one that was cut off and is out
-    of reach.
+    of reach. learnt_from_people: the codes of the gallery are read with what was learnt from its people, which keeps
+    traces of them until it is learnt anew.
     """
 
     identity: str
@@ -141,6 +142,7 @@ class Receipt:
     backups: tuple[int, ...] = ()
     out_of_cohort: int = 0
     unfinished: tuple[str, ...] = ()
+    learnt_from_people: bool = False
 
     def document(self) -> Document:
         return {
@@ -153,6 +155,7 @@ class Receipt:
             "backups": list(self.backups),
             "out_of_cohort": self.out_of_cohort,
             "unfinished_backups": list(self.unfinished),
+            "learnt_from_people": self.learnt_from_people,
         }
 
 

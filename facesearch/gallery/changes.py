@@ -157,6 +157,7 @@ def forget(parts: Parts, names: Sequence[str], *, remember: bool) -> list[Receip
     except StoreError as error:  # as on a full disk
         _log.warning("%s; old pages stay until facesearch gallery compact", error)
         wiped = False
+    traces = _learnt_from_people(parts)
     now, unfinished = int(time.time()), tuple(map(str, remove_unfinished(parts.opening.folder)))
     return [
         Receipt(
@@ -169,9 +170,19 @@ def forget(parts: Parts, names: Sequence[str], *, remember: bool) -> list[Receip
             backups=backups[each.identity_id],
             out_of_cohort=out_of_cohort,
             unfinished=unfinished,
+            learnt_from_people=traces,
         )
         for name, each in zip(names, removed, strict=True)
     ]
+
+
+def _learnt_from_people(parts: Parts) -> bool:
+    """Whether the codebook of the gallery keeps something of its people."""
+    try:
+        return parts.codecs.keeps_people(parts.settings().codec)
+    except StoreError as error:  # a damaged one; the people are gone all the same
+        _log.warning("%s", error)
+        return False
 
 
 def _of_cohort(parts: Parts, template_ids: npt.NDArray[np.int64]) -> list[int]:
