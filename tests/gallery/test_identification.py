@@ -137,7 +137,7 @@ def test_verify_names_the_photo_that_cannot_be_used(tmp_path: Path, known: list[
     with Gallery.open(tmp_path / "gallery") as gallery:
         with pytest.raises(UnreadableImageError, match=r"broken\.jpg: truncated image file"):
             gallery.verify(known[0].path, tmp_path / "broken.jpg")
-        with pytest.raises(NoFaceError, match="the second photo: no face found|the first photo: no face found"):
+        with pytest.raises(NoFaceError, match="the first photo: no face found"):
             gallery.verify(np.full((100, 100, 3), 90, np.uint8), known[0].path)
 
 
