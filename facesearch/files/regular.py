@@ -9,13 +9,17 @@ from pathlib import Path
 from typing import BinaryIO
 
 
+class NotRegularError(OSError):
+    """A pipe or a device, which may never end."""
+
+
 def open_regular(path: Path) -> BinaryIO:
-    """Open an ordinary file for reading; raises OSError, also for a pipe, a device or a folder."""
+    """Open an ordinary file; raises OSError, also for a folder, and `NotRegularError` for a pipe or a device."""
     file: BinaryIO = open(path, "rb", opener=_open_without_waiting)  # noqa: SIM115 - the caller closes it
     if stat.S_ISREG(os.fstat(file.fileno()).st_mode):
         return file
     file.close()
-    raise OSError(errno.EINVAL, "it is no ordinary file", str(path))
+    raise NotRegularError(errno.EINVAL, "it is no ordinary file", str(path))
 
 
 def _open_without_waiting(path: str, flags: int) -> int:

@@ -20,7 +20,7 @@ import numpy as np
 from facesearch.errors import RejectedImageError, SeveralFacesError, UsageError
 from facesearch.faces import FaceChoice
 from facesearch.gallery.codec_in_use import CodecInUse
-from facesearch.gallery.enrolment_report import EnrolmentReport, MovedPhoto
+from facesearch.gallery.enrolment_report import EnrolmentReport
 from facesearch.gallery.known_photos import Known, enrolled_as, known_photos, stored_path
 from facesearch.gallery.whose_face import Ambiguous, WhoseFace
 from facesearch.photos.geometry import Box
@@ -249,14 +249,8 @@ class _Run:
             self._take_known(photo, outcome)
 
     def _take_known(self, photo: Photo, known: Known) -> None:
-        if known.template_id is None:
-            self.report.aside += 1
-        else:
-            self.report.seen.add(known.template_id)
-            if known.relocated:
-                self._store.corrections.relocate(known.template_id, stored_path(photo))
+        self.report.take(photo, known)
+        if known.template_id is not None and known.relocated:
+            self._store.corrections.relocate(known.template_id, stored_path(photo))
         if known.template_id is not None and known.moved_from is not None:
             self._store.corrections.move([known.template_id], photo.identity)
-            self.report.moved.append(MovedPhoto(str(photo.path), known.moved_from, photo.identity))
-        else:
-            self.report.skipped += 1

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from facesearch.gallery.answers import Document
-from facesearch.photos.photo import Rejection
+from facesearch.gallery.known_photos import Known
+from facesearch.photos.photo import Photo, Rejection
 from facesearch.store import TemplateInfo
 
 
@@ -48,6 +49,17 @@ class EnrolmentReport:
         """How fast faces were looked for: photos enrolled already are not counted."""
         done = self.templates + len(self.rejected)
         return done / self.seconds if self.seconds > 0 else 0.0
+
+    def take(self, photo: Photo, known: Known) -> None:
+        """Count a photo that needs no encoding."""
+        if known.template_id is None:
+            self.aside += 1
+        else:
+            self.seen.add(known.template_id)
+        if known.moved_from is None:
+            self.skipped += 1
+        else:
+            self.moved.append(MovedPhoto(str(photo.path), known.moved_from, photo.identity))
 
     def document(self) -> Document:
         return {

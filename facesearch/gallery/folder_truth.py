@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from facesearch.gallery.enrolment import hash_of
-from facesearch.gallery.enrolment_report import EnrolmentReport, MovedPhoto
-from facesearch.gallery.known_photos import Known, known_photos, stored_path
+from facesearch.gallery.enrolment_report import EnrolmentReport
+from facesearch.gallery.known_photos import known_photos, stored_path
 from facesearch.photos.photo import Photo, Rejection
 from facesearch.store import GalleryStore, TemplateInfo
 
@@ -39,9 +39,10 @@ def tied(store: GalleryStore, photos: Sequence[Photo], folders: Folders) -> tupl
 
     A folder is theirs where photos that were enrolled from it are.
     """
+    roots = folders.absolute()
+    places = [_folder_of(photo, roots) for photo in photos]
     people: dict[Path, str] = {}
-    for photo in photos:
-        folder = _folder_of(photo, folders.absolute())
+    for photo, folder in zip(photos, places, strict=True):
         if folder is not None:
             people.setdefault(folder, photo.identity)
     now = store.corrections.once_called(sorted(set(people.values())))
@@ -53,10 +54,10 @@ def tied(store: GalleryStore, photos: Sequence[Photo], folders: Folders) -> tupl
                 moved[folder] = now[name]
     if not moved:
         return list(photos), {}
-    given = []
-    for photo in photos:
-        folder = _folder_of(photo, folders.absolute())
-        given.append(photo if folder not in moved else replace(photo, identity=moved[folder]))
+    given = [
+        photo if folder not in moved else replace(photo, identity=moved[folder])
+        for photo, folder in zip(photos, places, strict=True)
+    ]
     return given, {str(folder): name for folder, name in moved.items()}
 
 
@@ -103,17 +104,7 @@ def surveyed(store: GalleryStore, photos: Sequence[Photo], folders: Folders, *, 
             report.templates += 1
             people.add(photo.identity)
         else:
-            _count(report, photo, known)
+            report.take(photo, known)
     report.identities = len(people)
     report.gone = gone(store, folders, report)
     return report
-
-
-def _count(report: EnrolmentReport, photo: Photo, known: Known) -> None:
-    if known.template_id is not None:
-        report.seen.add(known.template_id)
-    if known.moved_from is not None:
-        report.moved.append(MovedPhoto(str(photo.path), known.moved_from, photo.identity))
-    else:
-        report.skipped += 1
-        report.aside += known.template_id is None

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import stat
 import struct
 from pathlib import Path
 
@@ -18,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from facesearch.errors import UnreadableImageError, UsageError
+from facesearch.files.regular import NotRegularError, open_regular
 from facesearch.photos.colours import upright_rgb
 from facesearch.photos.formats import find_format
 from facesearch.photos.limits import check_size
@@ -41,14 +41,14 @@ def read_bytes(path: str | os.PathLike[str]) -> bytes:
     """The content of the regular file `path`, at most `MAX_BYTES` long; raises `UnreadableImageError`."""
     path = photo_path(path)
     try:
-        with open(path, "rb", opener=_open_without_waiting) as stream:
-            status = os.fstat(stream.fileno())
-            if not stat.S_ISREG(status.st_mode):
-                raise UnreadableImageError("not a regular file")
-            if status.st_size > MAX_BYTES:
+        with open_regular(path) as stream:
+            size = os.fstat(stream.fileno()).st_size
+            if size > MAX_BYTES:
                 raise UnreadableImageError(f"larger than {MAX_BYTES // 2**20} MiB")
             # A file that grows meanwhile is read up to the size that was checked.
-            data = stream.read(status.st_size)
+            data = stream.read(size)
+    except NotRegularError:
+        raise UnreadableImageError("not a regular file") from None
     except FileNotFoundError:
         raise UnreadableImageError("no such file") from None
     except IsADirectoryError:
@@ -65,11 +65,6 @@ def read_bytes(path: str | os.PathLike[str]) -> bytes:
     if not data:
         raise UnreadableImageError("empty file")
     return data
-
-
-def _open_without_waiting(path: str, flags: int) -> int:
-    """Opening a named pipe would otherwise wait for a writer that may never come."""
-    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 def sha256(data: bytes) -> bytes:
