@@ -37,12 +37,12 @@ def test_cells_wrap_between_words() -> None:
 
 
 def test_the_last_column_goes_below_where_it_has_no_room() -> None:
-    rows = [("20261128T100328Z-b6f38659", "1", "facesearch evaluate /home/somebody/photos/of/people --index sq8")]
+    rows = [("20261128T100328Z-b6f38659", "1", "facesearch evaluate ../somebody/photos/of/all/people --index sq8")]
     assert table_lines(("run", "rows", "command"), rows, ("rows",), width=60) == [
         ["run                        rows", "    command"],
         [
             "20261128T100328Z-b6f38659     1",
-            "    facesearch evaluate /home/somebody/photos/of/people",
+            "    facesearch evaluate ../somebody/photos/of/all/people",
             "    --index sq8",
         ],
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from facesearch.store.sqlite.chunks import chunks
 from facesearch.store.sqlite.forgotten import forgotten
 from facesearch.store.sqlite.identities import find_id, ids_of, infos_of
 from facesearch.store.sqlite.models import IdentityRow, ImageRow, RemovalRow, SetAsideRow, TemplateRow
-from facesearch.store.sqlite.template_infos import Kept, template_infos
+from facesearch.store.sqlite.template_infos import BOTH, Kept, delete_unused_images, in_both, template_infos
 from facesearch.store.sqlite.transactions import Transactions
 
 _COLUMNS = tuple(column.name for column in SetAsideRow.__table__.columns if column.name != "checksum")
@@ -33,16 +34,13 @@ class SqliteCorrections:
         with self._transactions.reading() as connection:
             if identity is not None:
                 return infos_of(connection, find_id(connection, identity))
-            return [*template_infos(connection, TemplateRow, None), *template_infos(connection, SetAsideRow, None)]
+            return in_both(connection, lambda kept: None)
 
     def find(self, template_ids: Sequence[int]) -> list[TemplateInfo]:
         with self._transactions.reading() as connection:
-            found = {
-                info.id: info
-                for some in chunks(template_ids)
-                for kept in (TemplateRow, SetAsideRow)
-                for info in template_infos(connection, kept, kept.id.in_(some))
-            }
+            found: dict[int, TemplateInfo] = {}
+            for some in chunks(template_ids):
+                found |= {info.id: info for info in in_both(connection, partial(_numbered, some))}
             for template_id in template_ids:
                 if template_id not in found:
                     raise UnknownTemplateError(f"no template {template_id} in the gallery: facesearch templates list")
@@ -53,10 +51,7 @@ class SqliteCorrections:
         exact, at_end = ImageRow.path == str(path), func.substr(ImageRow.path, -len(end)) == end
         with self._transactions.reading() as connection:
             for where in (exact, at_end):
-                found = [
-                    info for kept in (TemplateRow, SetAsideRow) for info in template_infos(connection, kept, where)
-                ]
-                if found:
+                if found := in_both(connection, partial(_always, where)):
                     return found
         raise UnknownTemplateError(f"no template of a photo {path} in the gallery: facesearch templates list")
 
@@ -89,11 +84,11 @@ class SqliteCorrections:
     def move(self, template_ids: Sequence[int], identity: str) -> int:
         with self._transactions.writing() as connection:
             target = ids_of(connection, {identity})[identity]
-            for kept in (TemplateRow, SetAsideRow):
+            for kept in BOTH:
                 _require_sound(connection, kept, template_ids)
             moved = 0
             for some in chunks(template_ids):
-                for kept in (TemplateRow, SetAsideRow):
+                for kept in BOTH:
                     change = update(kept).where(kept.id.in_(some), kept.identity_id != target)
                     checksum = computed(kept, identity_id=target)
                     moved += connection.execute(change.values(identity_id=target, checksum=checksum)).rowcount
@@ -142,10 +137,16 @@ class SqliteCorrections:
         with self._transactions.writing() as connection:
             images = list(connection.scalars(select(SetAsideRow.image_id)))
             gone = connection.execute(delete(SetAsideRow)).rowcount
-            still_used = select(TemplateRow.id).where(TemplateRow.image_id == ImageRow.id).exists()
-            for some in chunks(images):
-                connection.execute(delete(ImageRow).where(ImageRow.id.in_(some), ~still_used))
+            delete_unused_images(connection, images)
             return gone
+
+
+def _numbered(template_ids: Sequence[int], kept: Kept) -> ColumnElement[bool]:
+    return kept.id.in_(template_ids)
+
+
+def _always(where: ColumnElement[bool], kept: Kept) -> ColumnElement[bool]:  # whatever the table, as it is of photos
+    return where
 
 
 def _below(folder: str) -> ColumnElement[bool]:

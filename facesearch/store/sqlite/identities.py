@@ -22,8 +22,8 @@ from facesearch.store.sqlite.counting import (
 from facesearch.store.sqlite.forgotten import remember_photos
 from facesearch.store.sqlite.gaps import stored_integer, traces_of
 from facesearch.store.sqlite.index_state import discard_files_with
-from facesearch.store.sqlite.models import IdentityRow, ImageRow, RemovalRow, SetAsideRow, TemplateRow
-from facesearch.store.sqlite.template_infos import template_infos
+from facesearch.store.sqlite.models import IdentityRow, RemovalRow, TemplateRow
+from facesearch.store.sqlite.template_infos import BOTH, delete_unused_images, in_both
 from facesearch.store.sqlite.transactions import Transactions
 
 _BY_INDEX = "SELECT identity_id, count(*) FROM templates INDEXED BY ix_templates_identity_id GROUP BY identity_id"
@@ -102,7 +102,7 @@ def ids_of(connection: Connection, names: set[str]) -> dict[str, int]:
 
 def _merge(connection: Connection, source_id: int, target_id: int) -> int:
     moved = 0
-    for kept in (TemplateRow, SetAsideRow):
+    for kept in BOTH:
         theirs = kept.identity_id == source_id
         damaged = connection.scalar(select(kept.id).where(theirs, ~is_sound(kept)).limit(1))
         if damaged is not None:  # a new checksum would hide the damage
@@ -116,10 +116,9 @@ def _merge(connection: Connection, source_id: int, target_id: int) -> int:
 
 
 def _forget(connection: Connection, identity_id: int, *, remember: bool) -> Removed:
-    both = (TemplateRow, SetAsideRow)
     stored = [
         (kept, *row)
-        for kept in both
+        for kept in BOTH
         for row in connection.execute(select(kept.id, kept.image_id, kept.code).where(kept.identity_id == identity_id))
     ]
     traces = _traces_of_name(connection, identity_id).union(*(traces_of(code) for *_, code in stored))
@@ -129,26 +128,17 @@ def _forget(connection: Connection, identity_id: int, *, remember: bool) -> Remo
         insert_rows(connection, RemovalRow, [(entry, number) for entry, number in enumerate(ids, start=first)])
         discard_files_with(connection, ids)
     connection.execute(delete(IdentityRow).where(IdentityRow.id == identity_id))  # its templates go with it
-    images = 0
-    alone = [~select(kept.id).where(kept.image_id == ImageRow.id).exists() for kept in both]
-    for some in chunks(sorted({image for _, _, image, _ in stored})):
-        free = delete(ImageRow).where(ImageRow.id.in_(some), *alone)
-        gone = connection.execute(free.returning(ImageRow.path, ImageRow.sha256)).all()
-        traces = traces.union(*(traces_of(sha256) | traces_of(path.encode()) for path, sha256 in gone))
-        images += len(gone)
-        if remember:
-            remember_photos(connection, [sha256 for _, sha256 in gone])
-    add_audit(connection, "forget", identity_id, {"templates": len(ids), "images": images})
-    return Removed(identity_id, tuple(ids), images, frozenset(traces))
+    gone = delete_unused_images(connection, [image for _, _, image, _ in stored])
+    traces = traces.union(*(traces_of(sha256) | traces_of(path.encode()) for path, sha256 in gone))
+    if remember:
+        remember_photos(connection, [sha256 for _, sha256 in gone])
+    add_audit(connection, "forget", identity_id, {"templates": len(ids), "images": len(gone)})
+    return Removed(identity_id, tuple(ids), len(gone), frozenset(traces))
 
 
 def infos_of(connection: Connection, identity_id: int) -> list[TemplateInfo]:
     """The templates of an identity, those set aside last."""
-    infos = [
-        info
-        for kept in (TemplateRow, SetAsideRow)
-        for info in template_infos(connection, kept, kept.identity_id == identity_id)
-    ]
+    infos = in_both(connection, lambda kept: kept.identity_id == identity_id)
     if not infos and connection.exec_driver_sql(_THEIRS, (identity_id,)).scalar_one():
         raise damaged_indexes()
     return infos

@@ -2,13 +2,34 @@
 
 from __future__ import annotations
 
-from sqlalchemy import ColumnElement, Connection, select
+from collections.abc import Callable, Sequence
+
+from sqlalchemy import ColumnElement, Connection, delete, select
 
 from facesearch.store.records import ACTIVE, SET_ASIDE, TemplateInfo
 from facesearch.store.sqlite.checksums import is_sound, require_sound
+from facesearch.store.sqlite.chunks import chunks
 from facesearch.store.sqlite.models import EncoderRow, IdentityRow, ImageRow, SetAsideRow, TemplateRow
 
 Kept = type[TemplateRow] | type[SetAsideRow]
+
+
+BOTH = (TemplateRow, SetAsideRow)
+
+
+def in_both(connection: Connection, where: Callable[[Kept], ColumnElement[bool] | None]) -> list[TemplateInfo]:
+    """Those in use, then those set aside, that a condition holds for."""
+    return [info for kept in BOTH for info in template_infos(connection, kept, where(kept))]
+
+
+def delete_unused_images(connection: Connection, image_ids: Sequence[int]) -> list[tuple[str, bytes]]:
+    """Delete those of these images that no template refers to, in use or set aside; returns their paths and hashes."""
+    unused = [~select(kept.id).where(kept.image_id == ImageRow.id).exists() for kept in BOTH]
+    gone: list[tuple[str, bytes]] = []
+    for some in chunks(sorted(set(image_ids))):
+        wanted = delete(ImageRow).where(ImageRow.id.in_(some), *unused).returning(ImageRow.path, ImageRow.sha256)
+        gone += [(path, sha256) for path, sha256 in connection.execute(wanted)]
+    return gone
 
 
 def template_infos(connection: Connection, kept: Kept, where: ColumnElement[bool] | None) -> list[TemplateInfo]:
