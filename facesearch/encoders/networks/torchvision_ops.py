@@ -93,7 +93,7 @@ def _register_nms() -> None:
 
 
 def _forget_torchvision() -> None:
-    for name in [name for name in sys.modules if name.partition(".")[0] == "torchvision"]:
+    for name in [name for name in list(sys.modules) if name.partition(".")[0] == "torchvision"]:
         del sys.modules[name]
 
 
