@@ -31,10 +31,10 @@ from facesearch.commands.common import (
 )
 from facesearch.errors import RejectedImageError, UsageError
 from facesearch.files.locations import default_gallery
+from facesearch.text.figures import place
 
 if TYPE_CHECKING:
     from facesearch.gallery.answers import FaceAnswer
-    from facesearch.photos.geometry import Box
 
 QUERY_EXAMPLES = """
 **Examples**
@@ -153,21 +153,13 @@ def _continued(progress: Callable[[int, int], None], before: int, total: int) ->
 
 def _show(image: Path, answers: list[FaceAnswer]) -> None:
     for answer in answers:
-        where = f", face {answer.number} of {answer.found} ({_place(answer.box)})" if answer.found > 1 else ""
+        where = f", face {answer.number} of {answer.found} ({place(answer.box)})" if answer.found > 1 else ""
         verdict = answer.candidates[0].identity if answer.is_match else "unknown"
         if answer.yields_to is not None:
             verdict += f", as face {answer.yields_to} is more like {answer.candidates[0].identity}"
         say(f"{image}{where}: {verdict}  (threshold {answer.threshold:.3f})")
         rows = [(each.rank, f"{each.score:.4f}", f"{each.similarity:.4f}", each.identity) for each in answer.candidates]
         print_table(("rank", "score", "similarity", "identity"), rows, right=("rank", "score", "similarity"))
-
-
-def _place(box: Box | None) -> str:
-    """Where a face is, and how large."""
-    if box is None:
-        return "the whole crop"
-    x, y, w, h = box
-    return f"{w:.0f}×{h:.0f} at {x:.0f},{y:.0f}"
 
 
 def verify(
@@ -207,7 +199,7 @@ def verify(
             )
     else:
         from facesearch.encoders import DEFAULT_MODEL, load_encoder
-        from facesearch.faces import FaceChoice
+        from facesearch.faces import chosen_face
         from facesearch.gallery.arguments import score as checked
         from facesearch.gallery.scoring import Rule
         from facesearch.gallery.verification import verify as verify_images
@@ -223,8 +215,8 @@ def verify(
             b,
             lambda templates: (limit, rule.by_cohorts(templates)),
             aligned=aligned,
-            face_a=None if face_a is None else FaceChoice.of(face_a),
-            face_b=None if face_b is None else FaceChoice.of(face_b),
+            face_a=chosen_face(face_a),
+            face_b=chosen_face(face_b),
         )
     if json:
         print_json(answer.document())
@@ -235,4 +227,4 @@ def verify(
         )
         for path, face in zip((a, b), answer.faces, strict=True):
             if face.found > 1:
-                say(f"  compared face {face.number} of {face.found} in {path} ({_place(face.box)})")
+                say(f"  compared face {face.number} of {face.found} in {path} ({place(face.box)})")

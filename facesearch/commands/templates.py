@@ -17,12 +17,11 @@ from facesearch.commands.common import (
     say,
     set_up,
 )
-from facesearch.text.figures import counted
+from facesearch.text.figures import counted, place
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from facesearch.photos.geometry import Box
     from facesearch.store import TemplateInfo
 
 app = typer.Typer(
@@ -77,7 +76,7 @@ def show(
         say(f"template   {info.id}, {info.state}")
         say(f"identity   {info.identity}")
         say(f"photo      {info.path}")
-        say(f"face       {'the whole crop' if info.box is None else _place(info.box)}")
+        say(f"face       {place(info.box)}")
         say(f"quality    {info.quality:.2f}")
         say(f"stored as  {info.codec}, made in {info.precision}")
         say(f"added      {time.strftime('%Y-%m-%d %H:%M:%S', time.localtime(info.created_at))}")
@@ -157,11 +156,6 @@ def restore(
 
 def _asked(templates: Sequence[str]) -> list[int | str]:
     return [int(each) if each.isascii() and each.isdigit() and len(each) < 19 else each for each in templates]
-
-
-def _place(box: Box) -> str:
-    x, y, w, h = box
-    return f"{w:.0f} × {h:.0f} pixels at {x:.0f}, {y:.0f}"
 
 
 def _print(found: Sequence[TemplateInfo]) -> None:

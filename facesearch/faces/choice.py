@@ -48,6 +48,10 @@ def several(faces: Sequence[Face]) -> bool:
     return sum(face.score >= _SURE for face in faces) > 1
 
 
+Chosen = int | str | tuple[float, float] | None
+"""How a face is asked for: its number, 1 being the largest, or a point (x, y), also as text; None: it is not."""
+
+
 @dataclass(frozen=True, slots=True)
 class FaceChoice:
     """One face of a photo: by its number, 1 being the largest, or by a point (x, y) in pixels that lies in its box."""
@@ -84,3 +88,8 @@ class FaceChoice:
             if left <= x <= left + width and top <= y <= top + height:
                 return place
         raise NoFaceError(f"no face was found at {x:g},{y:g}")
+
+
+def chosen_face(asked: Chosen) -> FaceChoice | None:
+    """The choice that was asked for, if one was; raises `UsageError` for what is neither a number nor a point."""
+    return None if asked is None else FaceChoice.of(asked)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from facesearch.errors import UsageError
-from facesearch.gallery import arguments, changes
+from facesearch.gallery import arguments, changes, forgetting
 from facesearch.gallery.answers import Receipt
 from facesearch.gallery.deciding import DecidingGallery
 from facesearch.photos.photo import Photo, composed
@@ -40,7 +40,7 @@ class CorrectingGallery(DecidingGallery):
 
     def forget_all(self, identities: Sequence[str], *, remember: bool = True) -> list[Receipt]:
         """The same of several people, all or none: what has to be written anew is written once."""
-        return changes.forget(self.parts, identities, remember=remember)
+        return forgetting.forget(self.parts, identities, remember=remember)
 
     def templates(self, identity: str | None = None) -> list[TemplateInfo]:
         """All templates, or those of one identity, by number; those that are set aside come last.

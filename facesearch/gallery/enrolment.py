@@ -18,7 +18,7 @@ from typing import Self
 import numpy as np
 
 from facesearch.errors import RejectedImageError, SeveralFacesError, UsageError
-from facesearch.faces import FaceChoice
+from facesearch.faces import chosen_face
 from facesearch.gallery.codec_in_use import CodecInUse
 from facesearch.gallery.enrolment_report import EnrolmentReport
 from facesearch.gallery.known_photos import Known, enrolled_as, known_photos, stored_path
@@ -93,8 +93,7 @@ class _Extractor:
     def __call__(self, photo: Photo) -> PhotoTemplate | Rejection | Ambiguous:
         try:
             if photo.in_memory or photo.face is not None:
-                face = None if photo.face is None else FaceChoice.of(photo.face)
-                return self._pipeline.photo(photo.load(), photo.hash(), self._aligned, face)
+                return self._pipeline.photo(photo.load(), photo.hash(), self._aligned, chosen_face(photo.face))
             if self._workers is not None:
                 return self._workers.template(photo.path)
             return self._pipeline.file(photo.path, self._aligned)

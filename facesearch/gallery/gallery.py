@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from facesearch.errors import RejectedImageError
-from facesearch.faces import FaceChoice
+from facesearch.faces import Chosen, chosen_face
 from facesearch.gallery import arguments, changes, questions
 from facesearch.gallery.answers import Candidate, Compaction, FaceAnswer, GalleryInfo, Verification
 from facesearch.gallery.correcting import CorrectingGallery
@@ -29,9 +29,6 @@ if TYPE_CHECKING:
     from facesearch.gallery.enrolment import Progress
     from facesearch.gallery.enrolment_report import EnrolmentReport
     from facesearch.gallery.folder_truth import Folders
-
-
-Chosen = int | str | tuple[float, float] | None  # a face, see `facesearch.faces.FaceChoice.of`
 
 
 class Gallery(CorrectingGallery):
@@ -163,7 +160,7 @@ class Gallery(CorrectingGallery):
         by a point. score: cosine or normalised, in place of the gallery's. Raises `RejectedImageError` naming the photo
         that cannot be used.
         """
-        first, second = (None if face is None else FaceChoice.of(face) for face in (face_a, face_b))
+        first, second = chosen_face(face_a), chosen_face(face_b)
         score = None if score is None else arguments.score(score)
         given = None if threshold is None else arguments.threshold(threshold)
         parts = self.parts

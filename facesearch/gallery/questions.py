@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from facesearch.errors import RejectedImageError
-from facesearch.faces import FaceChoice
+from facesearch.faces import Chosen, chosen_face
 from facesearch.gallery import arguments
 from facesearch.gallery.answers import Candidate, FaceAnswer, named_once
 from facesearch.gallery.parts import Parts
@@ -90,14 +90,14 @@ class QuestionOptions(TypedDict, total=False):
     the gallery's; its own threshold then gives way to the encoder's. everyone: all faces (the default), or the most
     prominent one. face: one of the faces instead, by its number, 1 being the largest, or a point (x, y) in it.
     aligned: the photos are crops of this kind already; nothing is detected. colour: the order of channels of arrays,
-    "rgb" or "bgr". fused: compare with one fused template per
-    person instead of all templates. watch: takes the milliseconds of each step.
+    "rgb" or "bgr". fused: compare with one fused template per person instead of all templates. watch: takes the
+    milliseconds of each step.
     """
 
     threshold: float | None
     score: str | None
     everyone: bool
-    face: int | str | tuple[float, float] | None
+    face: Chosen
     aligned: str | None
     colour: str
     fused: bool
@@ -110,8 +110,7 @@ def identify_photos(
     """See `Gallery.identify_photos`."""
     k = arguments.count(k, "k")
     everyone, aligned, watch = asked.get("everyone", True), asked.get("aligned"), asked.get("watch")
-    chosen, colour = asked.get("face"), asked.get("colour", "rgb")
-    face = None if chosen is None else FaceChoice.of(chosen)
+    face, colour = chosen_face(asked.get("face")), asked.get("colour", "rgb")
     settings, threshold, score = parts.settings(), asked.get("threshold"), asked.get("score")
     if threshold is not None:
         threshold = arguments.threshold(threshold)

@@ -55,3 +55,11 @@ def milliseconds(value: float) -> str:
 def size(count: float) -> str:
     """Bytes of a template: whole where they are, else to a tenth."""
     return f"{count:,.0f}" if abs(count - round(count)) < 0.05 else f"{count:,.1f}"
+
+
+def place(box: tuple[float, float, float, float] | None) -> str:
+    """Where a face is in a photo, and how large, in pixels: "134×164 at 99,82"; None is a crop that came aligned."""
+    if box is None:
+        return "the whole crop"
+    x, y, w, h = box
+    return f"{w:.0f}×{h:.0f} at {x:.0f},{y:.0f}"

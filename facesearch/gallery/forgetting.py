@@ -1,0 +1,95 @@
+"""Forgetting people: out of the answers at once, out of database, index files and cohort durably, and saying so."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from facesearch.errors import IndexStateError, StoreError, UsageError
+from facesearch.gallery.answers import Receipt
+from facesearch.gallery.parts import Parts
+from facesearch.gallery.scratch import remove_unfinished
+from facesearch.photos.photo import composed
+
+_log = logging.getLogger("facesearch")
+
+_LOOKS_THE_SAME = 0.9  # cosine from which on a face of the cohort may be somebody's own photo, whatever the codec
+
+
+def forget(parts: Parts, names: Sequence[str], *, remember: bool) -> list[Receipt]:
+    """See `Gallery.forget_all`."""
+    if isinstance(names, str):
+        raise UsageError("forget_all takes a list of names; forget takes one name")
+    names = list(dict.fromkeys(composed(name) for name in names))
+    parts.store.transactions.require_write()  # before index files are taken away
+    people = [parts.store.identities.find(name) for name in names]  # raises before anything is touched
+    backups = {person.id: tuple(parts.store.audit.backups_with(person.id)) for person in people}
+    with parts.store.moment() as moment:
+        template_ids = moment.template_ids([person.id for person in people])
+    lookalikes = _of_cohort(parts, template_ids)
+    parts.writer.discard(template_ids)
+    removed = parts.store.identities.forget(names, remember=remember)
+    out_of_cohort = parts.store.cohort.remove(lookalikes)
+    rewritten = False
+    try:
+        rewritten = parts.writer.save() or _lies_in_files(parts)
+    except (IndexStateError, StoreError) as error:  # the people are gone all the same
+        _log.warning("%s; the old one is deleted, facesearch index build writes a new one", error)
+    parts.writer.remove_strays()
+    try:
+        wiped = parts.store.wipe(frozenset().union(*(each.traces for each in removed)))
+    except StoreError as error:  # as on a full disk
+        _log.warning("%s; old pages stay until facesearch gallery compact", error)
+        wiped = False
+    traces = _learnt_from_people(parts)
+    now, unfinished = int(time.time()), tuple(map(str, remove_unfinished(parts.opening.folder)))
+    return [
+        Receipt(
+            identity=name,
+            templates=len(each.template_ids),
+            images=each.images,
+            index_rewritten=rewritten,
+            wiped=wiped,
+            forgotten_at=now,
+            backups=backups[each.identity_id],
+            out_of_cohort=out_of_cohort,
+            unfinished=unfinished,
+            learnt_from_people=traces,
+        )
+        for name, each in zip(names, removed, strict=True)
+    ]
+
+
+def _learnt_from_people(parts: Parts) -> bool:
+    """Whether the codebook of the gallery keeps something of its people."""
+    try:
+        return parts.codecs.keeps_people(parts.settings().codec)
+    except StoreError as error:  # a damaged one; the people are gone all the same
+        _log.warning("%s", error)
+        return False
+
+
+def _of_cohort(parts: Parts, template_ids: npt.NDArray[np.int64]) -> list[int]:
+    """The rows of the cohort that may show one of the people whose templates these are."""
+    try:
+        cohort = parts.store.cohort.read()
+        if cohort is None:
+            return []
+        stored = parts.store.templates.codes(template_ids.tolist())
+        if not len(stored):
+            return []
+        vectors = parts.codecs.decode(stored.codes, stored.codecs, parts.settings().dimension)
+    except StoreError as error:  # what is damaged must not keep anybody from being forgotten
+        _log.warning("%s; whether the cohort shows them is not known", error)
+        return []
+    return np.flatnonzero((cohort.templates @ vectors.T).max(axis=1) > _LOOKS_THE_SAME).tolist()
+
+
+def _lies_in_files(parts: Parts) -> bool:
+    """Whether there are index files, and all of them are whole."""
+    state = parts.store.index_state.read()
+    return state is not None and all(segment.file_name for segment in state.segments)
