@@ -79,6 +79,10 @@ class TinyFaceError(RejectedImageError):
     """The face has too few pixels to be recognised."""
 
 
+class PoorFaceError(RejectedImageError):
+    """A face that should not be enrolled, as what is blurred or turned is taken for many people."""
+
+
 class WeightsError(FacesearchError):
     """A model file is missing, damaged or not what its manifest says."""
 

@@ -152,11 +152,17 @@ def on_a_terminal() -> bool:
 
 def end_with_rejected(rejected: Sequence[Rejection], *, verbose: bool, silent: bool = False) -> None:
     """Name the inputs that were rejected and why, unless `silent`; then end with status 3 if there are any."""
-    for item in () if silent else rejected if verbose else rejected[:SHOWN]:
-        say(f"rejected {item.path}: {item.reason}")
-    if len(rejected) > SHOWN and not (verbose or silent):
-        say(f"rejected {len(rejected) - SHOWN} more; -v lists them all")
+    if not silent:
+        say_listed("rejected", [(item.path, item.reason) for item in rejected], verbose=verbose)
     exit_rejected(len(rejected))
+
+
+def say_listed(word: str, reasons: Sequence[tuple[str, str]], *, verbose: bool) -> None:
+    """Inputs, each with what there is to say of it; without `verbose` the first ones."""
+    for path, reason in reasons if verbose else reasons[:SHOWN]:
+        say(f"{word} {path}: {reason}")
+    if len(reasons) > SHOWN and not verbose:
+        say(f"{word} {len(reasons) - SHOWN} more; -v lists them all")
 
 
 def exit_rejected(rejected: int) -> None:

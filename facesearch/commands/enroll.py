@@ -85,6 +85,10 @@ def enroll(
     yes: Annotated[bool, typer.Option("--yes", "-y", help="With --sync: also where many templates would go.")] = False,
     aligned: AlignedOption = None,
     min_face: MinFaceOption = 40,
+    quality: Annotated[
+        str,
+        typer.Option(help="Which faces are enrolled: standard, none that is turned or badly blurred; off, all."),
+    ] = "standard",
     workers: Annotated[
         int | None, typer.Option(help="Threads to use. Default: one per core.", min=1, max=256, show_default=False)
     ] = None,
@@ -133,6 +137,7 @@ def enroll(
         return
     log = logging.getLogger("facesearch")
     asked = {"encoder": encoder, "index": index, "keep": keep_originals, "min_face": min_face, "device": device}
+    asked["quality"] = quality
     with open_gallery(gallery, **asked) as opened:
         with progress_bar("enrolling", quiet=json and not verbose) as progress:
             report = opened.enroll_photos(

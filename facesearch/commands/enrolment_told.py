@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from facesearch.commands.common import SHOWN, end_with_rejected, print_json, say
+from facesearch.commands.common import SHOWN, end_with_rejected, print_json, say, say_listed
 from facesearch.errors import UsageError
 from facesearch.text.figures import counted
 
@@ -49,6 +49,11 @@ def tell(
             say(f"took face {number} of {found} in {path}, as the one like the person's other photos")
         for moved in report.moved:
             say(f"moved {moved.path} from {moved.before} to {moved.identity}")
+        say_listed("doubtful", list(report.doubtful.items()), verbose=verbose)
+        for suspect in report.suspects if verbose else report.suspects[:SHOWN]:
+            say(f"suspect {suspect}")
+        if len(report.suspects) > SHOWN and not verbose:
+            say(f"suspect {len(report.suspects) - SHOWN} more; -v lists them all")
         _say_gone(report, sync=sync, dry_run=dry_run, verbose=verbose)
         if not dry_run:
             held_by = f"{counted(counts.templates, 'template')} of {counted(counts.identities, 'person', 'people')}"

@@ -48,6 +48,7 @@ def enroll_photos(
     from facesearch.gallery import folder_truth  # a question does not wait for it
     from facesearch.gallery.enrolment import enrol_photos
     from facesearch.gallery.enrolment_report import EnrolmentReport
+    from facesearch.gallery.suspects import suspects
     from facesearch.gallery.whose_face import WhoseFace
 
     if not photos and folders is None:
@@ -84,6 +85,7 @@ def enroll_photos(
     if report.templates:
         parts.store.audit.add("enroll", detail={"templates": report.templates, "rejected": len(report.rejected)})
     _save(parts, report)
+    report.suspects = suspects(parts, list(report.added))
     return report
 
 

@@ -235,6 +235,9 @@ class _Run:
                 continue
             self.report.templates += 1
             self.report.seen.add(new)
+            self.report.added.add(new)
+            if template.doubt:
+                self.report.doubtful[str(photo.path)] = template.doubt
             self._people.add(photo.identity)
             if self._committed:
                 self._committed(photo)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from facesearch.gallery.answers import Document
 from facesearch.gallery.known_photos import Known
+from facesearch.gallery.suspects import Suspect
 from facesearch.photos.photo import Photo, Rejection
 from facesearch.store import TemplateInfo
 
@@ -26,8 +27,9 @@ class EnrolmentReport:
     skipped: enrolled before, or set aside before (`aside` of them). moved: photos that were enrolled as somebody else.
     chosen: of photos with several faces, which one was taken: its number, 1 being the largest, of how many. tied:
     folders whose person has another name now, with that name. seen: ids of the templates of all photos that were
-    looked at; unread: paths of those that could not be read. gone: templates that have lost their photos; taken_out:
-    how many of these were set aside.
+    looked at, added: of the new ones. doubtful: what speaks against photos that were enrolled nevertheless, by path.
+    suspects: new templates, and their people, that look like somebody else. unread: paths of photos that could not be
+    read. gone: templates that have lost their photos; taken_out: how many of these were set aside.
     """
 
     identities: int = 0
@@ -40,7 +42,10 @@ class EnrolmentReport:
     gone: list[TemplateInfo] = field(default_factory=list)
     taken_out: int = 0
     seen: set[int] = field(default_factory=set)
+    added: set[int] = field(default_factory=set)
+    suspects: list[Suspect] = field(default_factory=list)
     chosen: dict[str, tuple[int, int]] = field(default_factory=dict)
+    doubtful: dict[str, str] = field(default_factory=dict)
     unread: set[str] = field(default_factory=set)
     seconds: float = 0.0
 
@@ -69,6 +74,8 @@ class EnrolmentReport:
             "rejected": [{"path": item.path, "reason": item.reason} for item in self.rejected],
             "moved": [{"path": item.path, "from": item.before, "to": item.identity} for item in self.moved],
             "chosen": [{"path": path, "face": face, "faces_found": of} for path, (face, of) in self.chosen.items()],
+            "doubtful": [{"path": path, "reason": reason} for path, reason in self.doubtful.items()],
+            "suspects": [suspect.document() for suspect in self.suspects],
             "tied": self.tied,
             "gone": [{"template_id": item.id, "identity": item.identity, "path": item.path} for item in self.gone],
             "taken_out": self.taken_out,

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from facesearch.errors import RejectedImageError, UnknownIdentityError
+from facesearch.faces import FaceChoice
 from facesearch.gallery.answers import Candidate
 from facesearch.photos.photo import Photo, Rejection
 from facesearch.pipeline.pipeline import PhotoTemplate, Pipeline
@@ -56,8 +57,10 @@ class WhoseFace:
                 "if one is theirs, choose it with --face"
             )
             return Rejection(str(photo.path), reason)
-        height, width = pixels.shape[:2]
-        return PhotoTemplate(faces[best], content, width, height)
+        try:
+            return self._pipeline.photo(pixels, content, face=FaceChoice(best + 1))  # if it is fit to be enrolled
+        except RejectedImageError as error:
+            return Rejection(str(photo.path), str(error))
 
     def _is_enrolled(self, identity: str) -> bool:
         try:

@@ -28,6 +28,7 @@ from facesearch.photos.decoding import decode, read_bytes, sha256
 from facesearch.photos.geometry import Box
 from facesearch.photos.given import Given, pixels_of
 from facesearch.pipeline.finding import aligned_crop, find_faces, within_memory
+from facesearch.pipeline.fit_to_enrol import doubt
 from facesearch.pipeline.pipeline_spec import USUAL, PipelineSpec
 
 RGB = npt.NDArray[np.uint8]
@@ -64,7 +65,7 @@ class FaceTemplate:
 class PhotoTemplate:
     """The template of a photo's subject, the SHA-256 of the photo's content, and its size in pixels.
 
-    several: the photo surely shows more than one face.
+    several: the photo surely shows more than one face. doubt: what speaks against enrolling this face, if anything.
     """
 
     face: FaceTemplate
@@ -72,6 +73,7 @@ class PhotoTemplate:
     width: int
     height: int
     several: bool = False
+    doubt: str | None = None
 
 
 class Pipeline:
@@ -98,15 +100,18 @@ class Pipeline:
         """For enrolment: the one face that pixels are clearly of, or the one chosen; the content has the SHA-256
         `content`.
 
-        Raises `NoFaceError`, `TinyFaceError`, or `SeveralFacesError` where it is not clear who is meant.
+        Raises `NoFaceError`, `TinyFaceError`, `SeveralFacesError` where it is not clear who is meant, and
+        `PoorFaceError` for a face that the spec's `quality` does not let in.
         """
         height, width = image.shape[:2]
         if aligned:
             return PhotoTemplate(self.aligned(image, aligned), content, width, height)
         faces = self._found(image)
         place = faces.index(clear_subject(faces, height, width)) if face is None else face.among(faces)
+        with within_memory():
+            against = doubt(self._detector, image, faces[place], self.spec.quality)
         (template,) = self._encode(image, faces, [place])
-        return PhotoTemplate(template, content, width, height, face is None and several(faces))
+        return PhotoTemplate(template, content, width, height, face is None and several(faces), against)
 
     def prominent(self, image: RGB, watch: Stopwatch | None = None) -> FaceTemplate:
         """For a probe: the most prominent face. Raises `NoFaceError` or `TinyFaceError`."""

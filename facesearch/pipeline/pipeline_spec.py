@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, replace
 
 from facesearch.encoders import Encoder
 from facesearch.faces import DEFAULT_MIN_FACE, QUALITY
+from facesearch.pipeline.fit_to_enrol import Quality
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,13 +16,15 @@ class PipelineSpec:
     """Everything that decides which template a photo gives.
 
     detector: what finds faces. min_face: side in pixels of the smallest face that is looked for. stages: what is
-    measured on each face, in order. crop: what the encoder is given. encoder: `model:precision@backend`, with the
-    `fingerprint` (SHA-256, hex) of its weights; the last three are empty where the spec ends with the faces.
+    measured on each face, in order. quality: which faces are fit to be enrolled. crop: what the encoder is given.
+    encoder: `model:precision@backend`, with the `fingerprint` (SHA-256, hex) of its weights; the last three are empty
+    where the spec ends with the faces.
     """
 
     detector: str = "mtcnn"
     min_face: int = DEFAULT_MIN_FACE
     stages: tuple[str, ...] = (QUALITY,)
+    quality: Quality = "standard"
     crop: str = ""
     encoder: str = ""
     fingerprint: str = ""

@@ -67,6 +67,7 @@ def _template_fields(found: PhotoTemplate) -> dict[str, Any]:
         "number": found.face.number,
         "found": found.face.found,
         "several": found.several,
+        "doubt": found.doubt,
     }
 
 

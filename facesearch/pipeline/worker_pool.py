@@ -105,7 +105,7 @@ class WorkerPool(_Processes):
         box = None if answer["box"] is None else tuple(answer["box"])
         face = FaceTemplate(template, box, answer["quality"], answer["number"], answer["found"])
         content = bytes.fromhex(answer["sha256"])
-        return PhotoTemplate(face, content, answer["width"], answer["height"], answer["several"])
+        return PhotoTemplate(face, content, answer["width"], answer["height"], answer["several"], answer["doubt"])
 
 
 class DetectorPool(_Processes):

@@ -46,6 +46,7 @@ def test_whatever_decides_a_template_changes_the_digest() -> None:
         "detector": "other",
         "min_face": 41,
         "stages": ("quality", "liveness"),
+        "quality": "off",
         "crop": "arcface",
         "encoder": "other:fp32@onnx",
         "fingerprint": "f" * 64,
