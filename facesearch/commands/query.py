@@ -35,6 +35,7 @@ from facesearch.text.figures import place
 
 if TYPE_CHECKING:
     from facesearch.gallery.answers import FaceAnswer
+    from facesearch.gallery.stranger_rates import StrangerRates
 
 QUERY_EXAMPLES = """
 **Examples**
@@ -110,6 +111,7 @@ def query(
     ):
         if threshold is None and score in (None, opened.score) and (warning := opened.outgrown()):
             logging.getLogger("facesearch").warning("%s", warning)
+        rates = opened.stranger_rates()
         for first in range(0, len(photos), _BATCH):  # answers of many photos come as they are found
             some = photos[first : first + _BATCH]
             found = opened.identify_photos(
@@ -130,10 +132,10 @@ def query(
                     rejected.append({"path": str(image), "reason": str(answers)})
                     answers = []
                 count = answers[0].found if answers else 0
-                faces = [answer.document() for answer in answers]
+                faces = [answer.document() | {"stranger_rate": _stranger_rate(answer, rates)} for answer in answers]
                 probes.append({"path": str(image), "faces_found": count, "faces": faces})
                 if not json:
-                    _show(image, answers)
+                    _show(image, answers, rates)
     if json:
         timing = {stage: round(watch.spent.get(stage, 0.0), 3) for stage in ("detect", "encode", "search")}
         left_out = dict(sources.left_out.most_common())
@@ -151,7 +153,12 @@ def _continued(progress: Callable[[int, int], None], before: int, total: int) ->
     return lambda done, _: progress(before + done, total)
 
 
-def _show(image: Path, answers: list[FaceAnswer]) -> None:
+def _stranger_rate(answer: FaceAnswer, rates: StrangerRates | None) -> float | None:
+    """In which share of searches a stranger reaches what the first candidate has."""
+    return None if rates is None or not answer.candidates else rates.of(answer.candidates[0].score)
+
+
+def _show(image: Path, answers: list[FaceAnswer], rates: StrangerRates | None) -> None:
     for answer in answers:
         where = f", face {answer.number} of {answer.found} ({place(answer.box)})" if answer.found > 1 else ""
         verdict = answer.candidates[0].identity if answer.is_match else "unknown"
@@ -160,6 +167,8 @@ def _show(image: Path, answers: list[FaceAnswer]) -> None:
         say(f"{image}{where}: {verdict}  (threshold {answer.threshold:.3f})")
         rows = [(each.rank, f"{each.score:.4f}", f"{each.similarity:.4f}", each.identity) for each in answer.candidates]
         print_table(("rank", "score", "similarity", "identity"), rows, right=("rank", "score", "similarity"))
+        if rates is not None and answer.candidates:
+            say(rates.in_words(answer.candidates[0].score))
 
 
 def verify(

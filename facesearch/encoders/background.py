@@ -25,17 +25,25 @@ NEAREST = 5  # other people whose similarities are averaged
 OTHERS = (100, 200, 500, 1000)
 """Numbers of other people that a background is measured at. Below the first and above the last the level stays: few
 people may all be of one family, and among very many somebody resembles anybody."""
+RATES = (1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6)
+"""False match rates for which the similarity is measured that so many pairs of different adults reach."""
 _DRAWS = 4
 _SEED = 0
+_FEWEST_PAIRS = 10  # that a rate is told from
 
 
 @dataclass(frozen=True, slots=True)
 class Background:
     """Per number of others (n,), ascending: the mean similarity (cosine) of an adult to the `NEAREST` most alike of so
-    many other adults, (n,)."""
+    many other adults, (n,).
+
+    reached: per rate of `RATES` the similarity that such a share of pairs of different adults reaches; may be shorter,
+    and is empty where that was not measured.
+    """
 
     others: tuple[int, ...]
     mean: tuple[float, ...]
+    reached: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         """Raises `ValueError` for values that are no background."""
@@ -44,6 +52,20 @@ class Background:
             raise ValueError("no background: numbers of others ascend, means are finite")
         if len(self.others) != len(self.mean):
             raise ValueError("no background: there has to be a mean for each number of others")
+        if list(self.reached) != sorted(self.reached) or not all(map(math.isfinite, self.reached)):
+            raise ValueError("no background: rarer similarities are higher")
+
+    def false_match_rate(self, similarity: float) -> float | None:
+        """The share of pairs of different adults that reach a similarity; None where that was not measured.
+
+        Between the rates that were measured by its logarithm, and as far again beyond the last one as the two last ones
+        are apart; the first rate below them, and the rarest above.
+        """
+        if len(self.reached) < 2:
+            return None
+        rates = np.log(RATES[: len(self.reached)])
+        beyond = 2 * self.reached[-1] - self.reached[-2], 2 * rates[-1] - rates[-2]
+        return float(np.exp(np.interp(similarity, (*self.reached, beyond[0]), (*rates, beyond[1]))))
 
     def level(self, others: int) -> float:
         """The mean similarity from which on a face counts as one of a crowd, among so many others."""
@@ -72,7 +94,15 @@ def measured(templates: Floats, nearest: int = NEAREST) -> Background:
             crowd, asked = templates[order[:others]], templates[order[others:]]
             found.append(np.sort(asked @ crowd.T, axis=1)[:, -nearest:].mean(axis=1))
         means.append(round(float(np.concatenate(found).mean()), 4))
-    return Background(tuple(sizes), tuple(means))
+    return Background(tuple(sizes), tuple(means), _reached(templates))
+
+
+def _reached(templates: Floats) -> tuple[float, ...]:
+    """The similarities that `RATES` of all pairs of templates (n, d) reach, as far as 10 pairs do; ascending."""
+    rows = np.triu_indices(len(templates), 1)
+    alike = np.sort((templates @ templates.T)[rows])[::-1]
+    enough = [int(rate * len(alike)) for rate in RATES if rate * len(alike) >= _FEWEST_PAIRS]
+    return tuple(round(float(alike[count - 1]), 4) for count in enough)
 
 
 @cache
@@ -87,4 +117,6 @@ def prototypes(model: str) -> Floats | None:
 def shipped() -> Mapping[str, Background]:
     """The backgrounds that come with the package, by the name of the model."""
     held = json.loads(read_asset("backgrounds"))
-    return {model: Background(tuple(found["others"]), tuple(found["mean"])) for model, found in held.items()}
+    return {
+        model: Background(**{name: tuple(values) for name, values in found.items()}) for model, found in held.items()
+    }

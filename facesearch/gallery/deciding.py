@@ -10,7 +10,8 @@ from facesearch.errors import UsageError
 from facesearch.gallery import arguments
 from facesearch.gallery.agreement import in_force, outgrown
 from facesearch.gallery.opening import OpenGallery
-from facesearch.gallery.scoring import LARGEST_COHORT, NORMALISED
+from facesearch.gallery.scoring import LARGEST_COHORT, NORMALISED, Rule
+from facesearch.gallery.stranger_rates import StrangerRates
 from facesearch.store import Calibration, Cohort
 
 
@@ -77,6 +78,14 @@ class DecidingGallery(OpenGallery):
         arguments.threshold(calibration.threshold)
         self.parts.settings()
         self.parts.store.settings.set_calibration(calibration)
+
+    def stranger_rates(self) -> StrangerRates | None:
+        """How often strangers reach a score in this gallery; None where that was never measured for its encoder."""
+        settings = self.parts.settings()
+        background = Rule.asked(settings.model, None).background
+        if background is None or not background.reached:
+            return None
+        return StrangerRates(background, self.parts.store.templates.counts().templates, self.calibration())
 
     def outgrown(self) -> str | None:
         """Why the calibrated threshold no longer holds, in words; None while it does, or where there is none."""

@@ -1,0 +1,63 @@
+"""What a score means: how often a search for somebody who is not enrolled reaches it.
+
+A similarity of 0.92 is no probability. How many pairs of different adults reach a similarity was measured for an
+encoder (`Background.false_match_rate`); among n templates, if comparisons are independent, somebody reaches it in
+1 − (1 − FMR)^n of all searches (ISO/IEC 19795-1's FPIR). Where the gallery's threshold was calibrated, the rate is what
+was observed there, and falls above it as it does for the encoder.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from facesearch.encoders.background import Background
+from facesearch.store import Calibration
+
+_MOST = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class StrangerRates:
+    """Of a gallery with so many templates; calibration: that in force, if there is one."""
+
+    background: Background
+    templates: int
+    calibration: Calibration | None = None
+
+    def of(self, score: float) -> float | None:
+        """The share of searches for strangers in which somebody reaches a score; None where that is not known.
+
+        Never below `rarest`: of what is rarer, not enough was measured.
+        """
+        expected = self._expected(score)
+        if expected is None or self.calibration is None or score < self.calibration.threshold:
+            return expected
+        at_threshold = self._expected(self.calibration.threshold)
+        observed = self.calibration.expected_fpir(self.templates)
+        return min(observed, observed * expected / at_threshold) if at_threshold else expected
+
+    @property
+    def rarest(self) -> float:
+        """The least that can be said."""
+        return self.of(1.0) or 0.0
+
+    def in_words(self, score: float) -> str:
+        """ "a stranger reaches this in 1 of 400 searches", "most strangers reach this"; empty where it is not known."""
+        rate = self.of(score)
+        if not rate:
+            return ""
+        if rate > _MOST:
+            return "most strangers reach this"
+        less = "less than " if rate <= self.rarest else ""
+        return f"a stranger reaches this in {less}1 of {_rounded(1 / rate):,} searches"
+
+    def _expected(self, score: float) -> float | None:
+        rate = self.background.false_match_rate(score)
+        return None if rate is None else -math.expm1(self.templates * math.log1p(-rate))
+
+
+def _rounded(number: float) -> int:
+    """To two digits."""
+    digits = int(10 ** max(0, math.floor(math.log10(number)) - 1))
+    return round(number / digits) * digits
