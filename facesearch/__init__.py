@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from facesearch.gallery.answers import Candidate, Compaction, FaceAnswer, GalleryInfo, Receipt, Verification
     from facesearch.gallery.backup import BackupReport, RestoreReport
     from facesearch.gallery.enrolment_report import EnrolmentReport
+    from facesearch.gallery.exporting import ExportReport
     from facesearch.gallery.gallery import Gallery
     from facesearch.gallery.template_index import IndexInfo
     from facesearch.photos.photo import Photo, Rejection
@@ -57,6 +58,7 @@ __all__ = [
     "Encoder",
     "EncoderMismatchError",
     "EnrolmentReport",
+    "ExportReport",
     "FaceAnswer",
     "FacesearchError",
     "Gallery",
@@ -99,6 +101,7 @@ _LOADED_ON_USE = {
     "Encoder": "facesearch.encoders",
     "EncoderMismatchError": "facesearch.errors",
     "EnrolmentReport": "facesearch.gallery.enrolment",
+    "ExportReport": "facesearch.gallery.exporting",
     "FaceAnswer": "facesearch.gallery.answers",
     "FacesearchError": "facesearch.errors",
     "Gallery": "facesearch.gallery.gallery",
