@@ -36,7 +36,15 @@ if TYPE_CHECKING:
         UsageError,
         WeightsError,
     )
-    from facesearch.gallery.answers import Candidate, Compaction, FaceAnswer, GalleryInfo, Receipt, Verification
+    from facesearch.gallery.answers import (
+        Candidate,
+        Compaction,
+        FaceAnswer,
+        GalleryInfo,
+        PhotoAnswers,
+        Receipt,
+        Verification,
+    )
     from facesearch.gallery.backup import BackupReport, RestoreReport
     from facesearch.gallery.enrolment_report import EnrolmentReport
     from facesearch.gallery.exporting import ExportReport
@@ -71,6 +79,7 @@ __all__ = [
     "NewerSchemaError",
     "NoFaceError",
     "Photo",
+    "PhotoAnswers",
     "PipelineSpec",
     "Receipt",
     "RejectedImageError",
@@ -114,6 +123,7 @@ _LOADED_ON_USE = {
     "NewerSchemaError": "facesearch.errors",
     "NoFaceError": "facesearch.errors",
     "Photo": "facesearch.photos.photo",
+    "PhotoAnswers": "facesearch.gallery.answers",
     "PipelineSpec": "facesearch.pipeline.pipeline_spec",
     "Receipt": "facesearch.gallery.answers",
     "RejectedImageError": "facesearch.errors",

@@ -172,6 +172,10 @@ class CorrectionsRole(Protocol):
         """Those with these ids, in this order, also where they are set aside; raises `UnknownTemplateError`."""
         ...
 
+    def known(self, template_ids: Sequence[int]) -> dict[int, TemplateInfo]:
+        """The same by id; ids that are not stored any more are left out."""
+        ...
+
     def of_photo(self, path: Path) -> list[TemplateInfo]:
         """Those of the photo that was enrolled from this path, or from paths that end in it; raises
         `UnknownTemplateError` where there is none."""
