@@ -37,9 +37,18 @@ if TYPE_CHECKING:
         UsageError,
         WeightsError,
     )
-    from facesearch.gallery.answers import Candidate, Compaction, FaceAnswer, GalleryInfo, Receipt, Verification
+    from facesearch.gallery.answers import (
+        Candidate,
+        Compaction,
+        FaceAnswer,
+        GalleryInfo,
+        PhotoAnswers,
+        Receipt,
+        Verification,
+    )
     from facesearch.gallery.backup import BackupReport, RestoreReport
     from facesearch.gallery.enrolment_report import EnrolmentReport
+    from facesearch.gallery.exporting import ExportReport
     from facesearch.gallery.gallery import Gallery
     from facesearch.gallery.template_index import IndexInfo
     from facesearch.photos.photo import Photo, Rejection
@@ -58,6 +67,7 @@ __all__ = [
     "Encoder",
     "EncoderMismatchError",
     "EnrolmentReport",
+    "ExportReport",
     "FaceAnswer",
     "FacesearchError",
     "Gallery",
@@ -70,6 +80,7 @@ __all__ = [
     "NewerSchemaError",
     "NoFaceError",
     "Photo",
+    "PhotoAnswers",
     "PipelineSpec",
     "PoorFaceError",
     "Receipt",
@@ -101,6 +112,7 @@ _LOADED_ON_USE = {
     "Encoder": "facesearch.encoders",
     "EncoderMismatchError": "facesearch.errors",
     "EnrolmentReport": "facesearch.gallery.enrolment",
+    "ExportReport": "facesearch.gallery.exporting",
     "FaceAnswer": "facesearch.gallery.answers",
     "FacesearchError": "facesearch.errors",
     "Gallery": "facesearch.gallery.gallery",
@@ -113,6 +125,7 @@ _LOADED_ON_USE = {
     "NewerSchemaError": "facesearch.errors",
     "NoFaceError": "facesearch.errors",
     "Photo": "facesearch.photos.photo",
+    "PhotoAnswers": "facesearch.gallery.answers",
     "PipelineSpec": "facesearch.pipeline.pipeline_spec",
     "Receipt": "facesearch.gallery.answers",
     "RejectedImageError": "facesearch.errors",

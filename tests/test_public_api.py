@@ -36,7 +36,7 @@ def test_a_name_that_there_is_not_is_an_attribute_error() -> None:
 
 
 def test_importing_facesearch_loads_nothing_heavy() -> None:
-    heavy = ("PIL", "alembic", "faiss", "numpy", "onnxruntime", "rich", "sqlalchemy", "torch", "typer")
+    heavy = ("PIL", "alembic", "faiss", "numpy", "onnxruntime", "pandas", "rich", "sqlalchemy", "torch", "typer")
     script = f"import sys, facesearch, indexes; print([name for name in {heavy!r} if name in sys.modules])"
     done = subprocess.run(
         [sys.executable, "-c", script], cwd=ROOT, check=True, capture_output=True, text=True, env=os.environ

@@ -15,6 +15,7 @@ from facesearch.commands.common import (
     ThresholdOption,
     VerboseOption,
     bytes_in_words,
+    end_with_rejected,
     open_gallery,
     print_json,
     progress_bar,
@@ -161,6 +162,89 @@ def restore(
     say(f"restored {held}, as of {made}, to {report.folder}")
     for name in report.returned:
         say(f"  {name} had been forgotten since and is back: facesearch identities forget")
+
+
+@app.command(
+    epilog="**Examples**\n\n    facesearch gallery export staff.parquet\n\n    facesearch gallery export staff.csv"
+)
+def export(
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="The file to write: .parquet, .csv or .npz.", show_default=False)
+    ],
+    force: Annotated[bool, typer.Option("--force", help="Take the place of a file that is there.")] = False,
+    gallery: GalleryOption = None,
+    json: JsonOption = False,
+    verbose: VerboseOption = False,
+) -> None:
+    """Write all templates with whose they are and from which photo, for another gallery or another program.
+
+    They are biometric data: keep the file as safe as the gallery, and delete it when somebody in it wants to be
+    forgotten. What is set aside is left out.
+    """
+    set_up(verbose)
+    with open_gallery(gallery, create=False) as opened, progress_bar("exporting") as progress:
+        report = opened.export(file, overwrite=force, progress=progress)
+    if json:
+        print_json(report.document())
+        return
+    held = f"{counted(report.templates, 'template')} of {counted(report.identities, 'person', 'people')}"
+    say(f"exported {held} to {report.path} ({bytes_in_words(report.bytes)})")
+    say("  it holds biometric data: only its owner may read it; delete it when somebody in it wants to be forgotten")
+    if report.set_aside:
+        say(f"  without {counted(report.set_aside, 'template')} set aside")
+    if not report.is_exact:
+        say("  the gallery keeps only codes of its index: a gallery that imports them answers a little differently;")
+        say("  facesearch gallery backup takes it elsewhere as it is")
+
+
+@app.command(
+    "import",
+    epilog="**Examples**\n\n    facesearch gallery import staff.parquet\n\n"
+    "    facesearch gallery import staff.csv --gallery new --index sq8",
+)
+def import_(
+    file: Annotated[
+        Path,
+        typer.Argument(
+            metavar="FILE",
+            help="What gallery export wrote, or a file with columns identity, encoder, template.",
+            show_default=False,
+        ),
+    ],
+    again: Annotated[bool, typer.Option("--again", help="Import people who were forgotten, too.")] = False,
+    index: Annotated[
+        str | None,
+        typer.Option(help="Index of a new gallery: flat, sq8, tcq64, … Default: flat.", show_default=False),
+    ] = None,
+    gallery: GalleryOption = None,
+    json: JsonOption = False,
+    verbose: VerboseOption = False,
+) -> None:
+    """Add the templates of a file to the gallery, or start one with them and their encoder.
+
+    The file is looked over as a whole first. What is enrolled already is skipped; photos of people who were forgotten
+    need --again. Templates of other models, such as deepface's and face_recognition's, are refused.
+    """
+    set_up(verbose)
+    from facesearch.gallery.table_files import read_table
+    from facesearch.store import DATABASE_NAME
+
+    table = read_table(file)
+    is_new = not ((gallery or default_gallery()) / DATABASE_NAME).exists()
+    with open_gallery(gallery, encoder=table.encoder[0] if is_new else None, index=index) as opened:
+        with progress_bar("importing", quiet=json and not verbose) as progress:
+            report = opened.import_templates(table, again=again, progress=progress)
+        counts = opened.counts()
+    if json:
+        held = {"identities": counts.identities, "templates": counts.templates}
+        print_json({"file": str(file), **report.document(), "gallery": held})
+    else:
+        new = f"{counted(report.templates, 'template')} of {counted(report.identities, 'person', 'people')}"
+        aside = f", {report.aside} of them set aside" if report.aside else ""
+        say(f"imported {new}, skipped {report.skipped:,} enrolled before{aside}")
+        held_by = f"{counted(counts.templates, 'template')} of {counted(counts.identities, 'person', 'people')}"
+        say(f"the gallery holds {held_by}")
+    end_with_rejected(report.rejected, verbose=verbose, silent=json)
 
 
 @app.command(epilog="**Example**\n\n    facesearch gallery compact")

@@ -29,13 +29,18 @@ from facesearch.commands.common import (
     say,
     set_up,
 )
+from facesearch.commands.query_sheet import check_sheet, entry_of, write_sheets
 from facesearch.errors import RejectedImageError, UsageError
 from facesearch.files.locations import default_gallery
 from facesearch.text.figures import place
 
 if TYPE_CHECKING:
     from facesearch.gallery.answers import FaceAnswer
+<<<<<<< HEAD
     from facesearch.gallery.stranger_rates import StrangerRates
+=======
+    from facesearch.gallery.contact_sheet import SheetEntry
+>>>>>>> w5-frames
 
 QUERY_EXAMPLES = """
 **Examples**
@@ -49,6 +54,8 @@ QUERY_EXAMPLES = """
     facesearch query visitors/                    # every photo in it and in the folders inside it
 
     facesearch query - < visitor.jpg
+
+    facesearch query visitors/ --all-faces --sheet visitors.png
 """
 VERIFY_EXAMPLES = """
 **Example**
@@ -83,6 +90,15 @@ def query(
         int,
         typer.Option("--threads", help="Threads that encoding and searching may take; 0: all cores.", min=0, max=1024),
     ] = 0,
+    sheet: Annotated[
+        Path | None,
+        typer.Option(
+            "--sheet",
+            help="Write a contact sheet (.png, .jpg): the faces, and photos of their candidates.",
+            metavar="FILE",
+            show_default=False,
+        ),
+    ] = None,
     gallery: GalleryOption = None,
     json: JsonOption = False,
     verbose: VerboseOption = False,
@@ -95,6 +111,9 @@ def query(
     set_up(verbose)
     if face is not None and (all_faces or aligned is not None):
         raise UsageError("--face chooses one face: without --all-faces and --aligned")
+    if sheet is not None:
+        check_sheet(sheet)
+    from facesearch.gallery.answers import PhotoAnswers
     from facesearch.photos.sources import left_out_in_words, of_anybody
     from facesearch.pipeline.pipeline import Stopwatch
 
@@ -102,6 +121,7 @@ def query(
     sources = of_anybody(images)
     photos = sources.photos
     rejected = [asdict(item) for item in sources.rejected]
+    drawn: list[SheetEntry] = []
     probes: list[dict[str, object]] = [{"path": item.path, "faces_found": 0, "faces": []} for item in sources.rejected]
     with (
         open_gallery(
@@ -128,19 +148,25 @@ def query(
             )
             for photo, answers in zip(some, found, strict=True):
                 image = photo.path
+                if sheet is not None:
+                    drawn.append(entry_of(photo, answers))
                 if isinstance(answers, RejectedImageError):
                     rejected.append({"path": str(image), "reason": str(answers)})
-                    answers = []
+                    answers = PhotoAnswers()
                 count = answers[0].found if answers else 0
                 faces = [answer.document() | {"stranger_rate": _stranger_rate(answer, rates)} for answer in answers]
                 probes.append({"path": str(image), "faces_found": count, "faces": faces})
                 if not json:
                     _show(image, answers, rates)
+        sheets = [] if sheet is None else write_sheets(opened, drawn, sheet)
     if json:
         timing = {stage: round(watch.spent.get(stage, 0.0), 3) for stage in ("detect", "encode", "search")}
         left_out = dict(sources.left_out.most_common())
-        print_json({"probes": probes, "rejected": rejected, "left_out": left_out, "timing_ms": timing})
+        more = {} if sheet is None else {"sheets": [str(path) for path in sheets]}
+        print_json({"probes": probes, "rejected": rejected, "left_out": left_out, "timing_ms": timing} | more)
     else:
+        for path in sheets:
+            say(f"wrote {path}")
         if sources.left_out:
             say(left_out_in_words(sources.left_out))
         for item in rejected:

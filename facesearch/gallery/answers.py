@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
-from typing import Any
+from dataclasses import asdict, dataclass, field, replace
+from typing import TYPE_CHECKING, Any
 
+from facesearch.errors import RejectedImageError
 from facesearch.photos.geometry import Box
+from facesearch.photos.given import Probe
 from facesearch.store.records import Calibration
+
+if TYPE_CHECKING:
+    from PIL import Image as Pillow
 
 Document = dict[str, Any]  # what becomes JSON
 
@@ -40,7 +45,8 @@ class FaceAnswer:
     """The answer for one face: its box in pixels (None for an aligned crop) and up to k candidates, best first.
 
     number: which face of the photo it is, 1 being the largest, of `found`. yields_to: number of another face of the
-    photo, to which the same candidate is nearer: one person is not there twice.
+    photo, to which the same candidate is nearer: one person is not there twice. photo: the one that was asked about, as
+    it was given, for `show`; a notebook shows it by itself.
     """
 
     box: Box | None
@@ -49,6 +55,22 @@ class FaceAnswer:
     number: int = 1
     found: int = 1
     yields_to: int | None = None
+    photo: Probe | None = field(default=None, compare=False, repr=False)
+
+    @property
+    def name(self) -> str | None:
+        """Who it is; None where that is unknown."""
+        return self.candidates[0].identity if self.is_match else None
+
+    def show(self) -> Pillow.Image:
+        """The photo with this face, its name and score: a picture, which a notebook displays and `save` writes.
+
+        Raises `RejectedImageError` where the photo cannot be read any more.
+        """
+        return PhotoAnswers([self]).show()
+
+    def _repr_png_(self) -> bytes | None:
+        return PhotoAnswers([self])._repr_png_()
 
     @property
     def is_match(self) -> bool:
@@ -67,7 +89,34 @@ class FaceAnswer:
         }
 
 
-def named_once(answers: Sequence[FaceAnswer]) -> list[FaceAnswer]:
+class PhotoAnswers(list[FaceAnswer]):
+    """The answers for the faces of one photo. A notebook shows them on the photo."""
+
+    def show(self) -> Pillow.Image:
+        """The photo with all these faces, their names and scores; see `FaceAnswer.show`."""
+        from facesearch.gallery.drawing import MarkedFace, with_faces  # a question does not wait for it
+
+        if not self or self[0].photo is None:
+            raise RejectedImageError("there is no photo to show: these answers are not those to one")
+        marked = []
+        for answer in self:
+            score = f" {answer.candidates[0].score:.2f}" if answer.candidates else ""
+            marked.append(MarkedFace(answer.box, f"{answer.name or 'unknown'}{score}", answer.is_match))
+        return with_faces(self[0].photo.pixels(), marked)
+
+    def _repr_png_(self) -> bytes | None:
+        """For notebooks, which show the text where there is no picture."""
+        import io
+
+        written = io.BytesIO()
+        try:
+            self.show().save(written, "PNG")
+        except RejectedImageError:
+            return None
+        return written.getvalue()
+
+
+def named_once(answers: Sequence[FaceAnswer]) -> PhotoAnswers:
     """The answers for the faces of one photo; of those that would give the same name, only the surest does."""
     nearest: dict[str, FaceAnswer] = {}
     for answer in answers:
@@ -75,7 +124,7 @@ def named_once(answers: Sequence[FaceAnswer]) -> list[FaceAnswer]:
             name, score = answer.candidates[0].identity, answer.candidates[0].score
             if name not in nearest or score > nearest[name].candidates[0].score:
                 nearest[name] = answer
-    named = []
+    named = PhotoAnswers()
     for answer in answers:
         first = nearest[answer.candidates[0].identity] if answer.is_match else answer
         named.append(answer if first is answer else replace(answer, yields_to=first.number))

@@ -17,12 +17,12 @@ from typing import BinaryIO
 
 from facesearch import __version__
 from facesearch.errors import BackupError, IndexStateError, StoreError, UsageError
-from facesearch.files.durable import can_be_replaced, put_file, put_folder
+from facesearch.files.durable import put_file, put_folder
 from facesearch.files.permissions import open_private, share_alike
 from facesearch.files.termination import ending_tidily
 from facesearch.gallery.answers import Document
 from facesearch.gallery.archive import DATABASE, INDEX_NAME, About, Progress, open_archive, write_archive
-from facesearch.gallery.folder import strange_names
+from facesearch.gallery.folder import check_new_file, strange_names
 from facesearch.gallery.index_files import IndexFiles
 from facesearch.gallery.returning import returned_people
 from facesearch.gallery.scratch import remove_unfinished, scratch_folder
@@ -89,14 +89,7 @@ def back_up(
     for a gallery that is damaged or a target that cannot be written.
     """
     progress = progress or _silent
-    if target.is_dir():
-        raise UsageError(f"{target} is a folder: name a file for the backup")
-    if not can_be_replaced(target):
-        raise UsageError(f"{target} is no ordinary file: name another one for the backup")
-    if target.exists() and not overwrite:
-        raise UsageError(f"there is a file {target}: choose another name, or --force to take its place")
-    if target.absolute().parent.resolve() == folder.resolve():
-        raise UsageError(f"{target} lies in the gallery's own folder: choose another place")
+    check_new_file(target, folder, "the backup", overwrite=overwrite)
     remove_unfinished(folder)
     try:
         with ending_tidily(), scratch_folder(target, recorded_in=folder) as scratch:

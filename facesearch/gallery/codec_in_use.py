@@ -26,7 +26,7 @@ class CodecInUse:
         rows: Callable[[list[bytes]], list[NewTemplate]],
         encoder: EncoderKey,
         *,
-        logged: bool = False,
+        logged: str | None = None,
     ) -> list[int | None]:
         """Store templates (n, d) in one transaction; see `TemplatesRole.add`. rows: of their codes."""
         for attempt in range(_ATTEMPTS):

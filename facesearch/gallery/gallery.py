@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack, cast
 
@@ -13,8 +13,8 @@ import numpy.typing as npt
 from facesearch.errors import RejectedImageError
 from facesearch.faces import Chosen, chosen_face
 from facesearch.gallery import arguments, changes, questions
-from facesearch.gallery.answers import Candidate, Compaction, FaceAnswer, GalleryInfo, Verification
-from facesearch.gallery.correcting import CorrectingGallery
+from facesearch.gallery.answers import Candidate, Compaction, FaceAnswer, GalleryInfo, PhotoAnswers, Verification
+from facesearch.gallery.exchanging import ExchangingGallery
 from facesearch.gallery.index_checking import index_problems
 from facesearch.gallery.questions import QuestionOptions
 from facesearch.gallery.template_index import IndexInfo
@@ -25,13 +25,16 @@ from facesearch.pipeline.pipeline import Image, templates_of
 from facesearch.store import Counts, IdentitySummary, TemplateInfo
 
 if TYPE_CHECKING:
+    from PIL import Image as Pillow
+
     from facesearch.gallery.backup import BackupReport
+    from facesearch.gallery.contact_sheet import Asked
     from facesearch.gallery.enrolment import Progress
     from facesearch.gallery.enrolment_report import EnrolmentReport
     from facesearch.gallery.folder_truth import Folders
 
 
-class Gallery(CorrectingGallery):
+class Gallery(ExchangingGallery):
     """A folder with the templates of known persons. Made by `Gallery.open`; use it in a with-statement.
 
     Safe to share between threads, and the folder between processes: an answer is from one moment, the state before or
@@ -129,7 +132,7 @@ class Gallery(CorrectingGallery):
         asked = QuestionOptions(threshold=threshold, score=score, everyone=False, face=face, colour=colour)
         return self.identify_faces(image, k, **asked)[0]
 
-    def identify_faces(self, image: Image, k: int = 5, **asked: Unpack[QuestionOptions]) -> list[FaceAnswer]:
+    def identify_faces(self, image: Image, k: int = 5, **asked: Unpack[QuestionOptions]) -> PhotoAnswers:
         """Who is everyone in a photo? One answer per face, largest face first. See `QuestionOptions`."""
         (answer,) = questions.identify_photos(self.parts, [image], k, None, asked)
         if isinstance(answer, RejectedImageError):
@@ -138,9 +141,21 @@ class Gallery(CorrectingGallery):
 
     def identify_photos(
         self, images: Sequence[Image], k: int = 5, *, progress: Progress | None = None, **asked: Unpack[QuestionOptions]
-    ) -> list[list[FaceAnswer] | RejectedImageError]:
+    ) -> list[PhotoAnswers | RejectedImageError]:
         """The same of many photos, whose faces are searched for as one batch; for a photo that cannot be used, why."""
         return questions.identify_photos(self.parts, images, k, progress, asked)
+
+    def sheets(self, asked: Sequence[Asked], progress: Progress | None = None) -> Iterator[Pillow.Image]:
+        """Contact sheets of what `identify_faces` or `identify_photos` answered: pictures with a row for each face,
+        beside the photos of its candidates where these are files that can still be read; at most 100 faces each.
+
+        progress: called with (photos done, photos in all).
+        """
+        from facesearch.gallery.contact_sheet import candidate_ids, contact_sheets, sheet_entries
+
+        entries = sheet_entries(asked)
+        infos = self.parts.store.corrections.known(candidate_ids(entries))
+        return contact_sheets(entries, infos, progress)
 
     def verify(
         self,

@@ -54,11 +54,15 @@ def known_photos(
         elif photo.identity in aside.get(hashed, ()):
             found.append(Known(None))
         elif hashed in forgotten:
-            day = time.strftime("%Y-%m-%d", time.localtime(forgotten[hashed]))
-            found.append(Rejection(str(photo.path), f"it shows somebody who was forgotten on {day}; --again enrols it"))
+            found.append(Rejection(str(photo.path), forgotten_reason(forgotten[hashed])))
         else:
             found.append(None)
     return found
+
+
+def forgotten_reason(at: int) -> str:
+    """Why a photo of somebody who was forgotten then (epoch seconds) is not enrolled."""
+    return f"it shows somebody who was forgotten on {time.strftime('%Y-%m-%d', time.localtime(at))}; --again enrols it"
 
 
 def enrolled_as(photo: Photo, there: EnrolledPhoto, *, in_folders: bool) -> Known | Rejection:

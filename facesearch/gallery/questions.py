@@ -13,9 +13,10 @@ import numpy.typing as npt
 from facesearch.errors import RejectedImageError
 from facesearch.faces import Chosen, chosen_face
 from facesearch.gallery import arguments
-from facesearch.gallery.answers import Candidate, FaceAnswer, named_once
+from facesearch.gallery.answers import Candidate, FaceAnswer, PhotoAnswers, named_once
 from facesearch.gallery.parts import Parts
 from facesearch.gallery.scoring import COSINE, DEPTH, Rule
+from facesearch.photos.given import Probe
 from facesearch.pipeline.pipeline import FaceTemplate, Image, Stopwatch, templates_of
 from facesearch.store import GallerySettings
 from indexes.threads import threads as search_threads
@@ -106,7 +107,7 @@ class QuestionOptions(TypedDict, total=False):
 
 def identify_photos(
     parts: Parts, images: Sequence[Image], k: int, progress: Progress | None, asked: QuestionOptions
-) -> list[list[FaceAnswer] | RejectedImageError]:
+) -> list[PhotoAnswers | RejectedImageError]:
     """See `Gallery.identify_photos`."""
     k = arguments.count(k, "k")
     everyone, aligned, watch = asked.get("everyone", True), asked.get("aligned"), asked.get("watch")
@@ -117,12 +118,15 @@ def identify_photos(
     if score is not None:
         score = arguments.score(score)
     found: list[list[FaceTemplate] | RejectedImageError] = []
+    photos: list[Probe | None] = []
     for done, image in enumerate(images, start=1):
+        photos.append(None)
         try:
+            photos[-1] = photo = Probe.of(image, colour)
             found.append(
                 templates_of(
                     parts.pipeline(),
-                    image,
+                    photo.image,
                     everyone=everyone,
                     face=face,
                     aligned=aligned,
@@ -145,6 +149,8 @@ def identify_photos(
     return [
         faces
         if isinstance(faces, RejectedImageError)
-        else named_once([FaceAnswer(face.box, limit, tuple(next(each)), face.number, face.found) for face in faces])
-        for faces in found
+        else named_once(
+            [FaceAnswer(face.box, limit, tuple(next(each)), face.number, face.found, photo=photo) for face in faces]
+        )
+        for faces, photo in zip(found, photos, strict=True)
     ]

@@ -50,7 +50,7 @@ def enrol_templates(
         names = [composed(name) for name in identities[first:last]]
         places = sources[first:last] if sources is not None else [f"template {row + 1}" for row in range(first, last)]
         vectors = np.ascontiguousarray(given[first:last], dtype="<f4")  # (b, d)
-        reasons = _reasons(names, vectors)
+        reasons = unsound(names, vectors)
         sound = [row for row, reason in enumerate(reasons) if reason is None]
         report.rejected += [Rejection(places[row], reason) for row, reason in enumerate(reasons) if reason]
         added = _add(encoder, codec, [names[row] for row in sound], vectors[sound], [places[r] for r in sound])
@@ -88,10 +88,10 @@ def _add(
             for name, sha256, place, code in zip(names, hashes, places, codes, strict=True)
         ]
 
-    return codec.add(vectors, rows, encoder, logged=True)
+    return codec.add(vectors, rows, encoder, logged="enroll")
 
 
-def _reasons(names: Sequence[str], vectors: Templates) -> list[str | None]:
+def unsound(names: Sequence[str], vectors: Templates) -> list[str | None]:
     """Why each of the templates cannot be enrolled; None for those that can."""
     with np.errstate(over="ignore", invalid="ignore"):
         lengths = np.sqrt(np.vecdot(vectors, vectors))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from typing import BinaryIO
 
 import numpy as np
@@ -20,6 +21,25 @@ Given = str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryIO | Pil
 transparency, or grey (h, w)."""
 
 COLOURS = ("rgb", "bgr")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Probe:
+    """A photo as it was given, to be looked at again; what was an open file is its content."""
+
+    image: Given
+    colour: str = "rgb"
+
+    @classmethod
+    def of(cls, image: Given, colour: str) -> Probe:
+        """Raises what `content_of` does."""
+        return cls(content_of(image) if callable(getattr(image, "read", None)) else image, colour)
+
+    def pixels(self) -> RGB:
+        """See `pixels_of`."""
+        return pixels_of(self.image, self.colour)
+
+
 _BAND = 1 << 20  # pixels laid on white at once
 
 

@@ -8,6 +8,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+from facesearch.evaluation.frames import row_records
 from facesearch.evaluation.results import Run
 from facesearch.evaluation.statistics import RULE_OF_THREE
 from facesearch.report.groups_section import groups_table
@@ -56,11 +57,7 @@ def runs_document(runs: Sequence[Run], *, curves: bool = True) -> dict[str, Any]
 
 def runs_csv(runs: Sequence[Run]) -> str:
     """A line for each row, every single value a column of its own."""
-    records = [_flat({"run": run.id, **row.document(curves=False)}) for run in runs for row in run.rows]
-    columns = list(dict.fromkeys(key for record in records for key in record))
-    # what has parts in one row and is missing in another is told by its parts
-    whole = {key for key in columns if any(other.startswith((f"{key}_low", f"{key}_baseline")) for other in columns)}
-    return csv_text([{key: record.get(key) for key in columns if key not in whole} for record in records])
+    return csv_text(row_records(runs))
 
 
 def csv_text(records: Sequence[dict[str, Any]]) -> str:
@@ -79,21 +76,6 @@ def _no_formula(value: object) -> object:
         shown = ("'" if _FORMULA.match(shown) else "") + shown
         return shown.replace("\0", "\N{REPLACEMENT CHARACTER}").replace("\r", " ")
     return value
-
-
-def _flat(document: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested keys joined by an underscore; a pair becomes `_low` and `_high`; other lists are left out."""
-    flat: dict[str, Any] = {}
-    for key, value in document.items():
-        name = f"{prefix}{key}"
-        if isinstance(value, dict):
-            flat.update(_flat(value, f"{name}_"))
-        elif isinstance(value, list | tuple):
-            if len(value) == 2 and all(isinstance(each, float | int) for each in value):
-                flat[f"{name}_low"], flat[f"{name}_high"] = value
-        else:
-            flat[name] = value
-    return flat
 
 
 def runs_tables(runs: Sequence[Run], *, wide: bool) -> list[TextTable]:

@@ -19,6 +19,7 @@ from facesearch.store.records import (
     Segment,
     TemplateInfo,
     TemplateOwners,
+    TemplateRecord,
     Templates,
 )
 from facesearch.store.roles import GalleryStore, Moment
@@ -47,6 +48,7 @@ __all__ = [
     "SqliteStore",
     "TemplateInfo",
     "TemplateOwners",
+    "TemplateRecord",
     "Templates",
     "open_store",
 ]

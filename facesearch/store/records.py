@@ -73,6 +73,21 @@ class Templates:
         return len(self.codes)
 
 
+class TemplateRecord(NamedTuple):
+    """A stored template with all that is known of it. sha256: 32 bytes, of the image that it comes from."""
+
+    id: int
+    identity: str
+    path: str
+    sha256: bytes
+    quality: float
+    box: Box | None
+    encoder: EncoderKey
+    codec: str
+    code: bytes
+    created_at: int  # epoch seconds
+
+
 @dataclass(frozen=True, slots=True)
 class TemplateOwners:
     """Whose templates are, and how good: arrays in the order of `ids`."""

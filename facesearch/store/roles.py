@@ -35,6 +35,7 @@ from facesearch.store.records import (
     Removed,
     TemplateInfo,
     TemplateOwners,
+    TemplateRecord,
     Templates,
 )
 
@@ -120,9 +121,9 @@ class TemplatesRole(Protocol):
         ...
 
     def add(
-        self, batch: Sequence[NewTemplate], encoder: EncoderKey, codec: str, *, logged: bool = False
+        self, batch: Sequence[NewTemplate], encoder: EncoderKey, codec: str, *, logged: str | None = None
     ) -> list[int | None]:
-        """Add templates, and the identities and images they need, all or none; with `logged`, log that in one go.
+        """Add templates, and the identities and images they need, all or none. logged: as what to log that in one go.
 
         Returns one id per entry of `batch`; None where the image is enrolled already, also by an earlier entry.
         Raises `UsageError` for a name that an identity cannot have, `OvertakenError` where the gallery stores its
@@ -169,6 +170,10 @@ class CorrectionsRole(Protocol):
 
     def find(self, template_ids: Sequence[int]) -> list[TemplateInfo]:
         """Those with these ids, in this order, also where they are set aside; raises `UnknownTemplateError`."""
+        ...
+
+    def known(self, template_ids: Sequence[int]) -> dict[int, TemplateInfo]:
+        """The same by id; ids that are not stored any more are left out."""
         ...
 
     def of_photo(self, path: Path) -> list[TemplateInfo]:
@@ -337,6 +342,14 @@ class Moment(Protocol):
 
     def templates(self, after_id: int = 0, batch: int = 4096) -> Iterator[Templates]:
         """All templates with ids above `after_id`, in their order."""
+        ...
+
+    def records(self, batch: int = 4096) -> Iterator[list[TemplateRecord]]:
+        """All templates with what is known of them, in the order of their ids; none that is set aside."""
+        ...
+
+    def set_aside(self) -> int:
+        """How many templates are set aside."""
         ...
 
     def removed_since(self, removal_id: int) -> npt.NDArray[np.int64]:

@@ -19,7 +19,7 @@ from facesearch.commands.common import bytes_in_words, progress_bar
 from facesearch.files.locations import default_gallery, home
 
 ROOT = Path(__file__).parents[2]
-HEAVY = ("PIL", "alembic", "faiss", "numpy", "onnx", "onnxruntime", "sqlalchemy", "torch", "rich.progress")
+HEAVY = ("PIL", "alembic", "faiss", "numpy", "onnx", "onnxruntime", "pandas", "sqlalchemy", "torch", "rich.progress")
 
 
 def _tree(command: Any, *path: str) -> Iterator[tuple[tuple[str, ...], Any]]:
@@ -188,3 +188,7 @@ def test_the_shell_completes_names_of_the_gallery_on_the_line(gallery: Path, peo
 
 def test_the_shell_completes_names_of_models() -> None:
     assert "dlib-resnet" in _completed("facesearch encoders show d", 3)
+
+
+def test_a_question_loads_no_data_frames(gallery: Path, people: list[Path]) -> None:
+    assert not _loaded("query", str(sorted(people[0].iterdir())[0]), "--json") & {"pandas", "torch", "alembic"}

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
 from command_line import Command, Outcome
 
 
@@ -73,3 +74,41 @@ def test_what_cannot_be_set_changes_nothing(facesearch: Command, gallery: Path) 
     for options in (("--score", "loud", "--default"), ("--score", "cosine", "--threshold", 2), ("--threshold", "high")):
         assert facesearch("gallery", "set", *options).status == 2
     assert _document(facesearch("gallery", "info", "--json")) == before
+
+
+@pytest.mark.parametrize("suffix", ["parquet", "csv", "npz"])
+def test_templates_are_exported_and_imported(
+    suffix: str, facesearch: Command, gallery: Path, people: list[Path], tmp_path: Path
+) -> None:
+    file = tmp_path / f"x.{suffix}"
+    made = _document(facesearch("gallery", "export", file, "--json"))
+    assert made["bytes"] == file.stat().st_size
+    assert facesearch("gallery", "export", file).status == 2
+    assert "biometric data" in facesearch("gallery", "export", file, "--force").out
+    new = ("--gallery", tmp_path / "new")
+    came = _document(facesearch("gallery", "import", file, *new, "--json"))
+    assert came["templates"] == came["gallery"]["templates"] == made["templates"]
+    assert "imported 0 templates" in facesearch("gallery", "import", file, *new).out
+    probe = sorted(people[0].iterdir())[-1]
+    before, after = (facesearch("query", probe, "--json", *where).json["probes"] for where in ((), new))
+    assert before == after
+    facesearch("identities", "forget", people[0].name, "--yes")
+    refused = facesearch("gallery", "import", file)
+    assert refused.status == 3
+    assert "who was forgotten" in refused.out
+    assert facesearch("gallery", "import", file, "--again").status == 0
+
+
+def test_a_wrong_file_starts_no_gallery(facesearch: Command, tmp_path: Path) -> None:
+    (tmp_path / "x.csv").write_text("identity,encoder,template\nAnn,mobilefacenet,\n")
+    for file in ("x.csv", "missing.csv"):
+        refused = facesearch("gallery", "import", tmp_path / file, "--gallery", tmp_path / "new")
+        assert refused.status == 2
+        assert refused.err.count("\n") == 1
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_new_gallery_is_of_the_encoder_of_the_file(facesearch: Command, tmp_path: Path) -> None:
+    (tmp_path / "x.csv").write_text(f'identity,encoder,template\nAnn,dlib-resnet,"{[1.0] + [0.0] * 127}"\n')
+    assert facesearch("gallery", "import", tmp_path / "x.csv", "--gallery", tmp_path / "new").status == 0
+    assert "dlib-resnet:fp32@onnx" in facesearch("gallery", "info", "--gallery", tmp_path / "new").out

@@ -146,3 +146,34 @@ def test_a_face_is_chosen_for_one_person(facesearch: Command, gallery: Path, peo
     ):
         assert facesearch(*asked).status == 2
     assert facesearch("query", photo(people[0], 1), "--face", "left").status == 2
+
+
+def test_a_query_draws_a_contact_sheet(
+    facesearch: Command, gallery: Path, people: list[Path], wall: Path, tmp_path: Path
+) -> None:
+    from PIL import Image
+
+    folder = tmp_path / "visitors"
+    folder.mkdir()
+    (folder / "a.jpg").write_bytes(sorted(people[0].iterdir())[-1].read_bytes())
+    (folder / "wall.png").write_bytes(wall.read_bytes())
+    for name, kind in (("sheet.png", "PNG"), ("sheet.JPG", "JPEG")):
+        done = facesearch("query", folder, "--all-faces", "--sheet", tmp_path / name)
+        assert done.status == 3
+        assert f"wrote {tmp_path / name}" in done.out
+        with Image.open(tmp_path / name) as sheet:
+            assert sheet.format == kind
+            assert sheet.height > 400
+        assert (tmp_path / name).stat().st_mode & 0o777 == 0o600
+    found = facesearch("query", folder, "--sheet", tmp_path / "b.png", "--json")
+    assert found.json["sheets"] == [str(tmp_path / "b.png")]
+
+
+@pytest.mark.parametrize("name", ["sheet.gif", "sheet", "missing/sheet.png", "folder.png"])
+def test_a_sheet_that_cannot_be_written_is_refused_before_the_search(
+    name: str, facesearch: Command, tmp_path: Path
+) -> None:
+    (tmp_path / "folder.png").mkdir()
+    refused = facesearch("query", tmp_path / "x.jpg", "--sheet", tmp_path / name)
+    assert (refused.status, refused.out) == (2, "")
+    assert refused.err.count("\n") == 1

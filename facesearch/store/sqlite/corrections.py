@@ -37,14 +37,18 @@ class SqliteCorrections:
             return in_both(connection, lambda kept: None)
 
     def find(self, template_ids: Sequence[int]) -> list[TemplateInfo]:
+        found = self.known(template_ids)
+        for template_id in template_ids:
+            if template_id not in found:
+                raise UnknownTemplateError(f"no template {template_id} in the gallery: facesearch templates list")
+        return [found[template_id] for template_id in template_ids]
+
+    def known(self, template_ids: Sequence[int]) -> dict[int, TemplateInfo]:
+        found: dict[int, TemplateInfo] = {}
         with self._transactions.reading() as connection:
-            found: dict[int, TemplateInfo] = {}
             for some in chunks(template_ids):
                 found |= {info.id: info for info in in_both(connection, partial(_numbered, some))}
-            for template_id in template_ids:
-                if template_id not in found:
-                    raise UnknownTemplateError(f"no template {template_id} in the gallery: facesearch templates list")
-            return [found[template_id] for template_id in template_ids]
+        return found
 
     def of_photo(self, path: Path) -> list[TemplateInfo]:
         end = f"/{path}"

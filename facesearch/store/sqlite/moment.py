@@ -9,11 +9,12 @@ import numpy as np
 import numpy.typing as npt
 from sqlalchemy import Connection, func, select
 
-from facesearch.store.records import GallerySettings, GalleryState, Owner, TemplateOwners, Templates
+from facesearch.store.records import GallerySettings, GalleryState, Owner, TemplateOwners, TemplateRecord, Templates
 from facesearch.store.sqlite.checksums import is_sound, require_sound
 from facesearch.store.sqlite.chunks import chunks, padded
-from facesearch.store.sqlite.models import AuditRow, CohortRow, GalleryRow, IndexStateRow, TemplateRow
+from facesearch.store.sqlite.models import AuditRow, CohortRow, GalleryRow, IndexStateRow, SetAsideRow, TemplateRow
 from facesearch.store.sqlite.settings import SETTINGS
+from facesearch.store.sqlite.template_records import template_records
 from facesearch.store.sqlite.templates import (
     HIGHEST_IDS,
     owners,
@@ -66,6 +67,12 @@ class SqliteMoment:
         while len(found := read_templates(self._connection, after_id, limit=batch)):
             yield found
             after_id = int(found.ids[-1])
+
+    def records(self, batch: int = 4096) -> Iterator[list[TemplateRecord]]:
+        return template_records(self._connection, batch)
+
+    def set_aside(self) -> int:
+        return self._connection.scalar(select(func.count()).select_from(SetAsideRow)) or 0
 
     def removed_since(self, removal_id: int) -> npt.NDArray[np.int64]:
         return removed_since(self._connection, removal_id)

@@ -43,7 +43,7 @@ class SqliteTemplates:
             return enrolled(connection, sha256s)
 
     def add(
-        self, batch: Sequence[NewTemplate], encoder: EncoderKey, codec: str, *, logged: bool = False
+        self, batch: Sequence[NewTemplate], encoder: EncoderKey, codec: str, *, logged: str | None = None
     ) -> list[int | None]:
         with self._transactions.writing() as connection:
             settings = read_settings(connection)
@@ -51,7 +51,7 @@ class SqliteTemplates:
                 raise OvertakenError(f"the gallery stores templates as {settings.codec} now, not as {codec}: try again")
             added = _add_templates(connection, batch, encoder, codec)
             if logged and (count := len(added) - added.count(None)):
-                add_audit(connection, "enroll", None, {"templates": count})
+                add_audit(connection, logged, None, {"templates": count})
             return added
 
     def batches(self, after_id: int = 0, until_id: int | None = None, batch: int = 4096) -> Iterator[Templates]:

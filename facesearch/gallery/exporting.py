@@ -1,0 +1,105 @@
+"""The templates of a gallery as a table, and the table as a file."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+
+from facesearch.codecs.ref import CodecRef
+from facesearch.errors import FacesearchError, StoreError
+from facesearch.files.durable import write_atomically
+from facesearch.files.termination import ending_tidily
+from facesearch.gallery.answers import Document
+from facesearch.gallery.folder import check_new_file
+from facesearch.gallery.parts import Parts
+from facesearch.gallery.table_files import check_suffix, write_table
+from facesearch.gallery.template_table import TemplateTable
+from facesearch.store import TemplateRecord
+
+_log = logging.getLogger("facesearch")
+_AS_IT_IS = "fp32"  # the codec whose codes are the components
+
+Progress = Callable[[int, int], None]  # (templates done, templates in all)
+
+
+@dataclass(frozen=True, slots=True)
+class ExportReport:
+    """What was exported. set_aside: templates that were left out because they are set aside.
+
+    is_exact: another gallery of the same index and codec answers the same with it. Otherwise templates are stored as
+    codes of an index kind, are coded again where they are imported, and lose a little by that.
+    """
+
+    path: Path
+    bytes: int
+    identities: int
+    templates: int
+    set_aside: int
+    is_exact: bool
+
+    def document(self) -> Document:
+        return {
+            "file": str(self.path),
+            "bytes": self.bytes,
+            "identities": self.identities,
+            "templates": self.templates,
+            "set_aside": self.set_aside,
+            "exact": self.is_exact,
+        }
+
+
+def template_table(parts: Parts, progress: Progress | None = None) -> tuple[TemplateTable, int]:
+    """All templates of one moment in the order of their numbers, and how many are set aside, which are left out."""
+    dimension = parts.settings().dimension
+    records: list[TemplateRecord] = []
+    with parts.store.moment() as moment:
+        total = len(moment.template_owners().ids) if progress else 0
+        for some in moment.records():
+            records += some
+            if progress:
+                progress(len(records), total)
+        aside = moment.set_aside()
+    templates = parts.codecs.decode([each.code for each in records], [each.codec for each in records], dimension)
+    boxes = np.full((len(records), 4), np.nan)
+    for row, record in enumerate(records):
+        if record.box is not None:
+            boxes[row] = record.box
+        if record.codec == _AS_IT_IS:  # decoding would round its length to 1 again, and change the last bit
+            templates[row] = np.frombuffer(record.code, "<f4")
+    table = TemplateTable(
+        identity=[each.identity for each in records],
+        path=[each.path for each in records],
+        encoder=[str(each.encoder) for each in records],
+        fingerprint=[each.encoder.fingerprint for each in records],
+        quality=np.array([each.quality for each in records], np.float64),
+        added=[datetime.fromtimestamp(each.created_at, UTC).isoformat(timespec="seconds") for each in records],
+        photo=[each.sha256.hex() for each in records],
+        box=boxes,
+        template=templates,
+    )
+    return table, aside
+
+
+def export(parts: Parts, path: Path, *, overwrite: bool, progress: Progress | None) -> ExportReport:
+    """See `Gallery.export`."""
+    suffix = check_suffix(path)
+    check_new_file(path, parts.opening.folder, "the export", overwrite=overwrite)
+    table, aside = template_table(parts, progress)
+    try:
+        with ending_tidily():
+            write_atomically(path, lambda file: write_table(table, suffix, file))
+            size = path.stat().st_size
+    except OSError as error:
+        raise FacesearchError(f"{path} cannot be written ({(error.strerror or str(error)).lower()})") from error
+    exact = all(CodecRef.parse(codec).is_plain for codec in parts.store.templates.codecs())
+    report = ExportReport(path, size, len(set(table.identity)), len(table), aside, exact)
+    try:
+        parts.store.audit.add("export", detail={"templates": report.templates, "identities": report.identities})
+    except StoreError as error:
+        _log.warning("%s; the gallery does not know that this export was made", error)
+    return report
