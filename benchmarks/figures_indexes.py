@@ -21,8 +21,6 @@ def kinds() -> str:
     rows = []
     for family in FAMILIES:
         training = f"{family.training_size} templates" if family.training_size else "none"
-        if family.learns and not family.training_size:
-            training = "optional, from 256 templates"
         sizes = [f"{family.bytes_per_vector(d, _example(family.form, d)):g}" for d in (128, 512)]
         removal = "yes" if family.removes else "wiped and skipped; rebuilt once a fifth is gone"
         name = family.form if _example(family.form, 512) == 0 else f"{family.form}, as {_named(family.form, 512)}"

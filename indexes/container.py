@@ -129,6 +129,10 @@ class SectionReader:
         self._places = {name: (first, length) for name, first, length in footer.sections}
         self._unread = set(self._places)
 
+    def has(self, name: str) -> bool:
+        """Whether there is a section of that name."""
+        return name in self._places
+
     def section(self, name: str) -> NDArray[np.uint8]:
         """The bytes of a section, read-only; raises VectorIndexError if there is none of that name."""
         if name not in self._places:

@@ -21,6 +21,7 @@ _LARGEST_DIMENSION = 65_536
 _DIGEST = 32
 # Variances below this part of the greatest are rounding noise of float32 templates.
 _NOTHING = 1e-5
+_SEED = 20261128
 _SAMPLED = 0.9  # a rank this near the number of vectors comes from their being few
 
 Floats = NDArray[np.float32]
@@ -72,11 +73,15 @@ class KarhunenLoeve:
         scale = 1 / np.sqrt(np.maximum(squares, np.float32(1e-12)))
         return np.concatenate([y * scale[:, None], scale[:, None]], axis=1)
 
+    def offsets(self, y: Floats) -> Floats:
+        """Components y (n, r) -> axesᵀ y (n, d). A row's result does not depend on the other rows."""
+        return np.stack([row @ self._rows for row in y])
+
     def reconstruct(self, y: Floats) -> Floats:
         """Components y (n, r) -> unit vectors (n, d). A row's result does not depend on the other rows."""
         if not len(y):
             return np.empty((0, self.dimension), np.float32)
-        x = np.stack([row @ self._rows for row in y]) + self.mean  # (n, d)
+        x = self.offsets(y) + self.mean  # (n, d)
         return np.asarray(x / np.sqrt(np.maximum(np.vecdot(x, x), np.float32(1e-12)))[:, None], np.float32)
 
     def to_bytes(self) -> bytes:
@@ -134,3 +139,29 @@ def learn_transform(x: Floats) -> KarhunenLoeve:
     axes = np.where(largest < 0, -axes, axes)
     variances = np.minimum.accumulate(np.maximum(variances, 1e-12).astype(np.float32))
     return KarhunenLoeve(mean.astype(np.float32), axes.astype(np.float16), variances)
+
+
+def drawn_vectors(count: int, dimension: int, transform: bytes | None = None, centres: Floats | None = None) -> Floats:
+    """Unit vectors (count, dimension) drawn at random: always the same ones, and of nobody.
+
+    transform: `KarhunenLoeve.to_bytes` of what they are to be like, normally distributed; None: all directions alike.
+    centres: (c, dimension), around which every fourth vector lies, in turns, in place of the mean. Raises
+    VectorIndexError where something is of another dimension.
+    """
+    chance = np.random.default_rng(_SEED)
+    if transform is None:
+        normal = chance.standard_normal((count, dimension), np.float32)
+        return np.asarray(normal / np.linalg.norm(normal, axis=1, keepdims=True), np.float32)
+    known = KarhunenLoeve.from_bytes(transform)
+    if known.dimension != dimension:
+        raise VectorIndexError(f"the codebook is of dimension {known.dimension}, not {dimension}")
+    drawn = known.reconstruct(chance.standard_normal((count, known.components), np.float32) * np.sqrt(known.variances))
+    if centres is None:
+        return drawn
+    if centres.shape[1:] != (dimension,) or not len(centres):
+        raise VectorIndexError(f"the centres are of shape {centres.shape}, not (c, {dimension})")
+    fourth = len(drawn[::4])
+    y = chance.standard_normal((fourth, known.components), np.float32) * np.sqrt(known.variances)
+    around = centres[np.arange(fourth) % len(centres)] + known.offsets(y)
+    drawn[::4] = around / np.linalg.norm(around, axis=1, keepdims=True)
+    return drawn

@@ -54,11 +54,23 @@ class VectorIndex(Protocol):
 
     def __len__(self) -> int: ...
 
-    def train(self, x: ArrayLike, progress: Callable[[int, int], None] | None = None) -> None:
-        """Learn ranges or codebooks from x (n, dimension); the same x always teaches the same.
+    @property
+    def learnt_from(self) -> str | None:
+        """What it learnt from, in words; "" for nothing, None where a file of an earlier version does not say."""
+        ...
 
-        Kinds that learn nothing ignore it. A kind that is ready from the start keeps its preset when n is too small to
-        learn from. Very large x are sampled. progress: called with (steps done, steps in all) of each thing learnt.
+    def train(
+        self,
+        x: ArrayLike,
+        progress: Callable[[int, int], None] | None = None,
+        *,
+        learnt_from: str = "vectors that were given",
+    ) -> None:
+        """Learn codebooks, rotations or centroids from x (n, dimension); the same x always teaches the same.
+
+        Kinds that learn nothing ignore it. Very large x are sampled. progress: called with (steps done, steps in all)
+        of each thing learnt. learnt_from: what x is, in words, which the file keeps: who was in x can be told from what
+        was learnt.
         Raises TrainingError when n < training_size, or when the index holds vectors already (their codes would change
         meaning).
         """

@@ -17,6 +17,7 @@ from indexes.kinds import Kind
 from indexes.row_search import RowSearch
 from indexes.threads import ThreadChoice
 
+_LEARNT_FROM = "learnt from"  # a section
 _LARGEST_SAMPLE = 65_536  # codebooks gain nothing from more
 
 
@@ -30,7 +31,7 @@ class RowsIndex:
             stages[-1] = last
         self._given = last
         nobody = np.empty(0, np.int64)
-        self._take(kind, dimension, stages, nobody, nobody)
+        self._take(kind, dimension, stages, nobody, nobody, "")
 
     @classmethod
     def restored(cls, kind: Kind, dimension: int, rows: int, reader: SectionReader) -> RowsIndex:
@@ -48,17 +49,28 @@ class RowsIndex:
             raise VectorIndexError("its ids are not one per vector")
         index = cls.__new__(cls)
         index._given = None
-        index._take(kind, dimension, stages, ids, ordered)
+        origin = reader.section(_LEARNT_FROM).tobytes() if reader.has(_LEARNT_FROM) else None
+        try:
+            index._take(kind, dimension, stages, ids, ordered, None if origin is None else origin.decode())
+        except UnicodeDecodeError:
+            raise VectorIndexError("what it was learnt from is not text") from None
         return index
 
     def _take(
-        self, kind: Kind, dimension: int, stages: list[Codes], by_row: NDArray[np.int64], ordered: NDArray[np.int64]
+        self,
+        kind: Kind,
+        dimension: int,
+        stages: list[Codes],
+        by_row: NDArray[np.int64],
+        ordered: NDArray[np.int64],
+        learnt_from: str | None,
     ) -> None:
         self._kind = kind
         self._dimension = dimension
         self._first = stages[0]  # proposes rows
         self._last = stages[-1]  # scores them; the same codes where there is one stage
         self._stages = stages
+        self._learnt_from = learnt_from
         self._choice = ThreadChoice()
         self._set_ids(by_row, ordered)
 
@@ -88,6 +100,10 @@ class RowsIndex:
         return self._kind.bytes_per_vector(self._dimension)
 
     @property
+    def learnt_from(self) -> str | None:
+        return self._learnt_from
+
+    @property
     def ids(self) -> NDArray[np.int64]:
         return self._ids
 
@@ -97,7 +113,9 @@ class RowsIndex:
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.kind}, dimension {self.dimension}, {len(self)} vectors>"
 
-    def train(self, x: ArrayLike, progress: Progress | None = None) -> None:
+    def train(
+        self, x: ArrayLike, progress: Progress | None = None, *, learnt_from: str = "vectors that were given"
+    ) -> None:
         vectors = as_vectors(x, self._dimension)  # (n, dimension)
         if not self._kind.learns:
             return
@@ -110,6 +128,7 @@ class RowsIndex:
             for codes in self._stages:
                 if codes is not self._given:
                     codes.train(sample, progress)
+            self._learnt_from = learnt_from
 
     def add(self, ids: ArrayLike, x: ArrayLike) -> None:
         self._require_training()
@@ -153,7 +172,7 @@ class RowsIndex:
     def _with(self, stages: list[Codes], by_row: NDArray[np.int64], ordered: NDArray[np.int64]) -> RowsIndex:
         index = type(self).__new__(type(self))
         index._given = None if self._given is None else stages[self._stages.index(self._given)]
-        index._take(self._kind, self._dimension, stages, by_row, ordered)
+        index._take(self._kind, self._dimension, stages, by_row, ordered, self._learnt_from)
         return index
 
     def reconstruct(self, ids: ArrayLike) -> NDArray[np.float32]:
@@ -182,6 +201,8 @@ class RowsIndex:
             for number, codes in enumerate(self._stages):
                 codes.save(writer, f"stage{number}")
             writer.array("ids", self._ids_by_row)
+            if self._learnt_from is not None:
+                writer.section(_LEARNT_FROM)(self._learnt_from.encode())
 
         return write_container(path, self.kind, self._dimension, len(self), write)
 

@@ -7,7 +7,6 @@ too, and are never changed: what was stored with an older one is read with that 
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -16,6 +15,7 @@ import numpy.typing as npt
 
 import indexes
 from facesearch.codecs.plain import CODECS, TemplateCodec, find_codec
+from facesearch.codecs.population import population, population_origin
 from facesearch.codecs.ref import CodecRef
 from facesearch.codecs.training import least_templates, shipped_coder, shipped_origin
 from facesearch.errors import IndexStateError, StoreError, UsageError
@@ -31,7 +31,7 @@ KEEP = (*CODECS, KEEP_NOTHING)  # what a user can ask to keep
 # Kinds whose own codes are those of a plain codec, or no better than it.
 _PLAIN = {"flat": "fp32", "fp16": "fp16", "sq8": "int8"}
 _OTHERWISE = "int8"  # for kinds whose codes mean nothing outside their index
-_FROM_GALLERY = "learnt from the templates of this gallery"
+_FROM_GALLERY = "learnt from the templates of this gallery"  # by earlier versions
 _UNTRAINED = "learnt from nothing: ready as it is"
 _MOST_CODEBOOKS = 4  # kept in memory
 
@@ -135,9 +135,8 @@ class GalleryCodecs:
             return self.add(coder, shipped_origin(model))
         code = code_of(kind)
         if code is None or parse_kind(code).training_size:
-            return _OTHERWISE  # until `index build` can learn from the gallery
-        nothing = np.zeros((0, dimension), np.float32)
-        return self.add(indexes.learn_coder(code, dimension, nothing), _UNTRAINED)
+            return _OTHERWISE  # until there are enough templates for a codebook
+        return self.learnt(model, code, dimension)
 
     def chosen(
         self,
@@ -145,7 +144,6 @@ class GalleryCodecs:
         templates: int,
         kind: str,
         keep: str | None,
-        sample: Callable[[], Vectors],
         *,
         changed: bool,
         relearn: bool,
@@ -154,40 +152,42 @@ class GalleryCodecs:
 
         Args:
             stored: what there is now. templates: how many. changed: whether the kind was asked for.
-            sample: gives stored templates (n, d) to learn from.
+            relearn: code all templates anew, with the codebook that this version learns.
         """
         kept = self.coded(stored.codec)
+        relearn = relearn or self.keeps_people(stored.codec)
         asked = changed or keep is not None or (relearn and kept)
         codec = plain_codec(kind, keep) if asked else CodecRef.parse(stored.codec)
-        known = None
-        if not relearn:
-            # The same codes stay as they are: coding them again would lose something again.
-            same = kept is not None and kept.coder.name == code_of(kind)
-            known = kept.coder if kept and same else shipped_coder(stored.model, kind, stored.dimension)
-            if codec is None and same:
-                codec = CodecRef.parse(stored.codec)
+        # The same codes stay as they are: coding them again would lose something again.
+        same = not relearn and kept is not None and kept.coder.name == code_of(kind)
+        known = kept.coder if kept and same else shipped_coder(stored.model, kind, stored.dimension)
+        if codec is None and same:
+            codec = CodecRef.parse(stored.codec)
         least = least_templates(kind, known)
         if templates < least:
             raise IndexStateError(
-                f"index {kind} needs at least {least} templates to be trained, this gallery has {templates}; "
+                f"index {kind} needs at least {least} templates, this gallery has {templates}; "
                 "use flat or sq8 until then"
             )
         if codec is not None:
             return str(codec)
         if known is not None:
             return self.add(known, shipped_origin(stored.model))
-        return self.learnt(kind, stored.dimension, sample())
+        return self.learnt(stored.model, kind, stored.dimension)
 
-    def learnt(self, kind: str, dimension: int, templates: Vectors) -> str:
-        """The codec of the codes of a kind, with a codebook learnt from templates (n, d)."""
+    def learnt(self, model: str, kind: str, dimension: int) -> str:
+        """The codec of the codes of a kind, with a codebook that holds nothing of anybody in the gallery."""
+        learns = parse_kind(code_of(kind) or kind).learns
+        nobody = population(model, kind, dimension) if learns else np.zeros((0, dimension), np.float32)
         try:
-            return self.add(indexes.learn_coder(kind, dimension, templates), _FROM_GALLERY)
+            coder = indexes.learn_coder(kind, dimension, nobody)
         except VectorIndexError as error:
             raise IndexStateError(str(error)) from error
+        return self.add(coder, population_origin(model, dimension) if learns else _UNTRAINED)
 
     def keeps_people(self, name: str) -> bool:
-        """Whether the codebook of a codec was learnt from templates of the gallery: then it keeps traces of those who
-        were enrolled at that time."""
+        """Whether the codebook of a codec was learnt from templates of the gallery, as earlier versions did: it keeps
+        traces of those who were enrolled at that time, until `index build` replaces it."""
         return not CodecRef.parse(name).is_plain and self._codebooks.read(name)[1] == _FROM_GALLERY
 
     def add(self, coder: Coder, origin: str) -> str:

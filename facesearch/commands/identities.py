@@ -163,7 +163,7 @@ def _show_receipt(receipt: Receipt) -> None:
     if receipt.out_of_cohort:
         say(f"  {counted(receipt.out_of_cohort, 'face')} like theirs taken out of the cohort: calibrate again")
     if receipt.learnt_from_people:
-        say("  the codebook was learnt from people in the gallery and keeps traces: facesearch index build --relearn")
+        say("  an earlier version learnt the index from people in the gallery; it keeps traces: facesearch index build")
     if not receipt.wiped:
         say("  another process is reading, or the disk is full: old pages stay until facesearch gallery compact")
     for folder in receipt.unfinished:

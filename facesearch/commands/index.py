@@ -40,7 +40,7 @@ def show(gallery: GalleryOption = None, json: JsonOption = False, verbose: Verbo
     held = counted(info.templates, "template")
     say(f"index {info.index}, {held}, {index.bytes_per_template:g} bytes each in the index")
     if index.answering != info.index:
-        say(f"  too few templates to train {info.index}: an exact {index.answering} index answers until there are more")
+        say(f"  too few templates for {info.index}: an exact {index.answering} index answers until there are more")
     files = "(none yet)" if index.file_name is None else index.file_name
     more = f" and {index.files - 1} more" if index.files > 1 else ""
     say(f"  file {files}{more}, {bytes_in_words(info.index_bytes)}; store codec {info.codec}")
@@ -48,9 +48,7 @@ def show(gallery: GalleryOption = None, json: JsonOption = False, verbose: Verbo
         say(f"  {counted(index.replayed, 'change')} since the file was written, replayed at each opening")
 
 
-@app.command(
-    epilog="**Examples**\n\n    facesearch index build --kind sq8\n\n    facesearch index build   # repair, retrain"
-)
+@app.command(epilog="**Examples**\n\n    facesearch index build --kind sq8\n\n    facesearch index build   # repair")
 def build(
     kind: Annotated[
         str | None,
@@ -69,7 +67,7 @@ def build(
         ),
     ] = None,
     relearn: Annotated[
-        bool, typer.Option("--relearn", help="Learn the codebook of stored codes anew, from this gallery.")
+        bool, typer.Option("--relearn", help="Code all templates anew, with the codebook of this version.")
     ] = False,
     gallery: GalleryOption = None,
     json: JsonOption = False,

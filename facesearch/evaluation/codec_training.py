@@ -34,7 +34,7 @@ from indexes import (
 
 Floats = npt.NDArray[np.float32]
 
-SELF_TRAINED = "the gallery itself"
+_CODES = 2  # more whenever a kind stores the same vectors otherwise than in the version before
 SHIPPED = "templates of other people, by the package's own statistics"
 
 
@@ -136,4 +136,4 @@ def _folder() -> Path:
 
 
 def _key(training: Floats) -> str:
-    return result_cache.key_of(f"faiss {version('faiss-cpu')}", training)
+    return result_cache.key_of(f"faiss {version('faiss-cpu')} codes {_CODES}", training)

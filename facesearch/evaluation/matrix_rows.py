@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from facesearch.codecs.population import population, population_origin
 from facesearch.encoders import EncoderSpec, find_model
 from facesearch.evaluation import codec_training, metrics
 from facesearch.evaluation.datasets import Dataset
@@ -247,7 +248,8 @@ def _cells(matrix: Matrix, spec: EncoderSpec, gallery: GalleryTemplates, probes:
         elif ready:
             learnt = codec_training.SHIPPED
         elif codec_training.must_learn(kind):
-            taught, learnt = gallery.vectors, f"{codec_training.SELF_TRAINED} ({len(gallery.vectors)} templates)"
+            taught = population(spec.model, kind, dimension)  # as a gallery does
+            learnt = population_origin(spec.model, dimension).removeprefix("learnt from ")
         coder = shipped or codec_training.coder_for(kind, dimension, taught)
         index = codec_training.filled_index(kind, dimension, coder, taught, gallery.vectors)
         cells[kind] = as_filled(index), coder, learnt

@@ -178,8 +178,8 @@ class Receipt:
     backups: when backups were made (epoch seconds) that still hold the person. out_of_cohort: faces like theirs that
     were taken out of the cohort with them, and with the others forgotten together. unfinished: temporary folders with
     copies of the gallery that may hold them too: of a backup that is being made, or of one that was cut off and is out
-    of reach. learnt_from_people: the codes of the gallery are read with what was learnt from its people, which keeps
-    traces of them until it is learnt anew.
+    of reach. learnt_from_people: an earlier version learnt the gallery's codebook or index from its people, which
+    keeps traces of them until `index build` replaces it.
     """
 
     identity: str

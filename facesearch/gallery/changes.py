@@ -16,8 +16,6 @@ from facesearch.gallery import arguments
 from facesearch.gallery.agreement import check_kind, in_force, key_of
 from facesearch.gallery.answers import Compaction, GalleryInfo
 from facesearch.gallery.codec_in_use import CodecInUse
-from facesearch.gallery.index_building import IndexBuilder
-from facesearch.gallery.index_filling import IndexFiller
 from facesearch.gallery.parts import Parts
 from facesearch.gallery.questions import search
 from facesearch.gallery.scratch import remove_unfinished
@@ -157,7 +155,6 @@ def _rebuilt(parts: Parts, kind: str | None, *, keep: str | None, relearn: bool,
         parts.store.templates.counts().templates,
         wanted,
         keep,
-        lambda: IndexBuilder(parts.store).sample(IndexFiller(parts.codecs, settings)),
         changed=kind is not None,
         relearn=relearn,
     )

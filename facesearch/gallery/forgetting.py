@@ -65,10 +65,10 @@ def forget(parts: Parts, names: Sequence[str], *, remember: bool) -> list[Receip
 
 
 def _learnt_from_people(parts: Parts) -> bool:
-    """Whether the codebook of the gallery keeps something of its people."""
+    """Whether an earlier version learnt from people in the gallery, so that its codebook or index keeps traces."""
     try:
-        return parts.codecs.keeps_people(parts.settings().codec)
-    except StoreError as error:  # a damaged one; the people are gone all the same
+        return parts.codecs.keeps_people(parts.settings().codec) or parts.index.current().keeps_people
+    except (IndexStateError, StoreError) as error:  # a damaged one; the people are gone all the same
         _log.warning("%s", error)
         return False
 

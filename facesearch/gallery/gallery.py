@@ -223,9 +223,10 @@ class Gallery(ExchangingGallery):
         Args:
             keep: what is kept of the templates beside the codes of the kind (`fp32`, `fp16`, `int8`, `none`); default:
                 none, so that they are stored as those codes (flat: fp32, sq8: int8). Going down rounds for good.
-            relearn: learn the codebook of stored codes from this gallery anew, and code all templates with it.
+            relearn: code all templates anew, with the codebook that this version makes. Codebooks are never learnt from
+                the people of the gallery; one that an earlier version learnt so is always replaced.
 
-        Raises `UsageError` for an unknown kind or codec, `IndexStateError` where there are too few templates to train.
+        Raises `UsageError` for an unknown kind or codec, `IndexStateError` where there are too few templates for it.
         """
         changes.build_index(self.parts, kind, keep=keep, relearn=relearn, progress=progress)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from facesearch.codecs.gallery_codecs import Vectors
+from facesearch.codecs.population import population, population_origin
 from facesearch.codecs.training import least_templates, settled_templates
 from facesearch.errors import IndexStateError, StoreError
 from facesearch.gallery.index_filling import IndexFiller
@@ -18,7 +18,6 @@ from indexes import VectorIndex, VectorIndexError, create_index, parse_kind
 Progress = Callable[[int, int], None]  # (templates done, templates in all)
 Finish = Callable[[VectorIndex, int, int], OpenSegment]  # (index, first id, last id) -> what the view has of it
 
-_TRAIN_SAMPLE = 65_536  # templates, spread over the whole gallery
 _STAND_IN = "flat"
 # Forgetting somebody rewrites the segments that hold them: a segment is never larger than what that may cost. Where a
 # search does not look at all of a segment, many small ones would make it slower.
@@ -59,8 +58,8 @@ class IndexBuilder:
     ) -> BuiltIndex:
         """An index of all stored templates; an exact one where there are too few to train the kind.
 
-        finish: called with each segment that is full. asked: train on as few templates as the kind can be trained on,
-        not only when it is worth it. Raises `IndexStateError`, `StoreError`.
+        finish: called with each segment that is full. asked: also for as few templates as the kind is possible for, not
+        only when it is worth it. Raises `IndexStateError`, `StoreError`.
         """
         store = self._store
         position, total = store.templates.position(), store.templates.counts().templates
@@ -85,11 +84,6 @@ class IndexBuilder:
         except VectorIndexError as error:
             raise IndexStateError(str(error)) from error
 
-    def sample(self, filler: IndexFiller) -> Vectors:
-        """Stored templates (n, d) to learn from."""
-        templates = self._store.templates
-        return filler.sample(templates.batches(), templates.counts().templates, _TRAIN_SAMPLE)
-
     def untrained(self, filler: IndexFiller) -> VectorIndex | None:
         """An empty index of the gallery's kind, if it needs no training on templates; else None."""
         kind, coder = filler.settings.index_kind, filler.coder
@@ -107,7 +101,8 @@ class IndexBuilder:
         index = create_index(settings.index_kind, settings.dimension, coder=coder)
         kind = parse_kind(index.kind)
         if kind.learns and (coder is None or len(kind.stages) > 1):
-            index.train(filler.sample(self._store.templates.batches(), total, _TRAIN_SAMPLE), progress)
+            drawn = population(settings.model, index.kind, settings.dimension)
+            index.train(drawn, progress, learnt_from=population_origin(settings.model, settings.dimension))
         return index
 
     def _segments(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -56,17 +55,6 @@ class IndexFiller:
     def decode(self, batch: Templates) -> Vectors:
         """Templates as vectors (n, d) of unit length, as they are stored or are about to be."""
         return self._decode(self._recoded(batch))
-
-    def sample(self, batches: Iterator[Templates], total: int, most: int) -> Vectors:
-        """Vectors (n, d) to learn from, at most `most`, spread evenly over the batches: always the same ones."""
-        step = max(1, total // most)
-        taken, seen = [np.zeros((0, self.settings.dimension), np.float32)], 0
-        for batch in batches:
-            rows = np.arange(-seen % step, len(batch), step)
-            if rows.size:
-                taken.append(self.decode(batch)[rows])
-            seen += len(batch)
-        return np.concatenate(taken)[:most]
 
     @property
     def _codec(self) -> str:

@@ -78,7 +78,7 @@ class IndexWriter:
             held = sum(len(segment.index) for segment in built.segments)
             raise IndexStateError(
                 f"index {settings.index_kind} needs at least {least_templates(settings.index_kind, filler.coder)} "
-                f"templates to be trained, this gallery has {held}; use flat or sq8 until then"
+                f"templates, this gallery has {held}; use flat or sq8 until then"
             )
         recode = partial(self._codecs.recoded, settings.codec, settings.dimension)
         for attempt in range(_ATTEMPTS):

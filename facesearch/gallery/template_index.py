@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from facesearch.codecs.gallery_codecs import GalleryCodecs, Vectors
+from facesearch.codecs.gallery_codecs import GalleryCodecs
 from facesearch.errors import GalleryNotFoundError, IndexStateError
 from facesearch.gallery.answers import Document
 from facesearch.gallery.index_building import BuiltIndex, IndexBuilder, in_memory
@@ -36,7 +36,7 @@ Progress = Callable[[int, int], None]  # (templates done, templates in all)
 class IndexInfo:
     """State of the index.
 
-    answering: the kind that answers; another than the gallery's while there are too few templates to train that.
+    answering: the kind that answers; another than the gallery's while there are too few templates for that.
     bytes_per_template: code bytes in the index. file_name, built_at (epoch seconds): of the newest valid file, None
     without. files: how many there are. replayed: changes since they were written, which every opening replays.
     """
@@ -142,10 +142,6 @@ class TemplateIndex:
             paths += self.files.others(valid)
         return sum(path.stat().st_size for path in paths if path.exists())
 
-    def sample(self) -> Vectors:
-        """Stored templates (n, d) to learn from."""
-        return self.builder.sample(self._filler(self._settings()))
-
     # changing
 
     def take(self, view: View) -> None:
@@ -176,12 +172,6 @@ class TemplateIndex:
             return self.files.open(written)
         except VectorIndexError:  # cleared away by another process before it was recorded
             return index
-
-    def _settings(self) -> GallerySettings:
-        settings = self._store.settings.read()
-        if settings is None:
-            raise GalleryNotFoundError("the gallery is empty: enrol somebody first")
-        return settings
 
     def _filler(self, settings: GallerySettings) -> IndexFiller:
         return IndexFiller(self._codecs, settings)
@@ -232,7 +222,7 @@ class TemplateIndex:
         kind = filler.settings.index_kind
         if before and built.empty.kind != kind and any(len(segment.index) for segment in built.segments):
             raise IndexStateError(
-                f"the files of index {kind} are damaged or missing, and there are too few templates to train it anew: "
+                f"the files of index {kind} are damaged or missing, and there are too few templates to build it anew: "
                 "restore a backup, or choose another kind: facesearch index build --kind flat"
             )
         return built

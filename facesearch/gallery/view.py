@@ -13,10 +13,11 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
+from facesearch.codecs.ref import CodecRef
 from facesearch.errors import IndexStateError
 from facesearch.gallery.index_filling import IndexFiller
 from facesearch.store import LogPosition, Segment, Templates
-from indexes import JoinedIndex, ThreadChoice, VectorIndex, VectorIndexError, join_indexes
+from indexes import JoinedIndex, ThreadChoice, VectorIndex, VectorIndexError, join_indexes, parse_kind
 
 Ids = npt.NDArray[np.int64]
 
@@ -74,6 +75,14 @@ class View:
     def answering(self) -> str:
         """The kind of index that answers; another than the gallery's while that cannot be trained yet."""
         return self.delta.kind
+
+    @property
+    def keeps_people(self) -> bool:
+        """Whether the index may have learnt from people in the gallery, as it did in earlier versions, whose files do
+        not say what they learnt from. Of a codebook that the gallery stores, `GalleryCodecs.keeps_people` knows."""
+        stages = parse_kind(self.answering).stages
+        own = stages if CodecRef.parse(self.codec).is_plain else stages[:-1]
+        return self.delta.learnt_from is None and any(stage.learns or stage.family.once_learnt for stage in own)
 
     def search(
         self, probes: npt.NDArray[np.float32], k: int, excluded: Ids | None = None

@@ -54,6 +54,7 @@ class Family:
     exact_to: str  # how far scores are from the exact ones, in words
     bytes_per_vector: Callable[[int, int], float]  # (dimension, parameter)
     learns: bool = False  # whether training changes anything
+    once_learnt: bool = False  # whether training changed something in earlier versions, whose files are still read
     training_size: int = 0  # vectors that training has to see before the first add; 0: ready from the start
     misfit: Callable[[int, int], str] = fits_always  # (dimension, parameter) -> why not, or ""
     removes: bool = True  # natively; otherwise the removed is wiped and skipped, until there is much of it

@@ -61,9 +61,9 @@ def _flat_maker() -> Maker:
 
 
 def _sq8_maker() -> Maker:
-    from indexes.families.makers import GraphMaker
+    from indexes.families.makers import GraphMaker, SpreadMaker
 
-    return GraphMaker(sq8_graph, is_sq8_graph)
+    return SpreadMaker(GraphMaker(sq8_graph, is_sq8_graph))
 
 
 HNSW = Family(

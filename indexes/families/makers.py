@@ -12,6 +12,7 @@ from indexes.codes import Codes, FaissCodes, FaissFamily, Floats, Progress
 from indexes.container import SectionReader
 from indexes.graph import GraphCodes
 from indexes.inverted import InvertedCodes
+from indexes.spreading import SpreadCodes
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +81,28 @@ class RotatedMaker:
     def _learnt(self, parameter: int, x: Floats) -> Floats:
         assert self.learn is not None  # noqa: S101 - for the type checker
         return self.learn(x, parameter)
+
+
+@dataclass(frozen=True, slots=True)
+class SpreadMaker:
+    """Codes behind the fixed rotation of `indexes.spreading`; in files of earlier versions, the codes alone."""
+
+    inner: FaissMaker | GraphMaker
+    rounding: Callable[[int, int], Callable[[Floats], Floats] | None] | None = None  # (dimension, parameter)
+
+    def make(self, dimension: int, parameter: int, lists: int) -> Codes:
+        return SpreadCodes(self.inner.make(dimension, parameter, lists), self._rounding(dimension, parameter))
+
+    def restore(self, reader: SectionReader, name: str, dimension: int, parameter: int, lists: int) -> Codes:
+        def restore(reader: SectionReader, name: str) -> Codes:
+            return self.inner.restore(reader, name, dimension, parameter, lists)
+
+        if not SpreadCodes.is_in(reader, name):
+            return restore(reader, name)
+        return SpreadCodes.restored(reader, name, restore, self._rounding(dimension, parameter))
+
+    def _rounding(self, dimension: int, parameter: int) -> Callable[[Floats], Floats] | None:
+        return None if self.rounding is None else self.rounding(dimension, parameter)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from math import sqrt
 from typing import TYPE_CHECKING, Any
 
@@ -12,17 +14,16 @@ from indexes.families.family import Family, Maker
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from indexes.codes import Progress
+    from indexes.codes import Floats, Progress
 
-# Components of unit vectors have variance 1/d when directions are spread out. The range that a scalar code covers, in
-# standard deviations: what is clipped against what is rounded. Six clip practically nothing and leave 256 steps fine
-# (cosine between a 512-d vector and its INT8 form: 0.9999); few steps need a narrow range.
-# Vectors that lie in few components, such as one-hot ones, are clipped hard, trained or not: not what encoders give.
-_SIGMAS = {8: 6.0, 6: 3.8, 4: 2.6}
+# Vectors are spread first (`indexes.spreading`), whatever they are like, so that their components are as if normally
+# distributed with variance 1/d. The range that a scalar code covers, in standard deviations: what is clipped against
+# what is rounded. Five clip one component in two million and leave 256 steps fine; few steps need a narrow range, and
+# are rounded with care. Ranges are not learnt: they would tell who was there, and clip who is unlike them
+# (docs/research/indexes.md).
+_SIGMAS = {8: 5.0, 6: 3.8, 4: 2.6}
 SCALAR_TYPES = {8: "QT_8bit", 6: "QT_6bit", 4: "QT_4bit"}
-# A component that hardly varied in training may vary later: its range never shrinks below this part of the preset.
-_NARROWEST = 1 / 16
-_SMALLEST_SAMPLE = 256  # below this, a preset is the better guess
+_ROUNDED_WITH_CARE = 6  # bits, at most
 
 
 def sq_base(dimension: int, bits: int) -> Any:
@@ -36,30 +37,35 @@ def sq_base(dimension: int, bits: int) -> Any:
 
 
 def preset_ranges(base: Any, bits: int) -> None:
-    """Let the scalar quantizer of a base cover what components of unit vectors are when nothing else is known."""
+    """Let the scalar quantizer of a base cover what components of spread unit vectors are.
+
+    FAISS keeps a table: the lowest value of every component, then every one's width.
+    """
     import numpy as np
 
-    half = np.full(base.d, _preset_half_width(base.d, bits))
-    _set_ranges(base, -half, half)
+    half = np.full(base.d, _half_width(base.d, bits))
+    table = np.concatenate([-half, 2 * half]).astype(np.float32)  # (2 * dimension,)
+    faiss().copy_array_to_vector(table, base.sq.trained)
 
 
 def train_sq(base: Any, x: NDArray[Any], progress: Progress | None = None) -> None:
-    """Set each component's range to mean ± some standard deviations of x, within [-1, 1]; few vectors teach nothing."""
-    import numpy as np
-
-    n, d = x.shape
-    if n < _SMALLEST_SAMPLE:
-        return
+    """Learn nothing of x: lists get the ranges that others have from the start. FAISS reads no untrained ones back."""
     library = faiss()
     bits = next(bits for bits, name in SCALAR_TYPES.items() if base.sq.qtype == getattr(library.ScalarQuantizer, name))
-    preset = _preset_half_width(d, bits)
-    mean = np.clip(x.mean(axis=0, dtype=np.float64), -1.0, 1.0)  # (d,)
-    half = np.maximum(_SIGMAS[bits] * x.std(axis=0, dtype=np.float64), preset * _NARROWEST)  # (d,)
-    _set_ranges(base, np.maximum(mean - half, -1.0), np.minimum(mean + half, 1.0))
+    preset_ranges(base, bits)
+
+
+def rounding(dimension: int, bits: int) -> Callable[[Floats], Floats] | None:
+    """How vectors are rounded before FAISS codes them; None where its own rounding is fine enough."""
+    if bits > _ROUNDED_WITH_CARE:
+        return None
+    from indexes.spreading import rounded_in_direction
+
+    return partial(rounded_in_direction, half=_half_width(dimension, bits), bits=bits)
 
 
 def copy_ranges(source: Any, target: Any) -> None:
-    """Give a scalar quantizer the ranges of another one."""
+    """Give a scalar quantizer the ranges of another one, as of a file of an earlier version."""
     target.sq = source.sq
     target.is_trained = source.is_trained
 
@@ -98,30 +104,17 @@ def are_sq_lists(base: Any, dimension: int, bits: int, lists: int) -> bool:
     )
 
 
-def _preset_half_width(dimension: int, bits: int) -> float:
+def _half_width(dimension: int, bits: int) -> float:
     return min(1.0, _SIGMAS[bits] / sqrt(dimension))
 
 
-def _set_ranges(base: Any, low: NDArray[Any], high: NDArray[Any]) -> None:
-    """Write the table of FAISS's scalar quantizers: the lowest value of every component, then every one's width."""
-    import numpy as np
-
-    table = np.concatenate([low, high - low]).astype(np.float32)  # (2 * dimension,)
-    faiss().copy_array_to_vector(table, base.sq.trained)
-
-
 def _maker() -> Maker:
-    from indexes.families.makers import FaissMaker
+    from indexes.families.makers import FaissMaker, SpreadMaker
 
-    return FaissMaker(
-        sq_base,
-        is_sq,
-        train_sq,
-        inverted=sq_lists,
-        is_inverted=are_sq_lists,
-        copy_training=copy_ranges,
-        selects=True,
+    plain = FaissMaker(
+        sq_base, is_sq, train_sq, inverted=sq_lists, is_inverted=are_sq_lists, copy_training=copy_ranges, selects=True
     )
+    return SpreadMaker(plain, rounding)
 
 
 SQ8 = Family(
@@ -131,7 +124,7 @@ SQ8 = Family(
     summary="INT8, one byte per component, ready without training",
     exact_to="0.001 of cosine",
     bytes_per_vector=lambda dimension, _: float(dimension),
-    learns=True,
+    once_learnt=True,
 )
 
 SQ6 = Family(
@@ -141,7 +134,7 @@ SQ6 = Family(
     summary="6 bits per component, ready without training",
     exact_to="0.005 of cosine",
     bytes_per_vector=lambda dimension, _: float((6 * dimension + 7) // 8),
-    learns=True,
+    once_learnt=True,
 )
 
 SQ4 = Family(
@@ -151,5 +144,5 @@ SQ4 = Family(
     summary="4 bits per component, ready without training",
     exact_to="0.02 of cosine",
     bytes_per_vector=lambda dimension, _: float((4 * dimension + 7) // 8),
-    learns=True,
+    once_learnt=True,
 )

@@ -326,10 +326,10 @@ def test_index_show_says_that_another_kind_answers_while_there_are_too_few_templ
     assert facesearch("enroll", people_photos, "--index", "pq16").status == 0
     shown = _document(facesearch("index", "show", "--json"))
     assert (shown["index"], shown["answering"], shown["file"]) == ("pq16", "flat", None)
-    assert "too few templates to train pq16: an exact flat index answers" in facesearch("index", "show").out
+    assert "too few templates for pq16: an exact flat index answers" in facesearch("index", "show").out
     refused = facesearch("index", "build")
     assert refused.status == 1
-    assert refused.err.startswith("error: index pq16 needs at least 256 templates to be trained, this gallery has 36")
+    assert refused.err.startswith("error: index pq16 needs at least 256 templates, this gallery has 36")
     assert len(refused.err.splitlines()) == 1
 
 

@@ -249,14 +249,12 @@ def test_an_image_without_a_face_is_a_miss_and_is_named(people_photos: Path, tmp
     assert row.top1 == pytest.approx(whole.top1 * whole.probes / row.probes)
 
 
-def test_codecs_learn_from_other_people_or_say_that_they_learnt_from_the_gallery(
-    people_photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with pytest.raises(UsageError, match="--codec-training"):
-        evaluate(request(people_photos, "pq16"))  # 36 templates are too few
-    other = replace(request(people_photos, "sq8"), codec_training=people_photos)
-    assert only(evaluate(other)).codec_training.startswith(f"{PEOPLE * PHOTOS_PER_PERSON} templates of ")
-    assert only(evaluate(request(people_photos, "sq8"))).codec_training == ""
+def test_codecs_learn_from_photos_of_others_or_as_galleries_do(people_photos: Path) -> None:
+    assert "portraits of Congress" in only(evaluate(request(people_photos, "pca64,sq4"))).codec_training
+    other = replace(request(people_photos, "tcq16"), codec_training=people_photos)
+    with pytest.raises(UsageError, match=r"needs? 256 vectors to train, got 36"):
+        evaluate(other)
+    assert only(evaluate(replace(other, kinds=("sq8",)))).codec_training == ""  # learns nothing from anybody
 
 
 @pytest.mark.parametrize(
@@ -276,7 +274,7 @@ def test_codecs_learn_from_other_people_or_say_that_they_learnt_from_the_gallery
         ({"pairs": Path("pairs.txt")}, "goes with --protocol pairs"),
         ({"limit": 0}, "--limit is 0"),
         ({"min_images": 9}, "no identity has 9 images"),
-        ({"codec_training": Path("missing"), "kinds": ("sq8",)}, "no such folder"),
+        ({"codec_training": Path("missing"), "kinds": ("tcq16",)}, "no such folder"),
     ],
 )
 def test_what_cannot_be_evaluated_is_told_in_one_line(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ import pytest
 from facesearch.assets import read_asset
 from facesearch.codecs.gallery_codecs import GalleryCodecs
 from facesearch.codecs.plain import find_codec
+from facesearch.codecs.population import population, population_origin
 from facesearch.errors import IndexStateError, StoreError, UsageError
 from facesearch.gallery.gallery import Gallery
 from facesearch.photos.photo import Photo
@@ -74,7 +76,7 @@ def test_after_a_switch_no_other_copy_of_a_template_is_left_on_the_disk(tmp_path
         assert codes[row] in content  # as a check of the search
 
 
-@pytest.mark.parametrize("kind", ["tcq16", "sq4", "pq16", "opq16", "rabitq+tcq32"])
+@pytest.mark.parametrize("kind", ["tcq16", "sq4", "pq32", "rabitq+tcq32"])
 def test_an_index_is_rebuilt_from_the_stored_codes_to_the_byte(tmp_path: Path, kind: str) -> None:
     vectors = faces(300)
     store_templates(tmp_path, PEOPLE, vectors)
@@ -121,24 +123,56 @@ def test_templates_of_an_older_codebook_answer_until_they_are_coded_anew(tmp_pat
         assert gallery.check() == []
 
 
-def test_a_codebook_is_learnt_from_the_gallery_when_asked_and_where_none_comes_with_the_package(tmp_path: Path) -> None:
-    vectors = unit_vectors(300)
+def test_a_codebook_that_was_learnt_from_the_gallery_is_replaced_when_the_index_is_built(tmp_path: Path) -> None:
+    kind, vectors = "pca64,sq6", faces(300)
     store_templates(tmp_path, PEOPLE, vectors)
     with Gallery.open(tmp_path) as gallery, open_store(tmp_path) as store:
-        gallery.build_index("tcq64")
-        gallery.build_index(relearn=True)
-        assert gallery.info().codec == "tcq64@2"
-        assert store.codebooks.read("tcq64@2")[1] == "learnt from the templates of this gallery"
-        gallery.build_index("pq16")
-        assert gallery.info().codec == "pq16@3"
-        assert first_names(gallery, vectors[:30]) == PEOPLE[:30]
+        gallery.build_index(kind)
+        learnt = learn_coder(kind, DIMENSION, vectors)
+        codec = store.codebooks.add(kind, learnt.to_bytes(), "learnt from the templates of this gallery")
+        store.recoding.switch(kind, codec, partial(gallery.parts.codecs.recoded, codec, DIMENSION), None)
+        store.codebooks.remove_unused()
+    with Gallery.open(tmp_path) as gallery, open_store(tmp_path) as store:
+        assert gallery.info().codec == codec
+        assert gallery.parts.codecs.keeps_people(codec)
+        gallery.build_index()
+        assert gallery.info().codec not in (codec, "fp32")
+        assert not gallery.parts.codecs.keeps_people(gallery.info().codec)
+        assert "portraits" in store.codebooks.read(gallery.info().codec)[1]
+        assert first_names(gallery, vectors) == PEOPLE
+        assert learnt.to_bytes()[:4096] not in (tmp_path / "gallery.db").read_bytes()
+
+
+@pytest.mark.parametrize("kind", ["pq16", "opq16", "pca64,sq4", "tcq16", "fs16", "sq8", "pca64,fs16+sq8", "ivf8,sq4"])
+def test_nothing_that_an_index_learns_depends_on_who_is_in_the_gallery(tmp_path: Path, kind: str) -> None:
+    shared = []
+    for seed in (1, 2):
+        folder = tmp_path / str(seed)
+        store_templates(folder, PEOPLE, faces(300, seed))
+        with Gallery.open(folder) as gallery, open_store(folder) as store:
+            gallery.build_index(kind)
+            assert gallery.index_info().answering == kind
+            codec = gallery.info().codec
+            codebook = store.codebooks.read(codec)[0] if "@" in codec else b""
+            empty = folder / "empty"
+            gallery.parts.index.current().delta.emptied().save(empty)
+            shared.append((codebook, empty.read_bytes()))
+    assert shared[0] == shared[1]
+
+
+def test_a_model_without_statistics_in_the_package_learns_from_nobody_either(tmp_path: Path) -> None:
+    drawn = population("somebody-else", "pq16", 32)
+    assert drawn.shape == (16_384, 32)
+    assert abs(drawn.mean(axis=0)).max() < 0.01
+    assert "random directions" in population_origin("somebody-else", 32)
+    assert "random directions" in population_origin("dlib-resnet", 64)  # of another dimension than the package knows
 
 
 def test_too_few_templates_to_learn_from_change_nothing(tmp_path: Path) -> None:
     store_templates(tmp_path, PEOPLE[:20], unit_vectors(20))
     with Gallery.open(tmp_path) as gallery:
-        for change in ({"kind": "pq16"}, {"kind": "tcq16", "relearn": True}):
-            with pytest.raises(IndexStateError, match=r"needs at least 256 templates .* this gallery has 20"):
+        for change in ({"kind": "pq16"}, {"kind": "opq16", "relearn": True}):
+            with pytest.raises(IndexStateError, match="needs at least 256 templates, this gallery has 20"):
                 gallery.build_index(**change)
         assert (gallery.info().index, gallery.info().codec) == ("flat", "fp32")
 

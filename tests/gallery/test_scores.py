@@ -192,7 +192,7 @@ def test_as_many_candidates_are_answered_as_were_asked_for(town: Gallery) -> Non
     assert town.search(PROBES[:0], 3) == []
 
 
-@pytest.mark.parametrize(("kind", "error"), [("fp16", 0.001), ("sq8", 0.006), ("sq4", 0.05), ("pq16", 0.12)])
+@pytest.mark.parametrize(("kind", "error"), [("fp16", 0.001), ("sq8", 0.006), ("sq4", 0.05), ("rabitq+sq4", 0.05)])
 def test_an_index_of_another_kind_decides_the_same(kind: str, error: float, tmp_path: Path, town: Gallery) -> None:
     wanted = firsts(town, PROBES)
     with Gallery.open(tmp_path) as gallery:

@@ -140,7 +140,7 @@ def test_too_few_templates_to_train_are_answered_exactly_until_there_are_enough(
         assert gallery.search(vectors[:1], 1)[0][0].similarity > 0.9999
         info = gallery.index_info()
         assert (info.answering, info.file_name, gallery.info().index) == ("flat", None, "pq16")
-        with pytest.raises(IndexStateError, match="needs at least 256 templates to be trained, this gallery has 100"):
+        with pytest.raises(IndexStateError, match="needs at least 256 templates, this gallery has 100"):
             gallery.build_index()
         assert gallery.check() == []
     with open_store(tmp_path) as store:

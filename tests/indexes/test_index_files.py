@@ -6,6 +6,7 @@ import mmap
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 import faiss
 import numpy as np
@@ -122,14 +123,62 @@ def test_an_empty_index_can_be_saved(kind: str, tmp_path: Path) -> None:
     assert len(load_index(tmp_path / "empty")) == 0
 
 
-def test_learned_ranges_are_saved(tmp_path: Path) -> None:
-    index, x = create_index("sq8", DIMENSION), directions(300)
-    index.train(x)
+@pytest.mark.parametrize("kind", ["pq2", "pca8,sq4", "ivf4,sq4"])
+def test_what_was_learnt_is_saved_and_said(kind: str, tmp_path: Path) -> None:
+    index, x = create_index(kind, DIMENSION), directions(300)
+    assert index.learnt_from == ""
+    index.train(x, learnt_from="vectors of nobody: ü")
     index.save(tmp_path / "empty")
     again = load_index(tmp_path / "empty")
+    assert again.learnt_from == again.emptied().learnt_from == again.copy().learnt_from == "vectors of nobody: ü"
     for one in (index, again):
         one.add(np.arange(300), x)
     np.testing.assert_equal(again.search(x[:5], 9), index.search(x[:5], 9))
+
+
+def test_what_was_learnt_from_is_text(tmp_path: Path) -> None:
+    raw = faiss.serialize_index(filled(faiss.IndexFlatIP(DIMENSION), 1)).tobytes()
+
+    def write(writer: SectionWriter) -> None:
+        writer.section("stage0")(raw)
+        writer.array("ids", np.array([4], np.int64))
+        writer.section("learnt from")(b"\xff")
+
+    write_container(tmp_path / "index", "flat", DIMENSION, 1, write)
+    with pytest.raises(DamagedIndexError, match="is not text"):
+        load_index(tmp_path / "index")
+
+
+def of_an_earlier_version(path: Path, x: np.ndarray, narrow: float) -> None:
+    """An `sq8` index with learnt ranges, of vectors as they are, as versions before spreading wrote it."""
+    base: Any = scalar(QT.QT_8bit)
+    table = np.concatenate([np.full(DIMENSION, -narrow), np.full(DIMENSION, 2 * narrow)]).astype(np.float32)
+    faiss.copy_array_to_vector(table, base.sq.trained)
+    base.is_trained = True
+    base.add(x)
+
+    def write(writer: SectionWriter) -> None:
+        writer.section("stage0")(faiss.serialize_index(base).tobytes())
+        writer.array("ids", np.arange(len(x)))
+
+    write_container(path, "sq8", DIMENSION, len(x), write)
+
+
+def test_a_file_with_ranges_of_an_earlier_version_answers_grows_and_is_written_as_it_was(tmp_path: Path) -> None:
+    x = directions(40)
+    of_an_earlier_version(tmp_path / "index", x, narrow=0.9)
+    index = load_index(tmp_path / "index")
+    assert index.learnt_from is None
+    np.testing.assert_allclose(index.search(x[:9], 1)[0][:, 0], 1, atol=0.01)
+    empty = index.emptied()
+    empty.add(np.arange(100, 140), x)
+    np.testing.assert_array_equal(empty.reconstruct([100]), index.reconstruct([0]))
+    index.remove([0])
+    index.add([0], x[:1])
+    index.save(tmp_path / "again")
+    again = load_index(tmp_path / "again")
+    assert again.learnt_from is None
+    np.testing.assert_equal(again.search(x, 3), index.search(x, 3))
 
 
 @pytest.mark.parametrize("kind", ["flat", "sq8", "pq2"])

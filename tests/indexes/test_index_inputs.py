@@ -111,7 +111,7 @@ def test_training_pq_on_too_few_vectors_is_refused() -> None:
     assert not index.is_trained
 
 
-@pytest.mark.parametrize("kind", ["sq8", "pq4", "pca8,fs4+pca12,sq6"])
+@pytest.mark.parametrize("kind", ["opq4", "pq4", "pca8,fs4+pca12,sq6"])
 def test_training_an_index_that_holds_vectors_is_refused(kind: str) -> None:
     index = filled_index(kind)
     before = index.search(directions(2), 3)
@@ -120,8 +120,9 @@ def test_training_an_index_that_holds_vectors_is_refused(kind: str) -> None:
     np.testing.assert_equal(index.search(directions(2), 3), before)
 
 
-def test_training_flat_changes_nothing() -> None:
-    index = filled_index("flat")
+@pytest.mark.parametrize("kind", ["flat", "sq8"])
+def test_training_what_learns_nothing_changes_nothing(kind: str) -> None:
+    index = filled_index(kind)
     index.train(directions(1))
     assert len(index) == 40
 

@@ -56,6 +56,21 @@ def _near(answers: list[Any]) -> list[Any]:
     return [[[name, pytest.approx(score, abs=2e-5), number] for name, score, number in row] for row in answers]
 
 
+@pytest.mark.parametrize(
+    ("name", "traces"),
+    [("flat", False), ("sq8", True), ("tcq16", True), ("pca16-fs8_sq8", True), ("pq8", True)],
+)
+def test_what_an_old_version_learnt_from_people_is_told_and_replaced(name: str, traces: bool, old: Path) -> None:
+    with Gallery.open(old / f"gallery-{name}", encoder=SmallEncoder()) as gallery:
+        assert gallery.forget("person 3").learnt_from_people is traces
+        gallery.enroll_templates([f"new {number}" for number in range(30)], unit(30, 78))
+        assert gallery.forget("new 3").learnt_from_people is traces  # what was added does not hide it
+        gallery.build_index()
+        assert gallery.forget("person 4").learnt_from_people is False
+        assert gallery.search(unit(30, 78)[:1], 1)[0][0].identity == "new 0"
+        assert gallery.check() == []
+
+
 @pytest.mark.parametrize("name", GALLERIES)
 def test_an_old_gallery_answers_as_it_did_and_can_be_changed(name: str, old: Path) -> None:
     wanted = _answers(old)[name]
