@@ -36,11 +36,8 @@ from facesearch.text.figures import place
 
 if TYPE_CHECKING:
     from facesearch.gallery.answers import FaceAnswer
-<<<<<<< HEAD
-    from facesearch.gallery.stranger_rates import StrangerRates
-=======
     from facesearch.gallery.contact_sheet import SheetEntry
->>>>>>> w5-frames
+    from facesearch.gallery.stranger_rates import StrangerRates
 
 QUERY_EXAMPLES = """
 **Examples**
