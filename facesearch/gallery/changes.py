@@ -83,7 +83,9 @@ def enroll_photos(
     if report.templates:
         parts.store.audit.add("enroll", detail={"templates": report.templates, "rejected": len(report.rejected)})
     _save(parts, report)
-    report.suspects = suspects(parts, list(report.added))
+    report.suspects = [
+        replace(item, path=report.added.get(item.template_id or 0, item.path)) for item in suspects(parts, report.added)
+    ]
     return report
 
 

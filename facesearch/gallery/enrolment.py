@@ -235,7 +235,7 @@ class _Run:
                 continue
             self.report.templates += 1
             self.report.seen.add(new)
-            self.report.added.add(new)
+            self.report.added[new] = str(photo.path)
             if template.doubt:
                 self.report.doubtful[str(photo.path)] = template.doubt
             self._people.add(photo.identity)

@@ -27,9 +27,9 @@ class EnrolmentReport:
     skipped: enrolled before, or set aside before (`aside` of them). moved: photos that were enrolled as somebody else.
     chosen: of photos with several faces, which one was taken: its number, 1 being the largest, of how many. tied:
     folders whose person has another name now, with that name. seen: ids of the templates of all photos that were
-    looked at, added: of the new ones. doubtful: what speaks against photos that were enrolled nevertheless, by path.
-    suspects: new templates, and their people, that look like somebody else. unread: paths of photos that could not be
-    read. gone: templates that have lost their photos; taken_out: how many of these were set aside.
+    looked at, added: of the new ones, with their paths. doubtful: what speaks against photos that were enrolled
+    nevertheless, by path. suspects: new templates, and their people, that look like somebody else. unread: paths of
+    photos that could not be read. gone: templates that have lost their photos; taken_out: how many were set aside.
     """
 
     identities: int = 0
@@ -42,7 +42,7 @@ class EnrolmentReport:
     gone: list[TemplateInfo] = field(default_factory=list)
     taken_out: int = 0
     seen: set[int] = field(default_factory=set)
-    added: set[int] = field(default_factory=set)
+    added: dict[int, str] = field(default_factory=dict)
     suspects: list[Suspect] = field(default_factory=list)
     chosen: dict[str, tuple[int, int]] = field(default_factory=dict)
     doubtful: dict[str, str] = field(default_factory=dict)

@@ -52,7 +52,8 @@ class Suspect:
         if self.kind == "same-person":
             return f"{self.identity} is probably {self.other}, who is enrolled too (similarity {self.similarity:.2f})"
         own = "" if self.own is None else f", less like {self.identity} ({self.own:.2f})"
-        return f"{self.path} of {self.identity} looks like {self.other} (similarity {self.similarity:.2f}){own}"
+        photo = f"{self.path} (template {self.template_id}) of {self.identity}"
+        return f"{photo} looks like {self.other} (similarity {self.similarity:.2f}){own}"
 
     def document(self) -> Document:
         return {
