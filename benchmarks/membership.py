@@ -30,7 +30,6 @@ Values = npt.NDArray[np.float64]
 
 KINDS = {
     "mobilefacenet": ("pq16", "pq32", "opq32", "fs16", "pca32,sq4", "tcq32", "sq4"),
-    "edgeface-xs": ("pq32", "pca128,sq4", "tcq32"),  # hours
 }
 SIZES = (300, 1000, 3000, 8000)
 _MOST_PHOTOS = 20  # of one person
