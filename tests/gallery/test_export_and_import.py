@@ -126,7 +126,9 @@ def test_both_are_in_the_audit_log_without_names(filled: Gallery, tmp_path: Path
 
 def test_people_who_were_forgotten_come_back_only_when_asked(filled: Gallery, tmp_path: Path) -> None:
     filled.export(tmp_path / "x.parquet")
-    filled.forget("person 3")
+    receipt = filled.forget("person 3")
+    assert (len(receipt.exports), receipt.backups) == (1, ())
+    assert receipt.document()["exports"] == list(receipt.exports)
     report = filled.import_templates(tmp_path / "x.parquet")
     assert (report.templates, report.skipped, len(report.rejected)) == (0, 18, 2)
     assert "who was forgotten on" in report.rejected[0].reason
