@@ -171,3 +171,6 @@ def _show_receipt(receipt: Receipt) -> None:
     if receipt.backups:
         days = ", ".join(dict.fromkeys(map(_day, receipt.backups)))
         say(f"  backups that still hold them were made on {days}: delete them, or make new ones in their place")
+    if receipt.exports:
+        days = ", ".join(dict.fromkeys(map(_day, receipt.exports)))
+        say(f"  their templates were exported on {days}: delete those files")

@@ -175,11 +175,11 @@ class Verification:
 class Receipt:
     """What `forget` did. wiped: no copy of the old rows is left in the database or its write-ahead log.
 
-    backups: when backups were made (epoch seconds) that still hold the person. out_of_cohort: faces like theirs that
-    were taken out of the cohort with them, and with the others forgotten together. unfinished: temporary folders with
-    copies of the gallery that may hold them too: of a backup that is being made, or of one that was cut off and is out
-    of reach. learnt_from_people: an earlier version learnt the gallery's codebook or index from its people, which
-    keeps traces of them until `index build` replaces it.
+    backups, exports: when such files were made (epoch seconds) that still hold the person. out_of_cohort: faces like
+    theirs that were taken out of the cohort with them, and with the others forgotten together. unfinished: temporary
+    folders with copies of the gallery that may hold them too: of a backup that is being made, or of one that was cut
+    off and is out of reach. learnt_from_people: an earlier version learnt the gallery's codebook or index from its
+    people, which keeps traces of them until `index build` replaces it.
     """
 
     identity: str
@@ -192,6 +192,7 @@ class Receipt:
     out_of_cohort: int = 0
     unfinished: tuple[str, ...] = ()
     learnt_from_people: bool = False
+    exports: tuple[int, ...] = ()
 
     def document(self) -> Document:
         return {
@@ -202,6 +203,7 @@ class Receipt:
             "database_wiped": self.wiped,
             "forgotten_at": self.forgotten_at,
             "backups": list(self.backups),
+            "exports": list(self.exports),
             "out_of_cohort": self.out_of_cohort,
             "unfinished_backups": list(self.unfinished),
             "learnt_from_people": self.learnt_from_people,

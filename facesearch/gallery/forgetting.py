@@ -27,7 +27,10 @@ def forget(parts: Parts, names: Sequence[str], *, remember: bool) -> list[Receip
     names = list(dict.fromkeys(composed(name) for name in names))
     parts.store.transactions.require_write()  # before index files are taken away
     people = [parts.store.identities.find(name) for name in names]  # raises before anything is touched
-    backups = {person.id: tuple(parts.store.audit.backups_with(person.id)) for person in people}
+    backups, exports = (
+        {person.id: tuple(parts.store.audit.copies_with(person.id, action)) for person in people}
+        for action in ("backup", "export")
+    )
     with parts.store.moment() as moment:
         template_ids = moment.template_ids([person.id for person in people])
     lookalikes = _of_cohort(parts, template_ids)
@@ -59,6 +62,7 @@ def forget(parts: Parts, names: Sequence[str], *, remember: bool) -> list[Receip
             out_of_cohort=out_of_cohort,
             unfinished=unfinished,
             learnt_from_people=traces,
+            exports=exports[each.identity_id],
         )
         for name, each in zip(names, removed, strict=True)
     ]

@@ -21,6 +21,7 @@ from facesearch.gallery.parts import Parts
 from facesearch.gallery.template_table import TemplateTable
 from facesearch.photos.photo import Rejection
 from facesearch.store import EncoderKey, NewTemplate
+from facesearch.text.characters import escaped
 
 _BATCH = 16384  # templates per transaction
 Progress = Callable[[int, int], None]  # (templates done, templates in all)
@@ -72,7 +73,7 @@ def _encoder_keys(table: TemplateTable, own: EncoderKey) -> list[EncoderKey]:
         try:
             spec = EncoderSpec.parse(name)
         except UnknownEncoderError as error:
-            raise UsageError(f"row {row}: {error}") from error
+            raise UsageError(escaped(f"row {row}: {error}")) from error
         if spec.model != own.model:
             raise EncoderMismatchError(
                 f"row {row} is a template of {spec.model}; this gallery's are of {own.model} and cannot be compared "

@@ -60,9 +60,11 @@ def _read(path: Path, suffix: str, file: BinaryIO) -> Columns:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             return _READERS[suffix](file)
-    except (UsageError, OSError):
+    except UsageError:
         raise
     except Exception as error:  # parsers of hostile bytes fail in every way there is
+        if isinstance(error, OSError) and error.errno is not None:  # the disk's; pyarrow has some without a number
+            raise
         reason = "not enough memory" if isinstance(error, MemoryError) else f"{type(error).__name__}"
         raise UsageError(f"{path} is no {suffix} file, or is damaged ({reason})") from error
 

@@ -316,8 +316,8 @@ class AuditRole(Protocol):
         """The log, oldest first."""
         ...
 
-    def backups_with(self, identity_id: int) -> list[int]:
-        """When backups were made (epoch seconds) that hold templates of this identity."""
+    def copies_with(self, identity_id: int, action: str) -> list[int]:
+        """When a "backup" or an "export" was made (epoch seconds) that holds templates of this identity."""
         ...
 
 

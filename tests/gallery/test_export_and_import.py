@@ -126,7 +126,9 @@ def test_both_are_in_the_audit_log_without_names(filled: Gallery, tmp_path: Path
 
 def test_people_who_were_forgotten_come_back_only_when_asked(filled: Gallery, tmp_path: Path) -> None:
     filled.export(tmp_path / "x.parquet")
-    filled.forget("person 3")
+    receipt = filled.forget("person 3")
+    assert (len(receipt.exports), receipt.backups) == (1, ())
+    assert receipt.document()["exports"] == list(receipt.exports)
     report = filled.import_templates(tmp_path / "x.parquet")
     assert (report.templates, report.skipped, len(report.rejected)) == (0, 18, 2)
     assert "who was forgotten on" in report.rejected[0].reason
@@ -204,6 +206,7 @@ def test_a_table_with_one_unsound_row_is_refused_as_a_whole(changes: dict[str, A
         ({"fingerprint": ["", "0" * 64, ""]}, EncoderMismatchError, "another encoder of the name projection"),
         ({"encoder": ["projection:int8@onnx"] * 3}, UsageError, "not installed here, and no fingerprint"),
         ({"encoder": ["VGG Face"] * 3}, UsageError, "is not an encoder name"),
+        ({"encoder": ["two\nlines"] * 3}, UsageError, r"'two\\nlines' is not an encoder name"),
         ({"template": [[1.0]] * 3}, UsageError, f"the templates have 1 numbers, .* {DIMENSION}"),
     ],
 )
@@ -271,7 +274,9 @@ def test_damaged_files_are_refused_in_one_line(suffix: str, filled: Gallery, tmp
     filled.export(tmp_path / f"x{suffix}")
     content = (tmp_path / f"x{suffix}").read_bytes()
     before = filled.counts()
-    for number, damaged in enumerate((b"", content[:100], content[: len(content) // 2], content[::-1], b"\0" * 50)):
+    footer = content[:-60] + b"\x0f" * 52 + content[-8:]
+    broken = (b"", content[:100], content[: len(content) // 2], content[::-1], b"\0" * 50, footer)
+    for number, damaged in enumerate(broken):
         (tmp_path / f"{number}{suffix}").write_bytes(damaged)
         with pytest.raises(UsageError) as refused:
             filled.import_templates(tmp_path / f"{number}{suffix}")

@@ -33,9 +33,9 @@ class SqliteAudit:
             )
             return [AuditEvent(*row) for row in rows]
 
-    def backups_with(self, identity_id: int) -> list[int]:
+    def copies_with(self, identity_id: int, action: str) -> list[int]:
         oldest = select(func.min(TemplateRow.created_at)).where(TemplateRow.identity_id == identity_id)
-        made = select(AuditRow.at).where(AuditRow.action == "backup", AuditRow.at >= oldest.scalar_subquery())
+        made = select(AuditRow.at).where(AuditRow.action == action, AuditRow.at >= oldest.scalar_subquery())
         with self._transactions.reading() as connection:
             return list(connection.scalars(made.order_by(AuditRow.at)))
 
