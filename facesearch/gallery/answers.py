@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
+from facesearch.caches.purging import Purged
 from facesearch.photos.geometry import Box
 from facesearch.store.records import Calibration
 
@@ -130,7 +131,8 @@ class Receipt:
     were taken out of the cohort with them, and with the others forgotten together. unfinished: temporary folders with
     copies of the gallery that may hold them too: of a backup that is being made, or of one that was cut off and is out
     of reach. learnt_from_people: the codes of the gallery are read with what was learnt from its people, which keeps
-    traces of them until it is learnt anew.
+    traces of them until it is learnt anew. purged: what was taken out of the caches and stored runs of evaluations,
+    of all who were forgotten together.
     """
 
     identity: str
@@ -143,6 +145,7 @@ class Receipt:
     out_of_cohort: int = 0
     unfinished: tuple[str, ...] = ()
     learnt_from_people: bool = False
+    purged: Purged = field(default_factory=Purged)
 
     def document(self) -> Document:
         return {
@@ -156,6 +159,7 @@ class Receipt:
             "out_of_cohort": self.out_of_cohort,
             "unfinished_backups": list(self.unfinished),
             "learnt_from_people": self.learnt_from_people,
+            "caches": self.purged.document(),
         }
 
 

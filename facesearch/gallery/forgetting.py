@@ -1,4 +1,5 @@
-"""Forgetting people: out of the answers at once, out of database, index files and cohort durably, and saying so."""
+"""Forgetting people: out of the answers at once, out of database, index files and cohort durably,
+out of what evaluations kept of their photos; and saying so."""
 
 from __future__ import annotations
 
@@ -9,6 +10,8 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from facesearch.caches.purging import purge
+from facesearch.caches.stored_runs import Theirs
 from facesearch.errors import IndexStateError, StoreError, UsageError
 from facesearch.gallery.answers import Receipt
 from facesearch.gallery.parts import Parts
@@ -45,6 +48,8 @@ def forget(parts: Parts, names: Sequence[str], *, remember: bool) -> list[Receip
     except StoreError as error:  # as on a full disk
         _log.warning("%s; old pages stay until facesearch gallery compact", error)
         wiped = False
+    photos = [photo for each in removed for photo in each.photos]
+    purged = purge(Theirs(frozenset(names), frozenset(path for path, _ in photos), frozenset(sha for _, sha in photos)))
     traces = _learnt_from_people(parts)
     now, unfinished = int(time.time()), tuple(map(str, remove_unfinished(parts.opening.folder)))
     return [
@@ -59,6 +64,7 @@ def forget(parts: Parts, names: Sequence[str], *, remember: bool) -> list[Receip
             out_of_cohort=out_of_cohort,
             unfinished=unfinished,
             learnt_from_people=traces,
+            purged=purged,
         )
         for name, each in zip(names, removed, strict=True)
     ]
