@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -24,6 +25,11 @@ from facesearch.commands.common import (
 from facesearch.commands.enrolment_told import tell
 from facesearch.errors import UsageError
 
+if TYPE_CHECKING:
+    from facesearch.gallery.enrolment_report import EnrolmentReport
+    from facesearch.gallery.folder_truth import Folders
+    from facesearch.photos.photo import Photo
+
 EXAMPLES = """
 **Examples**
 
@@ -36,6 +42,8 @@ EXAMPLES = """
     facesearch enroll people/ --gallery staff --index sq8
 
     facesearch enroll people/ --sync --dry-run
+
+    facesearch enroll people/ --watch
 """
 
 
@@ -80,6 +88,9 @@ def enroll(
             "--sync", help="The folders are the truth: templates whose photos left them or changed are set aside."
         ),
     ] = False,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Go on: enrol photos that arrive in the folders, until Ctrl-C.")
+    ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and change nothing.")] = False,
     again: Annotated[bool, typer.Option("--again", help="Enrol photos of people who were forgotten, too.")] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="With --sync: also where many templates would go.")] = False,
@@ -108,12 +119,18 @@ def enroll(
         raise UsageError("--face chooses a face in photos of one person: name them with --identity")
     if sync and (manifest is not None or identity is not None):
         raise UsageError("--sync goes with folders of people: without --manifest and --identity")
+    if watch and (manifest is not None or identity is not None or sync or dry_run):
+        raise UsageError("--watch goes with folders of people: without --manifest, --identity, --sync and --dry-run")
     from facesearch.faces import FaceChoice
     from facesearch.gallery.folder_truth import Folders
     from facesearch.photos.photo import composed
     from facesearch.photos.sources import from_manifest, from_paths
     from facesearch.store.identity_names import check_name
 
+    if watch:
+        from facesearch.gallery.watching import require_watcher
+
+        require_watcher()
     if identity is not None:
         check_name(composed(identity))
     sources = from_manifest(manifest) if manifest is not None else from_paths(paths or [], identity)
@@ -133,6 +150,19 @@ def enroll(
         return
     log = logging.getLogger("facesearch")
     asked = {"encoder": encoder, "index": index, "keep": keep_originals, "min_face": min_face, "device": device}
+    if watch:
+        from facesearch.commands.enroll_watching import watch_folders
+
+        with open_gallery(gallery, **asked) as opened:
+
+            def enrol(photos: Sequence[Photo], within: Folders) -> EnrolmentReport:
+                with progress_bar("enrolling", quiet=json and not verbose) as progress:
+                    return opened.enroll_photos(
+                        photos, aligned=aligned, progress=progress, workers=workers, folders=within, again=again
+                    )
+
+            watch_folders(opened, paths or [], enrol, json=json, verbose=verbose)
+        return
     with open_gallery(gallery, **asked) as opened:
         with progress_bar("enrolling", quiet=json and not verbose) as progress:
             report = opened.enroll_photos(

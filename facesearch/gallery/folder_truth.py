@@ -21,13 +21,15 @@ MOST_TAKEN_OUT = 0.1  # of all templates, beyond which it has to be confirmed: a
 class Folders:
     """Folders of people, <folder>/<identity>/…, as they were given. unread: paths inside that could not be looked at.
 
-    sync: templates whose photos are gone are set aside; confirmed: however many these are.
+    sync: templates whose photos are gone are set aside; confirmed: however many these are. partial: the photos are only
+    some of those inside; nothing is said of what has gone.
     """
 
     roots: tuple[Path, ...]
     unread: tuple[str, ...] = ()
     sync: bool = False
     confirmed: bool = False
+    partial: bool = False
 
     def absolute(self) -> tuple[Path, ...]:
         return tuple(root.absolute() for root in self.roots)

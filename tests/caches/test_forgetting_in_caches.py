@@ -8,6 +8,7 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from command_line import Command
 from evaluation.run_samples import full_run
@@ -37,7 +38,7 @@ def _shards(name: str = "set") -> Shards:
     return Shards(home() / "cache" / "templates" / "encoder" / name, WIDTH, np.float32)
 
 
-def _row(number: int) -> np.ndarray:  # type: ignore[type-arg]
+def _row(number: int) -> npt.NDArray[np.float32]:
     return np.random.default_rng(number).normal(size=WIDTH).astype(np.float32)
 
 
@@ -123,7 +124,8 @@ def test_a_damaged_shard_is_deleted_because_it_may_hold_them(damage: str) -> Non
         path.unlink()
         data = bytearray(save({"hashes": np.zeros(3, np.uint8)}))
         path = path.with_name(_name(bytes(data)))
-    path.write_bytes({"short": data[:20], "empty": b""}.get(damage, bytes(data)))
+    content = bytes(data)
+    path.write_bytes(content[:20] if damage == "short" else b"" if damage == "empty" else content)
     assert purge(_theirs(_content(5))).damaged == 1
     assert _files() == []
 
