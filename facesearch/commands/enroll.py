@@ -14,10 +14,12 @@ from facesearch.commands.common import (
     AlignedOption,
     DeviceOption,
     FaceOption,
+    FrameRateOption,
     GalleryOption,
     JsonOption,
     MinFaceOption,
     VerboseOption,
+    frames_bar,
     open_gallery,
     progress_bar,
     set_up,
@@ -36,6 +38,8 @@ EXAMPLES = """
     facesearch enroll people/                     # people/Ada Lovelace/1.jpg, people/Alan Turing/a.png, ...
 
     facesearch enroll --identity "Ada Lovelace" ada1.jpg ada2.jpg
+
+    facesearch enroll --identity "Ada Lovelace" clip.mp4
 
     facesearch enroll --manifest people.csv       # columns identity,path
 
@@ -92,6 +96,8 @@ def enroll(
         bool, typer.Option("--watch", help="Go on: enrol photos that arrive in the folders, until Ctrl-C.")
     ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and change nothing.")] = False,
+    frames: Annotated[int, typer.Option(help="Templates to take from a clip of video, at most.", min=1, max=50)] = 5,
+    frames_per_second: FrameRateOption = 3.0,
     again: Annotated[bool, typer.Option("--again", help="Enrol photos of people who were forgotten, too.")] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="With --sync: also where many templates would go.")] = False,
     aligned: AlignedOption = None,
@@ -108,7 +114,8 @@ def enroll(
 
     A photo needs one face, or one that clearly is its subject. Photos enrolled already (by content) are skipped, so
     the same command picks up what is new. Folders inside a person's folder belong to that person. Unusable photos are
-    listed with the reason; the others are enrolled. Files that are no photos are counted by suffix.
+    listed with the reason; the others are enrolled. Files that are no photos are counted by suffix. Of a clip of video,
+    named with --identity, the best frames of the one person in it are taken.
     """
     set_up(verbose)
     if manifest is None and not paths:
@@ -125,6 +132,7 @@ def enroll(
     from facesearch.gallery.folder_truth import Folders
     from facesearch.photos.photo import composed
     from facesearch.photos.sources import from_manifest, from_paths
+    from facesearch.photos.video import is_video
     from facesearch.store.identity_names import check_name
 
     if watch:
@@ -137,6 +145,10 @@ def enroll(
     if face is not None:
         chosen = FaceChoice.of(face)
         sources.photos = [replace(photo, face=chosen.number or chosen.point) for photo in sources.photos]
+    clips = [photo for photo in sources.photos if is_video(photo.path)]
+    if clips and (dry_run or aligned is not None):
+        raise UsageError("--dry-run and --aligned are for photos, not for clips of video")
+    sources.photos = [photo for photo in sources.photos if not is_video(photo.path)]
     folders = None
     if manifest is None and identity is None:
         unread = tuple(item.path for item in sources.rejected)
@@ -174,6 +186,18 @@ def enroll(
                 folders=folders,
                 again=again,
             )
+        for clip in clips:
+            with frames_bar(f"looking at {clip.path.name}", quiet=json and not verbose) as looked:
+                of_clip = opened.enroll_video(
+                    clip.identity,
+                    clip.path,
+                    most=frames,
+                    face=clip.face,
+                    again=again,
+                    per_second=frames_per_second,
+                    progress=looked,
+                )
+            report.add(of_clip)
         counts = opened.counts()
     report.rejected = sources.rejected + report.rejected
     tell(report, counts, sync=sync, json=json, verbose=verbose, sources=sources)

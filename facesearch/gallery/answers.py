@@ -68,6 +68,34 @@ class FaceAnswer:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class TrackAnswer(FaceAnswer):
+    """The answer for one face of a clip, by all frames in which it was followed; box: in the best of them.
+
+    number: 1 is the most prominent. start, end, best: seconds. boxes: (seconds, box) of every frame it was found in.
+    """
+
+    start: float = 0.0
+    end: float = 0.0
+    best: float = 0.0
+    boxes: tuple[tuple[float, Box], ...] = ()
+
+    def document(self) -> Document:
+        boxes = [{"time": time, "box": [round(value, 2) for value in box]} for time, box in self.boxes]
+        times = {"start": self.start, "end": self.end, "best": self.best}
+        return {**FaceAnswer.document(self), **times, "boxes": boxes}
+
+
+@dataclass(frozen=True, slots=True)
+class ClipAnswer:
+    """The answers for the faces of a clip that were asked for, of `found`; frames: looked at, seconds: to the last."""
+
+    tracks: tuple[TrackAnswer, ...]
+    found: int
+    frames: int
+    seconds: float
+
+
 def named_once(answers: Sequence[FaceAnswer]) -> list[FaceAnswer]:
     """The answers for the faces of one photo; of those that would give the same name, only the surest does."""
     nearest: dict[str, FaceAnswer] = {}

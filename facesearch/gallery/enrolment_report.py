@@ -27,7 +27,7 @@ class EnrolmentReport:
     chosen: of photos with several faces, which one was taken: its number, 1 being the largest, of how many. tied:
     folders whose person has another name now, with that name. seen: ids of the templates of all photos that were
     looked at; unread: paths of those that could not be read. gone: templates that have lost their photos; taken_out:
-    how many of these were set aside.
+    how many of these were set aside. times: of clips, the seconds of the frames that were enrolled.
     """
 
     identities: int = 0
@@ -43,12 +43,25 @@ class EnrolmentReport:
     chosen: dict[str, tuple[int, int]] = field(default_factory=dict)
     unread: set[str] = field(default_factory=set)
     seconds: float = 0.0
+    times: dict[str, tuple[float, ...]] = field(default_factory=dict)
 
     @property
     def images_per_second(self) -> float:
         """How fast faces were looked for: photos enrolled already are not counted."""
         done = self.templates + len(self.rejected)
         return done / self.seconds if self.seconds > 0 else 0.0
+
+    def add(self, other: EnrolmentReport) -> None:
+        """Count another enrolment with this one, as that of a clip beside photos."""
+        self.identities = max(self.identities, other.identities)
+        self.templates += other.templates
+        self.skipped += other.skipped
+        self.aside += other.aside
+        self.rejected += other.rejected
+        self.moved += other.moved
+        self.chosen |= other.chosen
+        self.times |= other.times
+        self.seconds += other.seconds
 
     def take(self, photo: Photo, known: Known) -> None:
         """Count a photo that needs no encoding."""
@@ -69,6 +82,7 @@ class EnrolmentReport:
             "rejected": [{"path": item.path, "reason": item.reason} for item in self.rejected],
             "moved": [{"path": item.path, "from": item.before, "to": item.identity} for item in self.moved],
             "chosen": [{"path": path, "face": face, "faces_found": of} for path, (face, of) in self.chosen.items()],
+            "clips": [{"path": path, "times": list(times)} for path, times in self.times.items()],
             "tied": self.tied,
             "gone": [{"template_id": item.id, "identity": item.identity, "path": item.path} for item in self.gone],
             "taken_out": self.taken_out,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -11,6 +12,7 @@ from facesearch.gallery.enrolment import hash_of
 from facesearch.gallery.enrolment_report import EnrolmentReport
 from facesearch.gallery.known_photos import known_photos, stored_path
 from facesearch.photos.photo import Photo, Rejection
+from facesearch.photos.video import is_video
 from facesearch.store import GalleryStore, TemplateInfo
 
 ALWAYS_TAKEN_OUT = 5  # templates that a synchronisation may take out of any gallery
@@ -81,6 +83,7 @@ def gone(store: GalleryStore, folders: Folders, report: EnrolmentReport) -> list
         for info in store.corrections.within(folders.absolute())
         if info.id not in report.seen
         and info.path not in report.unread
+        and not (is_video(Path(info.path)) and os.path.lexists(info.path))  # enrolled by name: folders leave clips out
         and not any(info.path == path or info.path.startswith(f"{path}/") for path in unread)
     ]
 
