@@ -36,8 +36,18 @@ if TYPE_CHECKING:
         UsageError,
         WeightsError,
     )
-    from facesearch.gallery.answers import Candidate, Compaction, FaceAnswer, GalleryInfo, Receipt, Verification
+    from facesearch.gallery.answers import (
+        Candidate,
+        ClipAnswer,
+        Compaction,
+        FaceAnswer,
+        GalleryInfo,
+        Receipt,
+        TrackAnswer,
+        Verification,
+    )
     from facesearch.gallery.backup import BackupReport, RestoreReport
+    from facesearch.gallery.clips import ClipOptions
     from facesearch.gallery.enrolment_report import EnrolmentReport
     from facesearch.gallery.gallery import Gallery
     from facesearch.gallery.template_index import IndexInfo
@@ -52,6 +62,8 @@ __all__ = [
     "BackupReport",
     "Calibration",
     "Candidate",
+    "ClipAnswer",
+    "ClipOptions",
     "Compaction",
     "Counts",
     "Encoder",
@@ -79,6 +91,7 @@ __all__ = [
     "StoreError",
     "TemplateInfo",
     "TinyFaceError",
+    "TrackAnswer",
     "UnknownEncoderError",
     "UnknownIdentityError",
     "UnreadableImageError",
@@ -94,6 +107,8 @@ _LOADED_ON_USE = {
     "BackupReport": "facesearch.gallery.backup",
     "Calibration": "facesearch.store.records",
     "Candidate": "facesearch.gallery.answers",
+    "ClipAnswer": "facesearch.gallery.answers",
+    "ClipOptions": "facesearch.gallery.clips",
     "Compaction": "facesearch.gallery.answers",
     "Counts": "facesearch.store.records",
     "Encoder": "facesearch.encoders",
@@ -121,6 +136,7 @@ _LOADED_ON_USE = {
     "StoreError": "facesearch.errors",
     "TemplateInfo": "facesearch.store.records",
     "TinyFaceError": "facesearch.errors",
+    "TrackAnswer": "facesearch.gallery.answers",
     "UnknownEncoderError": "facesearch.errors",
     "UnknownIdentityError": "facesearch.errors",
     "UnreadableImageError": "facesearch.errors",

@@ -4,35 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
 from facesearch.caches import in_use
 from facesearch.caches.kinds import CODECS, RESULTS, RUNS, TEMPLATES, files_below, folders_of, remove_below
+from facesearch.caches.purged import Purged
 from facesearch.caches.stored_runs import RunPurger, Theirs
 from facesearch.caches.template_cache import Shards
-
-
-@dataclass(slots=True)
-class Purged:
-    """What was taken out of caches and stored runs.
-
-    rows: of the template cache, found faces and templates. derived: files of results and codes, deleted whole because
-    they cannot be told apart. damaged: files of the template cache that could not be read, deleted. errors: entries of
-    stored runs (hardest errors, failures). left: files that may hold them still, because they cannot be read or
-    changed. at_work: an evaluation is running that may write them again.
-    """
-
-    rows: int = 0
-    derived: int = 0
-    damaged: int = 0
-    errors: int = 0
-    left: list[str] = field(default_factory=list)
-    at_work: bool = False
-
-    def document(self) -> dict[str, Any]:
-        return asdict(self)
 
 
 def purge(theirs: Theirs) -> Purged:

@@ -130,9 +130,9 @@ def enroll(
         raise UsageError("--watch goes with folders of people: without --manifest, --identity, --sync and --dry-run")
     from facesearch.faces import FaceChoice
     from facesearch.gallery.folder_truth import Folders
+    from facesearch.photos.file_kinds import is_video
     from facesearch.photos.photo import composed
     from facesearch.photos.sources import from_manifest, from_paths
-    from facesearch.photos.video import is_video
     from facesearch.store.identity_names import check_name
 
     if watch:

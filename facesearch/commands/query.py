@@ -99,9 +99,8 @@ def query(
     set_up(verbose)
     if face is not None and (all_faces or aligned is not None):
         raise UsageError("--face chooses one face: without --all-faces and --aligned")
-    from facesearch.gallery.clips import ClipOptions
+    from facesearch.photos.file_kinds import is_video
     from facesearch.photos.sources import left_out_in_words, of_anybody
-    from facesearch.photos.video import is_video
     from facesearch.pipeline.pipeline import Stopwatch
 
     watch = Stopwatch()
@@ -146,6 +145,7 @@ def query(
                     _show(image, answers)
         if clips:
             from facesearch.commands.query_clips import ask
+            from facesearch.gallery.clips import ClipOptions
 
             asked = ClipOptions(threshold, score, all_faces or face is not None, face, frames_per_second, fused)
             for path in clips:

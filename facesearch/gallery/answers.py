@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from facesearch.caches.purging import Purged
+from facesearch.caches.purged import Purged
 from facesearch.photos.geometry import Box
 from facesearch.store.records import Calibration
 

@@ -11,8 +11,8 @@ from pathlib import Path
 from facesearch.gallery.enrolment import hash_of
 from facesearch.gallery.enrolment_report import EnrolmentReport
 from facesearch.gallery.known_photos import known_photos, stored_path
+from facesearch.photos.file_kinds import is_video
 from facesearch.photos.photo import Photo, Rejection
-from facesearch.photos.video import is_video
 from facesearch.store import GalleryStore, TemplateInfo
 
 ALWAYS_TAKEN_OUT = 5  # templates that a synchronisation may take out of any gallery

@@ -10,8 +10,6 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from facesearch.caches.purging import purge
-from facesearch.caches.stored_runs import Theirs
 from facesearch.errors import IndexStateError, StoreError, UsageError
 from facesearch.gallery.answers import Receipt
 from facesearch.gallery.parts import Parts
@@ -25,6 +23,9 @@ _LOOKS_THE_SAME = 0.9  # cosine from which on a face of the cohort may be somebo
 
 def forget(parts: Parts, names: Sequence[str], *, remember: bool) -> list[Receipt]:
     """See `Gallery.forget_all`."""
+    from facesearch.caches.purging import purge  # a question does not wait for it
+    from facesearch.caches.stored_runs import Theirs
+
     if isinstance(names, str):
         raise UsageError("forget_all takes a list of names; forget takes one name")
     names = list(dict.fromkeys(composed(name) for name in names))

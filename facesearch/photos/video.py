@@ -30,8 +30,6 @@ from facesearch.photos.limits import check_size
 
 RGB = npt.NDArray[np.uint8]
 
-_SUFFIXES = "mp4 m4v mov avi mkv webm 3gp mpg mpeg mts m2ts ts wmv flv ogv"
-VIDEO_SUFFIXES = tuple(f".{name}" for name in _SUFFIXES.split())
 FRAMES_PER_SECOND = 3.0
 MOST_PER_SECOND = 60.0
 MAX_VIDEO_BYTES = 16 * 2**30
@@ -47,11 +45,6 @@ class Frame(NamedTuple):
 
     time: float
     pixels: RGB
-
-
-def is_video(path: Path) -> bool:
-    """Whether a file is a clip, by its suffix."""
-    return path.suffix.lower() in VIDEO_SUFFIXES
 
 
 def check_rate(per_second: float) -> float:
