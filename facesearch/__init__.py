@@ -39,14 +39,17 @@ if TYPE_CHECKING:
     )
     from facesearch.gallery.answers import (
         Candidate,
+        ClipAnswer,
         Compaction,
         FaceAnswer,
         GalleryInfo,
         PhotoAnswers,
         Receipt,
+        TrackAnswer,
         Verification,
     )
     from facesearch.gallery.backup import BackupReport, RestoreReport
+    from facesearch.gallery.clips import ClipOptions
     from facesearch.gallery.enrolment_report import EnrolmentReport
     from facesearch.gallery.exporting import ExportReport
     from facesearch.gallery.gallery import Gallery
@@ -62,6 +65,8 @@ __all__ = [
     "BackupReport",
     "Calibration",
     "Candidate",
+    "ClipAnswer",
+    "ClipOptions",
     "Compaction",
     "Counts",
     "Encoder",
@@ -92,6 +97,7 @@ __all__ = [
     "StoreError",
     "TemplateInfo",
     "TinyFaceError",
+    "TrackAnswer",
     "UnknownEncoderError",
     "UnknownIdentityError",
     "UnreadableImageError",
@@ -107,6 +113,8 @@ _LOADED_ON_USE = {
     "BackupReport": "facesearch.gallery.backup",
     "Calibration": "facesearch.store.records",
     "Candidate": "facesearch.gallery.answers",
+    "ClipAnswer": "facesearch.gallery.answers",
+    "ClipOptions": "facesearch.gallery.clips",
     "Compaction": "facesearch.gallery.answers",
     "Counts": "facesearch.store.records",
     "Encoder": "facesearch.encoders",
@@ -137,6 +145,7 @@ _LOADED_ON_USE = {
     "TemplateInfo": "facesearch.store.records",
     "PoorFaceError": "facesearch.errors",
     "TinyFaceError": "facesearch.errors",
+    "TrackAnswer": "facesearch.gallery.answers",
     "UnknownEncoderError": "facesearch.errors",
     "UnknownIdentityError": "facesearch.errors",
     "UnreadableImageError": "facesearch.errors",

@@ -11,6 +11,7 @@ import typer
 
 from facesearch import __version__
 from facesearch.commands import (
+    cache,
     calibrate,
     demo,
     encoders,
@@ -45,6 +46,7 @@ app.add_typer(encoders.app, name="encoders")
 app.command("evaluate", epilog=evaluate.EXAMPLES)(evaluate.evaluate)
 app.command("report", epilog=report.EXAMPLES)(report.report)
 app.command("calibrate", epilog=calibrate.EXAMPLES)(calibrate.calibrate)
+app.add_typer(cache.app, name="cache")
 app.command("demo", epilog=demo.EXAMPLES)(demo.demo)
 
 

@@ -94,6 +94,11 @@ EncoderOption = Annotated[
 ]
 
 
+FrameRateOption = Annotated[
+    float, typer.Option("--frames-per-second", help="Frames of a clip of video that are looked at.", min=0.01, max=60)
+]
+
+
 DeviceOption = Annotated[
     str,
     typer.Option("--device", help="What runs the encoder: cpu, cuda, …, never another one silently; -v says it."),
@@ -142,7 +147,14 @@ def progress_bar(label: str, *, quiet: bool = False) -> Iterator[Callable[[int, 
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task(escaped(label), total=None)
-        yield lambda done, total: progress.update(task, completed=done, total=total)
+        yield lambda done, total: progress.update(task, completed=done, total=total or None)
+
+
+@contextmanager
+def frames_bar(label: str, *, quiet: bool = False) -> Iterator[Callable[[int], None]]:
+    """The same where nobody knows how many there will be: a function of the number done."""
+    with progress_bar(label, quiet=quiet) as progress:
+        yield lambda done: progress(done, 0)
 
 
 def on_a_terminal() -> bool:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,16 +14,23 @@ from facesearch.commands.common import (
     AlignedOption,
     DeviceOption,
     FaceOption,
+    FrameRateOption,
     GalleryOption,
     JsonOption,
     MinFaceOption,
     VerboseOption,
+    frames_bar,
     open_gallery,
     progress_bar,
     set_up,
 )
 from facesearch.commands.enrolment_told import tell
 from facesearch.errors import UsageError
+
+if TYPE_CHECKING:
+    from facesearch.gallery.enrolment_report import EnrolmentReport
+    from facesearch.gallery.folder_truth import Folders
+    from facesearch.photos.photo import Photo
 
 EXAMPLES = """
 **Examples**
@@ -31,11 +39,15 @@ EXAMPLES = """
 
     facesearch enroll --identity "Ada Lovelace" ada1.jpg ada2.jpg
 
+    facesearch enroll --identity "Ada Lovelace" clip.mp4
+
     facesearch enroll --manifest people.csv       # columns identity,path
 
     facesearch enroll people/ --gallery staff --index sq8
 
     facesearch enroll people/ --sync --dry-run
+
+    facesearch enroll people/ --watch
 """
 
 
@@ -80,7 +92,12 @@ def enroll(
             "--sync", help="The folders are the truth: templates whose photos left them or changed are set aside."
         ),
     ] = False,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Go on: enrol photos that arrive in the folders, until Ctrl-C.")
+    ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and change nothing.")] = False,
+    frames: Annotated[int, typer.Option(help="Templates to take from a clip of video, at most.", min=1, max=50)] = 5,
+    frames_per_second: FrameRateOption = 3.0,
     again: Annotated[bool, typer.Option("--again", help="Enrol photos of people who were forgotten, too.")] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="With --sync: also where many templates would go.")] = False,
     aligned: AlignedOption = None,
@@ -101,7 +118,8 @@ def enroll(
 
     A photo needs one face, or one that clearly is its subject. Photos enrolled already (by content) are skipped, so
     the same command picks up what is new. Folders inside a person's folder belong to that person. Unusable photos are
-    listed with the reason; the others are enrolled. Files that are no photos are counted by suffix.
+    listed with the reason; the others are enrolled. Files that are no photos are counted by suffix. Of a clip of video,
+    named with --identity, the best frames of the one person in it are taken.
     """
     set_up(verbose)
     if manifest is None and not paths:
@@ -112,18 +130,29 @@ def enroll(
         raise UsageError("--face chooses a face in photos of one person: name them with --identity")
     if sync and (manifest is not None or identity is not None):
         raise UsageError("--sync goes with folders of people: without --manifest and --identity")
+    if watch and (manifest is not None or identity is not None or sync or dry_run):
+        raise UsageError("--watch goes with folders of people: without --manifest, --identity, --sync and --dry-run")
     from facesearch.faces import FaceChoice
     from facesearch.gallery.folder_truth import Folders
+    from facesearch.photos.file_kinds import is_video
     from facesearch.photos.photo import composed
     from facesearch.photos.sources import from_manifest, from_paths
     from facesearch.store.identity_names import check_name
 
+    if watch:
+        from facesearch.gallery.watching import require_watcher
+
+        require_watcher()
     if identity is not None:
         check_name(composed(identity))
     sources = from_manifest(manifest) if manifest is not None else from_paths(paths or [], identity)
     if face is not None:
         chosen = FaceChoice.of(face)
         sources.photos = [replace(photo, face=chosen.number or chosen.point) for photo in sources.photos]
+    clips = [photo for photo in sources.photos if is_video(photo.path)]
+    if clips and (dry_run or aligned is not None):
+        raise UsageError("--dry-run and --aligned are for photos, not for clips of video")
+    sources.photos = [photo for photo in sources.photos if not is_video(photo.path)]
     folders = None
     if manifest is None and identity is None:
         unread = tuple(item.path for item in sources.rejected)
@@ -138,6 +167,19 @@ def enroll(
     log = logging.getLogger("facesearch")
     asked = {"encoder": encoder, "index": index, "keep": keep_originals, "min_face": min_face, "device": device}
     asked["quality"] = quality
+    if watch:
+        from facesearch.commands.enroll_watching import watch_folders
+
+        with open_gallery(gallery, **asked) as opened:
+
+            def enrol(photos: Sequence[Photo], within: Folders) -> EnrolmentReport:
+                with progress_bar("enrolling", quiet=json and not verbose) as progress:
+                    return opened.enroll_photos(
+                        photos, aligned=aligned, progress=progress, workers=workers, folders=within, again=again
+                    )
+
+            watch_folders(opened, paths or [], enrol, json=json, verbose=verbose)
+        return
     with open_gallery(gallery, **asked) as opened:
         with progress_bar("enrolling", quiet=json and not verbose) as progress:
             report = opened.enroll_photos(
@@ -149,6 +191,18 @@ def enroll(
                 folders=folders,
                 again=again,
             )
+        for clip in clips:
+            with frames_bar(f"looking at {clip.path.name}", quiet=json and not verbose) as looked:
+                of_clip = opened.enroll_video(
+                    clip.identity,
+                    clip.path,
+                    most=frames,
+                    face=clip.face,
+                    again=again,
+                    per_second=frames_per_second,
+                    progress=looked,
+                )
+            report.add(of_clip)
         counts = opened.counts()
     report.rejected = sources.rejected + report.rejected
     tell(report, counts, sync=sync, json=json, verbose=verbose, sources=sources)

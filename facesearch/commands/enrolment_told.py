@@ -47,6 +47,8 @@ def tell(
             say(f"folder {folder} is {name}'s, who has been renamed or merged")
         for path, (number, found) in report.chosen.items():
             say(f"took face {number} of {found} in {path}, as the one like the person's other photos")
+        for path, times in report.times.items():
+            say(f"took {path} at {', '.join(f'{time:.1f}' for time in times)} s")
         for moved in report.moved:
             say(f"moved {moved.path} from {moved.before} to {moved.identity}")
         say_listed("doubtful", list(report.doubtful.items()), verbose=verbose)

@@ -110,6 +110,7 @@ def evaluate(
     Every encoder is combined with every kind. Templates are computed once and kept, so that more kinds, protocols or an
     interrupted run cost only what is new. Kept runs are shown by facesearch report.
     """
+    from facesearch.caches.in_use import in_use
     from facesearch.encoders import DEFAULT_MODEL
     from facesearch.evaluation.matrix import Request, evaluate
     from facesearch.evaluation.results import save_run
@@ -137,8 +138,9 @@ def evaluate(
         time_again=time_again,
         command=shlex.join(["facesearch", *sys.argv[1:]]),
     )
-    run = evaluate(request, stage)
-    path = save_run(run) if store else None
+    with in_use():  # until the run is stored as well
+        run = evaluate(request, stage)
+        path = save_run(run) if store else None
     if output.for_people:
         describe(run)
     output.show(replace(printable([run]), document=lambda: document(run, path)))

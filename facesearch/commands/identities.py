@@ -134,7 +134,8 @@ def forget(
     """Delete people for good, all of those named or none, and print a receipt for each.
 
     They are out of the answers at once; templates and image records are overwritten in the database, and the index
-    files that held them are written anew. Photos and backups are yours to delete. Of each photo a keyed hash stays, so
+    files that held them are written anew. What evaluations kept of their photos goes from the caches and stored runs,
+    known by the content of the photos. Photos and backups are yours to delete. Of each photo a keyed hash stays, so
     that enroll says when it comes back, instead of enrolling it.
     """
     set_up(verbose)
@@ -154,6 +155,22 @@ def forget(
     say("  photos on disk and backups are not touched: delete them yourself")
 
 
+def _show_purged(receipt: Receipt) -> None:
+    purged = receipt.purged
+    if purged.rows:
+        say(f"  {counted(purged.rows, 'row')} of their photos taken out of the caches of evaluations")
+    if purged.derived:
+        say(f"  {counted(purged.derived, 'file')} of results and codes in the caches deleted: they do not say of whom")
+    if purged.damaged:
+        say(f"  {counted(purged.damaged, 'damaged or unfinished file')} in the caches deleted")
+    if purged.errors:
+        say(f"  {counted(purged.errors, 'entry', 'entries')} that named them taken out of stored runs; figures stay")
+    for path in purged.left:
+        say(f"  {path} cannot be read or changed, and may hold them: delete it yourself")
+    if purged.at_work:
+        say("  an evaluation is running and may keep them again: when it has ended, facesearch cache clear --all")
+
+
 def _show_receipt(receipt: Receipt) -> None:
     say(f"forgot {receipt.identity} on {time.strftime('%Y-%m-%d %H:%M:%S', time.localtime(receipt.forgotten_at))}")
     deleted = f"{counted(receipt.templates, 'template')} and {counted(receipt.images, 'image record')}"
@@ -162,6 +179,7 @@ def _show_receipt(receipt: Receipt) -> None:
         say("  index file written anew without them")
     if receipt.out_of_cohort:
         say(f"  {counted(receipt.out_of_cohort, 'face')} like theirs taken out of the cohort: calibrate again")
+    _show_purged(receipt)
     if receipt.learnt_from_people:
         say("  an earlier version learnt the index from people in the gallery; it keeps traces: facesearch index build")
     if not receipt.wiped:

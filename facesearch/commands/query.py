@@ -15,6 +15,7 @@ from facesearch.commands.common import (
     DeviceOption,
     EncoderOption,
     FaceOption,
+    FrameRateOption,
     GalleryOption,
     JsonOption,
     MinFaceOption,
@@ -53,6 +54,7 @@ QUERY_EXAMPLES = """
     facesearch query - < visitor.jpg
 
     facesearch query visitors/ --all-faces --sheet visitors.png
+    facesearch query clip.mp4 --all-faces
 """
 VERIFY_EXAMPLES = """
 **Example**
@@ -67,7 +69,7 @@ _BATCH = 256  # photos whose faces are searched for at once
 def query(
     images: Annotated[
         list[Path],
-        typer.Argument(metavar="IMAGE...", help="Photos of people to be named, folders of such; -: standard input."),
+        typer.Argument(metavar="IMAGE...", help="Photos and clips of people to be named, folders of photos; -: stdin."),
     ],
     k: Annotated[int, typer.Option("-k", help="Candidates per face.", min=1, max=1000)] = 5,
     threshold: ThresholdOption = None,
@@ -79,6 +81,7 @@ def query(
     fused: Annotated[
         bool, typer.Option("--fused", help="Compare with one template per person, fused of all of theirs.")
     ] = False,
+    frames_per_second: FrameRateOption = 3.0,
     aligned: AlignedOption = None,
     encoder: EncoderOption = None,
     min_face: MinFaceOption = 40,
@@ -103,7 +106,8 @@ def query(
     """Who is this? The most similar identities for each photo, or "unknown".
 
     Of a photo with several faces the most prominent one counts, and the answer says so: --all-faces answers for all,
-    --face for another one.
+    --face for another one. In a clip of video, the frames in which a face is followed count as one, and the answer says
+    from when to when; the most prominent is the one that is large for longest.
     """
     set_up(verbose)
     if face is not None and (all_faces or aligned is not None):
@@ -111,11 +115,15 @@ def query(
     if sheet is not None:
         check_sheet(sheet)
     from facesearch.gallery.answers import PhotoAnswers
+    from facesearch.photos.file_kinds import is_video
     from facesearch.photos.sources import left_out_in_words, of_anybody
     from facesearch.pipeline.pipeline import Stopwatch
 
     watch = Stopwatch()
-    sources = of_anybody(images)
+    clips = [path for path in images if is_video(path) and not path.is_dir()]
+    if clips and aligned is not None:
+        raise UsageError("--aligned is for photos, not for clips of video")
+    sources = of_anybody([path for path in images if path not in clips])
     photos = sources.photos
     rejected = [asdict(item) for item in sources.rejected]
     drawn: list[SheetEntry] = []
@@ -156,6 +164,13 @@ def query(
                 if not json:
                     _show(image, answers, rates)
         sheets = [] if sheet is None else write_sheets(opened, drawn, sheet)
+        if clips:
+            from facesearch.commands.query_clips import ask
+            from facesearch.gallery.clips import ClipOptions
+
+            asked = ClipOptions(threshold, score, all_faces or face is not None, face, frames_per_second, fused)
+            for path in clips:
+                probes.append(ask(opened, path, k, asked, rejected, json=json))
     if json:
         timing = {stage: round(watch.spent.get(stage, 0.0), 3) for stage in ("detect", "encode", "search")}
         left_out = dict(sources.left_out.most_common())

@@ -25,10 +25,11 @@ import numpy as np
 import numpy.typing as npt
 
 from facesearch.assets import manifest
+from facesearch.caches.in_use import in_use
+from facesearch.caches.template_cache import Entry, Shards
 from facesearch.encoders import Encoder, EncoderSpec, Model, find_model, load_encoder
 from facesearch.errors import EncoderMismatchError, RejectedImageError, UnreadableImageError, UsageError
 from facesearch.evaluation.datasets import Dataset, Sample
-from facesearch.evaluation.template_cache import Entry, Shards
 from facesearch.faces import Crop, Face, FaceDetector, find_crop
 from facesearch.files import locations
 from facesearch.photos.decoding import load_image
@@ -85,6 +86,7 @@ def check_encoders(names: Sequence[str], aligned: str | None = None) -> list[Enc
     return specs
 
 
+@in_use()
 def templates(
     dataset: Dataset,
     specs: Sequence[EncoderSpec],

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from facesearch.caches.purged import Purged
 from facesearch.errors import RejectedImageError
 from facesearch.photos.geometry import Box
 from facesearch.photos.given import Probe
@@ -116,6 +117,34 @@ class PhotoAnswers(list[FaceAnswer]):
         return written.getvalue()
 
 
+@dataclass(frozen=True, slots=True)
+class TrackAnswer(FaceAnswer):
+    """The answer for one face of a clip, by all frames in which it was followed; box: in the best of them.
+
+    number: 1 is the most prominent. start, end, best: seconds. boxes: (seconds, box) of every frame it was found in.
+    """
+
+    start: float = 0.0
+    end: float = 0.0
+    best: float = 0.0
+    boxes: tuple[tuple[float, Box], ...] = ()
+
+    def document(self) -> Document:
+        boxes = [{"time": time, "box": [round(value, 2) for value in box]} for time, box in self.boxes]
+        times = {"start": self.start, "end": self.end, "best": self.best}
+        return {**FaceAnswer.document(self), **times, "boxes": boxes}
+
+
+@dataclass(frozen=True, slots=True)
+class ClipAnswer:
+    """The answers for the faces of a clip that were asked for, of `found`; frames: looked at, seconds: to the last."""
+
+    tracks: tuple[TrackAnswer, ...]
+    found: int
+    frames: int
+    seconds: float
+
+
 def named_once(answers: Sequence[FaceAnswer]) -> PhotoAnswers:
     """The answers for the faces of one photo; of those that would give the same name, only the surest does."""
     nearest: dict[str, FaceAnswer] = {}
@@ -179,7 +208,8 @@ class Receipt:
     theirs that were taken out of the cohort with them, and with the others forgotten together. unfinished: temporary
     folders with copies of the gallery that may hold them too: of a backup that is being made, or of one that was cut
     off and is out of reach. learnt_from_people: an earlier version learnt the gallery's codebook or index from its
-    people, which keeps traces of them until `index build` replaces it.
+    people, which keeps traces of them until `index build` replaces it. purged: what was taken out of the caches and
+    stored runs of evaluations, of all who were forgotten together.
     """
 
     identity: str
@@ -193,6 +223,7 @@ class Receipt:
     unfinished: tuple[str, ...] = ()
     learnt_from_people: bool = False
     exports: tuple[int, ...] = ()
+    purged: Purged = field(default_factory=Purged)
 
     def document(self) -> Document:
         return {
@@ -207,6 +238,7 @@ class Receipt:
             "out_of_cohort": self.out_of_cohort,
             "unfinished_backups": list(self.unfinished),
             "learnt_from_people": self.learnt_from_people,
+            "caches": self.purged.document(),
         }
 
 

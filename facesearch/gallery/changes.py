@@ -76,7 +76,7 @@ def enroll_photos(
         whose=WhoseFace(parts.store, pipeline, partial(search, parts, k=1, fused=False), parts.threshold(settings)),
     )
     report.tied = ties
-    if folders is not None:
+    if folders is not None and not folders.partial:
         report.gone = folder_truth.gone(parts.store, folders, report)
         if folders.sync and (folders.confirmed or not folder_truth.many(parts.store, report.gone)):
             report.taken_out = parts.store.corrections.set_aside([info.id for info in report.gone])

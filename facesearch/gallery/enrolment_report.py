@@ -30,6 +30,7 @@ class EnrolmentReport:
     looked at, added: of the new ones, with their paths. doubtful: what speaks against photos that were enrolled
     nevertheless, by path. suspects: new templates, and their people, that look like somebody else. unread: paths of
     photos that could not be read. gone: templates that have lost their photos; taken_out: how many were set aside.
+    times: of clips, the seconds of the frames that were enrolled.
     """
 
     identities: int = 0
@@ -48,12 +49,25 @@ class EnrolmentReport:
     doubtful: dict[str, str] = field(default_factory=dict)
     unread: set[str] = field(default_factory=set)
     seconds: float = 0.0
+    times: dict[str, tuple[float, ...]] = field(default_factory=dict)
 
     @property
     def images_per_second(self) -> float:
         """How fast faces were looked for: photos enrolled already are not counted."""
         done = self.templates + len(self.rejected)
         return done / self.seconds if self.seconds > 0 else 0.0
+
+    def add(self, other: EnrolmentReport) -> None:
+        """Count another enrolment with this one, as that of a clip beside photos."""
+        self.identities = max(self.identities, other.identities)
+        self.templates += other.templates
+        self.skipped += other.skipped
+        self.aside += other.aside
+        self.rejected += other.rejected
+        self.moved += other.moved
+        self.chosen |= other.chosen
+        self.times |= other.times
+        self.seconds += other.seconds
 
     def take(self, photo: Photo, known: Known) -> None:
         """Count a photo that needs no encoding."""
@@ -76,6 +90,7 @@ class EnrolmentReport:
             "chosen": [{"path": path, "face": face, "faces_found": of} for path, (face, of) in self.chosen.items()],
             "doubtful": [{"path": path, "reason": reason} for path, reason in self.doubtful.items()],
             "suspects": [suspect.document() for suspect in self.suspects],
+            "clips": [{"path": path, "times": list(times)} for path, times in self.times.items()],
             "tied": self.tied,
             "gone": [{"template_id": item.id, "identity": item.identity, "path": item.path} for item in self.gone],
             "taken_out": self.taken_out,

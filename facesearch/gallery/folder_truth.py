@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -10,6 +11,7 @@ from pathlib import Path
 from facesearch.gallery.enrolment import hash_of
 from facesearch.gallery.enrolment_report import EnrolmentReport
 from facesearch.gallery.known_photos import known_photos, stored_path
+from facesearch.photos.file_kinds import is_video
 from facesearch.photos.photo import Photo, Rejection
 from facesearch.store import GalleryStore, TemplateInfo
 
@@ -21,13 +23,15 @@ MOST_TAKEN_OUT = 0.1  # of all templates, beyond which it has to be confirmed: a
 class Folders:
     """Folders of people, <folder>/<identity>/…, as they were given. unread: paths inside that could not be looked at.
 
-    sync: templates whose photos are gone are set aside; confirmed: however many these are.
+    sync: templates whose photos are gone are set aside; confirmed: however many these are. partial: the photos are only
+    some of those inside; nothing is said of what has gone.
     """
 
     roots: tuple[Path, ...]
     unread: tuple[str, ...] = ()
     sync: bool = False
     confirmed: bool = False
+    partial: bool = False
 
     def absolute(self) -> tuple[Path, ...]:
         return tuple(root.absolute() for root in self.roots)
@@ -79,6 +83,7 @@ def gone(store: GalleryStore, folders: Folders, report: EnrolmentReport) -> list
         for info in store.corrections.within(folders.absolute())
         if info.id not in report.seen
         and info.path not in report.unread
+        and not (is_video(Path(info.path)) and os.path.lexists(info.path))  # enrolled by name: folders leave clips out
         and not any(info.path == path or info.path.startswith(f"{path}/") for path in unread)
     ]
 

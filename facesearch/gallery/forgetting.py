@@ -1,4 +1,5 @@
-"""Forgetting people: out of the answers at once, out of database, index files and cohort durably, and saying so."""
+"""Forgetting people: out of the answers at once, out of database, index files and cohort durably,
+out of what evaluations kept of their photos; and saying so."""
 
 from __future__ import annotations
 
@@ -22,6 +23,9 @@ _LOOKS_THE_SAME = 0.9  # cosine from which on a face of the cohort may be somebo
 
 def forget(parts: Parts, names: Sequence[str], *, remember: bool) -> list[Receipt]:
     """See `Gallery.forget_all`."""
+    from facesearch.caches.purging import purge  # a question does not wait for it
+    from facesearch.caches.stored_runs import Theirs
+
     if isinstance(names, str):
         raise UsageError("forget_all takes a list of names; forget takes one name")
     names = list(dict.fromkeys(composed(name) for name in names))
@@ -48,6 +52,8 @@ def forget(parts: Parts, names: Sequence[str], *, remember: bool) -> list[Receip
     except StoreError as error:  # as on a full disk
         _log.warning("%s; old pages stay until facesearch gallery compact", error)
         wiped = False
+    photos = [photo for each in removed for photo in each.photos]
+    purged = purge(Theirs(frozenset(names), frozenset(path for path, _ in photos), frozenset(sha for _, sha in photos)))
     traces = _learnt_from_people(parts)
     now, unfinished = int(time.time()), tuple(map(str, remove_unfinished(parts.opening.folder)))
     return [
@@ -63,6 +69,7 @@ def forget(parts: Parts, names: Sequence[str], *, remember: bool) -> list[Receip
             unfinished=unfinished,
             learnt_from_people=traces,
             exports=exports[each.identity_id],
+            purged=purged,
         )
         for name, each in zip(names, removed, strict=True)
     ]

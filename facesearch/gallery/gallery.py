@@ -14,6 +14,7 @@ from facesearch.errors import RejectedImageError
 from facesearch.faces import Chosen, chosen_face
 from facesearch.gallery import arguments, changes, questions
 from facesearch.gallery.answers import Candidate, Compaction, FaceAnswer, GalleryInfo, PhotoAnswers, Verification
+from facesearch.gallery.clip_gallery import ClipGallery
 from facesearch.gallery.exchanging import ExchangingGallery
 from facesearch.gallery.index_checking import index_problems
 from facesearch.gallery.questions import QuestionOptions
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from facesearch.gallery.folder_truth import Folders
 
 
-class Gallery(ExchangingGallery):
+class Gallery(ExchangingGallery, ClipGallery):
     """A folder with the templates of known persons. Made by `Gallery.open`; use it in a with-statement.
 
     Safe to share between threads, and the folder between processes: an answer is from one moment, the state before or

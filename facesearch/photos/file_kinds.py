@@ -11,6 +11,9 @@ _FORMATS += " raw dng cr2 cr3 nef arw raf orf rw2 jxl"
 PHOTO_SUFFIXES = tuple(f".{name}" for name in _FORMATS.split())
 """What cameras, phones and browsers write, the commonest first; not all of it can be read here."""
 
+_VIDEOS = "mp4 m4v mov avi mkv webm 3gp mpg mpeg mts m2ts ts wmv flv ogv"
+VIDEO_SUFFIXES = tuple(f".{name}" for name in _VIDEOS.split())
+
 _BESIDE = (
     "xmp json txt csv tsv xml html htm md log ini db aae thm url lnk yaml yml pp3 dop npy npz md5 sha256 "
     "pdf doc docx xls xlsx ods odt zip mp4 mov avi m4v 3gp mp3 wav"
@@ -36,6 +39,11 @@ _STARTS = (
 )
 _BMP_HEADERS = {12, 40, 52, 56, 64, 108, 124}  # bytes
 _STILL_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1", b"avif", b"avis"}
+
+
+def is_video(path: Path) -> bool:
+    """Whether a file is a clip, by its suffix."""
+    return path.suffix.lower() in VIDEO_SUFFIXES
 
 
 def left_out_as(path: Path) -> str | None:

@@ -34,6 +34,7 @@ class Photo:
     """A file, or under the name `path` pixels (h, w, 3) uint8 RGB or the content of a file, and whose photo it is.
 
     face: which of its faces is meant (`facesearch.faces.FaceChoice.of`), a number or a point; None: it is to be seen.
+    sha256: what it is known by, where that is not its own content, as of a frame of a clip.
     """
 
     identity: str
@@ -41,6 +42,7 @@ class Photo:
     pixels: RGB | None = field(default=None, compare=False)
     content: bytes | None = field(default=None, compare=False, repr=False)
     face: int | tuple[float, float] | None = None
+    sha256: bytes | None = field(default=None, repr=False)
 
     @classmethod
     def of(cls, identity: str, image: Given, number: int, colour: str = "rgb") -> Photo:
@@ -68,6 +70,8 @@ class Photo:
 
     def hash(self) -> bytes:
         """SHA-256 of the file, or of shape and pixels; raises `UnreadableImageError`."""
+        if self.sha256 is not None:
+            return self.sha256
         if self.pixels is None:
             return sha256(read_bytes(self.path) if self.content is None else self.content)
         content = hashlib.sha256(repr(self.pixels.shape).encode())

@@ -11,7 +11,6 @@ import base64
 import json
 import os
 import subprocess
-import sys
 import threading
 import time
 from contextlib import suppress
@@ -24,6 +23,7 @@ import numpy as np
 
 from facesearch.errors import RejectedImageError, SeveralFacesError, UnreadableImageError
 from facesearch.faces import Face
+from facesearch.files.own_processes import command, environment
 from facesearch.pipeline.pipeline import FaceTemplate, PhotoTemplate
 from facesearch.pipeline.pipeline_spec import PipelineSpec
 
@@ -36,10 +36,8 @@ class _Processes:
     """`count` processes of facesearch.pipeline.worker with the same task; `ask` may be called from as many threads."""
 
     def __init__(self, count: int, *task: str) -> None:
-        package = str(Path(__file__).parents[2])
-        paths = [package, *filter(None, [os.environ.get("PYTHONPATH")])]
-        self._environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
-        self._command = [sys.executable, "-m", "facesearch.pipeline.worker", *task]
+        self._environment = environment()
+        self._command = command("facesearch.pipeline.worker", *task)
         self._all: list[subprocess.Popen[str]] = []
         self._idle: SimpleQueue[subprocess.Popen[str]] = SimpleQueue()
         for _ in range(count):

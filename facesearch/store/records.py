@@ -157,12 +157,16 @@ class IdentitySummary:
 
 @dataclass(frozen=True, slots=True)
 class Removed:
-    """What forgetting an identity took out. traces: bytes by which copies of what was deleted are recognised."""
+    """What forgetting an identity took out. traces: bytes by which copies of what was deleted are recognised.
+
+    photos: path and SHA-256 of each image that nobody else has.
+    """
 
     identity_id: int
     template_ids: tuple[int, ...]
     images: int
     traces: frozenset[bytes] = field(default=frozenset(), repr=False)
+    photos: tuple[tuple[str, bytes], ...] = field(default=(), repr=False)
 
 
 class LogPosition(NamedTuple):

@@ -133,7 +133,9 @@ def _forget(connection: Connection, identity_id: int, *, remember: bool) -> Remo
     if remember:
         remember_photos(connection, [sha256 for _, sha256 in gone])
     add_audit(connection, "forget", identity_id, {"templates": len(ids), "images": len(gone)})
-    return Removed(identity_id, tuple(ids), len(gone), frozenset(traces))
+    return Removed(
+        identity_id, tuple(ids), len(gone), frozenset(traces), tuple((path, sha256) for path, sha256 in gone)
+    )
 
 
 def infos_of(connection: Connection, identity_id: int) -> list[TemplateInfo]:

@@ -13,14 +13,15 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from facesearch.errors import FacesearchError
-from facesearch.files.durable import write_atomically
+from facesearch.files.durable import remove_files, write_atomically
 from facesearch.files.locations import make_own_folder
 
 _log = logging.getLogger("facesearch")
@@ -73,26 +74,73 @@ class Shards:
             return []
 
     def _entries(self, path: Path) -> Iterator[tuple[bytes, Entry]]:
-        from safetensors import SafetensorError
-        from safetensors.numpy import load
-
         try:
-            data = path.read_bytes()
-            if _name(data) != path.name:
-                raise ValueError("its SHA-256 differs")
-            tensors = load(data)
-            contents, values = tensors["sha256"], tensors["values"]
-            reasons = json.loads(tensors["reasons"].tobytes())
-            if values.shape != (len(reasons), self._width) or contents.shape != (len(reasons), 32):
+            contents, values, reasons = _tensors(path)
+            if values.shape[1] != self._width:
                 raise ValueError("its shape differs")
-            if values.dtype != self._dtype or contents.dtype != np.uint8:
+            if values.dtype != self._dtype:
                 raise ValueError("its type differs")
-        except (OSError, ValueError, KeyError, SafetensorError) as error:
+        except FileNotFoundError:  # taken away after the folder was read
+            return
+        except (OSError, ValueError) as error:
             _log.warning("%s is damaged (%s); what it held is computed again", path, error)
             path.unlink(missing_ok=True)
             return
         for content, row, reason in zip(contents, values, reasons, strict=True):
             yield content.tobytes(), reason or row
+
+    @classmethod
+    def purge(cls, path: Path, contents: Collection[bytes]) -> int | None:
+        """Take rows of photos with these SHA-256 out of a shard, which is written anew before the old file goes.
+
+        Returns how many rows; None for a shard that cannot be read, and may hold them: it is deleted. Raises `OSError`.
+        """
+        try:
+            held, values, reasons = _tensors(path)
+        except ValueError:
+            path.unlink(missing_ok=True)
+            return None
+        kept = [
+            (content.tobytes(), reason or row)
+            for content, row, reason in zip(held, values, reasons, strict=True)
+            if content.tobytes() not in contents
+        ]
+        if len(kept) == len(held):
+            return 0
+        if kept:
+            try:
+                cls(path.parent, values.shape[1], values.dtype).write(kept)
+            except FacesearchError:  # a full disk: forgetting needs no room
+                _log.warning("%s cannot be written anew; what it held is computed again", path)
+        remove_files([path])
+        return len(held) - len(kept)
+
+
+def contents(path: Path) -> list[bytes]:
+    """The SHA-256 of the photos that a shard holds values of; raises `ValueError` for a damaged one, `OSError`."""
+    held, _, reasons = _tensors(path)
+    return [content.tobytes() for content, reason in zip(held, reasons, strict=True) if not reason]
+
+
+def _tensors(path: Path) -> tuple[npt.NDArray[np.uint8], npt.NDArray[Any], list[str]]:
+    """Contents (n, 32), values (n, width), reasons (n,); raises `ValueError` for a damaged shard, `OSError`."""
+    from safetensors import SafetensorError
+    from safetensors.numpy import load
+
+    data = path.read_bytes()
+    if _name(data) != path.name:
+        raise ValueError("its SHA-256 differs")
+    try:
+        tensors = load(data)
+        held, values = tensors["sha256"], tensors["values"]
+        reasons = json.loads(tensors["reasons"].tobytes())
+    except (ValueError, KeyError, SafetensorError, RecursionError) as error:
+        raise ValueError(f"it cannot be read: {error}") from None
+    if not isinstance(reasons, list) or values.ndim != 2 or held.dtype != np.uint8:
+        raise ValueError("its type differs")
+    if len(values) != len(reasons) or held.shape != (len(reasons), 32):
+        raise ValueError("its shape differs")
+    return held, values, reasons
 
 
 def _name(data: bytes) -> str:

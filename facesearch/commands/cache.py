@@ -1,0 +1,103 @@
+"""facesearch cache"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from facesearch.commands.common import (
+    JsonOption,
+    VerboseOption,
+    bytes_in_words,
+    on_a_terminal,
+    print_json,
+    print_table,
+    say,
+    set_up,
+)
+from facesearch.text.figures import counted
+
+app = typer.Typer(help="What evaluations and calibrations keep of photos, outside of galleries.", no_args_is_help=True)
+
+
+@app.command(epilog="**Example**\n\n    facesearch cache info --json")
+def info(json: JsonOption = False, verbose: VerboseOption = False) -> None:
+    """What is kept, where, and how much of it, by kind."""
+    set_up(verbose)
+    from facesearch.caches.in_use import others_at_work
+    from facesearch.caches.kinds import kept
+    from facesearch.files.locations import home
+
+    found = kept()
+    if json:
+        document = {"home": str(home()), "at_work": others_at_work(), "kinds": [each.document() for each in found]}
+        print_json(document)
+        return
+    rows = [
+        (
+            each.kind,
+            "" if each.templates is None else f"{each.templates:,}",
+            f"{each.files:,}",
+            bytes_in_words(each.bytes),
+            each.what,
+        )
+        for each in found
+    ]
+    print_table(("kind", "templates", "files", "size", "what"), rows, right=("templates", "files", "size"))
+    say(f"in {home()}")
+    if unreadable := sum(each.unreadable for each in found):
+        say(f"{counted(unreadable, 'file or folder', 'files or folders')} cannot be read")
+    if others_at_work():
+        say("an evaluation or calibration is running")
+
+
+@app.command(
+    epilog="**Examples**\n\n    facesearch cache clear --templates --yes\n\n    facesearch cache clear --all",
+)
+def clear(
+    templates: Annotated[
+        bool, typer.Option("--templates", help="Faces and templates of photos, and codes that were made of them.")
+    ] = False,
+    results: Annotated[bool, typer.Option("--results", help="Results of searches.")] = False,
+    timings: Annotated[bool, typer.Option("--timings", help="How fast encoders are on this machine.")] = False,
+    runs: Annotated[
+        bool, typer.Option("--runs", help="Stored runs of evaluate: their figures cannot be had back.")
+    ] = False,
+    everything: Annotated[bool, typer.Option("--all", help="All of these, also the runs.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask on a terminal.")] = False,
+    json: JsonOption = False,
+    verbose: VerboseOption = False,
+) -> None:
+    """Delete what is kept. Without options, all that can be computed again: everything but the runs.
+
+    Models and galleries are not touched. An evaluation that is running goes on, and may keep its templates again.
+    """
+    set_up(verbose)
+    from facesearch.caches import kinds
+    from facesearch.caches.in_use import others_at_work
+
+    asked = {
+        kinds.TEMPLATES: templates,
+        kinds.CODECS: templates,  # made of templates, which could be read from them
+        kinds.RESULTS: results,
+        kinds.TIMINGS: timings,
+        kinds.RUNS: runs,
+    }
+    chosen = [kind for kind, wanted in asked.items() if wanted or everything]
+    chosen = chosen or [kind for kind in kinds.CLEARED if kind.computed]
+    if not yes and on_a_terminal():
+        names = ", ".join(kind.name for kind in chosen)
+        held = {each.kind: each for each in kinds.kept()}
+        files = sum(held[kind.name].files for kind in chosen)
+        size = bytes_in_words(sum(held[kind.name].bytes for kind in chosen))
+        if not typer.confirm(f"Delete {names} ({counted(files, 'file')}, {size})?", err=True):
+            raise typer.Exit(1)
+    deleted = kinds.clear(chosen)
+    at_work = others_at_work()
+    if json:
+        print_json({"cleared": [kind.name for kind in chosen], "files": deleted, "at_work": at_work})
+        return
+    say(f"deleted {counted(deleted, 'file')} of {', '.join(kind.name for kind in chosen)}")
+    if at_work:
+        say("an evaluation or calibration is running and may keep more")

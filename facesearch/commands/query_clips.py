@@ -1,0 +1,52 @@
+"""facesearch query of clips of video."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from facesearch.commands.common import frames_bar, print_table, say
+from facesearch.errors import RejectedImageError
+from facesearch.photos.sources import refuse_url
+from facesearch.photos.video import MAX_FRAMES
+from facesearch.text.figures import counted
+
+if TYPE_CHECKING:
+    from facesearch.gallery.answers import ClipAnswer
+    from facesearch.gallery.clips import ClipOptions
+    from facesearch.gallery.gallery import Gallery
+
+
+def ask(
+    gallery: Gallery, path: Path, k: int, asked: ClipOptions, rejected: list[dict[str, str]], *, json: bool
+) -> dict[str, object]:
+    """Ask about one clip and show the answer; returns it for `--json`. `rejected` takes why it cannot be used."""
+    refuse_url(path)
+    try:
+        with frames_bar(f"looking at {path.name}", quiet=json) as progress:
+            answer = gallery.identify_video(path, k, asked, progress=progress)
+    except RejectedImageError as error:
+        rejected.append({"path": str(path), "reason": str(error)})
+        return {"path": str(path), "faces_found": 0, "faces": []}
+    if not json:
+        _show(path, answer)
+    return {
+        "path": str(path),
+        "faces_found": answer.found,
+        "faces": [track.document() for track in answer.tracks],
+        "frames": answer.frames,
+        "seconds": answer.seconds,
+    }
+
+
+def _show(path: Path, answer: ClipAnswer) -> None:
+    say(f"{path}: {counted(answer.found, 'face')} in {counted(answer.frames, 'frame')} of {answer.seconds:.1f} s")
+    if answer.frames >= MAX_FRAMES:
+        say(f"  only its first {counted(answer.frames, 'frame')} were looked at: fewer with --frames-per-second")
+    for track in answer.tracks:
+        which = f"face {track.number} of {track.found}, " if track.found > 1 else ""
+        verdict = track.candidates[0].identity if track.is_match else "unknown"
+        seen = f"{track.start:.1f}–{track.end:.1f} s ({counted(len(track.boxes), 'frame')})"
+        say(f"  {which}{seen}: {verdict}  (threshold {track.threshold:.3f})")
+        rows = [(each.rank, f"{each.score:.4f}", f"{each.similarity:.4f}", each.identity) for each in track.candidates]
+        print_table(("rank", "score", "similarity", "identity"), rows, right=("rank", "score", "similarity"))

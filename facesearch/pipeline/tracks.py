@@ -1,0 +1,153 @@
+"""Faces of a clip -> tracks: the same face from frame to frame, as one probe.
+
+A face goes on a track that ended shortly before where their boxes overlap and their templates do not speak against it,
+or where the templates are alike whatever the boxes do, as after a cut. What stands in one frame is on different tracks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from facesearch.errors import NoFaceError, TinyFaceError
+from facesearch.photos.geometry import Box
+from facesearch.photos.video import Frame
+from facesearch.pipeline.pipeline import FaceTemplate, Pipeline
+
+Template = npt.NDArray[np.float32]
+
+LONGEST_GAP = 1.5  # seconds that a face may be out of sight
+_OVERLAP = 0.3  # intersection over union from which on boxes follow each other
+_AGAINST = 0.1  # cosine below which overlapping faces are two people's, as after a cut
+_ALIKE = 0.6  # cosine from which on they are one person's, wherever they are
+
+
+class Sight(NamedTuple):
+    """A face in one frame. number: of the frame, among those looked at."""
+
+    time: float
+    number: int
+    box: Box
+    quality: float
+    template: Template
+
+    @property
+    def size(self) -> float:
+        return float(np.sqrt(max(self.box[2], 0.0) * max(self.box[3], 0.0)))
+
+    @property
+    def worth(self) -> float:
+        """How much it tells of the face: its quality, and its size up to that of a crop."""
+        return self.quality * min(self.size, 112.0) / 112.0
+
+
+@dataclass(slots=True)
+class Track:
+    """The same face in some frames of a clip, in order."""
+
+    sights: list[Sight] = field(default_factory=list)
+    _sum: Template | None = None
+
+    def add(self, sight: Sight) -> None:
+        self.sights.append(sight)
+        weighted = sight.template * np.float32(max(sight.worth, 1e-3) ** 2)
+        self._sum = weighted if self._sum is None else self._sum + weighted
+
+    @property
+    def start(self) -> float:
+        return self.sights[0].time
+
+    @property
+    def end(self) -> float:
+        return self.sights[-1].time
+
+    @property
+    def best(self) -> Sight:
+        """The sight that tells most."""
+        return max(self.sights, key=lambda sight: sight.worth)
+
+    @property
+    def prominence(self) -> float:
+        """How much of the clip it takes: the sum of its sizes in pixels."""
+        return sum(sight.size for sight in self.sights)
+
+    @property
+    def template(self) -> Template:
+        """The mean of the templates, weighted by the square of what they tell, at unit length."""
+        assert self._sum is not None  # noqa: S101 - a track has sights
+        length = float(np.linalg.norm(self._sum))
+        return self.best.template if length < 1e-6 else self._sum / np.float32(length)
+
+
+@dataclass(frozen=True, slots=True)
+class Clip:
+    """What a clip shows. tracks: the most prominent first. seconds: time of the last of the `frames` looked at."""
+
+    tracks: list[Track]
+    frames: int
+    seconds: float
+
+
+def tracks_of(pipeline: Pipeline, frames: Iterable[Frame], progress: Callable[[int], None] = lambda done: None) -> Clip:
+    """The tracks of a clip. progress: called with the number of frames done."""
+    tracks: list[Track] = []
+    count, seconds = 0, 0.0
+    for count, frame in enumerate(frames, start=1):
+        seconds = frame.time
+        try:
+            faces = pipeline.everyone(frame.pixels)
+        except (NoFaceError, TinyFaceError):
+            faces = []
+        follow(tracks, [_sight(face, frame.time, count - 1) for face in faces if face.box is not None])
+        progress(count)
+    return Clip(sorted(tracks, key=lambda track: -track.prominence), count, seconds)
+
+
+def follow(tracks: list[Track], sights: list[Sight]) -> None:
+    """Put the faces of one frame on the tracks that they go on, or begin new ones."""
+    now = sights[0].time if sights else 0.0
+    going = [track for track in tracks if now - track.end <= LONGEST_GAP]
+    pairs = [
+        (likeness, place, number)
+        for place, sight in enumerate(sights)
+        for number, track in enumerate(going)
+        if (likeness := _likeness(track, sight)) is not None
+    ]
+    placed: dict[int, int] = {}
+    for _, place, number in sorted(pairs, reverse=True):
+        if place not in placed and number not in placed.values():
+            placed[place] = number
+    for place, sight in enumerate(sights):
+        if place in placed:
+            going[placed[place]].add(sight)
+        else:
+            new = Track()
+            new.add(sight)
+            tracks.append(new)
+
+
+def _likeness(track: Track, sight: Sight) -> float | None:
+    """How well a face goes on a track; None where it does not."""
+    cosine = float(track.template @ sight.template)
+    over = overlap(track.sights[-1].box, sight.box)
+    if cosine >= _ALIKE or (over >= _OVERLAP and cosine >= _AGAINST):
+        return cosine + over
+    return None
+
+
+def overlap(one: Box, other: Box) -> float:
+    """Intersection over union of two boxes."""
+    width = min(one[0] + one[2], other[0] + other[2]) - max(one[0], other[0])
+    height = min(one[1] + one[3], other[1] + other[3]) - max(one[1], other[1])
+    shared = max(width, 0.0) * max(height, 0.0)
+    both = one[2] * one[3] + other[2] * other[3] - shared
+    return shared / both if both > 0 else 0.0
+
+
+def _sight(face: FaceTemplate, time: float, number: int) -> Sight:
+    assert face.box is not None  # noqa: S101 - faces that were found
+    return Sight(time, number, face.box, face.quality, face.template)
