@@ -46,6 +46,8 @@ def _show(path: Path, answer: ClipAnswer) -> None:
     for track in answer.tracks:
         which = f"face {track.number} of {track.found}, " if track.found > 1 else ""
         verdict = track.candidates[0].identity if track.is_match else "unknown"
+        if track.yields_to is not None:
+            verdict += f", as face {track.yields_to} is more like {track.candidates[0].identity}"
         seen = f"{track.start:.1f}–{track.end:.1f} s ({counted(len(track.boxes), 'frame')})"
         say(f"  {which}{seen}: {verdict}  (threshold {track.threshold:.3f})")
         rows = [(each.rank, f"{each.score:.4f}", f"{each.similarity:.4f}", each.identity) for each in track.candidates]

@@ -83,7 +83,24 @@ def identify_video(parts: Parts, path: Path, k: int, asked: ClipOptions, progres
         )
         for (number, track), each in zip(numbered, candidates, strict=True)
     )
-    return ClipAnswer(answers, len(clip.tracks), clip.frames, clip.seconds)
+    return ClipAnswer(_named_once(answers), len(clip.tracks), clip.frames, clip.seconds)
+
+
+def _named_once(answers: Sequence[TrackAnswer]) -> tuple[TrackAnswer, ...]:
+    """The answers; of tracks that would give the same name in the same frame, only the surest does."""
+    surest = sorted((answer for answer in answers if answer.is_match), key=lambda answer: -answer.candidates[0].score)
+    named: list[TrackAnswer] = []
+    yielding: dict[int, int] = {}
+    for answer in surest:
+        times = {time for time, _ in answer.boxes}
+        for other in named:
+            same = other.candidates[0].identity == answer.candidates[0].identity
+            if same and not times.isdisjoint(time for time, _ in other.boxes):
+                yielding[answer.number] = other.number
+                break
+        else:
+            named.append(answer)
+    return tuple(replace(answer, yields_to=yielding.get(answer.number)) for answer in answers)
 
 
 def enroll_video(

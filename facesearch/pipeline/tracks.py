@@ -13,7 +13,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from facesearch.errors import NoFaceError, TinyFaceError
+from facesearch.encoders import Encoder, find_model
+from facesearch.errors import NoFaceError, TinyFaceError, UnknownEncoderError
 from facesearch.photos.geometry import Box
 from facesearch.photos.video import Frame
 from facesearch.pipeline.pipeline import FaceTemplate, Pipeline
@@ -22,8 +23,27 @@ Template = npt.NDArray[np.float32]
 
 LONGEST_GAP = 1.5  # seconds that a face may be out of sight
 _OVERLAP = 0.3  # intersection over union from which on boxes follow each other
-_AGAINST = 0.1  # cosine below which overlapping faces are two people's, as after a cut
-_ALIKE = 0.6  # cosine from which on they are one person's, wherever they are
+_ALIKE = 3  # place in `Background.reached`: 1 of 10,000 pairs of people are as alike
+
+
+class Likeness(NamedTuple):
+    """What an encoder's cosines say of two faces. alike: from which on they are one person's, wherever they are;
+    against: below which they are two people's, as after a cut, also where their boxes overlap."""
+
+    alike: float
+    against: float
+
+    @classmethod
+    def of(cls, encoder: Encoder) -> Likeness:
+        """As was measured on different adults; of other encoders by their threshold, and overlap alone."""
+        try:
+            background = find_model(encoder.spec.model).background
+        except UnknownEncoderError:  # it was handed in
+            background = None
+        if background is None or len(background.reached) <= _ALIKE:
+            return cls(encoder.threshold, -1.0)
+        first, second = background.reached[:2]
+        return cls(background.reached[_ALIKE], 2 * first - second)  # hardly any two pictures of one face are below
 
 
 class Sight(NamedTuple):
@@ -95,6 +115,7 @@ class Clip:
 def tracks_of(pipeline: Pipeline, frames: Iterable[Frame], progress: Callable[[int], None] = lambda done: None) -> Clip:
     """The tracks of a clip. progress: called with the number of frames done."""
     tracks: list[Track] = []
+    likeness = Likeness.of(pipeline.encoder)
     count, seconds = 0, 0.0
     for count, frame in enumerate(frames, start=1):
         seconds = frame.time
@@ -102,20 +123,20 @@ def tracks_of(pipeline: Pipeline, frames: Iterable[Frame], progress: Callable[[i
             faces = pipeline.everyone(frame.pixels)
         except (NoFaceError, TinyFaceError):
             faces = []
-        follow(tracks, [_sight(face, frame.time, count - 1) for face in faces if face.box is not None])
+        follow(tracks, [_sight(face, frame.time, count - 1) for face in faces if face.box is not None], likeness)
         progress(count)
     return Clip(sorted(tracks, key=lambda track: -track.prominence), count, seconds)
 
 
-def follow(tracks: list[Track], sights: list[Sight]) -> None:
+def follow(tracks: list[Track], sights: list[Sight], likeness: Likeness) -> None:
     """Put the faces of one frame on the tracks that they go on, or begin new ones."""
     now = sights[0].time if sights else 0.0
     going = [track for track in tracks if now - track.end <= LONGEST_GAP]
     pairs = [
-        (likeness, place, number)
+        (fit, place, number)
         for place, sight in enumerate(sights)
         for number, track in enumerate(going)
-        if (likeness := _likeness(track, sight)) is not None
+        if (fit := _fit(track, sight, likeness)) is not None
     ]
     placed: dict[int, int] = {}
     for _, place, number in sorted(pairs, reverse=True):
@@ -130,11 +151,11 @@ def follow(tracks: list[Track], sights: list[Sight]) -> None:
             tracks.append(new)
 
 
-def _likeness(track: Track, sight: Sight) -> float | None:
+def _fit(track: Track, sight: Sight, likeness: Likeness) -> float | None:
     """How well a face goes on a track; None where it does not."""
     cosine = float(track.template @ sight.template)
     over = overlap(track.sights[-1].box, sight.box)
-    if cosine >= _ALIKE or (over >= _OVERLAP and cosine >= _AGAINST):
+    if cosine >= likeness.alike or (over >= _OVERLAP and cosine >= likeness.against):
         return cosine + over
     return None
 

@@ -11,9 +11,11 @@ from command_line import Command
 from film_clips import RGB, wandering, write_clip
 
 from facesearch import Gallery, RejectedImageError
-from facesearch.gallery.clips import ClipOptions
+from facesearch.encoders import find_model, load_encoder
+from facesearch.gallery.answers import Candidate, TrackAnswer
+from facesearch.gallery.clips import ClipOptions, _named_once
 from facesearch.photos.photo import Photo
-from facesearch.pipeline.tracks import Sight, Track, follow, overlap
+from facesearch.pipeline.tracks import Likeness, Sight, Track, follow, overlap
 
 pytest.importorskip("av")
 
@@ -26,7 +28,7 @@ def _sight(time: float, left: float, template: list[float], quality: float = 1.0
 def _followed(*frames: list[Sight]) -> list[Track]:
     tracks: list[Track] = []
     for sights in frames:
-        follow(tracks, sights)
+        follow(tracks, sights, Likeness(0.6, 0.1))
     return tracks
 
 
@@ -160,3 +162,23 @@ def test_a_clip_in_a_folder_of_people_is_not_taken_out(
     assert facesearch("enroll", tmp_path / "people", "--sync", "-g", enrolled, "--json").json["gone"] == []
     inside.unlink()
     assert facesearch("enroll", tmp_path / "people", "--sync", "-g", enrolled, "--json").json["taken_out"] == 1
+
+
+@pytest.mark.parametrize("model", ["mobilefacenet", "dlib-resnet"])
+def test_likeness_is_on_the_scale_of_the_encoder(model: str) -> None:
+    found = find_model(model)
+    assert found.background is not None
+    likeness = Likeness.of(load_encoder(model))
+    assert likeness.against < found.background.reached[0] < found.threshold < likeness.alike
+
+
+def _answer(number: int, score: float, *times: float) -> TrackAnswer:
+    candidate = Candidate(1, "Ada", score, 1, score)
+    boxes = tuple((time, (0.0, 0.0, 9.0, 9.0)) for time in times)
+    return TrackAnswer(None, 0.5, (candidate,), number, 3, boxes=boxes)
+
+
+def test_one_person_is_named_once_in_a_frame_and_again_later() -> None:
+    answers = _named_once([_answer(1, 0.6, 0, 1), _answer(2, 0.8, 1, 2), _answer(3, 0.7, 5, 6)])
+    assert [answer.yields_to for answer in answers] == [2, None, None]
+    assert [answer.is_match for answer in answers] == [False, True, True]
