@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from facesearch.gallery.backup import BackupReport, RestoreReport
     from facesearch.gallery.enrolment_report import EnrolmentReport
     from facesearch.gallery.gallery import Gallery
+    from facesearch.gallery.groups import Tagged
     from facesearch.gallery.template_index import IndexInfo
     from facesearch.photos.photo import Photo, Rejection
     from facesearch.pipeline.pipeline_spec import PipelineSpec
@@ -77,10 +78,12 @@ __all__ = [
     "SeveralFacesError",
     "StoreBusyError",
     "StoreError",
+    "Tagged",
     "TemplateInfo",
     "TinyFaceError",
     "UnknownEncoderError",
     "UnknownIdentityError",
+    "UnknownTagError",
     "UnreadableImageError",
     "UsageError",
     "Verification",
@@ -128,6 +131,8 @@ _LOADED_ON_USE = {
     "Verification": "facesearch.gallery.answers",
     "WeightsError": "facesearch.errors",
     "load_encoder": "facesearch.encoders",
+    "Tagged": "facesearch.gallery.groups",
+    "UnknownTagError": "facesearch.errors",
 }
 
 

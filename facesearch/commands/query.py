@@ -45,6 +45,8 @@ QUERY_EXAMPLES = """
 
     facesearch query *.jpg --json
 
+    facesearch query visitor.jpg --only-tag staff
+
     facesearch query visitors/                    # every photo in it and in the folders inside it
 
     facesearch query - < visitor.jpg
@@ -74,6 +76,10 @@ def query(
     fused: Annotated[
         bool, typer.Option("--fused", help="Compare with one template per person, fused of all of theirs.")
     ] = False,
+    only_tag: Annotated[
+        list[str] | None,
+        typer.Option("--only-tag", help="Search among the people with this tag alone; repeatable: with any of them."),
+    ] = None,
     aligned: AlignedOption = None,
     encoder: EncoderOption = None,
     min_face: MinFaceOption = 40,
@@ -94,6 +100,7 @@ def query(
     set_up(verbose)
     if face is not None and (all_faces or aligned is not None):
         raise UsageError("--face chooses one face: without --all-faces and --aligned")
+    from facesearch.gallery.groups import Tagged
     from facesearch.photos.sources import left_out_in_words, of_anybody
     from facesearch.pipeline.pipeline import Stopwatch
 
@@ -121,6 +128,7 @@ def query(
                 face=face,
                 aligned=aligned,
                 fused=fused,
+                among=Tagged(*only_tag) if only_tag else None,
                 watch=watch,
                 progress=_continued(progress, first, len(photos)),
             )
@@ -155,6 +163,8 @@ def _show(image: Path, answers: list[FaceAnswer]) -> None:
     for answer in answers:
         where = f", face {answer.number} of {answer.found} ({place(answer.box)})" if answer.found > 1 else ""
         verdict = answer.candidates[0].identity if answer.is_match else "unknown"
+        if answer.ignored:
+            verdict = "ignored"
         if answer.yields_to is not None:
             verdict += f", as face {answer.yields_to} is more like {answer.candidates[0].identity}"
         say(f"{image}{where}: {verdict}  (threshold {answer.threshold:.3f})")

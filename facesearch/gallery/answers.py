@@ -40,7 +40,8 @@ class FaceAnswer:
     """The answer for one face: its box in pixels (None for an aligned crop) and up to k candidates, best first.
 
     number: which face of the photo it is, 1 being the largest, of `found`. yields_to: number of another face of the
-    photo, to which the same candidate is nearer: one person is not there twice.
+    photo, to which the same candidate is nearer: one person is not there twice. ignored: it is somebody who is never to
+    be named; there are no candidates then.
     """
 
     box: Box | None
@@ -49,6 +50,7 @@ class FaceAnswer:
     number: int = 1
     found: int = 1
     yields_to: int | None = None
+    ignored: bool = False
 
     @property
     def is_match(self) -> bool:
@@ -63,6 +65,7 @@ class FaceAnswer:
             "threshold": self.threshold,
             "face": self.number,
             "yields_to": self.yields_to,
+            "ignored": self.ignored,
             "candidates": [candidate.document() for candidate in self.candidates],
         }
 

@@ -123,7 +123,7 @@ def test_joined_parts_answer_as_one_index_does(kind: str, monkeypatch: pytest.Mo
 
 def test_nobody_allowed_is_nobody_found() -> None:
     index = filled_index("flat")
-    for allowed in ([], np.array([1_000_000])):
+    for allowed in (np.empty(0, np.int64), np.array([1_000_000])):
         scores, ids = index.search(directions(2), 3, allowed=allowed)
         assert (ids == -1).all()
         assert np.isneginf(scores).all()
