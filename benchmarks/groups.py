@@ -42,10 +42,10 @@ def main() -> None:
     arguments = parser.parse_args()
     count, kinds = arguments.templates, arguments.index or ["flat", LARGE_GALLERY_KIND]
     x, probes = drawn(count)
-    rows = [row for row in kept_results("groups") or [] if row["templates"] != count or row["index"] not in kinds]
     for kind in kinds:
-        rows += of_kind(kind, x, probes)
-        measured("groups", rows, "python -m benchmarks.groups", PACKAGES)
+        rows = of_kind(kind, x, probes)
+        kept = [row for row in kept_results("groups") or [] if (row["templates"], row["index"]) != (count, kind)]
+        measured("groups", kept + rows, "python -m benchmarks.groups", PACKAGES)
 
 
 def drawn(count: int) -> tuple[Floats, Floats]:

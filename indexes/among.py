@@ -20,11 +20,14 @@ from indexes.inputs import are_members
 if TYPE_CHECKING:
     from indexes.codes import Floats, Mask, Rows, SearchedCodes
 
+    Search = Callable[[Floats, int], tuple[Floats, Rows]]
+
 _FEW = 2048  # rows that are compared one by one in any index
 _FEW_PART = 32  # and of a large one, so many in one of all
 _MORE = 1.5  # rows asked for, beyond what the allowed ones would be found among if they were spread evenly
 _FURTHER = 8
 _MOST_PART = 8  # of all rows at most one in so many is asked for
+_SELECTED_PART = 4  # of all rows, up to one in so many is selected in a scan; of more, leaving out takes longer
 _BLOCK = 1 << 22  # numbers per temporary array
 
 
@@ -61,6 +64,11 @@ class Allowed:
         return self if kept.all() else Allowed(self.rows[kept], self.ids[kept], self.size)
 
 
+def are_sparse(allowed: Mask) -> bool:
+    """Whether a scan takes less time where it leaves out the rows that are not allowed."""
+    return _SELECTED_PART * int(np.count_nonzero(allowed)) < allowed.size
+
+
 def best_of(codes: SearchedCodes, coded: Floats, rows: Rows, count: int) -> tuple[Floats, Rows]:
     """The count best of rows (r,) for coded queries (m, c), compared one by one: scores and rows (m, count), best first
     and equal ones in the order of `rows`; −inf and −1 where there are no more."""
@@ -80,11 +88,17 @@ def best_of(codes: SearchedCodes, coded: Floats, rows: Rows, count: int) -> tupl
 
 
 def sought(
-    codes: SearchedCodes, search: Callable[[Floats, int], tuple[Floats, Rows]], q: Floats, count: int, allowed: Mask
+    codes: SearchedCodes,
+    search: Search,
+    q: Floats,
+    count: int,
+    allowed: Mask,
+    selected: Search | None = None,
 ) -> tuple[Floats, Rows]:
-    """The count best allowed rows for q (m, d), by a search of codes that cannot leave rows out: as `candidates`.
+    """The count best allowed rows for q (m, d), by searches that leave none out: as `candidates`.
 
-    search: (queries, how many) -> scores and rows, best first, of all rows.
+    search: (queries, how many) -> scores and rows, best first, of all rows. selected: the same of the allowed ones,
+    where codes can do that, for what one search of all did not find.
     """
     size, there = len(codes), int(np.count_nonzero(allowed))
     scores = np.full((len(q), count), -np.inf, np.float32)
@@ -100,7 +114,11 @@ def sought(
         scores[pending[full], :wanted] = np.take_along_axis(rough, first, 1)[full]
         rows[pending[full], :wanted] = np.take_along_axis(found, first, 1)[full]
         pending, asked = pending[~full], asked * _FURTHER
-    if pending.size:
+        if selected is not None:
+            break
+    if pending.size and selected is not None:
+        scores[pending], rows[pending] = selected(q[pending], count)
+    elif pending.size:
         coded = codes.coded_queries(q[pending])
         scores[pending, :wanted], rows[pending, :wanted] = best_of(codes, coded, np.flatnonzero(allowed), wanted)
     return scores, rows

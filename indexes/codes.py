@@ -13,7 +13,7 @@ from typing import Any, Protocol, Self, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from indexes.among import sought
+from indexes.among import are_sparse, sought
 from indexes.container import SectionReader, SectionWriter
 from indexes.errors import VectorIndexError
 from indexes.faiss_library import faiss
@@ -185,9 +185,14 @@ class FaissCodes:
         self, q: Floats, count: int, passed: Rows | None = None, allowed: Mask | None = None
     ) -> tuple[Floats, Rows]:
         if allowed is not None:
-            if self._family.selects:
-                return self._selected(q, count, allowed)
-            return sought(self, self.candidates, q, count, allowed)
+            chosen = allowed
+
+            def selected(some: Floats, most: int) -> tuple[Floats, Rows]:
+                return self._selected(some, most, chosen)
+
+            if self._family.selects and are_sparse(allowed):
+                return selected(q, count)
+            return sought(self, self.candidates, q, count, allowed, selected if self._family.selects else None)
         if passed is None:
             scores, rows = self._base.search(q, count)
             return scores, rows

@@ -52,7 +52,8 @@ class RowSearch:
         if self.allowed is not None:
             left = self.allowed.without(self.passed)
             if left.are_few:
-                return self._compared(queries, k, left)
+                with threads(thread_count()):
+                    return self._compared(queries, k, left)
             return replace(self, allowed=left, passed=None)._shared(queries, k)
         return self._shared(queries, k)
 

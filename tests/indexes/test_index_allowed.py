@@ -49,7 +49,7 @@ def test_among_few_ids_every_kind_is_exact(kind: str, count: int) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("count", [300, 800])
+@pytest.mark.parametrize("count", [100, 300, 800])
 def test_among_many_ids_nothing_else_is_found_and_nothing_is_lost(
     kind: str, count: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
