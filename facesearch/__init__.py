@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     from facesearch.gallery.enrolment_report import EnrolmentReport
     from facesearch.gallery.exporting import ExportReport
     from facesearch.gallery.gallery import Gallery
+    from facesearch.gallery.groups import Tagged
     from facesearch.gallery.template_index import IndexInfo
     from facesearch.photos.photo import Photo, Rejection
     from facesearch.pipeline.pipeline_spec import PipelineSpec
@@ -95,11 +96,13 @@ __all__ = [
     "SeveralFacesError",
     "StoreBusyError",
     "StoreError",
+    "Tagged",
     "TemplateInfo",
     "TinyFaceError",
     "TrackAnswer",
     "UnknownEncoderError",
     "UnknownIdentityError",
+    "UnknownTagError",
     "UnreadableImageError",
     "UsageError",
     "Verification",
@@ -153,6 +156,8 @@ _LOADED_ON_USE = {
     "Verification": "facesearch.gallery.answers",
     "WeightsError": "facesearch.errors",
     "load_encoder": "facesearch.encoders",
+    "Tagged": "facesearch.gallery.groups",
+    "UnknownTagError": "facesearch.errors",
 }
 
 

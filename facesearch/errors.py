@@ -47,6 +47,10 @@ class UnknownIdentityError(UsageError):
     """No identity of that name in the gallery."""
 
 
+class UnknownTagError(UsageError):
+    """No identity in the gallery has that tag."""
+
+
 class UnknownTemplateError(UsageError):
     """No template of that number, or from that photo, in the gallery."""
 

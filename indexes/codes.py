@@ -13,12 +13,14 @@ from typing import Any, Protocol, Self, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from indexes.among import are_sparse, sought
 from indexes.container import SectionReader, SectionWriter
 from indexes.errors import VectorIndexError
 from indexes.faiss_library import faiss
 
 Floats = NDArray[np.float32]
 Rows = NDArray[np.int64]
+Mask = NDArray[np.bool_]
 Bytes = NDArray[np.uint8]
 Progress = Callable[[int, int], None]  # (steps done, steps in all)
 
@@ -35,10 +37,12 @@ class SearchedCodes(Protocol):
 
     def __len__(self) -> int: ...
 
-    def candidates(self, q: Floats, count: int, passed: Rows | None = None) -> tuple[Floats, Rows]:
+    def candidates(
+        self, q: Floats, count: int, passed: Rows | None = None, allowed: Mask | None = None
+    ) -> tuple[Floats, Rows]:
         """For q (m, dimension): rough scores, best first, and rows, both (m, count); row −1 where there are no more.
 
-        passed: rows (p,), ascending, that count as not there.
+        passed: rows (p,), ascending, that count as not there. allowed: (n,), which rows may be found; without passed.
         """
         ...
 
@@ -177,25 +181,37 @@ class FaissCodes:
         else:
             self._base.remove_ids(rows)
 
-    def candidates(self, q: Floats, count: int, passed: Rows | None = None) -> tuple[Floats, Rows]:
+    def candidates(
+        self, q: Floats, count: int, passed: Rows | None = None, allowed: Mask | None = None
+    ) -> tuple[Floats, Rows]:
+        if allowed is not None:
+            chosen = allowed
+
+            def selected(some: Floats, most: int) -> tuple[Floats, Rows]:
+                return self._selected(some, most, chosen)
+
+            if self._family.selects and are_sparse(allowed):
+                return selected(q, count)
+            return sought(self, self.candidates, q, count, allowed, selected if self._family.selects else None)
         if passed is None:
             scores, rows = self._base.search(q, count)
             return scores, rows
         if self._family.selects and len(passed) > _FEW:
-            return self._selected(q, count, passed)
+            left = np.ones(len(self), np.bool_)
+            left[passed] = False
+            return self._selected(q, count, left)
         return without(self._base.search(q, min(len(self), count + len(passed))), passed, count)
 
-    def _selected(self, q: Floats, count: int, passed: Rows) -> tuple[Floats, Rows]:
+    def _selected(self, q: Floats, count: int, allowed: Mask) -> tuple[Floats, Rows]:
         library = faiss()
-        bits = np.zeros(len(self), np.uint8)
-        bits[passed] = 1
-        packed = np.packbits(bits, bitorder="little")
+        packed = np.packbits(allowed, bitorder="little")
         if isinstance(self._base, library.IndexRaBitQ):
             chosen = library.RaBitQSearchParameters()
             chosen.qb = self._base.qb
         else:
             chosen = library.SearchParameters()
-        chosen.sel = library.IDSelectorNot(library.IDSelectorBitmap(len(bits), library.swig_ptr(packed)))
+        selector = library.IDSelectorBitmap(len(allowed), library.swig_ptr(packed))
+        chosen.sel = selector
         scores, rows = self._base.search(q, count, params=chosen)
         return scores, rows
 

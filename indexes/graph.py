@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from indexes.codes import Floats, Progress, Rows, copy_of_faiss, owned_copy, read_faiss, write_faiss
+from indexes.among import sought
+from indexes.codes import Floats, Mask, Progress, Rows, copy_of_faiss, owned_copy, read_faiss, write_faiss
 from indexes.container import SectionReader, SectionWriter
 from indexes.errors import VectorIndexError
 from indexes.faiss_library import faiss
@@ -92,7 +93,11 @@ class GraphCodes:
     def copy(self) -> GraphCodes:
         return GraphCodes(self._make, owned_copy(self._base, self._mapped), self._alive.copy())
 
-    def candidates(self, q: Floats, count: int, passed: Rows | None = None) -> tuple[Floats, Rows]:
+    def candidates(
+        self, q: Floats, count: int, passed: Rows | None = None, allowed: Mask | None = None
+    ) -> tuple[Floats, Rows]:
+        if allowed is not None:
+            return sought(self, self.candidates, q, count, allowed)
         library = faiss()
         walk = library.SearchParametersHNSW(efSearch=max(EF_SEARCH, 2 * count))
         alive = self._alive if passed is None else np.delete(self._alive, passed)

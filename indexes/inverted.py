@@ -12,9 +12,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from indexes.among import sought
 from indexes.codes import (
     FaissFamily,
     Floats,
+    Mask,
     Progress,
     Rows,
     copy_of_faiss,
@@ -136,7 +138,11 @@ class InvertedCodes:
         self._places = None
         self._wipe_tails()
 
-    def candidates(self, q: Floats, count: int, passed: Rows | None = None) -> tuple[Floats, Rows]:
+    def candidates(
+        self, q: Floats, count: int, passed: Rows | None = None, allowed: Mask | None = None
+    ) -> tuple[Floats, Rows]:
+        if allowed is not None:
+            return sought(self, self.candidates, q, count, allowed)
         if passed is not None:
             return without(self.candidates(q, min(len(self), count + len(passed))), passed, count)
         wanted = min(count, len(self))

@@ -8,7 +8,8 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from indexes.codes import Floats, Rows, SearchedCodes
+from indexes.among import Allowed
+from indexes.codes import Floats, Mask, Rows, SearchedCodes
 from indexes.errors import InvalidInputError, UnsuitableKindError
 from indexes.inputs import as_ids, as_k, as_vectors
 from indexes.row_search import RowSearch
@@ -31,9 +32,11 @@ class JoinedCodes:
     def __len__(self) -> int:
         return int(self.starts[-1])
 
-    def candidates(self, q: Floats, count: int, passed: Rows | None = None) -> tuple[Floats, Rows]:
+    def candidates(
+        self, q: Floats, count: int, passed: Rows | None = None, allowed: Mask | None = None
+    ) -> tuple[Floats, Rows]:
         if len(self._parts) == 1:
-            return self._parts[0].candidates(q, count, passed)
+            return self._parts[0].candidates(q, count, passed, allowed)
 
         def search(number: int) -> tuple[Floats, Rows]:
             first, last = self.starts[number], self.starts[number + 1]
@@ -41,7 +44,8 @@ class JoinedCodes:
             if passed is not None:
                 left = passed[np.searchsorted(passed, first) : np.searchsorted(passed, last)] - first
                 left = left if left.size else None
-            scores, rows = self._parts[number].candidates(q, min(count, int(last - first)), left)
+            inside = None if allowed is None else allowed[first:last]
+            scores, rows = self._parts[number].candidates(q, min(count, int(last - first)), left, inside)
             return scores, np.where(rows < 0, -1, rows + first)
 
         found = _shared_out(search, len(self._parts))
@@ -84,6 +88,7 @@ class JoinedIndex:
         self._last = JoinedCodes(last)
         self._first = self._last if first[0] is last[0] else JoinedCodes(first)
         self.choice = choice or ThreadChoice()
+        self._among: tuple[object, Allowed] | None = None  # the last ids that were allowed, and their rows
 
     @property
     def kind(self) -> str:
@@ -105,12 +110,18 @@ class JoinedIndex:
         """All ids, ascending, (len(index),) int64."""
         return np.sort(np.concatenate([part.ids for part in self._parts]))
 
-    def search(self, q: ArrayLike, k: int, *, excluded: ArrayLike | None = None) -> tuple[Floats, NDArray[np.int64]]:
-        """As `VectorIndex.search` of one index that holds the rows of all parts."""
+    def search(
+        self, q: ArrayLike, k: int, *, excluded: ArrayLike | None = None, allowed: ArrayLike | None = None
+    ) -> tuple[Floats, NDArray[np.int64]]:
+        """As `VectorIndex.search` of one index that holds the rows of all parts.
+
+        Where `allowed` is a read-only array, its rows are looked up once for all searches with the same array.
+        """
         queries, k = as_vectors(q, self.dimension), as_k(k)
         passed = None if excluded is None else self._rows_of(as_ids(excluded))
         products = self.kind == "flat"
-        return RowSearch(self._first, self._last, self._ids_of, products, self.choice, passed).search(queries, k)
+        among = None if allowed is None else self._allowed(allowed)
+        return RowSearch(self._first, self._last, self._ids_of, products, self.choice, passed, among).search(queries, k)
 
     def reconstruct(self, ids: ArrayLike) -> Floats:
         """As `VectorIndex.reconstruct`."""
@@ -125,6 +136,17 @@ class JoinedIndex:
         if missing.any():
             raise InvalidInputError(f"id {wanted[missing][0]} is not in the index")
         return vectors
+
+    def _allowed(self, ids: ArrayLike) -> Allowed:
+        known = self._among
+        if known is not None and known[0] is ids:
+            return known[1]
+        rows = self._rows_of(as_ids(ids))
+        found = np.empty(0, np.int64) if rows is None else rows
+        among = Allowed(found, self._ids_of(found), len(self))
+        if isinstance(ids, np.ndarray) and not ids.flags.writeable:
+            self._among = (ids, among)
+        return among
 
     def _rows_of(self, ids: NDArray[np.int64]) -> Rows | None:
         rows = [part.rows_of(ids) + start for part, start in zip(self._parts, self._last.starts, strict=False)]

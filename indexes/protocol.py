@@ -103,14 +103,15 @@ class VectorIndex(Protocol):
         ...
 
     def search(
-        self, q: ArrayLike, k: int, *, excluded: ArrayLike | None = None
+        self, q: ArrayLike, k: int, *, excluded: ArrayLike | None = None, allowed: ArrayLike | None = None
     ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         """Return the k best of every row of q (m, dimension): scores (m, k) float32 and ids (m, k) int64.
 
         Best score first, equal scores by lowest id, also at the k-th place. A score is the inner product of the query
         with the vector as the index stores it; it depends on nothing else in the index or the call. Kinds that
         do not look at every vector may find better ones with a larger k. excluded: ids (e,) that are passed over as if
-        they were not in the index. Where the index has fewer than k vectors the
+        they were not in the index. allowed: ids (a,); all others are passed over. Of few allowed ids each is compared,
+        whatever the kind, in a time that depends on their number alone. Where the index has fewer than k vectors, the
         rest is id -1 with score -inf. Raises UntrainedIndexError before training.
         """
         ...

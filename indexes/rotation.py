@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from indexes.codes import Bytes, Codes, Floats, PortableCodes, Progress, Rows
+from indexes.codes import Bytes, Codes, Floats, Mask, PortableCodes, Progress, Rows
 from indexes.container import SectionReader, SectionWriter
 from indexes.errors import VectorIndexError
 
@@ -86,8 +86,10 @@ class RotatedCodes:
     def copy(self) -> RotatedCodes:
         return RotatedCodes(self._codes.copy(), self._rotation, self._learn)
 
-    def candidates(self, q: Floats, count: int, passed: Rows | None = None) -> tuple[Floats, Rows]:
-        return self._codes.candidates(self._rotated(q), count, passed)
+    def candidates(
+        self, q: Floats, count: int, passed: Rows | None = None, allowed: Mask | None = None
+    ) -> tuple[Floats, Rows]:
+        return self._codes.candidates(self._rotated(q), count, passed, allowed)
 
     def coded_queries(self, q: Floats) -> Floats:
         return self._codes.coded_queries(self._rotated(q))

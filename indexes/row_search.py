@@ -9,12 +9,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from indexes.codes import Floats, Rows, SearchedCodes
+from indexes.among import Allowed, best_of
+from indexes.codes import Floats, Mask, Rows, SearchedCodes
 from indexes.threads import ThreadChoice, thread_count, threads, threads_for_parts
 
 _SPARE = 16  # rows fetched beyond k, so that one pass usually shows where a tie ends
@@ -35,7 +36,7 @@ class RowSearch:
     """first: proposes rows. last: scores them; the same codes where there is one stage. ids_of: rows -> their ids.
 
     products: whether FAISS searches several queries as one matrix product. passed: rows (p,), ascending, that count as
-    not there.
+    not there. allowed: the only ones that may be found.
     """
 
     first: SearchedCodes
@@ -44,9 +45,20 @@ class RowSearch:
     products: bool
     choice: ThreadChoice
     passed: Rows | None = None
+    allowed: Allowed | None = None
 
     def search(self, queries: Floats, k: int) -> Found:
         """The k best rows of every query (m, dimension): scores (m, k) and ids (m, k), −inf and −1 for none."""
+        if self.allowed is not None:
+            left = self.allowed.without(self.passed)
+            if left.are_few:
+                with threads(thread_count()):
+                    return self._compared(queries, k, left)
+            return replace(self, allowed=left, passed=None)._shared(queries, k)
+        return self._shared(queries, k)
+
+    def _shared(self, queries: Floats, k: int) -> Found:
+        """The same, by as many threads as suit it."""
         m, count = len(queries), thread_count()
         if m == 1 and count > 1:
             several, start = self.choice.choose(), time.perf_counter()
@@ -67,6 +79,14 @@ class RowSearch:
             answers = list(pool.map(of_part, parts))
         return np.concatenate([scores for scores, _ in answers]), np.concatenate([ids for _, ids in answers])
 
+    def _compared(self, queries: Floats, k: int, allowed: Allowed) -> Found:
+        """The same among few rows, by comparing each of them."""
+        if not allowed.rows.size:
+            return np.full((len(queries), k), -np.inf, np.float32), np.full((len(queries), k), -1, np.int64)
+        scores, rows = best_of(self.last, self.last.coded_queries(queries), allowed.by_id, k)
+        ids = np.where(rows < 0, -1, self.ids_of(np.maximum(rows, 0).ravel()).reshape(rows.shape))
+        return scores, ids
+
     def _found(self, queries: Floats, k: int) -> Found:
         """Search in one thread (or in FAISS's): queries (m, dimension), scores and ids (m, k)."""
         m, rows = len(queries), self._rows()
@@ -81,7 +101,9 @@ class RowSearch:
             step = max(1, _BLOCK // fetch)
             for start in range(0, unsettled.size, step):
                 block = unsettled[start : start + step]
-                rough, found = self.first.candidates(queries[block], fetch, self.passed)  # (b, fetch) twice
+                rough, found = self.first.candidates(
+                    queries[block], fetch, self.passed, self._mask()
+                )  # (b, fetch) twice
                 for place, query in enumerate(block.tolist()):
                     ranked = self._ranked(coded[query], rough[place], found[place], k, precise)
                     if ranked is None:
@@ -95,7 +117,12 @@ class RowSearch:
 
     def _rows(self) -> int:
         """How many rows there are to be found."""
+        if self.allowed is not None:
+            return self.allowed.rows.size
         return len(self.first) - (0 if self.passed is None else len(self.passed))
+
+    def _mask(self) -> Mask | None:
+        return None if self.allowed is None else self.allowed.mask
 
     def _ranked(
         self, query: Floats, rough: Floats, found: Rows, k: int, precise: bool

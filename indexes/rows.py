@@ -8,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from indexes.among import Allowed
 from indexes.building import empty_codes, restored_codes
 from indexes.codes import Codes, PortableCodes, Progress, Rows
 from indexes.container import SavedIndex, SectionReader, SectionWriter, StrPath, write_container
@@ -207,7 +208,7 @@ class RowsIndex:
         return write_container(path, self.kind, self._dimension, len(self), write)
 
     def search(
-        self, q: ArrayLike, k: int, *, excluded: ArrayLike | None = None
+        self, q: ArrayLike, k: int, *, excluded: ArrayLike | None = None, allowed: ArrayLike | None = None
     ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         self._require_training()
         queries, k = as_vectors(q, self._dimension), as_k(k)
@@ -215,7 +216,11 @@ class RowsIndex:
         if passed is not None and not passed.size:
             passed = None
         products = self._kind.name == "flat"
-        return RowSearch(self._first, self._last, self.ids_of, products, self._choice, passed).search(queries, k)
+        among = None
+        if allowed is not None:
+            rows = self.rows_of(as_ids(allowed))
+            among = Allowed(rows, self.ids_of(rows), len(self))
+        return RowSearch(self._first, self._last, self.ids_of, products, self._choice, passed, among).search(queries, k)
 
     @property
     def stages(self) -> tuple[Codes, Codes]:

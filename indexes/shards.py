@@ -11,7 +11,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from indexes.codes import FaissCodes, Floats, Rows, without
+from indexes.codes import FaissCodes, Floats, Mask, Rows, without
 from indexes.container import SectionReader, SectionWriter
 from indexes.faiss_library import faiss
 from indexes.threads import MOST_PARTS, parts_pool, thread_count, threads
@@ -35,9 +35,11 @@ class ScannedCodes(FaissCodes):
     def __len__(self) -> int:
         return sum(int(part.ntotal) for part in self._parts) if self._parts else super().__len__()
 
-    def candidates(self, q: Floats, count: int, passed: Rows | None = None) -> tuple[Floats, Rows]:
-        if not self._parts:
-            return super().candidates(q, count, passed)
+    def candidates(
+        self, q: Floats, count: int, passed: Rows | None = None, allowed: Mask | None = None
+    ) -> tuple[Floats, Rows]:
+        if not self._parts or allowed is not None:
+            return super().candidates(q, count, passed, allowed)
         if passed is None:
             return search_parts(self._parts, q, count)
         return without(search_parts(self._parts, q, min(len(self), count + len(passed))), passed, count)

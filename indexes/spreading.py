@@ -14,7 +14,7 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from indexes.codes import Bytes, Codes, Floats, PortableCodes, Progress, Rows
+from indexes.codes import Bytes, Codes, Floats, Mask, PortableCodes, Progress, Rows
 from indexes.container import SectionReader, SectionWriter
 
 _ROUNDS = 2
@@ -136,8 +136,10 @@ class SpreadCodes:
     def copy(self) -> SpreadCodes:
         return SpreadCodes(self._codes.copy(), self._rounding)
 
-    def candidates(self, q: Floats, count: int, passed: Rows | None = None) -> tuple[Floats, Rows]:
-        return self._codes.candidates(spread(q), count, passed)
+    def candidates(
+        self, q: Floats, count: int, passed: Rows | None = None, allowed: Mask | None = None
+    ) -> tuple[Floats, Rows]:
+        return self._codes.candidates(spread(q), count, passed, allowed)
 
     def coded_queries(self, q: Floats) -> Floats:
         return self._codes.coded_queries(spread(q))

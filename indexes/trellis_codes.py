@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from indexes.codes import Bytes, Codes, Floats, Progress, Rows
+from indexes.codes import Bytes, Codes, Floats, Mask, Progress, Rows
 from indexes.container import SectionReader, SectionWriter
 from indexes.errors import VectorIndexError
 from indexes.karhunen import KarhunenLoeve, learn_transform
@@ -93,7 +93,9 @@ class TrellisCodes:
         other._codebook, other._transform, other._quantizer = self._codebook, self._transform, self._quantizer
         return other
 
-    def candidates(self, q: Floats, count: int, passed: Rows | None = None) -> tuple[Floats, Rows]:
+    def candidates(
+        self, q: Floats, count: int, passed: Rows | None = None, allowed: Mask | None = None
+    ) -> tuple[Floats, Rows]:
         queries = self.coded_queries(q)  # (m, c)
         best = np.full((len(q), count), -np.inf, np.float32)
         rows = np.full((len(q), count), -1, np.int64)
@@ -102,6 +104,8 @@ class TrellisCodes:
             scores = queries @ self.decode(here).T  # (m, b)
             if passed is not None:
                 scores[:, np.isin(here, passed)] = -np.inf
+            if allowed is not None:
+                scores[:, ~allowed[here]] = -np.inf
             scores = np.concatenate([best, scores], axis=1)  # (m, count + b)
             places = np.argpartition(scores, -count, axis=1)[:, -count:]
             best = np.take_along_axis(scores, places, 1)

@@ -23,6 +23,7 @@ from facesearch.commands import (
     query,
     report,
     templates,
+    verify,
 )
 from facesearch.commands.common import print_json, tell
 from facesearch.errors import FacesearchError
@@ -36,8 +37,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("enroll", epilog=enroll.EXAMPLES)(enroll.enroll)
-app.command("query", epilog=query.QUERY_EXAMPLES)(query.query)
-app.command("verify", epilog=query.VERIFY_EXAMPLES)(query.verify)
+app.command("query", epilog=query.EXAMPLES)(query.query)
+app.command("verify", epilog=verify.EXAMPLES)(verify.verify)
 app.add_typer(identities.app, name="identities")
 app.add_typer(templates.app, name="templates")
 app.add_typer(index.app, name="index")

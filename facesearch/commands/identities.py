@@ -23,8 +23,9 @@ from facesearch.text.figures import counted
 
 if TYPE_CHECKING:
     from facesearch.gallery.answers import Receipt
+    from facesearch.store import IdentitySummary
 
-app = typer.Typer(help="See, rename, merge and forget the people enrolled.", no_args_is_help=True)
+app = typer.Typer(help="See, tag, rename, merge, ignore and forget the people enrolled.", no_args_is_help=True)
 
 
 def _names(context: typer.Context, incomplete: str) -> list[str]:
@@ -44,6 +45,12 @@ def _day(epoch_seconds: int) -> str:
     return time.strftime("%Y-%m-%d", time.localtime(epoch_seconds))
 
 
+def _marks(person: IdentitySummary) -> str:
+    """Tags of a person, and that they are ignored."""
+    marks = list(person.attributes.tags)
+    return ", ".join([*marks, "(ignored)"] if person.attributes.ignored else marks)
+
+
 @app.command("list", epilog="**Example**\n\n    facesearch identities list --json")
 def list_(gallery: GalleryOption = None, json: JsonOption = False, verbose: VerboseOption = False) -> None:
     """Everybody enrolled, with the number of templates."""
@@ -53,8 +60,12 @@ def list_(gallery: GalleryOption = None, json: JsonOption = False, verbose: Verb
     if json:
         print_json({"identities": [person.document() for person in people]})
         return
-    rows_shown = [(person.name, person.templates, _day(person.created_at)) for person in people]
-    print_table(("identity", "templates", "since"), rows_shown, right=("templates",))
+    columns: tuple[str, ...] = ("identity", "templates", "since")
+    rows_shown: list[tuple[object, ...]] = [(each.name, each.templates, _day(each.created_at)) for each in people]
+    if any(person.attributes.tags or person.attributes.ignored for person in people):
+        columns += ("tags",)
+        rows_shown = [(*row, _marks(person)) for row, person in zip(rows_shown, people, strict=True)]
+    print_table(columns, rows_shown, right=("templates",))
     say(counted(len(people), "person", "people"))
 
 
@@ -68,11 +79,64 @@ def show(
         person, templates = opened.identity(name)
     if json:
         found = [item.document() for item in templates]
-        print_json({"name": person.name, "since": person.created_at, "templates": found})
+        known = person.attributes.document()
+        print_json({"name": person.name, "since": person.created_at, **known, "templates": found})
         return
     say(f"{person.name}: {counted(person.templates, 'template')}, since {_day(person.created_at)}")
+    if marks := _marks(person):
+        say(f"  tags: {marks}")
+    if person.attributes.note:
+        say(f"  note: {person.attributes.note}")
     rows = [(item.id, f"{item.quality:.2f}", item.precision, item.path) for item in templates]
     print_table(("template", "quality", "precision", "photo"), rows, right=("template", "quality"))
+
+
+@app.command(
+    "set", epilog='**Example**\n\n    facesearch identities set "Ada Lovelace" --tag staff --note "until June"'
+)
+def set_(
+    name: NameArgument,
+    tag: Annotated[list[str] | None, typer.Option("--tag", help="A tag to be added; repeatable.")] = None,
+    untag: Annotated[list[str] | None, typer.Option("--untag", help="A tag to be taken away; repeatable.")] = None,
+    note: Annotated[
+        str | None,
+        typer.Option("--note", help="What to note of the person; an empty one is removed.", show_default=False),
+    ] = None,
+    gallery: GalleryOption = None,
+    json: JsonOption = False,
+    verbose: VerboseOption = False,
+) -> None:
+    """Give an identity tags, take others away, and note something of them.
+
+    facesearch query --only-tag searches among the people with a tag alone.
+    """
+    set_up(verbose)
+    if tag is None and untag is None and note is None:
+        raise UsageError("say what to set: --tag, --untag or --note")
+    with open_gallery(gallery, create=False) as opened:
+        known = opened.set_attributes(name, tags=tag or [], untag=untag or [], note=note)
+    if json:
+        print_json({"name": name, **known.document()})
+    else:
+        say(f"{name}: tags {', '.join(known.tags) or 'none'}" + (f"; note: {known.note}" if known.note else ""))
+
+
+@app.command(epilog='**Example**\n\n    facesearch identities ignore "Ada Lovelace"')
+def ignore(
+    name: NameArgument,
+    off: Annotated[bool, typer.Option("--off", help="Name them again.")] = False,
+    gallery: GalleryOption = None,
+    json: JsonOption = False,
+    verbose: VerboseOption = False,
+) -> None:
+    """Never name an identity: a face that is theirs is answered as ignored, and they are no candidate for others."""
+    set_up(verbose)
+    with open_gallery(gallery, create=False) as opened:
+        opened.ignore(name, not off)
+    if json:
+        print_json({"name": name, "ignored": not off})
+    else:
+        say(f"{name} is named again" if off else f"{name} is ignored from now on")
 
 
 @app.command(epilog='**Example**\n\n    facesearch identities rename "A. Lovelace" "Ada Lovelace"')

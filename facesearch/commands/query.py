@@ -1,4 +1,4 @@
-"""facesearch query, facesearch verify"""
+"""facesearch query"""
 
 from __future__ import annotations
 
@@ -25,14 +25,13 @@ from facesearch.commands.common import (
     exit_rejected,
     open_gallery,
     print_json,
-    print_table,
     progress_bar,
     say,
     set_up,
 )
+from facesearch.commands.face_told import document_of, show_candidates, verdict
 from facesearch.commands.query_sheet import check_sheet, entry_of, write_sheets
 from facesearch.errors import RejectedImageError, UsageError
-from facesearch.files.locations import default_gallery
 from facesearch.text.figures import place
 
 if TYPE_CHECKING:
@@ -40,7 +39,7 @@ if TYPE_CHECKING:
     from facesearch.gallery.contact_sheet import SheetEntry
     from facesearch.gallery.stranger_rates import StrangerRates
 
-QUERY_EXAMPLES = """
+EXAMPLES = """
 **Examples**
 
     facesearch query visitor.jpg
@@ -49,17 +48,14 @@ QUERY_EXAMPLES = """
 
     facesearch query *.jpg --json
 
+    facesearch query visitor.jpg --only-tag staff
+
     facesearch query visitors/                    # every photo in it and in the folders inside it
 
     facesearch query - < visitor.jpg
 
     facesearch query visitors/ --all-faces --sheet visitors.png
     facesearch query clip.mp4 --all-faces
-"""
-VERIFY_EXAMPLES = """
-**Example**
-
-    facesearch verify passport.jpg selfie.jpg
 """
 
 
@@ -82,6 +78,10 @@ def query(
         bool, typer.Option("--fused", help="Compare with one template per person, fused of all of theirs.")
     ] = False,
     frames_per_second: FrameRateOption = 3.0,
+    only_tag: Annotated[
+        list[str] | None,
+        typer.Option("--only-tag", help="Search among the people with this tag alone; repeatable: with any of them."),
+    ] = None,
     aligned: AlignedOption = None,
     encoder: EncoderOption = None,
     min_face: MinFaceOption = 40,
@@ -115,6 +115,7 @@ def query(
     if sheet is not None:
         check_sheet(sheet)
     from facesearch.gallery.answers import PhotoAnswers
+    from facesearch.gallery.groups import Tagged
     from facesearch.photos.file_kinds import is_video
     from facesearch.photos.sources import left_out_in_words, of_anybody
     from facesearch.pipeline.pipeline import Stopwatch
@@ -136,7 +137,8 @@ def query(
     ):
         if threshold is None and score in (None, opened.score) and (warning := opened.outgrown()):
             logging.getLogger("facesearch").warning("%s", warning)
-        rates = opened.stranger_rates()
+        among = Tagged(*only_tag) if only_tag else None
+        rates = opened.stranger_rates(among)
         for first in range(0, len(photos), _BATCH):  # answers of many photos come as they are found
             some = photos[first : first + _BATCH]
             found = opened.identify_photos(
@@ -148,6 +150,7 @@ def query(
                 face=face,
                 aligned=aligned,
                 fused=fused,
+                among=among,
                 watch=watch,
                 progress=_continued(progress, first, len(photos)),
             )
@@ -159,7 +162,7 @@ def query(
                     rejected.append({"path": str(image), "reason": str(answers)})
                     answers = PhotoAnswers()
                 count = answers[0].found if answers else 0
-                faces = [answer.document() | {"stranger_rate": _stranger_rate(answer, rates)} for answer in answers]
+                faces = [document_of(answer, rates) for answer in answers]
                 probes.append({"path": str(image), "faces_found": count, "faces": faces})
                 if not json:
                     _show(image, answers, rates)
@@ -168,9 +171,9 @@ def query(
             from facesearch.commands.query_clips import ask
             from facesearch.gallery.clips import ClipOptions
 
-            asked = ClipOptions(threshold, score, all_faces or face is not None, face, frames_per_second, fused)
+            asked = ClipOptions(threshold, score, all_faces or face is not None, face, frames_per_second, fused, among)
             for path in clips:
-                probes.append(ask(opened, path, k, asked, rejected, json=json))
+                probes.append(ask(opened, path, k, asked, rejected, rates, json=json))
     if json:
         timing = {stage: round(watch.spent.get(stage, 0.0), 3) for stage in ("detect", "encode", "search")}
         left_out = dict(sources.left_out.most_common())
@@ -191,87 +194,8 @@ def _continued(progress: Callable[[int, int], None], before: int, total: int) ->
     return lambda done, _: progress(before + done, total)
 
 
-def _stranger_rate(answer: FaceAnswer, rates: StrangerRates | None) -> float | None:
-    """In which share of searches a stranger reaches what the first candidate has."""
-    return None if rates is None or not answer.candidates else rates.of(answer.candidates[0].score)
-
-
 def _show(image: Path, answers: list[FaceAnswer], rates: StrangerRates | None) -> None:
     for answer in answers:
         where = f", face {answer.number} of {answer.found} ({place(answer.box)})" if answer.found > 1 else ""
-        verdict = answer.candidates[0].identity if answer.is_match else "unknown"
-        if answer.yields_to is not None:
-            verdict += f", as face {answer.yields_to} is more like {answer.candidates[0].identity}"
-        say(f"{image}{where}: {verdict}  (threshold {answer.threshold:.3f})")
-        rows = [(each.rank, f"{each.score:.4f}", f"{each.similarity:.4f}", each.identity) for each in answer.candidates]
-        print_table(("rank", "score", "similarity", "identity"), rows, right=("rank", "score", "similarity"))
-        if rates is not None and answer.candidates:
-            say(rates.in_words(answer.candidates[0].score))
-
-
-def verify(
-    a: Annotated[Path, typer.Argument(metavar="A", help="One photo.")],
-    b: Annotated[Path, typer.Argument(metavar="B", help="Another photo.")],
-    face_a: Annotated[
-        str | None, typer.Option("--face-a", help="Which face of A: a number or X,Y.", metavar="N|X,Y")
-    ] = None,
-    face_b: Annotated[
-        str | None, typer.Option("--face-b", help="Which face of B: a number or X,Y.", metavar="N|X,Y")
-    ] = None,
-    threshold: ThresholdOption = None,
-    score: ScoreOption = None,
-    aligned: AlignedOption = None,
-    encoder: EncoderOption = None,
-    min_face: MinFaceOption = 40,
-    device: DeviceOption = "cpu",
-    gallery: GalleryOption = None,
-    json: JsonOption = False,
-    verbose: VerboseOption = False,
-) -> None:
-    """Do two photos show the same person? Nothing has to be enrolled.
-
-    Where there is a gallery, its encoder, threshold and people are used, else the default encoder alone. Of photos with
-    several faces the two most alike are compared, and the answer says which.
-    """
-    set_up(verbose)
-    from facesearch.photos.sources import refuse_url
-    from facesearch.store import DATABASE_NAME
-
-    for path in (a, b):
-        refuse_url(path)
-    if ((gallery or default_gallery()) / DATABASE_NAME).exists():
-        with open_gallery(gallery, create=False, encoder=encoder, min_face=min_face, device=device) as opened:
-            answer = opened.verify(
-                a, b, threshold=threshold, score=score, aligned=aligned, face_a=face_a, face_b=face_b
-            )
-    else:
-        from facesearch.encoders import DEFAULT_MODEL, load_encoder
-        from facesearch.faces import chosen_face
-        from facesearch.gallery.arguments import score as checked
-        from facesearch.gallery.scoring import Rule
-        from facesearch.gallery.verification import verify as verify_images
-        from facesearch.pipeline.pipeline import Pipeline
-        from facesearch.pipeline.pipeline_spec import PipelineSpec
-
-        loaded = load_encoder(encoder or DEFAULT_MODEL, device=device)
-        limit = loaded.threshold if threshold is None else threshold
-        rule = Rule.asked(loaded.spec.model, None if score is None else checked(score))
-        answer = verify_images(
-            Pipeline(loaded, PipelineSpec(min_face=min_face)),
-            a,
-            b,
-            lambda templates: (limit, rule.by_cohorts(templates)),
-            aligned=aligned,
-            face_a=chosen_face(face_a),
-            face_b=chosen_face(face_b),
-        )
-    if json:
-        print_json(answer.document())
-    else:
-        verdict = "the same person" if answer.same else "not the same person"
-        say(
-            f"{verdict}: score {answer.score:.4f}, similarity {answer.similarity:.4f}, threshold {answer.threshold:.3f}"
-        )
-        for path, face in zip((a, b), answer.faces, strict=True):
-            if face.found > 1:
-                say(f"  compared face {face.number} of {face.found} in {path} ({place(face.box)})")
+        say(f"{image}{where}: {verdict(answer)}  (threshold {answer.threshold:.3f})")
+        show_candidates(answer, rates)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from facesearch.commands.common import frames_bar, print_table, say
+from facesearch.commands.common import frames_bar, say
+from facesearch.commands.face_told import document_of, show_candidates, verdict
 from facesearch.errors import RejectedImageError
 from facesearch.photos.sources import refuse_url
 from facesearch.photos.video import MAX_FRAMES
@@ -15,10 +16,18 @@ if TYPE_CHECKING:
     from facesearch.gallery.answers import ClipAnswer
     from facesearch.gallery.clips import ClipOptions
     from facesearch.gallery.gallery import Gallery
+    from facesearch.gallery.stranger_rates import StrangerRates
 
 
 def ask(
-    gallery: Gallery, path: Path, k: int, asked: ClipOptions, rejected: list[dict[str, str]], *, json: bool
+    gallery: Gallery,
+    path: Path,
+    k: int,
+    asked: ClipOptions,
+    rejected: list[dict[str, str]],
+    rates: StrangerRates | None,
+    *,
+    json: bool,
 ) -> dict[str, object]:
     """Ask about one clip and show the answer; returns it for `--json`. `rejected` takes why it cannot be used."""
     refuse_url(path)
@@ -29,26 +38,22 @@ def ask(
         rejected.append({"path": str(path), "reason": str(error)})
         return {"path": str(path), "faces_found": 0, "faces": []}
     if not json:
-        _show(path, answer)
+        _show(path, answer, rates)
     return {
         "path": str(path),
         "faces_found": answer.found,
-        "faces": [track.document() for track in answer.tracks],
+        "faces": [document_of(track, rates) for track in answer.tracks],
         "frames": answer.frames,
         "seconds": answer.seconds,
     }
 
 
-def _show(path: Path, answer: ClipAnswer) -> None:
+def _show(path: Path, answer: ClipAnswer, rates: StrangerRates | None) -> None:
     say(f"{path}: {counted(answer.found, 'face')} in {counted(answer.frames, 'frame')} of {answer.seconds:.1f} s")
     if answer.frames >= MAX_FRAMES:
         say(f"  only its first {counted(answer.frames, 'frame')} were looked at: fewer with --frames-per-second")
     for track in answer.tracks:
         which = f"face {track.number} of {track.found}, " if track.found > 1 else ""
-        verdict = track.candidates[0].identity if track.is_match else "unknown"
-        if track.yields_to is not None:
-            verdict += f", as face {track.yields_to} is more like {track.candidates[0].identity}"
         seen = f"{track.start:.1f}–{track.end:.1f} s ({counted(len(track.boxes), 'frame')})"
-        say(f"  {which}{seen}: {verdict}  (threshold {track.threshold:.3f})")
-        rows = [(each.rank, f"{each.score:.4f}", f"{each.similarity:.4f}", each.identity) for each in track.candidates]
-        print_table(("rank", "score", "similarity", "identity"), rows, right=("rank", "score", "similarity"))
+        say(f"  {which}{seen}: {verdict(track)}  (threshold {track.threshold:.3f})")
+        show_candidates(track, rates)

@@ -46,8 +46,9 @@ class FaceAnswer:
     """The answer for one face: its box in pixels (None for an aligned crop) and up to k candidates, best first.
 
     number: which face of the photo it is, 1 being the largest, of `found`. yields_to: number of another face of the
-    photo, to which the same candidate is nearer: one person is not there twice. photo: the one that was asked about, as
-    it was given, for `show`; a notebook shows it by itself.
+    photo, to which the same candidate is nearer: one person is not there twice. ignored: it is somebody who is never to
+    be named; there are no candidates then. photo: the one that was asked about, as it was given, for `show`; a notebook
+    shows it by itself.
     """
 
     box: Box | None
@@ -56,6 +57,7 @@ class FaceAnswer:
     number: int = 1
     found: int = 1
     yields_to: int | None = None
+    ignored: bool = False
     photo: Probe | None = field(default=None, compare=False, repr=False)
 
     @property
@@ -86,6 +88,7 @@ class FaceAnswer:
             "threshold": self.threshold,
             "face": self.number,
             "yields_to": self.yields_to,
+            "ignored": self.ignored,
             "candidates": [candidate.document() for candidate in self.candidates],
         }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from numbers import Integral, Real
 from typing import Any
 
@@ -11,6 +12,7 @@ import numpy.typing as npt
 
 from facesearch.errors import UsageError
 from facesearch.gallery.scoring import SCORES
+from facesearch.photos.photo import composed
 
 _OFF = 0.1  # how far from 1 the length of a template may be
 
@@ -28,6 +30,13 @@ def count(value: Any, what: str) -> int:
     if not isinstance(value, Integral) or isinstance(value, bool) or value < 1:
         raise UsageError(f"{what} is {shown(value)}: a whole number from 1 on is needed")
     return int(value)
+
+
+def names(values: Any, what: str) -> list[str]:
+    """Names or tags in the form in which they are kept; what: as in "tags"."""
+    if isinstance(values, str) or not isinstance(values, Sequence) or not all(isinstance(each, str) for each in values):
+        raise UsageError(f"{what} are a list of words, not {shown(values)}")
+    return [composed(each) for each in values]
 
 
 def score(value: Any) -> str:

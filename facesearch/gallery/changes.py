@@ -73,7 +73,9 @@ def enroll_photos(
         in_processes=parts.in_processes,
         again=again,
         in_folders=folders is not None,
-        whose=WhoseFace(parts.store, pipeline, partial(search, parts, k=1, fused=False), parts.threshold(settings)),
+        whose=WhoseFace(
+            parts.store, pipeline, partial(search, parts, k=1, fused=False, everybody=True), parts.threshold(settings)
+        ),
     )
     report.tied = ties
     if folders is not None and not folders.partial:

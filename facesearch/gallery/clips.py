@@ -15,6 +15,7 @@ from facesearch.faces import Chosen, FaceChoice, chosen_face
 from facesearch.gallery import arguments, changes
 from facesearch.gallery.answers import ClipAnswer, TrackAnswer
 from facesearch.gallery.enrolment_report import EnrolmentReport
+from facesearch.gallery.groups import Among, checked
 from facesearch.gallery.known_photos import known_photos
 from facesearch.gallery.parts import Parts
 from facesearch.gallery.questions import ranked
@@ -41,7 +42,8 @@ class ClipOptions:
     """How a clip is asked about.
 
     threshold, score: in place of the gallery's. everyone: every track, or the most prominent one. face: another one, by
-    its number, 1 being the most prominent, or by a point in it. per_second: frames looked at per second.
+    its number, 1 being the most prominent, or by a point in it. per_second: frames looked at per second. among: see
+    `QuestionOptions`.
     """
 
     threshold: float | None = None
@@ -50,6 +52,7 @@ class ClipOptions:
     face: Chosen = None
     per_second: float = FRAMES_PER_SECOND
     fused: bool = False
+    among: Among | None = None
 
 
 def identify_video(parts: Parts, path: Path, k: int, asked: ClipOptions, progress: Progress = _nothing) -> ClipAnswer:
@@ -57,6 +60,7 @@ def identify_video(parts: Parts, path: Path, k: int, asked: ClipOptions, progres
     k, choice = arguments.count(k, "k"), chosen_face(asked.face)
     score = None if asked.score is None else arguments.score(asked.score)
     threshold = None if asked.threshold is None else arguments.threshold(asked.threshold)
+    among = None if asked.among is None else checked(asked.among)
     check_rate(asked.per_second)
     parts.settings()
     clip = _clip(parts, path, asked.per_second, progress)
@@ -67,13 +71,14 @@ def identify_video(parts: Parts, path: Path, k: int, asked: ClipOptions, progres
     elif not asked.everyone:
         numbered = numbered[:1]
     templates = np.stack([track.template for _, track in numbered])
-    settings, candidates = ranked(parts, templates, k, fused=asked.fused, score=score)
-    limit = parts.threshold_of(settings, score) if threshold is None else threshold
+    found = ranked(parts, templates, k, fused=asked.fused, score=score, among=among)
+    limit = parts.threshold_of(found.settings, score) if threshold is None else threshold
     answers = tuple(
         TrackAnswer(
             box=track.best.box,
             threshold=limit,
-            candidates=tuple(each),
+            candidates=() if ignored >= limit else tuple(each),
+            ignored=ignored >= limit,
             number=number,
             found=len(clip.tracks),
             start=track.start,
@@ -81,7 +86,7 @@ def identify_video(parts: Parts, path: Path, k: int, asked: ClipOptions, progres
             best=track.best.time,
             boxes=tuple((sight.time, sight.box) for sight in track.sights),
         )
-        for (number, track), each in zip(numbered, candidates, strict=True)
+        for (number, track), each, ignored in zip(numbered, found.candidates, found.ignored, strict=True)
     )
     return ClipAnswer(_named_once(answers), len(clip.tracks), clip.frames, clip.seconds)
 

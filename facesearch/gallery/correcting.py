@@ -12,7 +12,7 @@ from facesearch.gallery import arguments, changes, forgetting
 from facesearch.gallery.answers import Receipt
 from facesearch.gallery.deciding import DecidingGallery
 from facesearch.photos.photo import Photo, composed
-from facesearch.store import TemplateInfo
+from facesearch.store import Attributes, TemplateInfo
 
 if TYPE_CHECKING:
     from facesearch.gallery.enrolment_report import EnrolmentReport
@@ -29,6 +29,24 @@ class CorrectingGallery(DecidingGallery):
     def merge(self, *sources: str, into: str | None = None) -> int:
         """Give all templates of the sources to `into` (default: the last one named); returns how many."""
         return changes.merge(self.parts, sources if into is None else [*sources, into])
+
+    def set_attributes(
+        self, identity: str, *, tags: Sequence[str] = (), untag: Sequence[str] = (), note: str | None = None
+    ) -> Attributes:
+        """Give a person tags, take others away, replace the note ("" removes it); returns what is then known.
+
+        Raises `UnknownIdentityError`, `UnknownTagError`, and `UsageError` for what cannot be a tag or a note.
+        """
+        given, gone = (arguments.names(each, "tags") for each in (tags, untag))
+        note = None if note is None else composed(note)
+        return self.parts.store.groups.change(composed(identity), tags=given, untag=gone, note=note)
+
+    def ignore(self, identity: str, ignored: bool = True) -> None:
+        """Never name a person from now on, or do so again: a face that is most like them is answered as ignored.
+
+        Raises `UnknownIdentityError`.
+        """
+        self.parts.store.groups.change(composed(identity), ignored=ignored)
 
     def forget(self, identity: str, *, remember: bool = True) -> Receipt:
         """Take a person out: of the answers at once, of database and index files durably.

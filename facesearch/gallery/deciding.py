@@ -9,6 +9,7 @@ from facesearch.encoders.background import NEAREST
 from facesearch.errors import UsageError
 from facesearch.gallery import arguments
 from facesearch.gallery.agreement import in_force, outgrown
+from facesearch.gallery.groups import Among, checked
 from facesearch.gallery.opening import OpenGallery
 from facesearch.gallery.scoring import LARGEST_COHORT, NORMALISED, Rule
 from facesearch.gallery.stranger_rates import StrangerRates
@@ -79,13 +80,20 @@ class DecidingGallery(OpenGallery):
         self.parts.settings()
         self.parts.store.settings.set_calibration(calibration)
 
-    def stranger_rates(self) -> StrangerRates | None:
-        """How often strangers reach a score in this gallery; None where that was never measured for its encoder."""
+    def stranger_rates(self, among: Among | None = None) -> StrangerRates | None:
+        """How often strangers reach a score in this gallery, or `among` some of its people; None where that was never
+        measured for its encoder."""
         settings = self.parts.settings()
         background = Rule.asked(settings.model, None).background
         if background is None or not background.reached:
             return None
-        return StrangerRates(background, self.parts.store.templates.counts().templates, self.calibration())
+        if among is None:
+            return StrangerRates(background, self.parts.store.templates.counts().templates, self.calibration())
+        with self.parts.store.moment() as moment:
+            if (state := moment.state()) is None:
+                raise self.parts.empty()
+            group = self.parts.groups.among(moment, state, checked(among))
+        return StrangerRates(background, len(group.templates))
 
     def outgrown(self) -> str | None:
         """Why the calibrated threshold no longer holds, in words; None while it does, or where there is none."""

@@ -86,16 +86,24 @@ class FusedIndex:
         self._fusing = threading.Lock()
 
     def nearest(
-        self, moment: Moment, state: GalleryState, probes: Vectors, k: int
-    ) -> tuple[list[list[Candidate]], int]:
-        """For probes (m, d): the k persons whose fused template is most similar, ties by who was enrolled first; and
-        how many persons there are.
+        self,
+        moment: Moment,
+        state: GalleryState,
+        probes: Vectors,
+        k: int,
+        *,
+        among: npt.NDArray[np.int64] | None = None,
+        left_out: npt.NDArray[np.int64] | None = None,
+    ) -> list[list[Candidate]]:
+        """For probes (m, d): the k persons whose fused template is most similar, ties by who was enrolled first.
 
-        A candidate's template_id is that of the person's first template.
+        A candidate's template_id is that of the person's first template. among, left_out: ids (n,) of the only
+        identities that count, and of those that do not.
         """
         fused = self._current(moment, state)
         try:
-            scores, ids = fused.index.search(probes, min(k, max(len(fused.index), 1)))
+            k = min(k, max(len(fused.index), 1))
+            scores, ids = fused.index.search(probes, k, excluded=left_out, allowed=among)
         except VectorIndexError as error:
             raise IndexStateError(str(error)) from error
         shown = {identity: fused.first_template[identity] for identity in np.unique(ids[ids >= 0]).tolist()}
@@ -110,7 +118,11 @@ class FusedIndex:
                     owner = owners[template_id].identity
                     found.append(Candidate(len(found) + 1, owner, similarity, template_id, score=similarity))
             answers.append(found)
-        return answers, len(fused.index)
+        return answers
+
+    def size(self, moment: Moment, state: GalleryState) -> int:
+        """How many persons there are."""
+        return len(self._current(moment, state).index)
 
     def _current(self, moment: Moment, gallery: GalleryState) -> _Fused:
         # Enrolling and forgetting move the position, merging adds an event.

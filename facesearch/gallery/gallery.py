@@ -16,6 +16,7 @@ from facesearch.gallery import arguments, changes, questions
 from facesearch.gallery.answers import Candidate, Compaction, FaceAnswer, GalleryInfo, PhotoAnswers, Verification
 from facesearch.gallery.clip_gallery import ClipGallery
 from facesearch.gallery.exchanging import ExchangingGallery
+from facesearch.gallery.groups import Among
 from facesearch.gallery.index_checking import index_problems
 from facesearch.gallery.questions import QuestionOptions
 from facesearch.gallery.template_index import IndexInfo
@@ -124,13 +125,14 @@ class Gallery(ExchangingGallery, ClipGallery):
         score: str | None = None,
         face: Chosen = None,
         colour: str = "rgb",
+        among: Among | None = None,
     ) -> FaceAnswer:
         """Who is the most prominent person in a photo? Up to k candidates, best first.
 
-        threshold, score: in place of the gallery's, face: another face, see `QuestionOptions`.
+        threshold, score: in place of the gallery's, face: another face, among: only these people; `QuestionOptions`.
         Raises `RejectedImageError` if the photo cannot be used, `GalleryNotFoundError` for an empty gallery.
         """
-        asked = QuestionOptions(threshold=threshold, score=score, everyone=False, face=face, colour=colour)
+        asked = QuestionOptions(threshold=threshold, score=score, everyone=False, face=face, colour=colour, among=among)
         return self.identify_faces(image, k, **asked)[0]
 
     def identify_faces(self, image: Image, k: int = 5, **asked: Unpack[QuestionOptions]) -> PhotoAnswers:
@@ -192,13 +194,20 @@ class Gallery(ExchangingGallery, ClipGallery):
         return templates_of(self.parts.pipeline(), image, everyone=False, colour=colour)[0].template
 
     def search(
-        self, templates: npt.NDArray[np.float32], k: int = 5, *, fused: bool = False, score: str | None = None
+        self,
+        templates: npt.NDArray[np.float32],
+        k: int = 5,
+        *,
+        fused: bool = False,
+        score: str | None = None,
+        among: Among | None = None,
     ) -> list[list[Candidate]]:
         """Up to k candidates per template of `templates` (m, dimension) float32, best first; all as one batch.
 
-        score: cosine or normalised, in place of the gallery's.
+        score: cosine or normalised, in place of the gallery's. among: only these people, by names, or by tags as in
+        `Tagged("staff")`. Those who are to be ignored are left out.
         """
-        return questions.search(self.parts, templates, k, fused=fused, score=score)
+        return questions.search(self.parts, templates, k, fused=fused, score=score, among=among)
 
     # identities
 

@@ -19,6 +19,7 @@ from facesearch.errors import (
 from facesearch.gallery.agreement import NewGallery, check_agreement, encoder_asked, key_of
 from facesearch.gallery.folder import keep_private
 from facesearch.gallery.fused_index import FusedIndex
+from facesearch.gallery.groups import Groups
 from facesearch.gallery.index_writing import IndexWriter
 from facesearch.gallery.ranking import Ranking
 from facesearch.gallery.scoring import COSINE, NORMALISED, Rule
@@ -80,6 +81,7 @@ class Parts:
         self.writer = IndexWriter(self.store, self.codecs, self.index)
         self.fused = FusedIndex(self.codecs)
         self.ranking = Ranking()
+        self.groups = Groups()
         self._own: dict[int, Pipeline] = {}  # for an encoder that was handed in: by number of threads
         self._loading = threading.Lock()
         self._usual: Rule | None = None  # for normalised scores, once it was needed

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TypedDict
 
 import numpy as np
@@ -14,6 +16,8 @@ from facesearch.errors import RejectedImageError
 from facesearch.faces import Chosen, chosen_face
 from facesearch.gallery import arguments
 from facesearch.gallery.answers import Candidate, FaceAnswer, PhotoAnswers, named_once
+from facesearch.gallery.groups import Among, Group, checked
+from facesearch.gallery.nearest import AllTemplates, FusedPeople, Nearest
 from facesearch.gallery.parts import Parts
 from facesearch.gallery.scoring import COSINE, DEPTH, Rule
 from facesearch.photos.given import Probe
@@ -26,21 +30,52 @@ Progress = Callable[[int, int], None]  # (photos done, photos in all)
 
 
 def search(
-    parts: Parts, templates: npt.ArrayLike, k: int, *, fused: bool, score: str | None = None
+    parts: Parts,
+    templates: npt.ArrayLike,
+    k: int,
+    *,
+    fused: bool,
+    score: str | None = None,
+    among: Among | None = None,
+    everybody: bool = False,
 ) -> list[list[Candidate]]:
-    """See `Gallery.search`."""
+    """See `Gallery.search`. everybody: also those who are to be ignored."""
     probes, k = arguments.probes(templates), arguments.count(k, "k")
     score = None if score is None else arguments.score(score)
-    return ranked(parts, probes, k, fused=fused, score=score)[1] if len(probes) else []
+    among = None if among is None else checked(among)
+    if not len(probes):
+        return []
+    return ranked(parts, probes, k, fused=fused, score=score, among=among, everybody=everybody).candidates
+
+
+@dataclass(frozen=True, slots=True)
+class Ranked:
+    """Up to k candidates for each probe, with the settings of the same moment.
+
+    ignored: of each probe, the score of somebody who is to be ignored and whom it is most like; else −inf.
+    """
+
+    settings: GallerySettings
+    candidates: list[list[Candidate]]
+    ignored: list[float]
 
 
 def ranked(
-    parts: Parts, probes: Vectors, k: int, *, fused: bool = False, score: str | None = None
-) -> tuple[GallerySettings, list[list[Candidate]]]:
-    """Up to k candidates for each of probes (m, dimension) float32, with the settings of the same moment."""
-    found = _found(parts, probes, k, fused=fused, score=score)
-    scored = found.rule.scored(found.people, found.others, probes)
-    return found.settings, [candidates[:k] for candidates in scored]
+    parts: Parts,
+    probes: Vectors,
+    k: int,
+    *,
+    fused: bool = False,
+    score: str | None = None,
+    among: Among | None = None,
+    everybody: bool = False,
+) -> Ranked:
+    """Who each of probes (m, dimension) float32 is, among the people asked for (`checked`) or all."""
+    found = _found(parts, probes, k, fused=fused, score=score, among=among, everybody=everybody)
+    rule, others, whole = found.rule, found.others, found.whole
+    scored = [candidates[:k] for candidates in rule.scored(found.people, others, probes, whole)]
+    hidden = rule.scored([[each] if each else [] for each in found.hidden], others, probes, whole)
+    return Ranked(found.settings, scored, [each[0].score if each else -math.inf for each in hidden])
 
 
 def penalties(parts: Parts, probes: Vectors, score: str | None) -> tuple[float, npt.NDArray[np.float64]]:
@@ -51,22 +86,36 @@ def penalties(parts: Parts, probes: Vectors, score: str | None) -> tuple[float, 
         return parts.threshold(None), Rule.asked(parts.encoder_spec.model, score).by_cohorts(probes)
     if (score or settings.score) == COSINE:
         return parts.threshold_of(settings, score), np.zeros(len(probes))
-    found = _found(parts, probes, DEPTH, score=score)
+    found = _found(parts, probes, DEPTH, score=score, everybody=True)
     taken = found.rule.penalties(found.people, found.others, probes)
     return parts.threshold_of(found.settings, score), taken
 
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """The nearest people to each probe, as of one moment; others: how many templates there are but one."""
+    """The nearest people to each probe, as of one moment; others: how many templates there are but one.
+
+    whole: the nearest of the whole gallery. hidden: who is nearest, where that person is to be ignored.
+    """
 
     settings: GallerySettings
     rule: Rule
     people: list[list[Candidate]]
     others: int
+    whole: list[list[Candidate]]
+    hidden: list[Candidate | None]
 
 
-def _found(parts: Parts, probes: Vectors, k: int, *, fused: bool = False, score: str | None) -> _Found:
+def _found(
+    parts: Parts,
+    probes: Vectors,
+    k: int,
+    *,
+    fused: bool = False,
+    score: str | None,
+    among: Among | None = None,
+    everybody: bool = False,
+) -> _Found:
     with search_threads(parts.opening.threads):
         while True:
             with parts.store.moment() as moment:
@@ -74,14 +123,46 @@ def _found(parts: Parts, probes: Vectors, k: int, *, fused: bool = False, score:
                 if state is None:
                     raise parts.empty()
                 rule = parts.rule(state.settings, state.cohort, score)
+                nearest: Nearest | None
                 if fused:
-                    people, count = parts.fused.nearest(moment, state, probes, rule.depth(k))
-                    return _Found(state.settings, rule, people, count - 1)
-                view = parts.index.at(moment, state)
-                if view is not None:
-                    people = parts.ranking.nearest(moment, view, probes, k, rule.depth(k) - k)
-                    return _Found(state.settings, rule, people, len(view) - 1)
+                    nearest = FusedPeople(parts.fused, moment, state)
+                else:
+                    view = parts.index.at(moment, state)
+                    nearest = None if view is None else AllTemplates(parts.ranking, moment, view)
+                if nearest is not None:
+                    group = None if among is None else parts.groups.among(moment, state, among)
+                    ignored = None if everybody else parts.groups.ignored(moment, state)
+                    more = rule.depth(k) - k if group is None else 0
+                    people = nearest(probes, k, more, group, None)
+                    whole = people
+                    if group is not None and rule.score != COSINE:
+                        whole = nearest(probes, 1, DEPTH - 1, None, None)
+                    again = partial(nearest, k=k, more=more, among=group, left_out=ignored)
+                    people, hidden = _without(ignored, people, probes, again)
+                    return _Found(state.settings, rule, people, nearest.size - 1, whole, hidden)
             parts.index.open()
+
+
+def _without(
+    ignored: Group | None,
+    people: list[list[Candidate]],
+    probes: Vectors,
+    again: Callable[[Vectors], list[list[Candidate]]],
+) -> tuple[list[list[Candidate]], list[Candidate | None]]:
+    """The people found for probes (m, d) but those to be ignored, and whom of these each probe is most like of all.
+
+    again: searches without them.
+    """
+    hidden: list[Candidate | None] = [None] * len(people)
+    if ignored is None or not ignored.templates.size:
+        return people, hidden
+    kept = list(people)
+    for row, found in enumerate(people):
+        theirs = np.isin([each.template_id for each in found], ignored.templates)
+        if theirs.any():
+            hidden[row] = found[0] if theirs[0] else None
+            (kept[row],) = again(probes[row : row + 1])
+    return kept, hidden
 
 
 class QuestionOptions(TypedDict, total=False):
@@ -91,8 +172,8 @@ class QuestionOptions(TypedDict, total=False):
     the gallery's; its own threshold then gives way to the encoder's. everyone: all faces (the default), or the most
     prominent one. face: one of the faces instead, by its number, 1 being the largest, or a point (x, y) in it.
     aligned: the photos are crops of this kind already; nothing is detected. colour: the order of channels of arrays,
-    "rgb" or "bgr". fused: compare with one fused template per person instead of all templates. watch: takes the
-    milliseconds of each step.
+    "rgb" or "bgr". fused: compare with one fused template per person instead of all templates. among: only the people
+    of these names, or with these tags as in `Tagged("staff")`. watch: takes the milliseconds of each step.
     """
 
     threshold: float | None
@@ -102,6 +183,7 @@ class QuestionOptions(TypedDict, total=False):
     aligned: str | None
     colour: str
     fused: bool
+    among: Among | None
     watch: Stopwatch | None
 
 
@@ -117,6 +199,8 @@ def identify_photos(
         threshold = arguments.threshold(threshold)
     if score is not None:
         score = arguments.score(score)
+    among = asked.get("among")
+    among = None if among is None else checked(among)
     found: list[list[FaceTemplate] | RejectedImageError] = []
     photos: list[Probe | None] = []
     for done, image in enumerate(images, start=1):
@@ -140,17 +224,24 @@ def identify_photos(
             progress(done, len(images))
     probes = [face.template for faces in found if not isinstance(faces, RejectedImageError) for face in faces]
     start = time.perf_counter()
-    candidates: list[list[Candidate]] = []
+    answers = Ranked(settings, [], [])
     if probes:
-        settings, candidates = ranked(parts, np.stack(probes), k, fused=asked.get("fused", False), score=score)
+        answers = ranked(parts, np.stack(probes), k, fused=asked.get("fused", False), score=score, among=among)
     if watch:
         watch.add("search", start)
-    limit, each = parts.threshold_of(settings, score) if threshold is None else threshold, iter(candidates)
+    limit = parts.threshold_of(answers.settings, score) if threshold is None else threshold
+    each = zip(answers.candidates, answers.ignored, strict=True)
     return [
         faces
         if isinstance(faces, RejectedImageError)
-        else named_once(
-            [FaceAnswer(face.box, limit, tuple(next(each)), face.number, face.found, photo=photo) for face in faces]
-        )
+        else named_once([_answer(face, limit, *next(each), photo) for face in faces])
         for faces, photo in zip(found, photos, strict=True)
     ]
+
+
+def _answer(
+    face: FaceTemplate, threshold: float, candidates: list[Candidate], ignored: float, photo: Probe | None
+) -> FaceAnswer:
+    hidden = ignored >= threshold
+    named = () if hidden else tuple(candidates)
+    return FaceAnswer(face.box, threshold, named, face.number, face.found, ignored=hidden, photo=photo)

@@ -25,23 +25,33 @@ class Ranking:
         self._spare = _LEAST_SPARE
 
     def nearest(
-        self, moment: Moment, view: View, probes: npt.NDArray[np.float32], k: int, more: int = 0
+        self,
+        moment: Moment,
+        view: View,
+        probes: npt.NDArray[np.float32],
+        k: int,
+        more: int = 0,
+        *,
+        among: Ids | None = None,
+        left_out: Ids | None = None,
     ) -> list[list[Candidate]]:
         """For probes (m, d) float32, searched as one batch: the k identities with the most similar template each, and
         `more` after them, of which few have several templates that are as similar.
 
         Best first; equal similarities by lowest template id. Fewer than k only where there are fewer identities. The
         time does not grow with the templates of one person: once found, a person's other templates are passed over.
+        among, left_out: ids (n,) of the only templates that count, and of those that do not.
         """
-        fetch = max(1, min(self._spare * k + _SPARE_OF_MORE * more, len(view)))
+        most = len(view) if among is None else len(among)
+        fetch = max(1, min(self._spare * k + _SPARE_OF_MORE * more, most))
         k += more
-        scores, ids = view.search(probes, fetch)  # (m, fetch) twice
+        scores, ids = view.search(probes, fetch, left_out, among)  # (m, fetch) twice
         owners = _owners(moment, ids)
         answers, unfinished = [], 0
         for row, probe in enumerate(probes):
             best = _best_per_identity(scores[row], ids[row], owners)
-            if len(best) < k and fetch < len(view):
-                unfinished += self._finish(moment, view, probe, k, best)
+            if len(best) < k and fetch < most:
+                unfinished += self._finish(moment, view, probe, k, best, among, left_out)
             answers.append(_candidates(best, k))
         if 8 * unfinished > len(probes):
             self._spare = min(2 * self._spare, _MOST_SPARE)
@@ -49,14 +59,21 @@ class Ranking:
 
     @staticmethod
     def _finish(
-        moment: Moment, view: View, probe: npt.NDArray[np.float32], k: int, best: dict[int, tuple[float, int, Owner]]
+        moment: Moment,
+        view: View,
+        probe: npt.NDArray[np.float32],
+        k: int,
+        best: dict[int, tuple[float, int, Owner]],
+        among: Ids | None,
+        left_out: Ids | None,
     ) -> bool:
         """Look further until k identities are found, or all; returns whether asking for more at first had helped."""
         crowded = False
         while len(best) < k:
             known = moment.template_ids(list(best))
             crowded |= known.size > _CROWD * len(best)
-            scores, ids = view.search(probe[None], max(1, _LEAST_SPARE * (k - len(best))), excluded=known)
+            passed = known if left_out is None else np.union1d(known, left_out)
+            scores, ids = view.search(probe[None], max(1, _LEAST_SPARE * (k - len(best))), passed, among)
             more = _best_per_identity(scores[0], ids[0], _owners(moment, ids))
             if not more:
                 break

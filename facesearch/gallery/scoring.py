@@ -110,16 +110,22 @@ class Rule:
         return most
 
     def scored(
-        self, people: Sequence[list[Candidate]], others: int, probes: npt.NDArray[np.float32]
+        self,
+        people: Sequence[list[Candidate]],
+        others: int,
+        probes: npt.NDArray[np.float32],
+        whole: Sequence[list[Candidate]] | None = None,
     ) -> list[list[Candidate]]:
         """The candidates for each of probes (m, d), of different people, best first, with scores.
 
-        others: how many templates there are but the candidate's own.
+        others: how many templates there are but the candidate's own. whole: the best of the whole gallery, where people
+        are those of a part of it.
         """
         if self.background is None:
             return list(people)
         level, least = self.background.level(others), self.by_cohorts(probes).tolist()
-        return [_scored(found, level, taken) for found, taken in zip(people, least, strict=True)]
+        every = zip(people, people if whole is None else whole, least, strict=True)
+        return [_scored(found, best, level, taken) for found, best, taken in every]
 
     def penalties(self, people: Sequence[list[Candidate]], others: int, probes: npt.NDArray[np.float32]) -> Doubles:
         """What is taken off for each of probes (m, d) of which nobody says who it is: the first candidate of each may
@@ -131,14 +137,15 @@ class Rule:
         return self.taken(probes, nearest, others)
 
 
-def _scored(candidates: list[Candidate], level: float, least: float) -> list[Candidate]:
+def _scored(candidates: list[Candidate], whole: list[Candidate], level: float, least: float) -> list[Candidate]:
     """The candidates for one probe with scores; level: of the background, least: what is taken off whoever it is."""
-    nearest = [candidate.similarity for candidate in candidates[:DEPTH]]
+    nearest = [candidate.similarity for candidate in whole[:DEPTH]]
+    places = {candidate.identity: place for place, candidate in enumerate(whole[:DEPTH])}
     together = sum(nearest)
     scored = []
-    for place, candidate in enumerate(candidates):
+    for candidate in candidates:
         # of a candidate beyond DEPTH, the others are the first but the last of them
-        own = nearest[min(place, len(nearest) - 1)]
+        own = nearest[places.get(candidate.identity, len(nearest) - 1)]
         mean = (together - own) / (len(nearest) - 1) if len(nearest) > 1 else level
         taken = max(mean - level, least)
         scored.append(replace(candidate, score=candidate.similarity - taken) if taken > 0 else candidate)

@@ -85,17 +85,18 @@ class View:
         return self.delta.learnt_from is None and any(stage.learns or stage.family.once_learnt for stage in own)
 
     def search(
-        self, probes: npt.NDArray[np.float32], k: int, excluded: Ids | None = None
+        self, probes: npt.NDArray[np.float32], k: int, excluded: Ids | None = None, allowed: Ids | None = None
     ) -> tuple[npt.NDArray[np.float32], Ids]:
         """The k best templates per probe (m, d): scores (m, k) float32 and template ids (m, k) int64, −1 for none.
 
-        excluded: ids (e,) that are passed over. Raises `IndexStateError` for probes that do not fit.
+        excluded: ids (e,) that are passed over. allowed: ids (a,), the only ones that are found. Raises
+        `IndexStateError` for probes that do not fit.
         """
         passed = self.removed
         if excluded is not None:
             passed = np.union1d(self.removed, excluded) if self.removed.size else excluded
         try:
-            return self.searched.search(probes, k, excluded=passed if passed.size else None)
+            return self.searched.search(probes, k, excluded=passed if passed.size else None, allowed=allowed)
         except VectorIndexError as error:
             raise IndexStateError(str(error)) from error
 

@@ -2,6 +2,7 @@
 
 from facesearch.photos.geometry import Box
 from facesearch.store.records import (
+    Attributes,
     AuditEvent,
     Calibration,
     Cohort,
@@ -27,6 +28,7 @@ from facesearch.store.sqlite.store import DATABASE_NAME, SqliteStore, open_store
 
 __all__ = [
     "DATABASE_NAME",
+    "Attributes",
     "AuditEvent",
     "Box",
     "Calibration",

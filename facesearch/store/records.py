@@ -142,6 +142,18 @@ class Owner:
 
 
 @dataclass(frozen=True, slots=True)
+class Attributes:
+    """What is known of an identity besides its templates: tags, in order; a note; whether it is never to be named."""
+
+    tags: tuple[str, ...] = ()
+    note: str = ""
+    ignored: bool = False
+
+    def document(self) -> dict[str, Any]:
+        return {"tags": list(self.tags), "note": self.note, "ignored": self.ignored}
+
+
+@dataclass(frozen=True, slots=True)
 class IdentitySummary:
     """An identity and how much is stored of it."""
 
@@ -150,9 +162,16 @@ class IdentitySummary:
     templates: int
     images: int
     created_at: int  # epoch seconds
+    attributes: Attributes = Attributes()
 
     def document(self) -> dict[str, Any]:
-        return {"name": self.name, "templates": self.templates, "images": self.images, "since": self.created_at}
+        return {
+            "name": self.name,
+            "templates": self.templates,
+            "images": self.images,
+            "since": self.created_at,
+            **self.attributes.document(),
+        }
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from facesearch.store.records import (
+    Attributes,
     AuditEvent,
     Calibration,
     Cohort,
@@ -109,6 +110,26 @@ class IdentitiesRole(Protocol):
 
         Index files that may hold them are declared invalid. The rows are overwritten with zeros; copies in the
         write-ahead log, and those that SQLite left where rows once stood, go with the next `wipe`.
+        """
+        ...
+
+
+class GroupsRole(Protocol):
+    """Tags and notes of people, and who is never to be named."""
+
+    def change(
+        self,
+        name: str,
+        *,
+        tags: Sequence[str] = (),
+        untag: Sequence[str] = (),
+        note: str | None = None,
+        ignored: bool | None = None,
+    ) -> Attributes:
+        """Add tags, take others away, replace the note ("" removes it), ignore or not; returns what is known then.
+
+        Raises `UnknownIdentityError`, `UnknownTagError` for a tag to be taken away that the person does not have,
+        `UsageError` for what cannot be a tag or a note.
         """
         ...
 
@@ -336,6 +357,17 @@ class Moment(Protocol):
         """Ids (n,) of the templates of these identities, ascending."""
         ...
 
+    def group(self, names: Sequence[str], tags: Sequence[str]) -> npt.NDArray[np.int64]:
+        """Ids (n,) of the identities with one of these names or tags, ascending.
+
+        Raises `UnknownIdentityError`, `UnknownTagError`, with what looks alike.
+        """
+        ...
+
+    def ignored(self) -> npt.NDArray[np.int64]:
+        """Ids (n,) of the identities that are never to be named, ascending."""
+        ...
+
     def template_owners(self) -> TemplateOwners:
         """Whose all templates are, and their qualities, by template id."""
         ...
@@ -365,6 +397,9 @@ class GalleryStore(Protocol):
 
     @property
     def identities(self) -> IdentitiesRole: ...
+
+    @property
+    def groups(self) -> GroupsRole: ...
 
     @property
     def templates(self) -> TemplatesRole: ...

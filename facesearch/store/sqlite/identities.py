@@ -9,8 +9,9 @@ from sqlalchemy import Connection, Row, Select, bindparam, delete, func, select,
 
 from facesearch.errors import FacesearchError, IdentityExistsError, UsageError
 from facesearch.store.identity_names import check_name, unknown_identity
-from facesearch.store.records import IdentitySummary, Removed, TemplateInfo
+from facesearch.store.records import Attributes, IdentitySummary, Removed, TemplateInfo
 from facesearch.store.sqlite.aliases import hand_names_over, remember_name
+from facesearch.store.sqlite.attributes import attributes_of, traces_of_attributes, unite
 from facesearch.store.sqlite.audit import add_audit
 from facesearch.store.sqlite.checksums import computed, insert_rows, is_sound, next_id, refresh, require_sound
 from facesearch.store.sqlite.chunks import chunks
@@ -46,7 +47,7 @@ class SqliteIdentities:
             row = connection.execute(_summaries().where(IdentityRow.name == name)).one_or_none()
             if row is None:
                 raise _unknown(connection, name)
-            return _summary(row)
+            return _summary(row, attributes_of(connection, [row.id])[row.id])
 
     def templates(self, name: str) -> list[TemplateInfo]:
         with self._transactions.reading() as connection:
@@ -78,6 +79,7 @@ class SqliteIdentities:
                     raise UsageError(f"{source!r} cannot be merged into itself")
                 remember_name(connection, source, source_id)
                 hand_names_over(connection, source_id, target_id)
+                unite(connection, source_id, target_id)
                 moved += _merge(connection, source_id, target_id)
             return moved
 
@@ -121,7 +123,8 @@ def _forget(connection: Connection, identity_id: int, *, remember: bool) -> Remo
         for kept in BOTH
         for row in connection.execute(select(kept.id, kept.image_id, kept.code).where(kept.identity_id == identity_id))
     ]
-    traces = _traces_of_name(connection, identity_id).union(*(traces_of(code) for *_, code in stored))
+    traces = _traces_of_name(connection, identity_id) | traces_of_attributes(connection, identity_id)
+    traces = traces.union(*(traces_of(code) for *_, code in stored))
     ids = sorted(number for kept, number, *_ in stored if kept is TemplateRow)
     if ids:
         first = next_id(connection, RemovalRow)
@@ -186,10 +189,11 @@ def _everybody(connection: Connection) -> list[IdentitySummary]:
     if held != templates_in_indexes(connection) or by_index != {each: count[0] for each, count in counts.items()}:
         raise damaged_indexes()
     people = select(IdentityRow.id, is_sound(IdentityRow), IdentityRow.name, IdentityRow.created_at)
+    known = attributes_of(connection)
     found = []
     for number, sound, name, created_at in connection.execute(people):
         require_sound(IdentityRow, sound, number)
-        found.append(IdentitySummary(number, name, *counts.pop(number, (0, 0)), created_at))
+        found.append(IdentitySummary(number, name, *counts.pop(number, (0, 0)), created_at, known[number]))
     if counts:
         raise damaged_indexes()
     return sorted(found, key=lambda person: person.name)
@@ -210,6 +214,6 @@ def _summaries() -> Select[int, bool, str, int, int, int]:
     )
 
 
-def _summary(row: Row[int, bool, str, int, int, int]) -> IdentitySummary:
+def _summary(row: Row[int, bool, str, int, int, int], attributes: Attributes) -> IdentitySummary:
     require_sound(IdentityRow, row.sound, row.id)
-    return IdentitySummary(row.id, row.name, row.templates, row.images, row.created_at)
+    return IdentitySummary(row.id, row.name, row.templates, row.images, row.created_at, attributes)

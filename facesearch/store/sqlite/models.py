@@ -22,7 +22,17 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008")  # of migrations/versions, oldest first
+REVISIONS = (
+    "0001",
+    "0002",
+    "0003",
+    "0004",
+    "0005",
+    "0006",
+    "0007",
+    "0008",
+    "0009",
+)  # of migrations/versions, oldest first
 
 # The table that Alembic keeps; an empty database is created with it at the newest revision.
 version_table = Table(
@@ -165,6 +175,34 @@ class ForgottenPhotoRow(Checked, Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     photo_key: Mapped[bytes] = mapped_column(unique=True)
     forgotten_at: Mapped[int]
+
+
+class TagRow(Checked, Base):
+    """A tag of an identity."""
+
+    __tablename__ = "tags"
+    __table_args__ = (UniqueConstraint("identity_id", "tag"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    identity_id: Mapped[int] = mapped_column(ForeignKey("identities.id", ondelete="CASCADE"))
+    tag: Mapped[str] = mapped_column(index=True)
+
+
+class NoteRow(Checked, Base):
+    """What was noted of an identity; id: the identity's."""
+
+    __tablename__ = "notes"
+
+    id: Mapped[int] = mapped_column(ForeignKey("identities.id", ondelete="CASCADE"), primary_key=True)
+    note: Mapped[str]
+
+
+class IgnoredRow(Checked, Base):
+    """An identity that is never named; id: the identity's."""
+
+    __tablename__ = "ignored"
+
+    id: Mapped[int] = mapped_column(ForeignKey("identities.id", ondelete="CASCADE"), primary_key=True)
 
 
 class CodebookRow(Checked, Base):

@@ -7,11 +7,12 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, func, select, text
 
 from facesearch.store.records import GallerySettings, GalleryState, Owner, TemplateOwners, TemplateRecord, Templates
 from facesearch.store.sqlite.checksums import is_sound, require_sound
 from facesearch.store.sqlite.chunks import chunks, padded
+from facesearch.store.sqlite.groups import group, ignored
 from facesearch.store.sqlite.models import AuditRow, CohortRow, GalleryRow, IndexStateRow, SetAsideRow, TemplateRow
 from facesearch.store.sqlite.settings import SETTINGS
 from facesearch.store.sqlite.template_records import template_records
@@ -33,6 +34,9 @@ _STATE = select(
     *HIGHEST_IDS,
 )
 
+_MANY = 5_000  # identities, from which on one long statement takes less time
+_EACH = text("SELECT value FROM json_each(:given)")
+
 
 class SqliteMoment:
     """See `facesearch.store.roles.Moment`."""
@@ -53,12 +57,22 @@ class SqliteMoment:
         return owners(self._connection, template_ids)
 
     def template_ids(self, identity_ids: Sequence[int]) -> npt.NDArray[np.int64]:
+        if len(identity_ids) > _MANY:
+            every = select(func.json_group_array(TemplateRow.id)).where(TemplateRow.identity_id.in_(_EACH))
+            given = json.dumps([int(each) for each in identity_ids])
+            return np.sort(np.array(json.loads(self._connection.scalar(every, {"given": given}) or "[]"), np.int64))
         found: list[int] = []
         for some in chunks(list(identity_ids)):
             # As one value: to fetch thousands of rows takes longer than to find them.
             ids = select(func.json_group_array(TemplateRow.id)).where(TemplateRow.identity_id.in_(padded(some)))
             found += json.loads(self._connection.scalar(ids) or "[]")
         return np.sort(np.array(found, np.int64))
+
+    def group(self, names: Sequence[str], tags: Sequence[str]) -> npt.NDArray[np.int64]:
+        return group(self._connection, names, tags)
+
+    def ignored(self) -> npt.NDArray[np.int64]:
+        return ignored(self._connection)
 
     def template_owners(self) -> TemplateOwners:
         return template_owners(self._connection)

@@ -25,6 +25,7 @@ from facesearch.store.sqlite.cohort import SqliteCohort
 from facesearch.store.sqlite.connection import BUSY_SECONDS, file_engine, in_plain_words, memory_engine
 from facesearch.store.sqlite.corrections import SqliteCorrections
 from facesearch.store.sqlite.gaps import any_left
+from facesearch.store.sqlite.groups import SqliteGroups
 from facesearch.store.sqlite.identities import SqliteIdentities
 from facesearch.store.sqlite.index_state import SqliteIndexState
 from facesearch.store.sqlite.moment import SqliteMoment
@@ -106,6 +107,7 @@ class SqliteStore:
         )
         self.settings = SqliteSettings(self.transactions)
         self.identities = SqliteIdentities(self.transactions)
+        self.groups = SqliteGroups(self.transactions)
         self.templates = SqliteTemplates(self.transactions)
         self.corrections = SqliteCorrections(self.transactions)
         self.recoding = SqliteRecoding(self.transactions)

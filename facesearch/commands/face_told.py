@@ -1,0 +1,32 @@
+"""The answer for one face, of a photo or a clip, told to people and programs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from facesearch.commands.common import print_table, say
+
+if TYPE_CHECKING:
+    from facesearch.gallery.answers import FaceAnswer
+    from facesearch.gallery.stranger_rates import StrangerRates
+
+
+def verdict(answer: FaceAnswer) -> str:
+    """A name, "unknown" or "ignored", with the reason where another face takes the name."""
+    if answer.yields_to is not None:
+        return f"unknown, as face {answer.yields_to} is more like {answer.candidates[0].identity}"
+    return "ignored" if answer.ignored else answer.name or "unknown"
+
+
+def show_candidates(answer: FaceAnswer, rates: StrangerRates | None) -> None:
+    """The table of candidates, and what the first one's score means."""
+    rows = [(each.rank, f"{each.score:.4f}", f"{each.similarity:.4f}", each.identity) for each in answer.candidates]
+    print_table(("rank", "score", "similarity", "identity"), rows, right=("rank", "score", "similarity"))
+    if rates is not None and answer.candidates:
+        say(rates.in_words(answer.candidates[0].score))
+
+
+def document_of(answer: FaceAnswer, rates: StrangerRates | None) -> dict[str, object]:
+    """The answer for `--json`; stranger_rate: in which share of searches a stranger reaches the first score."""
+    known = rates is not None and bool(answer.candidates)
+    return answer.document() | {"stranger_rate": rates.of(answer.candidates[0].score) if known and rates else None}

@@ -1,0 +1,100 @@
+"""facesearch verify"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from facesearch.commands.common import (
+    AlignedOption,
+    DeviceOption,
+    EncoderOption,
+    GalleryOption,
+    JsonOption,
+    MinFaceOption,
+    ScoreOption,
+    ThresholdOption,
+    VerboseOption,
+    open_gallery,
+    print_json,
+    say,
+    set_up,
+)
+from facesearch.files.locations import default_gallery
+from facesearch.text.figures import place
+
+EXAMPLES = """
+**Example**
+
+    facesearch verify passport.jpg selfie.jpg
+"""
+
+
+def verify(
+    a: Annotated[Path, typer.Argument(metavar="A", help="One photo.")],
+    b: Annotated[Path, typer.Argument(metavar="B", help="Another photo.")],
+    face_a: Annotated[
+        str | None, typer.Option("--face-a", help="Which face of A: a number or X,Y.", metavar="N|X,Y")
+    ] = None,
+    face_b: Annotated[
+        str | None, typer.Option("--face-b", help="Which face of B: a number or X,Y.", metavar="N|X,Y")
+    ] = None,
+    threshold: ThresholdOption = None,
+    score: ScoreOption = None,
+    aligned: AlignedOption = None,
+    encoder: EncoderOption = None,
+    min_face: MinFaceOption = 40,
+    device: DeviceOption = "cpu",
+    gallery: GalleryOption = None,
+    json: JsonOption = False,
+    verbose: VerboseOption = False,
+) -> None:
+    """Do two photos show the same person? Nothing has to be enrolled.
+
+    Where there is a gallery, its encoder, threshold and people are used, else the default encoder alone. Of photos with
+    several faces the two most alike are compared, and the answer says which.
+    """
+    set_up(verbose)
+    from facesearch.photos.sources import refuse_url
+    from facesearch.store import DATABASE_NAME
+
+    for path in (a, b):
+        refuse_url(path)
+    if ((gallery or default_gallery()) / DATABASE_NAME).exists():
+        with open_gallery(gallery, create=False, encoder=encoder, min_face=min_face, device=device) as opened:
+            answer = opened.verify(
+                a, b, threshold=threshold, score=score, aligned=aligned, face_a=face_a, face_b=face_b
+            )
+    else:
+        from facesearch.encoders import DEFAULT_MODEL, load_encoder
+        from facesearch.faces import chosen_face
+        from facesearch.gallery.arguments import score as checked
+        from facesearch.gallery.scoring import Rule
+        from facesearch.gallery.verification import verify as verify_images
+        from facesearch.pipeline.pipeline import Pipeline
+        from facesearch.pipeline.pipeline_spec import PipelineSpec
+
+        loaded = load_encoder(encoder or DEFAULT_MODEL, device=device)
+        limit = loaded.threshold if threshold is None else threshold
+        rule = Rule.asked(loaded.spec.model, None if score is None else checked(score))
+        answer = verify_images(
+            Pipeline(loaded, PipelineSpec(min_face=min_face)),
+            a,
+            b,
+            lambda templates: (limit, rule.by_cohorts(templates)),
+            aligned=aligned,
+            face_a=chosen_face(face_a),
+            face_b=chosen_face(face_b),
+        )
+    if json:
+        print_json(answer.document())
+    else:
+        verdict = "the same person" if answer.same else "not the same person"
+        say(
+            f"{verdict}: score {answer.score:.4f}, similarity {answer.similarity:.4f}, threshold {answer.threshold:.3f}"
+        )
+        for path, face in zip((a, b), answer.faces, strict=True):
+            if face.found > 1:
+                say(f"  compared face {face.number} of {face.found} in {path} ({place(face.box)})")

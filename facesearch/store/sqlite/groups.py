@@ -1,0 +1,99 @@
+"""The role of groups: tags and notes of people, and who is to be ignored."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Sequence
+
+import numpy as np
+import numpy.typing as npt
+from sqlalchemy import Connection, bindparam, delete, func, select
+
+from facesearch.store.identity_names import check_note, check_tag, unknown_identity, unknown_tag
+from facesearch.store.records import Attributes
+from facesearch.store.sqlite.attributes import attributes_of, write_ignored, write_note, write_tags
+from facesearch.store.sqlite.audit import add_audit
+from facesearch.store.sqlite.checksums import is_sound, require_sound
+from facesearch.store.sqlite.chunks import chunks
+from facesearch.store.sqlite.identities import find_id
+from facesearch.store.sqlite.models import IdentityRow, IgnoredRow, TagRow
+from facesearch.store.sqlite.transactions import Transactions
+
+Ids = npt.NDArray[np.int64]
+
+
+class SqliteGroups:
+    """See `facesearch.store.roles.GroupsRole`."""
+
+    def __init__(self, transactions: Transactions) -> None:
+        self._transactions = transactions
+
+    def change(
+        self,
+        name: str,
+        *,
+        tags: Sequence[str] = (),
+        untag: Sequence[str] = (),
+        note: str | None = None,
+        ignored: bool | None = None,
+    ) -> Attributes:
+        with self._transactions.writing() as connection:
+            identity_id = find_id(connection, name)
+            old = attributes_of(connection, [identity_id])[identity_id]
+            new = [tag for tag in dict.fromkeys(map(check_tag, tags)) if tag not in old.tags]
+            gone = list(dict.fromkeys(untag))
+            for tag in gone:
+                if tag not in old.tags:
+                    raise unknown_tag(tag, old.tags, name)
+            write_tags(connection, identity_id, new)
+            connection.execute(delete(TagRow).where(TagRow.identity_id == identity_id, TagRow.tag.in_(gone)))
+            noted = note is not None and note != old.note
+            if noted:
+                write_note(connection, identity_id, check_note(note or ""))
+            if new or gone or noted:
+                add_audit(connection, "set", identity_id, {"tags": len(new), "untagged": len(gone), "note": int(noted)})
+            if ignored is not None and ignored != old.ignored:
+                write_ignored(connection, identity_id, ignored)
+                add_audit(connection, "ignore" if ignored else "ignore no longer", identity_id, {})
+            return attributes_of(connection, [identity_id])[identity_id]
+
+
+def group(connection: Connection, names: Sequence[str], tags: Sequence[str]) -> Ids:
+    """Ids (n,) of the identities with one of these names or tags, ascending."""
+    found: set[int] = set()
+    named = select(IdentityRow.name, IdentityRow.id).where(IdentityRow.name.in_(bindparam("names", expanding=True)))
+    for some in chunks(list(dict.fromkeys(names))):
+        ids = {name: number for name, number in connection.execute(named, {"names": some})}  # noqa: C416 - rows
+        missing = next((name for name in some if name not in ids), None)
+        if missing is not None:
+            raise unknown_identity(missing, connection.scalars(select(IdentityRow.name)))
+        found.update(ids.values())
+    for tag in dict.fromkeys(tags):
+        tagged = _tagged(connection, tag)
+        if not tagged:
+            raise unknown_tag(tag, connection.scalars(select(TagRow.tag).distinct()))
+        found.update(tagged)
+    return _sorted(found)
+
+
+def ignored(connection: Connection) -> Ids:
+    """Ids (n,) of the identities that are never to be named, ascending."""
+    rows = connection.execute(select(IgnoredRow.id, is_sound(IgnoredRow))).all()
+    for number, sound in rows:
+        require_sound(IgnoredRow, sound, number)
+    return _sorted([row[0] for row in rows])
+
+
+def _tagged(connection: Connection, tag: str) -> list[int]:
+    mine = TagRow.tag == tag
+    damaged = connection.scalar(select(TagRow.id).where(mine, ~is_sound(TagRow)).limit(1))
+    if damaged is not None:
+        require_sound(TagRow, False, damaged)
+    # As one value: to fetch thousands of rows takes longer than to find them.
+    ids = connection.scalar(select(func.json_group_array(TagRow.identity_id)).where(mine))
+    found: list[int] = json.loads(ids or "[]")
+    return found
+
+
+def _sorted(ids: Collection[int]) -> Ids:
+    return np.sort(np.fromiter(ids, np.int64, len(ids)))
