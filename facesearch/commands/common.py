@@ -20,6 +20,7 @@ from facesearch.files.locations import default_gallery
 from facesearch.text.announcements import NOTICE
 from facesearch.text.characters import escaped
 from facesearch.text.figures import bytes_in_words as bytes_in_words
+from facesearch.text.figures import counted
 
 if TYPE_CHECKING:
     from facesearch.gallery.gallery import Gallery
@@ -165,7 +166,10 @@ def on_a_terminal() -> bool:
 def end_with_rejected(rejected: Sequence[Rejection], *, verbose: bool, silent: bool = False) -> None:
     """Name the inputs that were rejected and why, unless `silent`; then end with status 3 if there are any."""
     if not silent:
-        say_listed("rejected", [(item.path, item.reason) for item in rejected], verbose=verbose)
+        shown = [(item.path, item.reason) for item in rejected if verbose or not item.before]
+        say_listed("rejected", shown, verbose=verbose)
+        if before := len(rejected) - len(shown):
+            say(f"rejected {counted(before, 'photo')} as before; -v lists {'it' if before == 1 else 'them'}")
     exit_rejected(len(rejected))
 
 

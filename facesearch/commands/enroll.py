@@ -98,7 +98,12 @@ def enroll(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and change nothing.")] = False,
     frames: Annotated[int, typer.Option(help="Templates to take from a clip of video, at most.", min=1, max=50)] = 5,
     frames_per_second: FrameRateOption = 3.0,
-    again: Annotated[bool, typer.Option("--again", help="Enrol photos of people who were forgotten, too.")] = False,
+    again: Annotated[
+        bool,
+        typer.Option(
+            "--again", help="Enrol photos of people who were forgotten, too, and look at rejected photos again."
+        ),
+    ] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="With --sync: also where many templates would go.")] = False,
     aligned: AlignedOption = None,
     min_face: MinFaceOption = 40,

@@ -17,7 +17,14 @@ from typing import Self
 
 import numpy as np
 
-from facesearch.errors import RejectedImageError, SeveralFacesError, UsageError
+from facesearch.errors import (
+    NoFaceError,
+    PoorFaceError,
+    RejectedImageError,
+    SeveralFacesError,
+    TinyFaceError,
+    UsageError,
+)
 from facesearch.faces import chosen_face
 from facesearch.gallery.codec_in_use import CodecInUse
 from facesearch.gallery.enrolment_report import EnrolmentReport
@@ -62,7 +69,7 @@ def enrol_photos(
     start = time.perf_counter()
     run = _Run(store, encoder, codec, len(photos), progress, committed, in_folders=in_folders)
     count = workers or os.cpu_count() or 1
-    known = partial(known_photos, store, again=again, in_folders=in_folders)
+    known = partial(known_photos, store, again=again, in_folders=in_folders, pipeline=encoder.pipeline)
     with (
         _Extractor(pipeline, in_processes, aligned, count) as extractor,
         ThreadPoolExecutor(count, thread_name_prefix="enrol") as pool,
@@ -99,6 +106,8 @@ class _Extractor:
             return self._pipeline.file(photo.path, self._aligned)
         except SeveralFacesError as error:
             return Ambiguous(str(error))
+        except (NoFaceError, TinyFaceError, PoorFaceError) as error:
+            return Rejection(str(photo.path), str(error), content=photo.hash())
         except RejectedImageError as error:
             return Rejection(str(photo.path), str(error))
 
@@ -185,6 +194,7 @@ class _Run:
         self._total, self._done = total, 0
         self._progress, self._committed = progress, committed
         self._batch: list[tuple[Photo, PhotoTemplate]] = []
+        self._unfit: dict[bytes, str] = {}
         self._oldest = 0.0
         self._people: set[str] = set()
         self._several: list[tuple[Photo, PhotoTemplate | Ambiguous]] = []
@@ -220,6 +230,9 @@ class _Run:
     def commit(self) -> None:
         """Store what has been collected, in one transaction."""
         batch, self._batch = self._batch, []
+        if self._unfit:
+            self._store.corrections.remember_rejected(self._unfit, self._encoder.pipeline)
+            self._unfit = {}
         if not batch:
             return
         vectors = np.stack([template.face.template for _, template in batch])
@@ -246,6 +259,8 @@ class _Run:
     def _count(self, photo: Photo, outcome: PhotoTemplate | Known | Rejection) -> None:
         if isinstance(outcome, Rejection):
             self.report.rejected.append(outcome)
+            if outcome.content is not None and not photo.in_memory:
+                self._unfit[outcome.content] = outcome.reason
             self.report.unread.add(stored_path(photo))
         elif isinstance(outcome, Known):
             self._take_known(photo, outcome)

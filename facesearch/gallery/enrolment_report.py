@@ -54,7 +54,7 @@ class EnrolmentReport:
     @property
     def images_per_second(self) -> float:
         """How fast faces were looked for: photos enrolled already are not counted."""
-        done = self.templates + len(self.rejected)
+        done = self.templates + sum(not item.before for item in self.rejected)
         return done / self.seconds if self.seconds > 0 else 0.0
 
     def add(self, other: EnrolmentReport) -> None:
@@ -85,7 +85,7 @@ class EnrolmentReport:
             "identities": self.identities,
             "templates": self.templates,
             "skipped": self.skipped,
-            "rejected": [{"path": item.path, "reason": item.reason} for item in self.rejected],
+            "rejected": [{"path": item.path, "reason": item.reason, "before": item.before} for item in self.rejected],
             "moved": [{"path": item.path, "from": item.before, "to": item.identity} for item in self.moved],
             "chosen": [{"path": path, "face": face, "faces_found": of} for path, (face, of) in self.chosen.items()],
             "doubtful": [{"path": path, "reason": reason} for path, reason in self.doubtful.items()],

@@ -35,16 +35,19 @@ def known_photos(
     *,
     again: bool,
     in_folders: bool,
+    pipeline: str = "",
 ) -> list[Known | Rejection | None]:
     """What is known of photos with these hashes, or why they cannot be enrolled; None for those that are new.
 
-    again: photos of people who were forgotten are enrolled like others. in_folders: whose they are is said by folders.
+    again: photos of people who were forgotten are enrolled like others, and photos that a pipeline with this digest
+    rejected are looked at again. in_folders: whose they are is said by folders.
     """
     readable = [hashed for hashed in hashes if isinstance(hashed, bytes)]
     enrolled = store.templates.enrolled(readable)
     new = [hashed for hashed in readable if hashed not in enrolled]
     aside = store.corrections.aside(new) if new else {}
     forgotten: Mapping[bytes, int] = store.corrections.forgotten(new) if new and not again else {}
+    rejected: Mapping[bytes, str] = store.corrections.rejected(new, pipeline) if new and pipeline and not again else {}
     found: list[Known | Rejection | None] = []
     for photo, hashed in zip(photos, hashes, strict=True):
         if isinstance(hashed, Rejection):
@@ -55,6 +58,8 @@ def known_photos(
             found.append(Known(None))
         elif hashed in forgotten:
             found.append(Rejection(str(photo.path), forgotten_reason(forgotten[hashed])))
+        elif hashed in rejected:
+            found.append(Rejection(str(photo.path), rejected[hashed], before=True))
         else:
             found.append(None)
     return found

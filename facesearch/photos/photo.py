@@ -82,7 +82,13 @@ class Photo:
 
 @dataclass(frozen=True, slots=True)
 class Rejection:
-    """A photo that could not be enrolled, and why."""
+    """A photo that could not be enrolled, and why.
+
+    content: SHA-256 of a photo that was looked at and will be rejected again, for what it shows. before: it was
+    rejected by an earlier enrolment, and not looked at again.
+    """
 
     path: str
     reason: str
+    content: bytes | None = None
+    before: bool = False

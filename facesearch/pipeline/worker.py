@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from facesearch.encoders import load_encoder
-from facesearch.errors import RejectedImageError, SeveralFacesError
+from facesearch.errors import RejectedImageError
 from facesearch.faces import Face, FaceDetector
 from facesearch.pipeline.finding import prominent_face
 from facesearch.pipeline.pipeline import PhotoTemplate, Pipeline
@@ -31,7 +31,7 @@ def main() -> None:
         try:
             found = answer(Path(json.loads(line)["path"]))
         except RejectedImageError as error:
-            found = {"rejected": str(error), "several": isinstance(error, SeveralFacesError)}
+            found = {"rejected": str(error), "kind": type(error).__name__}
         sys.stdout.write(json.dumps(found) + "\n")
         sys.stdout.flush()
 

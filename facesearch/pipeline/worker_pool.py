@@ -21,11 +21,22 @@ from typing import Any, Self
 
 import numpy as np
 
-from facesearch.errors import RejectedImageError, SeveralFacesError, UnreadableImageError
+from facesearch.errors import (
+    NoFaceError,
+    PoorFaceError,
+    RejectedImageError,
+    SeveralFacesError,
+    TinyFaceError,
+    UnreadableImageError,
+)
 from facesearch.faces import Face
 from facesearch.files.own_processes import command, environment
 from facesearch.pipeline.pipeline import FaceTemplate, PhotoTemplate
 from facesearch.pipeline.pipeline_spec import PipelineSpec
+
+_REJECTIONS: dict[str, type[RejectedImageError]] = {
+    kind.__name__: kind for kind in (NoFaceError, PoorFaceError, SeveralFacesError, TinyFaceError, UnreadableImageError)
+}
 
 WORTH_PROCESSES = 200  # photos; fewer are done before other processes have started
 MOST_SECONDS = 120.0  # for one photo, and the loading of the models before the first
@@ -73,7 +84,7 @@ class _Processes:
             clock.cancel()
             self._idle.put(process)
         if "rejected" in answer:
-            raise (SeveralFacesError if answer["several"] else RejectedImageError)(answer["rejected"])
+            raise _REJECTIONS.get(answer["kind"], RejectedImageError)(answer["rejected"])
         return answer
 
     def close(self) -> None:

@@ -6,7 +6,7 @@ Every method is one transaction and safe to call from several threads and proces
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from types import TracebackType
@@ -216,6 +216,14 @@ class CorrectionsRole(Protocol):
 
     def forgotten(self, sha256s: Sequence[bytes]) -> dict[bytes, int]:
         """Of these photos, those of people who were forgotten: when (epoch seconds)."""
+        ...
+
+    def rejected(self, sha256s: Sequence[bytes], pipeline: str) -> dict[bytes, str]:
+        """Of these photos, those that a pipeline with this digest rejected for what they show: why."""
+        ...
+
+    def remember_rejected(self, reasons: Mapping[bytes, str], pipeline: str) -> None:
+        """These photos, by the SHA-256 of their content, were rejected by that pipeline."""
         ...
 
     def move(self, template_ids: Sequence[int], identity: str) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from facesearch.store.sqlite.chunks import chunks
 from facesearch.store.sqlite.forgotten import forgotten
 from facesearch.store.sqlite.identities import find_id, ids_of, infos_of
 from facesearch.store.sqlite.models import IdentityRow, ImageRow, RemovalRow, SetAsideRow, TemplateRow
+from facesearch.store.sqlite.rejected import rejected, remember_rejected
 from facesearch.store.sqlite.template_infos import BOTH, Kept, delete_unused_images, in_both, template_infos
 from facesearch.store.sqlite.transactions import Transactions
 
@@ -84,6 +85,14 @@ class SqliteCorrections:
     def forgotten(self, sha256s: Sequence[bytes]) -> dict[bytes, int]:
         with self._transactions.reading() as connection:
             return forgotten(connection, sha256s)
+
+    def rejected(self, sha256s: Sequence[bytes], pipeline: str) -> dict[bytes, str]:
+        with self._transactions.reading() as connection:
+            return rejected(connection, sha256s, pipeline)
+
+    def remember_rejected(self, reasons: Mapping[bytes, str], pipeline: str) -> None:
+        with self._transactions.writing() as connection:
+            remember_rejected(connection, reasons, pipeline)
 
     def move(self, template_ids: Sequence[int], identity: str) -> int:
         with self._transactions.writing() as connection:

@@ -32,6 +32,7 @@ REVISIONS = (
     "0007",
     "0008",
     "0009",
+    "0010",
 )  # of migrations/versions, oldest first
 
 # The table that Alembic keeps; an empty database is created with it at the newest revision.
@@ -175,6 +176,16 @@ class ForgottenPhotoRow(Checked, Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     photo_key: Mapped[bytes] = mapped_column(unique=True)
     forgotten_at: Mapped[int]
+
+
+class RejectedPhotoRow(Checked, Base):
+    """A photo that enrolment rejected for what it shows, as a keyed hash of its content and of the pipeline."""
+
+    __tablename__ = "rejected_photos"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    photo_key: Mapped[bytes] = mapped_column(unique=True)
+    reason: Mapped[str]
 
 
 class TagRow(Checked, Base):
