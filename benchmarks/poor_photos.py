@@ -2,7 +2,7 @@
 
     python -m benchmarks.poor_photos LFW_FOLDER UTKFACE_FOLDER
 
-- sets: how many photos of each folder are rejected as blurred or turned, or enrolled as doubtful.
+- sets: how many of up to 3,000 photos of each folder are rejected as blurred or turned, or enrolled as doubtful.
 - blurred: the same photos blurred by Gaussians (standard deviation in pixels), and turned: how many are rejected.
 - poisoned: 40 people of LFW are enrolled, and one more with a blurred photo, without the bar and with it; of 50 others,
   photographed as poorly, how many are given that one's name; ten draws.
@@ -29,7 +29,8 @@ from facesearch.pipeline.pipeline import Pipeline
 
 RADII = (1, 2, 3, 4, 5, 6, 7, 8, 10, 12)
 POISONS = (3, 5, 7, 10, 12)
-BLURRED = 300  # photos of each set
+WHOLE = 3000  # photos of each set as they are
+BLURRED = 200  # of them, blurred and turned
 ENROLLED, STRANGERS, DRAWS = 40, 50, 10
 SEED = 0
 
@@ -43,9 +44,9 @@ def main() -> None:
     pipeline = Pipeline(load_encoder(), PipelineSpec())
     result: dict[str, Any] = {"sets": {}, "blurred": {}, "poisoned": {}}
     for name, photos in sets.items():
-        result["sets"][name] = _outcomes(pipeline, photos, 0, 0)
-        print(name, result["sets"][name])
-        some = photos[:: max(1, len(photos) // BLURRED)][:BLURRED]
+        result["sets"][name] = _outcomes(pipeline, _spread(photos, WHOLE), 0, 0)
+        print(name, result["sets"][name], flush=True)
+        some = _spread(photos, BLURRED)
         result["blurred"][name] = {
             **{f"blur {radius}": _outcomes(pipeline, some, radius, 0) for radius in RADII},
             **{
@@ -54,13 +55,17 @@ def main() -> None:
             },
         }
         for way, counts in result["blurred"][name].items():
-            print(name, way, counts)
+            print(name, way, counts, flush=True)
     for radius in POISONS:
         result["poisoned"][radius] = {
             quality: _poisoned(sets["lfw"], radius, quality) for quality in ("off", "standard")
         }
-        print("poisoned", radius, result["poisoned"][radius])
+        print("poisoned", radius, result["poisoned"][radius], flush=True)
     measured("poor_photos", result, "python -m benchmarks.poor_photos LFW_FOLDER UTKFACE_FOLDER")
+
+
+def _spread(photos: Sequence[Path], most: int) -> Sequence[Path]:
+    return photos[:: -(-len(photos) // most)]
 
 
 def _pixels(path: Path, radius: float, quarters: int = 0) -> np.ndarray:

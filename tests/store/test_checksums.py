@@ -145,6 +145,7 @@ def test_every_table_that_answers_depend_on_is_covered() -> None:
         "notes",
         "ignored",
         "forgotten_photos",
+        "rejected_photos",
         "secrets",
         "index_state",
         "index_segments",
