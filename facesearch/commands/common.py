@@ -166,19 +166,24 @@ def on_a_terminal() -> bool:
 def end_with_rejected(rejected: Sequence[Rejection], *, verbose: bool, silent: bool = False) -> None:
     """Name the inputs that were rejected and why, unless `silent`; then end with status 3 if there are any."""
     if not silent:
-        shown = [(item.path, item.reason) for item in rejected if verbose or not item.before]
-        say_listed("rejected", shown, verbose=verbose)
-        if before := len(rejected) - len(shown):
-            say(f"rejected {counted(before, 'photo')} as before; -v lists {'it' if before == 1 else 'them'}")
+        say_rejected(rejected, verbose=verbose)
     exit_rejected(len(rejected))
 
 
-def say_listed(word: str, reasons: Sequence[tuple[str, str]], *, verbose: bool) -> None:
-    """Inputs, each with what there is to say of it; without `verbose` the first ones."""
-    for path, reason in reasons if verbose else reasons[:SHOWN]:
-        say(f"{word} {path}: {reason}")
-    if len(reasons) > SHOWN and not verbose:
-        say(f"{word} {len(reasons) - SHOWN} more; -v lists them all")
+def say_rejected(rejected: Sequence[Rejection], *, verbose: bool) -> None:
+    """Name the inputs that were rejected and why, and count those that were rejected before."""
+    shown = [f"{item.path}: {item.reason}" for item in rejected if verbose or not item.before]
+    say_listed("rejected", shown, verbose=verbose)
+    if before := len(rejected) - len(shown):
+        say(f"rejected {counted(before, 'photo')} as before; -v lists {'it' if before == 1 else 'them'}")
+
+
+def say_listed(word: str, items: Sequence[str], *, verbose: bool) -> None:
+    """A line for each; without `verbose` for the first ones, and how many there are more."""
+    for item in items if verbose else items[:SHOWN]:
+        say(f"{word} {item}")
+    if len(items) > SHOWN and not verbose:
+        say(f"{word} {len(items) - SHOWN} more; -v lists them all")
 
 
 def exit_rejected(rejected: int) -> None:

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from facesearch.commands.common import EXIT_REJECTED, SHOWN, say
+from facesearch.commands.common import EXIT_REJECTED, say, say_rejected
 from facesearch.commands.common import tell as tell_beside
+from facesearch.commands.enrolment_told import say_remarks
 from facesearch.text.figures import counted
 
 if TYPE_CHECKING:
@@ -87,10 +88,8 @@ def _show(report: EnrolmentReport, left: int, *, json: bool, verbose: bool) -> N
     if report.rejected:
         parts.append(f"rejected {len(report.rejected):,}")
     say(f"{time.strftime('%H:%M:%S')}  {', '.join(parts)}")
-    for item in report.rejected if verbose else report.rejected[:SHOWN]:
-        say(f"  rejected {item.path}: {item.reason}")
-    if len(report.rejected) > SHOWN and not verbose:
-        say(f"  rejected {len(report.rejected) - SHOWN} more; -v lists them all")
+    say_remarks(report, verbose=verbose)
+    say_rejected(report.rejected, verbose=verbose)
     sys.stdout.flush()
 
 

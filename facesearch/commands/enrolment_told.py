@@ -51,11 +51,7 @@ def tell(
             say(f"took {path} at {', '.join(f'{time:.1f}' for time in times)} s")
         for moved in report.moved:
             say(f"moved {moved.path} from {moved.before} to {moved.identity}")
-        say_listed("doubtful", list(report.doubtful.items()), verbose=verbose)
-        for suspect in report.suspects if verbose else report.suspects[:SHOWN]:
-            say(f"suspect {suspect}")
-        if len(report.suspects) > SHOWN and not verbose:
-            say(f"suspect {len(report.suspects) - SHOWN} more; -v lists them all")
+        say_remarks(report, verbose=verbose)
         _say_gone(report, sync=sync, dry_run=dry_run, verbose=verbose)
         if not dry_run:
             held_by = f"{counted(counts.templates, 'template')} of {counted(counts.identities, 'person', 'people')}"
@@ -66,6 +62,12 @@ def tell(
             "--sync --yes does it"
         )
     end_with_rejected(report.rejected, verbose=verbose, silent=json)
+
+
+def say_remarks(report: EnrolmentReport, *, verbose: bool) -> None:
+    """What was enrolled and may be wrong."""
+    say_listed("doubtful", [f"{path}: {reason}" for path, reason in report.doubtful.items()], verbose=verbose)
+    say_listed("suspect", list(map(str, report.suspects)), verbose=verbose)
 
 
 def _say_enrolled(report: EnrolmentReport, *, dry_run: bool) -> None:

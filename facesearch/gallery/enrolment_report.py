@@ -65,6 +65,10 @@ class EnrolmentReport:
         self.aside += other.aside
         self.rejected += other.rejected
         self.moved += other.moved
+        self.seen |= other.seen
+        self.added |= other.added
+        self.doubtful |= other.doubtful
+        self.suspects += other.suspects
         self.chosen |= other.chosen
         self.times |= other.times
         self.seconds += other.seconds
