@@ -17,6 +17,7 @@ from pathlib import Path
 from benchmarks import (
     figures_compact,
     figures_evaluation,
+    figures_hygiene,
     figures_indexes,
     figures_int8,
     figures_low_bit,
@@ -35,6 +36,10 @@ TABLES: dict[str, Callable[[], str]] = {
     "compact-loss": figures_compact.loss,
     "compact-others": figures_compact.others,
     "compact-whole": figures_compact.whole,
+    "hygiene-alike": figures_hygiene.alike,
+    "hygiene-poor": figures_hygiene.poor_photos,
+    "hygiene-poisoned": figures_hygiene.poisoned,
+    "hygiene-suspects": figures_hygiene.suspects,
     "index-kinds": figures_indexes.kinds,
     "index-million": figures_indexes.million,
     "index-scalar": figures_membership.scalar,

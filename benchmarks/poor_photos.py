@@ -4,6 +4,7 @@
 
 - sets: how many of up to 3,000 photos of each folder are rejected as blurred or turned, or enrolled as doubtful.
 - blurred: the same photos blurred by Gaussians (standard deviation in pixels), and turned: how many are rejected.
+- alike: how alike photos of different people of UTKFace are, each blurred as much, and each to itself as it is.
 - poisoned: 40 people of LFW are enrolled, and one more with a blurred photo, without the bar and with it; of 50 others,
   photographed as poorly, how many are given that one's name; ten draws.
 
@@ -61,6 +62,7 @@ def main() -> None:
             quality: _poisoned(sets["lfw"], radius, quality) for quality in ("off", "standard")
         }
         print("poisoned", radius, result["poisoned"][radius], flush=True)
+    result["alike"] = _alike(_spread(sets["utkface"], BLURRED))
     measured("poor_photos", result, "python -m benchmarks.poor_photos LFW_FOLDER UTKFACE_FOLDER")
 
 
@@ -87,6 +89,28 @@ def _outcomes(pipeline: Pipeline, photos: Sequence[Path], radius: float, quarter
         except RejectedImageError:
             counts["no usable face"] += 1
     return dict(counts)
+
+
+def _alike(photos: Sequence[Path]) -> dict[str, dict[str, float]]:
+    pipeline = Pipeline(load_encoder(), PipelineSpec(quality="off"))
+    sharp = {path: _template(pipeline, path, 0) for path in photos}
+    result = {}
+    for radius in (0, *RADII):
+        pairs = [(found, sharp[path]) for path in photos if (found := _template(pipeline, path, radius)) is not None]
+        pairs = [(found, clear) for found, clear in pairs if clear is not None]
+        templates = np.stack([found for found, _ in pairs])
+        others = (templates @ templates.T)[np.triu_indices(len(templates), 1)]
+        own = [float(found @ clear) for found, clear in pairs if clear is not None]
+        result[str(radius)] = {"others": round(float(others.mean()), 3), "own": round(float(np.median(own)), 3)}
+        print("alike", radius, result[str(radius)], flush=True)
+    return result
+
+
+def _template(pipeline: Pipeline, path: Path, radius: float) -> np.ndarray | None:
+    try:
+        return pipeline.prominent(_pixels(path, radius)).template
+    except RejectedImageError:
+        return None
 
 
 def _poisoned(photos: Sequence[Path], radius: float, quality: str) -> dict[str, int]:

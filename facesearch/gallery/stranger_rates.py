@@ -9,6 +9,7 @@ was observed there, and falls above it as it does for the encoder.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from facesearch.encoders.background import Background
@@ -49,15 +50,16 @@ class StrangerRates:
             return ""
         if rate > _MOST:
             return "most strangers reach this"
-        less = "less than " if rate <= self.rarest else ""
-        return f"a stranger reaches this in {less}1 of {_rounded(1 / rate):,} searches"
+        if rate <= self.rarest:
+            return f"a stranger reaches this in less than 1 of {_rounded(1 / rate, math.floor):,} searches"
+        return f"a stranger reaches this in 1 of {_rounded(1 / rate, round):,} searches"
 
     def _expected(self, score: float) -> float | None:
         rate = self.background.false_match_rate(score)
         return None if rate is None else -math.expm1(self.templates * math.log1p(-rate))
 
 
-def _rounded(number: float) -> int:
+def _rounded(number: float, whole: Callable[[float], int]) -> int:
     """To two digits."""
     digits = int(10 ** max(0, math.floor(math.log10(number)) - 1))
-    return round(number / digits) * digits
+    return whole(number / digits + 1e-9) * digits

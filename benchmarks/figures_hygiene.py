@@ -1,0 +1,81 @@
+"""The tables of docs/research/hygiene.md."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from benchmarks.common import read_results, table
+
+_OUTCOMES = ("enrolled", "doubtful", "blurred", "turned", "no usable face")
+
+
+def _of_poor_photos() -> Any:
+    return read_results("poor_photos")
+
+
+def poor_photos() -> str:
+    """What enrolment does with photos as they are, blurred and turned."""
+    results = _of_poor_photos()
+    rows = [(name, "as they are", counts) for name, counts in results["sets"].items()]
+    rows += [(name, way, counts) for name, ways in results["blurred"].items() for way, counts in ways.items()]
+    return table(
+        ("photos of", "way", "photos", "enrolled", "of them doubtful", "too blurred", "turned", "no usable face"),
+        [
+            (name, way, f"{counts['photos']:,}", *(f"{counts.get(outcome, 0):,}" for outcome in _OUTCOMES))
+            for name, way, counts in rows
+        ],
+    )
+
+
+def alike() -> str:
+    """How alike blurred faces are to each other, and to sharp photos of themselves."""
+    rows = [(radius, f"{row['others']:.2f}", f"{row['own']:.2f}") for radius, row in _of_poor_photos()["alike"].items()]
+    return table(("blur, pixels", "mean similarity of two people", "median similarity to its own sharp photo"), rows)
+
+
+def poisoned() -> str:
+    """Whom one blurred enrolment is taken for, with and without the bar."""
+    rows = []
+    for radius, qualities in _of_poor_photos()["poisoned"].items():
+        off, standard = qualities["off"], qualities["standard"]
+        rows.append(
+            (
+                radius,
+                f"{off['called Poor']:,} of {off['strangers']:,}",
+                f"{standard['called Poor']:,} of {standard['strangers']:,}",
+                f"{standard['enrolled']} of {off['enrolled']}",
+            )
+        )
+    return table(("blur, pixels", "given its name without the bar", "with the bar", "enrolled nevertheless"), rows)
+
+
+def suspects() -> str:
+    """How often suspects are right."""
+    return table(
+        (
+            "encoder",
+            "photos given away",
+            "named",
+            "of them right",
+            "right among as many first ones",
+            "people under two names",
+            "found",
+            "other pairs named",
+            "ms per template",
+        ),
+        [
+            (
+                encoder,
+                f"{row['given to others']:,}",
+                f"{row['told']:,}",
+                f"{row['of them right']:,}",
+                f"{row['right among as many first ones']:,}",
+                f"{row['people with two names']}",
+                f"{row['of them such people']}",
+                f"{row['told as one'] - row['of them such people']:,}",
+                f"{row['ms per template']:.1f}",
+            )
+            for encoder, shares in read_results("suspects").items()
+            for row in shares.values()
+        ],
+    )
