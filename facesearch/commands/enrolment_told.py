@@ -66,6 +66,8 @@ def tell(
 
 def say_remarks(report: EnrolmentReport, *, verbose: bool) -> None:
     """What was enrolled and may be wrong."""
+    back = [f"{path}: whom it shows was forgotten on {day}, and is back" for path, day in report.returned.items()]
+    say_listed("enrolled again", back, verbose=verbose)
     say_listed("doubtful", [f"{path}: {reason}" for path, reason in report.doubtful.items()], verbose=verbose)
     say_listed("suspect", list(map(str, report.suspects)), verbose=verbose)
 

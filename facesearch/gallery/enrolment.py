@@ -69,7 +69,10 @@ def enrol_photos(
     start = time.perf_counter()
     run = _Run(store, encoder, codec, len(photos), progress, committed, in_folders=in_folders)
     count = workers or os.cpu_count() or 1
-    known = partial(known_photos, store, again=again, in_folders=in_folders, pipeline=encoder.pipeline)
+    returning: dict[str, str] = {}
+    known = partial(
+        known_photos, store, again=again, in_folders=in_folders, pipeline=encoder.pipeline, returning=returning
+    )
     with (
         _Extractor(pipeline, in_processes, aligned, count) as extractor,
         ThreadPoolExecutor(count, thread_name_prefix="enrol") as pool,
@@ -81,6 +84,8 @@ def enrol_photos(
             run.take_several(whose)
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
+    enrolled = set(run.report.added.values())
+    run.report.returned = {path: day for path, day in returning.items() if path in enrolled}
     run.report.seconds = time.perf_counter() - start
     return run.report
 

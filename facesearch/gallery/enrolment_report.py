@@ -30,7 +30,8 @@ class EnrolmentReport:
     looked at, added: of the new ones, with their paths. doubtful: what speaks against photos that were enrolled
     nevertheless, by path. suspects: new templates, and their people, that look like somebody else. unread: paths of
     photos that could not be read. gone: templates that have lost their photos; taken_out: how many were set aside.
-    times: of clips, the seconds of the frames that were enrolled.
+    returned: photos of people who were forgotten that were enrolled again, with the day of forgetting, by path. times:
+    of clips, the seconds of the frames that were enrolled.
     """
 
     identities: int = 0
@@ -46,6 +47,7 @@ class EnrolmentReport:
     added: dict[int, str] = field(default_factory=dict)
     suspects: list[Suspect] = field(default_factory=list)
     chosen: dict[str, tuple[int, int]] = field(default_factory=dict)
+    returned: dict[str, str] = field(default_factory=dict)
     doubtful: dict[str, str] = field(default_factory=dict)
     unread: set[str] = field(default_factory=set)
     seconds: float = 0.0
@@ -68,6 +70,7 @@ class EnrolmentReport:
         self.seen |= other.seen
         self.added |= other.added
         self.doubtful |= other.doubtful
+        self.returned |= other.returned
         self.suspects += other.suspects
         self.chosen |= other.chosen
         self.times |= other.times
@@ -93,6 +96,7 @@ class EnrolmentReport:
             "moved": [{"path": item.path, "from": item.before, "to": item.identity} for item in self.moved],
             "chosen": [{"path": path, "face": face, "faces_found": of} for path, (face, of) in self.chosen.items()],
             "doubtful": [{"path": path, "reason": reason} for path, reason in self.doubtful.items()],
+            "returned": [{"path": path, "forgotten_on": day} for path, day in self.returned.items()],
             "suspects": [suspect.document() for suspect in self.suspects],
             "clips": [{"path": path, "times": list(times)} for path, times in self.times.items()],
             "tied": self.tied,

@@ -46,13 +46,14 @@ class Gallery(ExchangingGallery, ClipGallery):
     # enrolment
 
     def enroll(
-        self, identity: str, images: Image | Iterable[Image], *, again: bool = False, colour: str = "rgb"
+        self, identity: str, images: Image | Iterable[Image], *, again: bool = True, colour: str = "rgb"
     ) -> EnrolmentReport:
         """Add one or more photos of one person: paths, bytes, open files, Pillow images, arrays of pixels
         (`facesearch.photos.given.Given`). colour: the order of channels of arrays, "rgb" or "bgr".
 
-        Photos enrolled already (by content) are skipped, unusable ones rejected with the reason, also those of somebody
-        who was forgotten, unless `again`.
+        Photos enrolled already (by content) are skipped, unusable ones rejected with the reason. Whoever is named here
+        is meant: photos of somebody who was forgotten are enrolled `again`, and the report's `returned` names them;
+        without it they are rejected, as `enroll_photos` does.
         """
         given = cast("Iterable[Image]", [images] if is_one(images) else images)
         photos, rejected = [], []

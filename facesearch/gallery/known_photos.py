@@ -36,17 +36,19 @@ def known_photos(
     again: bool,
     in_folders: bool,
     pipeline: str = "",
+    returning: dict[str, str] | None = None,
 ) -> list[Known | Rejection | None]:
     """What is known of photos with these hashes, or why they cannot be enrolled; None for those that are new.
 
     again: photos of people who were forgotten are enrolled like others, and photos that a pipeline with this digest
-    rejected are looked at again. in_folders: whose they are is said by folders.
+    rejected are looked at again. in_folders: whose they are is said by folders. returning: takes the paths of
+    photos of people who were forgotten, that are enrolled `again`, and the day.
     """
     readable = [hashed for hashed in hashes if isinstance(hashed, bytes)]
     enrolled = store.templates.enrolled(readable)
     new = [hashed for hashed in readable if hashed not in enrolled]
     aside = store.corrections.aside(new) if new else {}
-    forgotten: Mapping[bytes, int] = store.corrections.forgotten(new) if new and not again else {}
+    forgotten: Mapping[bytes, int] = store.corrections.forgotten(new) if new else {}
     rejected: Mapping[bytes, str] = store.corrections.rejected(new, pipeline) if new and pipeline and not again else {}
     found: list[Known | Rejection | None] = []
     for photo, hashed in zip(photos, hashes, strict=True):
@@ -56,18 +58,25 @@ def known_photos(
             found.append(enrolled_as(photo, enrolled[hashed], in_folders=in_folders))
         elif photo.identity in aside.get(hashed, ()):
             found.append(Known(None))
-        elif hashed in forgotten:
+        elif hashed in forgotten and not again:
             found.append(Rejection(str(photo.path), forgotten_reason(forgotten[hashed])))
         elif hashed in rejected:
             found.append(Rejection(str(photo.path), rejected[hashed], before=True))
         else:
             found.append(None)
+            if hashed in forgotten and returning is not None:
+                returning[str(photo.path)] = day_of(forgotten[hashed])
     return found
 
 
 def forgotten_reason(at: int) -> str:
     """Why a photo of somebody who was forgotten then (epoch seconds) is not enrolled."""
-    return f"it shows somebody who was forgotten on {time.strftime('%Y-%m-%d', time.localtime(at))}; --again enrols it"
+    return f"it shows somebody who was forgotten on {day_of(at)}; --again enrols it"
+
+
+def day_of(at: int) -> str:
+    """The day of a time (epoch seconds), where this machine is."""
+    return time.strftime("%Y-%m-%d", time.localtime(at))
 
 
 def enrolled_as(photo: Photo, there: EnrolledPhoto, *, in_folders: bool) -> Known | Rejection:

@@ -43,6 +43,7 @@ else:
 def _started(what: str, gallery: Path, archive: Path) -> subprocess.Popen[bytes]:
     # whoever runs the tests may have told all its processes not to mind that a terminal hangs up
     first = "import os, signal; os.umask(0o022); signal.signal(signal.SIGHUP, signal.SIG_DFL)"
+    first += "; signal.signal(signal.SIGINT, signal.default_int_handler)"  # ignored in the background
     command = [sys.executable, "-c", f"{first}\n{HALF}", what, str(gallery), str(archive)]
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE)
     assert process.stdout is not None

@@ -94,3 +94,17 @@ def test_worker_processes_say_alike_why(folder: Path, tmp_path: Path, monkeypatc
     with Gallery.open(tmp_path / "g") as gallery:
         assert [item.before for item in gallery.enroll_photos(photos, workers=2).rejected] == [False, False]
         assert [item.before for item in gallery.enroll_photos(photos, workers=2).rejected] == [True, True]
+
+
+def test_whoever_is_named_by_hand_comes_back_and_the_report_says_so(folder: Path, tmp_path: Path) -> None:
+    photos = sorted((folder / "Ada").glob("*.jpg"))
+    with Gallery.open(tmp_path / "g") as gallery:
+        assert gallery.enroll("Ada", photos).returned == {}
+        gallery.forget("Ada")
+        refused = gallery.enroll_photos([Photo("Ada", photo) for photo in photos])
+        assert (refused.templates, len(refused.rejected)) == (0, 3)
+        assert len(gallery.enroll("Ada", photos[:1], again=False).rejected) == 1
+        report = gallery.enroll("Ada", photos)
+        assert (report.templates, list(report.returned)) == (3, [str(photo) for photo in photos])
+        assert report.document()["returned"][0].keys() == {"path", "forgotten_on"}
+        assert gallery.enroll("Ada", photos).returned == {}
