@@ -2,7 +2,7 @@
 
     python -m benchmarks.negatives LFW_FOLDER [--encoder MODEL] …
 
-Of everybody with four photos or more, two are enrolled: gallery of one half of these people, the others are strangers.
+Of the people with four photos or more, one half is enrolled with two photos each; the others are strangers.
 Each stranger whose third photo is given a name at the default threshold is a look-alike: that photo is added as a
 negative of the person named. Then are asked:
 

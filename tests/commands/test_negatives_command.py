@@ -23,14 +23,14 @@ def photos(people: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, 
     return sorted(people[2].iterdir())[:2]
 
 
-def _first(facesearch: Command, photo: Path) -> dict:
+def _first(facesearch: Command, photo: Path) -> dict[str, object]:
     asked = facesearch("query", photo, "--threshold", "-1", "--json")
-    first: dict = asked.json["probes"][0]["faces"][0]["candidates"][0]
+    first: dict[str, object] = asked.json["probes"][0]["faces"][0]["candidates"][0]
     return first
 
 
 def test_a_stranger_is_not_given_the_name_again(facesearch: Command, photos: list[Path]) -> None:
-    before = _first(facesearch, photos[1])["identity"]
+    before = str(_first(facesearch, photos[1])["identity"])
     other = {"Ada": "Zoe", "Zoe": "Ada"}[before]
     done = facesearch("identities", "negative", before, photos[0])
     assert done.out == f"1 negative of {before} added, 0 known before\n"

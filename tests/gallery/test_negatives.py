@@ -41,10 +41,12 @@ def folder(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     return tmp_path / "gallery"
 
 
-def _add(gallery: Gallery, name: str, vectors: np.ndarray, *, path: str = "strangers/{}.jpg", sha: str = "n") -> list:
+def _add(
+    gallery: Gallery, name: str, vectors: np.ndarray, *, path: str = "strangers/{}.jpg", sha: str = "n"
+) -> list[object]:
     parts = gallery.parts
 
-    def keep(codes: list[bytes], codec: str) -> list:
+    def keep(codes: list[bytes], codec: str) -> list[object]:
         rows = [
             NewTemplate(
                 name, hashlib.sha256(f"{sha} {row}".encode()).digest(), path.format(row), 10, 10, code, 1.0, None
@@ -173,7 +175,7 @@ def test_forgetting_whose_photo_it_is_removes_the_negative(folder: Path) -> None
         parts = gallery.parts
         assert parts.store.templates.enrolled([sha])[sha].identity == BEA
 
-        def keep(codes: list[bytes], codec: str) -> list:
+        def keep(codes: list[bytes], codec: str) -> list[object]:
             row = NewTemplate(ADA, sha, "1.jpg", 10, 10, codes[0], 1.0, (1, 1, 5, 5))
             return parts.store.negatives.add(ADA, [row], KEY, codec)
 
