@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -43,10 +44,10 @@ def folder(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
 
 def _add(
     gallery: Gallery, name: str, vectors: np.ndarray, *, path: str = "strangers/{}.jpg", sha: str = "n"
-) -> list[object]:
+) -> list[int | Literal["known", "own"]]:
     parts = gallery.parts
 
-    def keep(codes: list[bytes], codec: str) -> list[object]:
+    def keep(codes: list[bytes], codec: str) -> list[int | Literal["known", "own"]]:
         rows = [
             NewTemplate(
                 name, hashlib.sha256(f"{sha} {row}".encode()).digest(), path.format(row), 10, 10, code, 1.0, None
@@ -175,7 +176,7 @@ def test_forgetting_whose_photo_it_is_removes_the_negative(folder: Path) -> None
         parts = gallery.parts
         assert parts.store.templates.enrolled([sha])[sha].identity == BEA
 
-        def keep(codes: list[bytes], codec: str) -> list[object]:
+        def keep(codes: list[bytes], codec: str) -> list[int | Literal["known", "own"]]:
             row = NewTemplate(ADA, sha, "1.jpg", 10, 10, codes[0], 1.0, (1, 1, 5, 5))
             return parts.store.negatives.add(ADA, [row], KEY, codec)
 
