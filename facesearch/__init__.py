@@ -37,6 +37,7 @@ if TYPE_CHECKING:
         UsageError,
         WeightsError,
     )
+    from facesearch.gallery.adding_negatives import NegativesReport
     from facesearch.gallery.answers import (
         Candidate,
         ClipAnswer,
@@ -57,7 +58,7 @@ if TYPE_CHECKING:
     from facesearch.gallery.template_index import IndexInfo
     from facesearch.photos.photo import Photo, Rejection
     from facesearch.pipeline.pipeline_spec import PipelineSpec
-    from facesearch.store.records import Calibration, Counts, IdentitySummary, TemplateInfo
+    from facesearch.store.records import Calibration, Counts, IdentitySummary, NegativeInfo, TemplateInfo
 
 __version__ = "0.1.0"
 
@@ -83,6 +84,8 @@ __all__ = [
     "IdentitySummary",
     "IndexInfo",
     "IndexStateError",
+    "NegativeInfo",
+    "NegativesReport",
     "NewerSchemaError",
     "NoFaceError",
     "Photo",
@@ -133,6 +136,8 @@ _LOADED_ON_USE = {
     "IdentitySummary": "facesearch.store.records",
     "IndexInfo": "facesearch.gallery.template_index",
     "IndexStateError": "facesearch.errors",
+    "NegativeInfo": "facesearch.store.records",
+    "NegativesReport": "facesearch.gallery.adding_negatives",
     "NewerSchemaError": "facesearch.errors",
     "NoFaceError": "facesearch.errors",
     "Photo": "facesearch.photos.photo",

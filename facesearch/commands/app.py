@@ -19,6 +19,7 @@ from facesearch.commands import (
     evaluate,
     gallery,
     identities,
+    identities_negative,
     index,
     query,
     report,
@@ -39,6 +40,7 @@ app = typer.Typer(
 app.command("enroll", epilog=enroll.EXAMPLES)(enroll.enroll)
 app.command("query", epilog=query.EXAMPLES)(query.query)
 app.command("verify", epilog=verify.EXAMPLES)(verify.verify)
+identities.app.command("negative", epilog=identities_negative.EXAMPLES)(identities_negative.negative)
 app.add_typer(identities.app, name="identities")
 app.add_typer(templates.app, name="templates")
 app.add_typer(index.app, name="index")

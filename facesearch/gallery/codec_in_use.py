@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +13,8 @@ from facesearch.errors import OvertakenError, StoreError
 from facesearch.store import EncoderKey, GalleryStore, NewTemplate
 
 _ATTEMPTS = 5
+
+Kept = TypeVar("Kept")
 
 
 class CodecInUse:
@@ -29,10 +32,17 @@ class CodecInUse:
         logged: str | None = None,
     ) -> list[int | None]:
         """Store templates (n, d) in one transaction; see `TemplatesRole.add`. rows: of their codes."""
+
+        def keep(codes: list[bytes], codec: str) -> list[int | None]:
+            return self._store.templates.add(rows(codes), encoder, codec, logged=logged)
+
+        return self.coded(templates, keep)
+
+    def coded(self, templates: npt.NDArray[np.float32], keep: Callable[[list[bytes], str], Kept]) -> Kept:
+        """Keep templates (n, d) as codes; keep: called with these and their codec, again where it was overtaken."""
         for attempt in range(_ATTEMPTS):
             try:
-                codes = self._codecs.find(self._name).encode(templates)
-                return self._store.templates.add(rows(codes), encoder, self._name, logged=logged)
+                return keep(self._codecs.find(self._name).encode(templates), self._name)
             except StoreError as error:
                 settings = self._store.settings.read()
                 overtaken = isinstance(error, OvertakenError) or (settings and settings.codec != self._name)

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from facesearch.errors import UsageError
+from facesearch.faces import Chosen
 from facesearch.gallery import arguments, changes, forgetting
 from facesearch.gallery.answers import Receipt
 from facesearch.gallery.deciding import DecidingGallery
 from facesearch.photos.photo import Photo, composed
-from facesearch.store import Attributes, TemplateInfo
+from facesearch.pipeline.pipeline import Image
+from facesearch.store import Attributes, NegativeInfo, TemplateInfo
 
 if TYPE_CHECKING:
+    from facesearch.gallery.adding_negatives import NegativesReport
     from facesearch.gallery.enrolment_report import EnrolmentReport
     from facesearch.gallery.folder_truth import Folders
 
@@ -47,6 +50,38 @@ class CorrectingGallery(DecidingGallery):
         Raises `UnknownIdentityError`.
         """
         self.parts.store.groups.change(composed(identity), ignored=ignored)
+
+    def add_negatives(
+        self,
+        identity: str,
+        images: Image | Iterable[Image],
+        *,
+        face: Chosen = None,
+        aligned: str | None = None,
+        colour: str = "rgb",
+        again: bool = False,
+    ) -> NegativesReport:
+        """These photos do not show a person: a face as much like one of them as like the person is not given the name.
+
+        face: which face of each photo is meant, by number or by a point in it; by default the one it is clearly of.
+        aligned, colour, again: as in `enroll_photos` and `enroll`. Raises `UnknownIdentityError`.
+        """
+        from facesearch.gallery.adding_negatives import add_negatives  # a question does not wait for it
+
+        return add_negatives(self.parts, identity, images, face=face, aligned=aligned, colour=colour, again=again)
+
+    def negatives(self, identity: str | None = None) -> list[NegativeInfo]:
+        """What is known not to show a person, or anybody, by number; raises `UnknownIdentityError`."""
+        return self.parts.store.negatives.all(None if identity is None else composed(identity))
+
+    def remove_negatives(self, identity: str, negatives: Sequence[int | str | os.PathLike[str]]) -> list[NegativeInfo]:
+        """Delete negatives of a person for good, by their numbers or the photos' paths (the whole, or its end).
+
+        Raises `UnknownIdentityError`, and `UsageError` for what is none of theirs.
+        """
+        from facesearch.gallery.adding_negatives import remove_negatives  # a question does not wait for it
+
+        return remove_negatives(self.parts, identity, negatives)
 
     def forget(self, identity: str, *, remember: bool = True) -> Receipt:
         """Take a person out: of the answers at once, of database and index files durably.

@@ -158,7 +158,8 @@ def hash_of(photo: Photo) -> bytes | Rejection:
         return Rejection(str(photo.path), str(error))
 
 
-def _rows(batch: Sequence[tuple[Photo, PhotoTemplate]], codes: Sequence[bytes]) -> list[NewTemplate]:
+def new_templates(batch: Sequence[tuple[Photo, PhotoTemplate]], codes: Sequence[bytes]) -> list[NewTemplate]:
+    """What is stored of photos' faces, with their codes."""
     return [
         NewTemplate(
             identity=photo.identity,
@@ -241,7 +242,7 @@ class _Run:
         if not batch:
             return
         vectors = np.stack([template.face.template for _, template in batch])
-        added = self._codec.add(vectors, lambda codes: _rows(batch, codes), self._encoder)
+        added = self._codec.add(vectors, lambda codes: new_templates(batch, codes), self._encoder)
         twice = [template.sha256 for (_, template), new in zip(batch, added, strict=True) if new is None]
         there = self._store.templates.enrolled(twice) if twice else {}
         for (photo, template), new in zip(batch, added, strict=True):

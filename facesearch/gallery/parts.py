@@ -21,6 +21,7 @@ from facesearch.gallery.folder import keep_private
 from facesearch.gallery.fused_index import FusedIndex
 from facesearch.gallery.groups import Groups
 from facesearch.gallery.index_writing import IndexWriter
+from facesearch.gallery.left_out import Negatives
 from facesearch.gallery.ranking import Ranking
 from facesearch.gallery.scoring import COSINE, NORMALISED, Rule
 from facesearch.gallery.template_index import TemplateIndex
@@ -82,6 +83,7 @@ class Parts:
         self.fused = FusedIndex(self.codecs)
         self.ranking = Ranking()
         self.groups = Groups()
+        self.negatives = Negatives(self.codecs)
         self._own: dict[int, Pipeline] = {}  # for an encoder that was handed in: by number of threads
         self._loading = threading.Lock()
         self._usual: Rule | None = None  # for normalised scores, once it was needed

@@ -16,7 +16,8 @@ from facesearch.errors import RejectedImageError
 from facesearch.faces import Chosen, chosen_face
 from facesearch.gallery import arguments
 from facesearch.gallery.answers import Candidate, FaceAnswer, PhotoAnswers, named_once
-from facesearch.gallery.groups import Among, Group, checked
+from facesearch.gallery.groups import Among, checked
+from facesearch.gallery.left_out import without
 from facesearch.gallery.nearest import AllTemplates, FusedPeople, Nearest
 from facesearch.gallery.parts import Parts
 from facesearch.gallery.scoring import COSINE, DEPTH, Rule
@@ -87,7 +88,7 @@ def penalties(parts: Parts, probes: Vectors, score: str | None) -> tuple[float, 
     if (score or settings.score) == COSINE:
         return parts.threshold_of(settings, score), np.zeros(len(probes))
     found = _found(parts, probes, DEPTH, score=score, everybody=True)
-    taken = found.rule.penalties(found.people, found.others, probes)
+    taken = found.rule.penalties(found.whole, found.others, probes)
     return parts.threshold_of(found.settings, score), taken
 
 
@@ -137,32 +138,11 @@ def _found(
                     whole = people
                     if group is not None and rule.score != COSINE:
                         whole = nearest(probes, 1, DEPTH - 1, None, None)
-                    again = partial(nearest, k=k, more=more, among=group, left_out=ignored)
-                    people, hidden = _without(ignored, people, probes, again)
+                    again = partial(nearest, k=k, more=more, among=group)
+                    refused = parts.negatives.at(moment, state)
+                    people, hidden = without(people, probes, k, moment, ignored=ignored, refused=refused, again=again)
                     return _Found(state.settings, rule, people, nearest.size - 1, whole, hidden)
             parts.index.open()
-
-
-def _without(
-    ignored: Group | None,
-    people: list[list[Candidate]],
-    probes: Vectors,
-    again: Callable[[Vectors], list[list[Candidate]]],
-) -> tuple[list[list[Candidate]], list[Candidate | None]]:
-    """The people found for probes (m, d) but those to be ignored, and whom of these each probe is most like of all.
-
-    again: searches without them.
-    """
-    hidden: list[Candidate | None] = [None] * len(people)
-    if ignored is None or not ignored.templates.size:
-        return people, hidden
-    kept = list(people)
-    for row, found in enumerate(people):
-        theirs = np.isin([each.template_id for each in found], ignored.templates)
-        if theirs.any():
-            hidden[row] = found[0] if theirs[0] else None
-            (kept[row],) = again(probes[row : row + 1])
-    return kept, hidden
 
 
 class QuestionOptions(TypedDict, total=False):

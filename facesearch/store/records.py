@@ -125,6 +125,37 @@ class TemplateInfo:
         }
 
 
+class Negative(NamedTuple):
+    """A face that is not the identity's: as a template, in a codec."""
+
+    identity_id: int
+    identity: str
+    codec: str
+    code: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class NegativeInfo:
+    """The same without its code. path: of the photo; box: of the face in it, None where it came as a crop."""
+
+    id: int
+    identity: str
+    path: str
+    quality: float
+    box: Box | None
+    created_at: int  # epoch seconds
+
+    def document(self) -> dict[str, Any]:
+        return {
+            "negative_id": self.id,
+            "identity": self.identity,
+            "path": self.path,
+            "quality": self.quality,
+            "box": None if self.box is None else list(self.box),
+            "added": datetime.fromtimestamp(self.created_at, UTC).isoformat(timespec="seconds"),
+        }
+
+
 class EnrolledPhoto(NamedTuple):
     """A photo that is enrolled: its template, whose it is, and where it was found."""
 
@@ -238,7 +269,8 @@ class GalleryState:
     """What a search needs to know of a gallery at one moment.
 
     position: of the log. index_version: of the valid index files, None without any. last_event: id of the last entry
-    of the audit log, which every merge adds to. cohort: id of the cohort, None without one.
+    of the audit log, which every merge adds to. cohort: id of the cohort, None without one. last_negative: the highest
+    id of negatives, None without any.
     """
 
     settings: GallerySettings
@@ -246,6 +278,7 @@ class GalleryState:
     index_version: int | None
     last_event: int | None
     cohort: int | None = None
+    last_negative: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Literal, Protocol, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -29,6 +29,8 @@ from facesearch.store.records import (
     IdentitySummary,
     IndexState,
     LogPosition,
+    Negative,
+    NegativeInfo,
     NewTemplate,
     Owner,
     Progress,
@@ -248,6 +250,31 @@ class CorrectionsRole(Protocol):
         ...
 
 
+class NegativesRole(Protocol):
+    """Faces that are not a person's, so that they are not given the name again."""
+
+    def all(self, identity: str | None = None) -> list[NegativeInfo]:
+        """All, or those of one identity, by id; raises `UnknownIdentityError`.
+
+        A face that is enrolled as the identity's own is none of them: whatever was said of it, it is theirs by now.
+        """
+        ...
+
+    def add(
+        self, identity: str, batch: Sequence[NewTemplate], encoder: EncoderKey, codec: str
+    ) -> list[int | Literal["known", "own"]]:
+        """Add faces that are not the identity's, and the images they need, all or none.
+
+        Returns the id of each; "known" where it is there already, "own" where it is enrolled as the identity's. Raises
+        `UnknownIdentityError`, and `OvertakenError` where the gallery stores its templates in another codec by now.
+        """
+        ...
+
+    def remove(self, ids: Collection[int]) -> frozenset[bytes]:
+        """Delete these; returns bytes by which copies of what was deleted are recognised (`GalleryStore.wipe`)."""
+        ...
+
+
 class RecodingRole(Protocol):
     """Changing how templates are stored and searched."""
 
@@ -376,6 +403,10 @@ class Moment(Protocol):
         """Ids (n,) of the identities that are never to be named, ascending."""
         ...
 
+    def negatives(self) -> list[Negative]:
+        """All negatives, of those that `NegativesRole.all` gives."""
+        ...
+
     def template_owners(self) -> TemplateOwners:
         """Whose all templates are, and their qualities, by template id."""
         ...
@@ -414,6 +445,9 @@ class GalleryStore(Protocol):
 
     @property
     def corrections(self) -> CorrectionsRole: ...
+
+    @property
+    def negatives(self) -> NegativesRole: ...
 
     @property
     def recoding(self) -> RecodingRole: ...

@@ -144,6 +144,7 @@ def test_every_table_that_answers_depend_on_is_covered() -> None:
         "tags",
         "notes",
         "ignored",
+        "negatives",
         "forgotten_photos",
         "rejected_photos",
         "secrets",

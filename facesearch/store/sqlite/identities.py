@@ -24,6 +24,7 @@ from facesearch.store.sqlite.forgotten import remember_photos
 from facesearch.store.sqlite.gaps import stored_integer, traces_of
 from facesearch.store.sqlite.index_state import discard_files_with
 from facesearch.store.sqlite.models import IdentityRow, RemovalRow, TemplateRow
+from facesearch.store.sqlite.negative_rows import delete_negatives_of, hand_negatives_over
 from facesearch.store.sqlite.template_infos import BOTH, delete_unused_images, in_both
 from facesearch.store.sqlite.transactions import Transactions
 
@@ -80,6 +81,7 @@ class SqliteIdentities:
                 remember_name(connection, source, source_id)
                 hand_names_over(connection, source_id, target_id)
                 unite(connection, source_id, target_id)
+                hand_negatives_over(connection, source_id, target_id)
                 moved += _merge(connection, source_id, target_id)
             return moved
 
@@ -130,8 +132,13 @@ def _forget(connection: Connection, identity_id: int, *, remember: bool) -> Remo
         first = next_id(connection, RemovalRow)
         insert_rows(connection, RemovalRow, [(entry, number) for entry, number in enumerate(ids, start=first)])
         discard_files_with(connection, ids)
+    theirs = [image for _, _, image, _ in stored]
+    others = delete_negatives_of(connection, identity_id, theirs)
     connection.execute(delete(IdentityRow).where(IdentityRow.id == identity_id))  # its templates go with it
-    gone = delete_unused_images(connection, [image for _, _, image, _ in stored])
+    gone = delete_unused_images(connection, theirs)
+    of_others = delete_unused_images(connection, [image for image, _ in others])
+    traces = traces.union(*(traces_of(code) for _, code in others))
+    traces = traces.union(*(traces_of(sha256) | traces_of(path.encode()) for path, sha256 in of_others))
     traces = traces.union(*(traces_of(sha256) | traces_of(path.encode()) for path, sha256 in gone))
     if remember:
         remember_photos(connection, [sha256 for _, sha256 in gone])

@@ -33,6 +33,7 @@ REVISIONS = (
     "0008",
     "0009",
     "0010",
+    "0011",
 )  # of migrations/versions, oldest first
 
 # The table that Alembic keeps; an empty database is created with it at the newest revision.
@@ -133,6 +134,25 @@ class SetAsideRow(Checked, Base):
     """
 
     __tablename__ = "set_aside"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    identity_id: Mapped[int] = mapped_column(ForeignKey("identities.id", ondelete="CASCADE"))
+    image_id: Mapped[int] = mapped_column(ForeignKey("images.id"))
+    encoder_id: Mapped[int] = mapped_column(ForeignKey("encoders.id"))
+    codec: Mapped[str]
+    code: Mapped[bytes]
+    quality: Mapped[float]
+    box_x: Mapped[float | None]
+    box_y: Mapped[float | None]
+    box_w: Mapped[float | None]
+    box_h: Mapped[float | None]
+    created_at: Mapped[int]
+
+
+class NegativeRow(Checked, Base):
+    """A face that is not the identity's, so that it is not given the name again. They are few, too."""
+
+    __tablename__ = "negatives"
 
     id: Mapped[int] = mapped_column(primary_key=True)
     identity_id: Mapped[int] = mapped_column(ForeignKey("identities.id", ondelete="CASCADE"))

@@ -9,11 +9,28 @@ import numpy as np
 import numpy.typing as npt
 from sqlalchemy import Connection, func, select, text
 
-from facesearch.store.records import GallerySettings, GalleryState, Owner, TemplateOwners, TemplateRecord, Templates
+from facesearch.store.records import (
+    GallerySettings,
+    GalleryState,
+    Negative,
+    Owner,
+    TemplateOwners,
+    TemplateRecord,
+    Templates,
+)
 from facesearch.store.sqlite.checksums import is_sound, require_sound
 from facesearch.store.sqlite.chunks import chunks, padded
 from facesearch.store.sqlite.groups import group, ignored
-from facesearch.store.sqlite.models import AuditRow, CohortRow, GalleryRow, IndexStateRow, SetAsideRow, TemplateRow
+from facesearch.store.sqlite.models import (
+    AuditRow,
+    CohortRow,
+    GalleryRow,
+    IndexStateRow,
+    NegativeRow,
+    SetAsideRow,
+    TemplateRow,
+)
+from facesearch.store.sqlite.negative_rows import negatives
 from facesearch.store.sqlite.settings import SETTINGS
 from facesearch.store.sqlite.template_records import template_records
 from facesearch.store.sqlite.templates import (
@@ -31,6 +48,7 @@ _STATE = select(
     select(IndexStateRow.version).where(is_sound(IndexStateRow)).scalar_subquery(),
     select(func.max(AuditRow.id)).scalar_subquery(),
     select(func.max(CohortRow.id)).scalar_subquery(),
+    select(func.max(NegativeRow.id)).scalar_subquery(),
     *HIGHEST_IDS,
 )
 
@@ -50,8 +68,8 @@ class SqliteMoment:
             return None
         count = 1 + len(SETTINGS)
         require_sound(GalleryRow, row[0], 1)
-        version, event, cohort, *position = row[count:]
-        return GalleryState(GallerySettings(*row[1:count]), position_of(position), version, event, cohort)
+        version, event, cohort, negative, *position = row[count:]
+        return GalleryState(GallerySettings(*row[1:count]), position_of(position), version, event, cohort, negative)
 
     def owners(self, template_ids: Sequence[int]) -> dict[int, Owner]:
         return owners(self._connection, template_ids)
@@ -73,6 +91,9 @@ class SqliteMoment:
 
     def ignored(self) -> npt.NDArray[np.int64]:
         return ignored(self._connection)
+
+    def negatives(self) -> list[Negative]:
+        return negatives(self._connection)
 
     def template_owners(self) -> TemplateOwners:
         return template_owners(self._connection)

@@ -10,7 +10,7 @@ from facesearch.store.sqlite.audit import add_audit
 from facesearch.store.sqlite.checksums import is_sound, refresh, require_sound
 from facesearch.store.sqlite.codebooks import require_codebook
 from facesearch.store.sqlite.index_state import clear_index_state, holds_removed, write_index_state
-from facesearch.store.sqlite.models import SetAsideRow, TemplateRow
+from facesearch.store.sqlite.models import NegativeRow, SetAsideRow, TemplateRow
 from facesearch.store.sqlite.settings import change_settings
 from facesearch.store.sqlite.templates import read_templates
 from facesearch.store.sqlite.transactions import Transactions
@@ -37,7 +37,8 @@ class SqliteRecoding:
             if state is not None and holds_removed(connection, state):
                 raise OvertakenError("somebody was forgotten whom the new index files hold: try again")
             changed = _recode(connection, recode, codec, progress)
-            _recode_set_aside(connection, recode, codec)
+            for kept in (SetAsideRow, NegativeRow):
+                _recode_few(connection, kept, recode, codec)
             change_settings(connection, index_kind=kind, codec=codec)
             if state is None:
                 clear_index_state(connection)
@@ -46,18 +47,20 @@ class SqliteRecoding:
             return changed
 
 
-def _recode_set_aside(connection: Connection, recode: Recode, codec: str) -> None:
-    """The same with what is set aside, so that it can be put back; it is little."""
-    others = select(SetAsideRow.id, SetAsideRow.code, SetAsideRow.codec, is_sound(SetAsideRow))
-    rows = connection.execute(others.where(SetAsideRow.codec != codec)).all()
+def _recode_few(
+    connection: Connection, kept: type[SetAsideRow] | type[NegativeRow], recode: Recode, codec: str
+) -> None:
+    """The same with what is set aside, so that it can be put back, and with negatives."""
+    others = select(kept.id, kept.code, kept.codec, is_sound(kept))
+    rows = connection.execute(others.where(kept.codec != codec)).all()
     for number, _, _, sound in rows:
-        require_sound(SetAsideRow, sound, number)
+        require_sound(kept, sound, number)
     for old_codec in {row[2] for row in rows}:
         chosen = [row for row in rows if row[2] == old_codec]
         codes = recode([row[1] for row in chosen], old_codec)
         for (number, *_), code in zip(chosen, codes, strict=True):
-            connection.execute(update(SetAsideRow).where(SetAsideRow.id == number).values(code=code, codec=codec))
-            refresh(connection, SetAsideRow, SetAsideRow.id == number)
+            connection.execute(update(kept).where(kept.id == number).values(code=code, codec=codec))
+            refresh(connection, kept, kept.id == number)
 
 
 def _recode(connection: Connection, recode: Recode, codec: str, progress: Progress | None) -> int:

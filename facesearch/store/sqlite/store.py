@@ -29,6 +29,7 @@ from facesearch.store.sqlite.groups import SqliteGroups
 from facesearch.store.sqlite.identities import SqliteIdentities
 from facesearch.store.sqlite.index_state import SqliteIndexState
 from facesearch.store.sqlite.moment import SqliteMoment
+from facesearch.store.sqlite.negatives import SqliteNegatives
 from facesearch.store.sqlite.recoding import SqliteRecoding
 from facesearch.store.sqlite.settings import SqliteSettings
 from facesearch.store.sqlite.snapshot import copy_snapshot
@@ -110,6 +111,7 @@ class SqliteStore:
         self.groups = SqliteGroups(self.transactions)
         self.templates = SqliteTemplates(self.transactions)
         self.corrections = SqliteCorrections(self.transactions)
+        self.negatives = SqliteNegatives(self.transactions)
         self.recoding = SqliteRecoding(self.transactions)
         self.codebooks = SqliteCodebooks(self.transactions)
         self.cohort = SqliteCohort(self.transactions)

@@ -1,4 +1,4 @@
-"""What is known of stored templates besides their codes: one query for those in use and those set aside."""
+"""What is known of stored templates besides their codes: one query for those in use, those set aside and negatives."""
 
 from __future__ import annotations
 
@@ -9,10 +9,9 @@ from sqlalchemy import ColumnElement, Connection, delete, select
 from facesearch.store.records import ACTIVE, SET_ASIDE, TemplateInfo
 from facesearch.store.sqlite.checksums import is_sound, require_sound
 from facesearch.store.sqlite.chunks import chunks
-from facesearch.store.sqlite.models import EncoderRow, IdentityRow, ImageRow, SetAsideRow, TemplateRow
+from facesearch.store.sqlite.models import EncoderRow, IdentityRow, ImageRow, NegativeRow, SetAsideRow, TemplateRow
 
 Kept = type[TemplateRow] | type[SetAsideRow]
-
 
 BOTH = (TemplateRow, SetAsideRow)
 
@@ -23,8 +22,11 @@ def in_both(connection: Connection, where: Callable[[Kept], ColumnElement[bool] 
 
 
 def delete_unused_images(connection: Connection, image_ids: Sequence[int]) -> list[tuple[str, bytes]]:
-    """Delete those of these images that no template refers to, in use or set aside; returns their paths and hashes."""
-    unused = [~select(kept.id).where(kept.image_id == ImageRow.id).exists() for kept in BOTH]
+    """Delete those of these images that no template refers to, in use, set aside or negative.
+
+    Returns their paths and hashes.
+    """
+    unused = [~select(kept.id).where(kept.image_id == ImageRow.id).exists() for kept in (*BOTH, NegativeRow)]
     gone: list[tuple[str, bytes]] = []
     for some in chunks(sorted(set(image_ids))):
         wanted = delete(ImageRow).where(ImageRow.id.in_(some), *unused).returning(ImageRow.path, ImageRow.sha256)
@@ -32,7 +34,9 @@ def delete_unused_images(connection: Connection, image_ids: Sequence[int]) -> li
     return gone
 
 
-def template_infos(connection: Connection, kept: Kept, where: ColumnElement[bool] | None) -> list[TemplateInfo]:
+def template_infos(
+    connection: Connection, kept: Kept | type[NegativeRow], where: ColumnElement[bool] | None
+) -> list[TemplateInfo]:
     """Those that a condition on `kept`, images or identities holds for (None: all), by id."""
     wanted = (
         select(

@@ -129,8 +129,8 @@ def enrolled(connection: Connection, sha256s: Sequence[bytes]) -> dict[bytes, En
 def _add_templates(
     connection: Connection, batch: Sequence[NewTemplate], encoder: EncoderKey, codec: str
 ) -> list[int | None]:
-    image_ids = _image_ids(connection, [new.sha256 for new in batch])
-    taken = set(enrolled(connection, list(image_ids)))  # an image may be there without a template
+    known_images = image_ids(connection, [new.sha256 for new in batch])
+    taken = set(enrolled(connection, list(known_images)))  # an image may be there without a template
     accepted: list[int] = []  # positions in the batch
     for position, new in enumerate(batch):
         if new.sha256 not in taken:
@@ -144,7 +144,7 @@ def _add_templates(
     news = batch if len(accepted) == len(batch) else [batch[position] for position in accepted]
     owner_ids = ids_of(connection, {new.identity for new in news})
     recall(connection, [new.sha256 for new in news])
-    _add_images(connection, news, image_ids, now)
+    add_images(connection, news, known_images, now)
     by_encoder, first = encoder_id(connection, encoder), next_id(connection, TemplateRow)
     nowhere = (None, None, None, None)
     insert_rows(
@@ -152,7 +152,7 @@ def _add_templates(
         TemplateRow,
         [
             (
-                *(first + number, owner_ids[new.identity], image_ids[new.sha256], by_encoder, codec, new.code),
+                *(first + number, owner_ids[new.identity], known_images[new.sha256], by_encoder, codec, new.code),
                 *(float(new.quality), *(map(float, new.box) if new.box else nowhere), now),
             )
             for number, new in enumerate(news)
@@ -163,7 +163,7 @@ def _add_templates(
     return added
 
 
-def _image_ids(connection: Connection, sha256s: Sequence[bytes]) -> dict[bytes, int]:
+def image_ids(connection: Connection, sha256s: Sequence[bytes]) -> dict[bytes, int]:
     """The ids of the images with these hashes, as far as they are there."""
     ids: dict[bytes, int] = {}
     for hashes in chunks(sha256s):
@@ -173,7 +173,7 @@ def _image_ids(connection: Connection, sha256s: Sequence[bytes]) -> dict[bytes, 
     return ids
 
 
-def _add_images(connection: Connection, news: Sequence[NewTemplate], ids: dict[bytes, int], now: int) -> None:
+def add_images(connection: Connection, news: Sequence[NewTemplate], ids: dict[bytes, int], now: int) -> None:
     """Add the images that have no id yet, and their ids to `ids`."""
     # In the order of their hashes, which are indexed: neighbours go into the same page.
     unknown = sorted((new for new in news if new.sha256 not in ids), key=lambda new: new.sha256)

@@ -1,0 +1,99 @@
+"""The role of negatives: faces that are not a person's."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection, Sequence
+from typing import Literal
+
+from sqlalchemy import Connection, and_, delete, select
+
+from facesearch.errors import OvertakenError
+from facesearch.store.records import EncoderKey, NegativeInfo, NewTemplate
+from facesearch.store.sqlite.audit import add_audit
+from facesearch.store.sqlite.checksums import insert_rows, next_id
+from facesearch.store.sqlite.chunks import chunks
+from facesearch.store.sqlite.gaps import traces_of
+from facesearch.store.sqlite.identities import find_id
+from facesearch.store.sqlite.models import NegativeRow, TemplateRow
+from facesearch.store.sqlite.negative_rows import is_own
+from facesearch.store.sqlite.settings import encoder_id, read_settings
+from facesearch.store.sqlite.template_infos import delete_unused_images, template_infos
+from facesearch.store.sqlite.templates import add_images, image_ids
+from facesearch.store.sqlite.transactions import Transactions
+
+_NOWHERE = (None, None, None, None)
+
+
+class SqliteNegatives:
+    """See `facesearch.store.roles.NegativesRole`."""
+
+    def __init__(self, transactions: Transactions) -> None:
+        self._transactions = transactions
+
+    def all(self, identity: str | None = None) -> list[NegativeInfo]:
+        with self._transactions.reading() as connection:
+            where = ~is_own()
+            if identity is not None:
+                where = and_(where, NegativeRow.identity_id == find_id(connection, identity))
+            found = template_infos(connection, NegativeRow, where)
+        return [
+            NegativeInfo(info.id, info.identity, info.path, info.quality, info.box, info.created_at) for info in found
+        ]
+
+    def add(
+        self, identity: str, batch: Sequence[NewTemplate], encoder: EncoderKey, codec: str
+    ) -> list[int | Literal["known", "own"]]:
+        with self._transactions.writing() as connection:
+            settings = read_settings(connection)
+            if settings is not None and settings.codec != codec:
+                raise OvertakenError(f"the gallery stores templates as {settings.codec} now, not as {codec}: try again")
+            identity_id, now = find_id(connection, identity), int(time.time())
+            images = image_ids(connection, [new.sha256 for new in batch])
+            by_encoder = encoder_id(connection, encoder)
+            outcomes: list[int | Literal["known", "own"]] = []
+            for new in batch:
+                box = tuple(map(float, new.box)) if new.box else _NOWHERE
+                image = images.get(new.sha256)
+                if image is not None and _is_there(connection, TemplateRow, identity_id, image, box):
+                    outcomes.append("own")
+                elif image is not None and _is_there(connection, NegativeRow, identity_id, image, box):
+                    outcomes.append("known")
+                else:
+                    add_images(connection, [new], images, now)
+                    number = next_id(connection, NegativeRow)
+                    row = (number, identity_id, images[new.sha256], by_encoder, codec, new.code, float(new.quality))
+                    insert_rows(connection, NegativeRow, [(*row, *box, now)])
+                    outcomes.append(number)
+            if added := sum(isinstance(each, int) for each in outcomes):
+                add_audit(connection, "add negatives", identity_id, {"negatives": added})
+            return outcomes
+
+    def remove(self, ids: Collection[int]) -> frozenset[bytes]:
+        traces: set[bytes] = set()
+        with self._transactions.writing() as connection:
+            images: list[int] = []
+            for some in chunks(sorted(ids)):
+                wanted = delete(NegativeRow).where(NegativeRow.id.in_(some))
+                for image, code in connection.execute(wanted.returning(NegativeRow.image_id, NegativeRow.code)):
+                    images.append(image)
+                    traces |= traces_of(code)
+            for path, sha256 in delete_unused_images(connection, images):
+                traces |= traces_of(sha256) | traces_of(path.encode())
+            if images:
+                add_audit(connection, "remove negatives", None, {"negatives": len(images)})
+        return frozenset(traces)
+
+
+def _is_there(
+    connection: Connection,
+    kept: type[TemplateRow] | type[NegativeRow],
+    identity_id: int,
+    image_id: int,
+    box: tuple[float | None, ...],
+) -> bool:
+    """Whether this face of an image is kept of the identity."""
+    columns = (kept.box_x, kept.box_y, kept.box_w, kept.box_h)
+    same = [column.is_not_distinct_from(value) for column, value in zip(columns, box, strict=True)]
+    wanted = select(kept.id).where(kept.identity_id == identity_id, kept.image_id == image_id, *same)
+    return connection.scalar(wanted.limit(1)) is not None
