@@ -11,8 +11,12 @@ Importing the package loads nothing heavy; its names are loaded when they are fi
 
 from __future__ import annotations
 
+import os
 from importlib import import_module
 from typing import TYPE_CHECKING
+
+# Read when ONNX Runtime is first imported, which otherwise writes a device id and reports to its maker.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 if TYPE_CHECKING:
     from facesearch.encoders import Encoder, load_encoder

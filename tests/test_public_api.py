@@ -98,3 +98,11 @@ def test_an_index_is_used_as_the_documentation_shows(tmp_path: Path) -> None:
         assert found[:, 0].tolist() == [0, 1, 2, 3, 4]
         assert index.remove(ids[:1]) == 1
         assert 0 not in index.search(x[:1], 3)[1]
+
+
+def test_onnx_runtime_reports_to_nobody(tmp_path: Path) -> None:
+    code = "import facesearch; facesearch.load_encoder()"
+    environment = {name: value for name, value in os.environ.items() if name != "ORT_DISABLE_TELEMETRY"}
+    environment |= {"HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    subprocess.run([sys.executable, "-c", code], env=environment, cwd=ROOT, check=True)
+    assert [path for path in tmp_path.rglob("*") if "deviceid" in path.name or "onnxruntime" in path.name] == []

@@ -25,7 +25,7 @@ from facesearch.commands.common import (
     set_up,
 )
 from facesearch.commands.enrolment_told import tell
-from facesearch.errors import UsageError
+from facesearch.errors import GalleryNotFoundError, UsageError
 
 if TYPE_CHECKING:
     from facesearch.gallery.enrolment_report import EnrolmentReport
@@ -138,10 +138,11 @@ def enroll(
     if watch and (manifest is not None or identity is not None or sync or dry_run):
         raise UsageError("--watch goes with folders of people: without --manifest, --identity, --sync and --dry-run")
     from facesearch.faces import FaceChoice
-    from facesearch.gallery.folder_truth import Folders
+    from facesearch.gallery.folder_truth import Folders, surveyed
     from facesearch.photos.file_kinds import is_video
     from facesearch.photos.photo import composed
     from facesearch.photos.sources import from_manifest, from_paths
+    from facesearch.store import Counts
     from facesearch.store.identity_names import check_name
 
     if watch:
@@ -163,9 +164,12 @@ def enroll(
         unread = tuple(item.path for item in sources.rejected)
         folders = Folders(tuple(paths or ()), unread, sync=sync, confirmed=yes)
     if dry_run:
-        with open_gallery(gallery, create=False) as opened:
-            report = opened.survey(sources.photos, folders or Folders(()), again=again)
-            held = opened.counts()
+        try:
+            with open_gallery(gallery, create=False) as opened:
+                report = opened.survey(sources.photos, folders or Folders(()), again=again)
+                held = opened.counts()
+        except GalleryNotFoundError:  # it would be started
+            report, held = surveyed(None, sources.photos, folders or Folders(()), again=again), Counts(0, 0, 0)
         report.rejected = sources.rejected + report.rejected
         tell(report, held, sync=sync, json=json, verbose=verbose, dry_run=True, sources=sources)
         return

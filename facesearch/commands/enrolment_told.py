@@ -50,7 +50,7 @@ def tell(
         for path, times in report.times.items():
             say(f"took {path} at {', '.join(f'{time:.1f}' for time in times)} s")
         for moved in report.moved:
-            say(f"moved {moved.path} from {moved.before} to {moved.identity}")
+            say(f"{'would move' if dry_run else 'moved'} {moved.path} from {moved.before} to {moved.identity}")
         say_remarks(report, verbose=verbose)
         _say_gone(report, sync=sync, dry_run=dry_run, verbose=verbose)
         if not dry_run:

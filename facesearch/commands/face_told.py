@@ -19,10 +19,12 @@ def verdict(answer: FaceAnswer) -> str:
 
 
 def show_candidates(answer: FaceAnswer, rates: StrangerRates | None) -> None:
-    """The table of candidates, and what the first one's score means."""
+    """The table of candidates, and what the first one's score means; nothing where there are none."""
+    if not answer.candidates:
+        return
     rows = [(each.rank, f"{each.score:.4f}", f"{each.similarity:.4f}", each.identity) for each in answer.candidates]
     print_table(("rank", "score", "similarity", "identity"), rows, right=("rank", "score", "similarity"))
-    if rates is not None and answer.candidates:
+    if rates is not None:
         say(rates.in_words(answer.candidates[0].score))
 
 

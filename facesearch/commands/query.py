@@ -124,6 +124,8 @@ def query(
     clips = [path for path in images if is_video(path) and not path.is_dir()]
     if clips and aligned is not None:
         raise UsageError("--aligned is for photos, not for clips of video")
+    if clips and sheet is not None:
+        raise UsageError("--sheet is for photos, not for clips of video")
     sources = of_anybody([path for path in images if path not in clips])
     photos = sources.photos
     rejected = [asdict(item) for item in sources.rejected]

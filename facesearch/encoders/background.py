@@ -13,6 +13,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache, lru_cache
+from statistics import NormalDist
 
 import numpy as np
 import numpy.typing as npt
@@ -59,10 +60,14 @@ class Background:
         """The share of pairs of different adults that reach a similarity; None where that was not measured.
 
         Between the rates that were measured by its logarithm, and as far again beyond the last one as the two last ones
-        are apart; the first rate below them, and the rarest above.
+        are apart, with the rarest above; below them as of a normal distribution through the first two.
         """
         if len(self.reached) < 2:
             return None
+        if similarity < self.reached[0]:
+            first, second = (NormalDist().inv_cdf(1 - rate) for rate in RATES[:2])
+            spread = max((self.reached[1] - self.reached[0]) / (second - first), 1e-9)
+            return 1 - NormalDist(self.reached[0] - first * spread, spread).cdf(similarity)
         rates = np.log(RATES[: len(self.reached)])
         beyond = 2 * self.reached[-1] - self.reached[-2], 2 * rates[-1] - rates[-2]
         return float(np.exp(np.interp(similarity, (*self.reached, beyond[0]), (*rates, beyond[1]))))

@@ -18,6 +18,7 @@ class MovedPhoto:
     path: str
     before: str
     identity: str
+    template_id: int
 
 
 @dataclass(slots=True)
@@ -28,10 +29,10 @@ class EnrolmentReport:
     chosen: of photos with several faces, which one was taken: its number, 1 being the largest, of how many. tied:
     folders whose person has another name now, with that name. seen: ids of the templates of all photos that were
     looked at, added: of the new ones, with their paths. doubtful: what speaks against photos that were enrolled
-    nevertheless, by path. suspects: new templates, and their people, that look like somebody else. unread: paths of
-    photos that could not be read. gone: templates that have lost their photos; taken_out: how many were set aside.
-    returned: photos of people who were forgotten that were enrolled again, with the day of forgetting, by path. times:
-    of clips, the seconds of the frames that were enrolled.
+    nevertheless, by path. suspects: new and moved templates, and their people, that look like somebody else. unread:
+    paths of photos that could not be read. gone: templates that have lost their photos; taken_out: how many were set
+    aside. returned: photos of people who were forgotten that were enrolled again, with the day of forgetting, by path.
+    times: of clips, the seconds of the frames that were enrolled.
     """
 
     identities: int = 0
@@ -85,7 +86,7 @@ class EnrolmentReport:
         if known.moved_from is None:
             self.skipped += 1
         else:
-            self.moved.append(MovedPhoto(str(photo.path), known.moved_from, photo.identity))
+            self.moved.append(MovedPhoto(str(photo.path), known.moved_from, photo.identity, known.template_id or 0))
 
     def document(self) -> Document:
         return {

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from facesearch.gallery.enrolment import hash_of
 from facesearch.gallery.enrolment_report import EnrolmentReport
-from facesearch.gallery.known_photos import known_photos, stored_path
+from facesearch.gallery.known_photos import Known, known_photos, stored_path
 from facesearch.photos.file_kinds import is_video
 from facesearch.photos.photo import Photo, Rejection
 from facesearch.store import GalleryStore, TemplateInfo
@@ -93,15 +93,19 @@ def many(store: GalleryStore, templates: Sequence[TemplateInfo]) -> bool:
     return len(templates) > max(ALWAYS_TAKEN_OUT, MOST_TAKEN_OUT * store.templates.counts().templates)
 
 
-def surveyed(store: GalleryStore, photos: Sequence[Photo], folders: Folders, *, again: bool) -> EnrolmentReport:
+def surveyed(store: GalleryStore | None, photos: Sequence[Photo], folders: Folders, *, again: bool) -> EnrolmentReport:
     """What an enrolment of these photos would do, as far as can be said without encoding: `templates` are the photos
-    that are new. Nothing is changed."""
+    that are new, all where there is no gallery yet (None). Nothing is changed."""
     report = EnrolmentReport()
-    photos, report.tied = tied(store, photos, folders)
+    if store is not None:
+        photos, report.tied = tied(store, photos, folders)
     with ThreadPoolExecutor() as pool:
         hashes = list(pool.map(hash_of, photos))
     people: set[str] = set()
-    for photo, known in zip(photos, known_photos(store, photos, hashes, again=again, in_folders=True), strict=True):
+    found: Sequence[Known | Rejection | None] = [each if isinstance(each, Rejection) else None for each in hashes]
+    if store is not None:
+        found = known_photos(store, photos, hashes, again=again, in_folders=True)
+    for photo, known in zip(photos, found, strict=True):
         if isinstance(known, Rejection):
             report.rejected.append(known)
             report.unread.add(stored_path(photo))
@@ -111,5 +115,6 @@ def surveyed(store: GalleryStore, photos: Sequence[Photo], folders: Folders, *, 
         else:
             report.take(photo, known)
     report.identities = len(people)
-    report.gone = gone(store, folders, report)
+    if store is not None:
+        report.gone = gone(store, folders, report)
     return report

@@ -140,7 +140,7 @@ class Gallery(ExchangingGallery, ClipGallery):
         """Who is everyone in a photo? One answer per face, largest face first. See `QuestionOptions`."""
         (answer,) = questions.identify_photos(self.parts, [image], k, None, asked)
         if isinstance(answer, RejectedImageError):
-            raise answer
+            raise type(answer)(f"{named(image, 'the photo')}: {answer}")
         return answer
 
     def identify_photos(

@@ -2,8 +2,8 @@
 
 A similarity of 0.92 is no probability. How many pairs of different adults reach a similarity was measured for an
 encoder (`Background.false_match_rate`); among n templates, if comparisons are independent, somebody reaches it in
-1 − (1 − FMR)^n of all searches (ISO/IEC 19795-1's FPIR). Where the gallery's threshold was calibrated, the rate is what
-was observed there, and falls above it as it does for the encoder.
+1 − (1 − FMR)^n of all searches (ISO/IEC 19795-1's FPIR). Where the gallery's threshold was calibrated, the FMR is
+scaled so that the rate there is the one observed.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from facesearch.encoders.background import Background
 from facesearch.store import Calibration
 
 _MOST = 0.5
+_SURELY = 1 - 1e-9
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +32,11 @@ class StrangerRates:
 
         Never below `rarest`: of what is rarer, not enough was measured.
         """
-        expected = self._expected(score)
-        if expected is None or self.calibration is None or score < self.calibration.threshold:
-            return expected
-        at_threshold = self._expected(self.calibration.threshold)
-        observed = self.calibration.expected_fpir(self.templates)
-        return min(observed, observed * expected / at_threshold) if at_threshold else expected
+        found = self._matches(score)
+        if found is None:
+            return None
+        least = self._matches(1.0) or 0.0
+        return -math.expm1(-max(least, found * self._observed()))
 
     @property
     def rarest(self) -> float:
@@ -54,9 +54,18 @@ class StrangerRates:
             return f"a stranger reaches this in less than 1 of {_rounded(1 / rate, math.floor):,} searches"
         return f"a stranger reaches this in 1 of {_rounded(1 / rate, round):,} searches"
 
-    def _expected(self, score: float) -> float | None:
+    def _matches(self, score: float) -> float | None:
+        """How many templates a stranger is expected to reach the score with."""
         rate = self.background.false_match_rate(score)
-        return None if rate is None else -math.expm1(self.templates * math.log1p(-rate))
+        return None if rate is None else -self.templates * math.log1p(-min(rate, _SURELY))
+
+    def _observed(self) -> float:
+        """How many matches were observed at the calibrated threshold, of those expected; 1 without a calibration."""
+        if self.calibration is None:
+            return 1.0
+        expected = self._matches(self.calibration.threshold)
+        observed = -math.log1p(-min(self.calibration.expected_fpir(self.templates), _SURELY))
+        return observed / expected if expected and observed else 1.0
 
 
 def _rounded(number: float, whole: Callable[[float], int]) -> int:

@@ -27,7 +27,7 @@ Vectors = npt.NDArray[np.float32]
 
 _BATCH = 256  # templates searched for at once
 _CLEARLY = 0.05  # so much more like somebody else than like its own person's others
-_AS_ONE = 0.05  # so much less alike than the templates of each are among themselves two people may be one
+_AS_ONE = 0.12  # so much less alike than the templates of each are among themselves two people may be one
 _ALONE = 0.15  # so far above the threshold two people with one template each have to be to be taken for one
 _FEW = 3  # other people: with fewer there is nothing to normalise scores with
 
@@ -74,15 +74,14 @@ def suspects(parts: Parts, template_ids: Iterable[int]) -> list[Suspect]:
     for start in range(0, len(ids), _BATCH):
         found += _likenesses(parts, ids[start : start + _BATCH], sizes)
     found.sort(key=lambda item: -item.excess)
-    wrong = [item for item in found if item.wrong]
-    alike = Counter((item.owner.identity_id, item.other.identity_id) for item in found if not item.wrong)
+    alike = Counter(item.pair for item in found if item.as_one)
+    one = {frozenset(pair) for pair, count in alike.items() if 2 * count > sizes[pair[0]]}
+    wrong = [item for item in found if item.wrong and frozenset(item.pair) not in one]
     paths = _paths(parts, [item.template_id for item in wrong])
     result = [item.suspect("wrong-person", paths.get(item.template_id)) for item in wrong]
-    told = set[frozenset[int]]()
     for item in found:
-        pair = item.owner.identity_id, item.other.identity_id
-        if not item.wrong and 2 * alike[pair] > sizes[pair[0]] and frozenset(pair) not in told:
-            told.add(frozenset(pair))
+        if item.as_one and frozenset(item.pair) in one:
+            one.remove(frozenset(item.pair))  # it is told once
             result.append(item.suspect("same-person", None))
     return result
 
@@ -135,6 +134,15 @@ class _Likeness:
         Of somebody with one template it may be the very photo; then it also has to be unlike its own person's others.
         """
         return self.own is not None and self.excess > _CLEARLY and (self.established or not self.as_its_own)
+
+    @property
+    def as_one(self) -> bool:
+        """Whether the two people may be one, as far as it shows."""
+        return self.as_other and self.as_own
+
+    @property
+    def pair(self) -> tuple[int, int]:
+        return self.owner.identity_id, self.other.identity_id
 
     @property
     def excess(self) -> float:
@@ -203,7 +211,7 @@ def _in_moment(
         score = rule.scored([candidates], len(view) - len(own.ids) - 1, probe[None])[0][0].score
         if len(candidates) < _FEW and people[other.identity_id].within > -1:
             score = found.similarity if found.as_other else -1.0
-        if score >= limit + _ALONE * found.alone and (found.wrong or (found.as_other and found.as_own)):
+        if score >= limit + _ALONE * found.alone and (found.wrong or found.as_one):
             yield found
 
 

@@ -78,8 +78,10 @@ def test_equal_similarities_are_ranked_by_the_lowest_template_id(kind: str, tmp_
         assert [found.identity for found in gallery.search(template, 2)[0]] == ["Ann", "Bob"]
 
 
-@pytest.mark.parametrize("kind", ["flat", "sq8", "pq16"])
-def test_a_similarity_is_a_cosine_whatever_the_index_makes_of_the_templates(kind: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("kind", "reached"), [("flat", 0.99), ("sq8", 0.99), ("pq16", 0.3)])
+def test_a_similarity_is_a_cosine_whatever_the_index_makes_of_the_templates(
+    kind: str, reached: float, tmp_path: Path
+) -> None:
     vectors = unit_vectors(1200)
     vectors[1::2] = -vectors[::2]
     store_templates(tmp_path, [f"person {n}" for n in range(1200)], vectors, kind=kind)
@@ -88,8 +90,8 @@ def test_a_similarity_is_a_cosine_whatever_the_index_makes_of_the_templates(kind
         similarities = [found.similarity for answer in gallery.search(vectors[:20], 1200) for found in answer]
     assert max(similarities) <= 1
     assert min(similarities) >= -1
-    assert max(similarities) > 0.7
-    assert min(similarities) < -0.7
+    assert max(similarities) > reached
+    assert min(similarities) < -reached
 
 
 def test_an_empty_gallery_says_so_and_one_that_was_emptied_knows_nobody(tmp_path: Path) -> None:

@@ -108,3 +108,9 @@ def test_whoever_is_named_by_hand_comes_back_and_the_report_says_so(folder: Path
         assert (report.templates, list(report.returned)) == (3, [str(photo) for photo in photos])
         assert report.document()["returned"][0].keys() == {"path", "forgotten_on"}
         assert gallery.enroll("Ada", photos).returned == {}
+
+
+def test_a_dry_run_before_the_first_enrolment_starts_nothing(folder: Path, tmp_path: Path, facesearch: Command) -> None:
+    told = facesearch("enroll", folder, "--dry-run", "-g", tmp_path / "g")
+    assert "would enrol 5 photos of 1 person" in told.out
+    assert (told.status, (tmp_path / "g").exists()) == (0, False)

@@ -106,7 +106,7 @@ def test_stages_run_in_the_order_of_the_spec(monkeypatch: pytest.MonkeyPatch) ->
         return faces[0]
 
     monkeypatch.setattr("facesearch.pipeline.pipeline.clear_subject", chosen)
-    pipeline = Pipeline(load_encoder(threads=1), PipelineSpec(stages=("quality", "doubled")), threads=1)
+    pipeline = Pipeline(load_encoder(threads=1), PipelineSpec(stages=("quality", "doubled"), quality="off"), threads=1)
     found = pipeline.photo(IMAGE, b"").face
     assert found.quality == 0.5
     assert dict(seen[0].measures) == {"quality": 0.5, "doubled": 1.0}
