@@ -28,10 +28,11 @@ def spread(x: Floats) -> Floats:
     """The rotation of x (n, d), always the same one of a dimension. A row's result does not depend on other rows."""
     y = np.array(x, np.float32)
     width = _block(y.shape[1])
-    for signs in _signs(y.shape[1]):
-        y *= signs
+    for first, second in _rounds(y.shape[1]):
+        y *= first
         y[:, :width] = _hadamard(y[:, :width])
-        if width < y.shape[1]:  # the last components, too: blocks overlap
+        if width < y.shape[1]:  # the last components, too: blocks overlap, and the second must not undo the first
+            y *= second
             y[:, -width:] = _hadamard(y[:, -width:])
     return y
 
@@ -40,11 +41,12 @@ def gathered(y: Floats) -> Floats:
     """The vectors x (n, d) whose rotation is y (n, d)."""
     x = np.array(y, np.float32)
     width = _block(x.shape[1])
-    for signs in _signs(x.shape[1])[::-1]:
+    for first, second in _rounds(x.shape[1])[::-1]:
         if width < x.shape[1]:
             x[:, -width:] = _hadamard(x[:, -width:])
+            x *= second
         x[:, :width] = _hadamard(x[:, :width])
-        x *= signs
+        x *= first
     return x
 
 
@@ -168,12 +170,17 @@ def _block(dimension: int) -> int:
 
 
 @cache
-def _signs(dimension: int) -> Floats:
+def _signs(dimension: int, of: str = "") -> Floats:
     """Signs (rounds, dimension), the same for ever: not those of a random generator, which may change."""
     count = _ROUNDS * dimension
-    drawn = hashlib.shake_128(f"facesearch spread {dimension}".encode()).digest((count + 7) // 8)
+    drawn = hashlib.shake_128(f"facesearch spread{of} {dimension}".encode()).digest((count + 7) // 8)
     bits = np.unpackbits(np.frombuffer(drawn, np.uint8), count=count)
     return np.where(bits, np.float32(1), np.float32(-1)).reshape(_ROUNDS, dimension)
+
+
+def _rounds(dimension: int) -> list[tuple[Floats, Floats]]:
+    """For each round the signs (dimension,) before the first block, and those before the second."""
+    return list(zip(_signs(dimension), _signs(dimension, " between"), strict=True))
 
 
 @cache

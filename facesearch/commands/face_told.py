@@ -24,8 +24,8 @@ def show_candidates(answer: FaceAnswer, rates: StrangerRates | None) -> None:
         return
     rows = [(each.rank, f"{each.score:.4f}", f"{each.similarity:.4f}", each.identity) for each in answer.candidates]
     print_table(("rank", "score", "similarity", "identity"), rows, right=("rank", "score", "similarity"))
-    if rates is not None:
-        say(rates.in_words(answer.candidates[0].score))
+    if rates is not None and (words := rates.in_words(answer.candidates[0].score)):
+        say(words)
 
 
 def document_of(answer: FaceAnswer, rates: StrangerRates | None) -> dict[str, object]:

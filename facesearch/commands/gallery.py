@@ -184,6 +184,7 @@ def export(
     set_up(verbose)
     with open_gallery(gallery, create=False) as opened, progress_bar("exporting") as progress:
         report = opened.export(file, overwrite=force, progress=progress)
+        ignored = sum(summary.attributes.ignored for summary in opened.identities())
     if json:
         print_json(report.document())
         return
@@ -192,6 +193,9 @@ def export(
     say("  it holds biometric data: only its owner may read it; delete it when somebody in it wants to be forgotten")
     if report.set_aside:
         say(f"  without {counted(report.set_aside, 'template')} set aside")
+    if ignored:
+        people = counted(ignored, "person who is", "people who are")
+        say(f"  with {people} never to be named: a gallery that imports them does not know, and has to be told again")
     if not report.is_exact:
         say("  the gallery keeps only codes of its index: a gallery that imports them answers a little differently;")
         say("  facesearch gallery backup takes it elsewhere as it is")

@@ -140,7 +140,7 @@ def query(
         if threshold is None and score in (None, opened.score) and (warning := opened.outgrown()):
             logging.getLogger("facesearch").warning("%s", warning)
         among = Tagged(*only_tag) if only_tag else None
-        rates = opened.stranger_rates(among)
+        rates = opened.stranger_rates(among, score)
         for first in range(0, len(photos), _BATCH):  # answers of many photos come as they are found
             some = photos[first : first + _BATCH]
             found = opened.identify_photos(

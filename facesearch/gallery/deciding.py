@@ -80,15 +80,18 @@ class DecidingGallery(OpenGallery):
         self.parts.settings()
         self.parts.store.settings.set_calibration(calibration)
 
-    def stranger_rates(self, among: Among | None = None) -> StrangerRates | None:
+    def stranger_rates(self, among: Among | None = None, score: str | None = None) -> StrangerRates | None:
         """How often strangers reach a score in this gallery, or `among` some of its people; None where that was never
-        measured for its encoder."""
+        measured for its encoder. score: cosine or normalised, in place of the gallery's, for which its calibration does
+        not hold."""
         settings = self.parts.settings()
         background = Rule.asked(settings.model, None).background
         if background is None or not background.reached:
             return None
         if among is None:
-            return StrangerRates(background, self.parts.store.templates.counts().templates, self.calibration())
+            holds = score is None or arguments.score(score) == settings.score
+            held = self.parts.store.templates.counts().templates
+            return StrangerRates(background, held, self.calibration() if holds else None)
         with self.parts.store.moment() as moment:
             if (state := moment.state()) is None:
                 raise self.parts.empty()

@@ -48,10 +48,12 @@ class StrangerRates:
         rate = self.of(score)
         if not rate:
             return ""
+        if rate <= self.rarest:
+            if rate > _MOST:
+                return ""  # what was measured does not tell how rare it is
+            return f"a stranger reaches this in less than 1 of {_rounded(1 / rate, math.floor):,} searches"
         if rate > _MOST:
             return "most strangers reach this"
-        if rate <= self.rarest:
-            return f"a stranger reaches this in less than 1 of {_rounded(1 / rate, math.floor):,} searches"
         return f"a stranger reaches this in 1 of {_rounded(1 / rate, round):,} searches"
 
     def _matches(self, score: float) -> float | None:

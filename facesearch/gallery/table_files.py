@@ -123,6 +123,8 @@ def _read_npz(file: BinaryIO) -> Columns:
     with np.load(file, allow_pickle=False) as arrays:
         wanted = [name for name in arrays.files if name in COLUMNS] if "encoder" in arrays.files else arrays.files
         found = {name: arrays[name] for name in wanted}
+    if any(not array.dtype.itemsize or array.dtype.kind == "c" for array in found.values()):
+        raise UsageError("an NPZ file with columns of nothing, or of complex numbers, is not taken")
     return {name: array.tolist() if array.dtype.kind in "US" else array for name, array in found.items() if array.ndim}
 
 

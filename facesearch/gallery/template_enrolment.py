@@ -48,7 +48,11 @@ def enrol_templates(
     for first in range(0, n, _BATCH):
         last = min(first + _BATCH, n)
         names = [composed(name) for name in identities[first:last]]
-        places = sources[first:last] if sources is not None else [f"template {row + 1}" for row in range(first, last)]
+        places = (
+            list(map(str, sources[first:last]))
+            if sources is not None
+            else [f"template {row + 1}" for row in range(first, last)]
+        )
         vectors = np.ascontiguousarray(given[first:last], dtype="<f4")  # (b, d)
         reasons = unsound(names, vectors)
         sound = [row for row, reason in enumerate(reasons) if reason is None]

@@ -127,7 +127,7 @@ def _qualities(columns: Columns, n: int, name: str) -> npt.NDArray[np.float64]:
     """Column quality, (n,) float64; 1 where it is not known."""
     qualities = np.ones(n)
     for row, value in enumerate(columns.get("quality", ())):
-        if value == "" or _is_nothing(value):
+        if _is_nothing(value) or (isinstance(value, str) and not value):
             continue
         try:
             qualities[row] = float(value)

@@ -26,7 +26,7 @@ def composed(name: str) -> str:
     """
     if not isinstance(name, str):
         raise UsageError(f"a name is text, not {type(name).__name__}")
-    return unicodedata.normalize("NFC", name)
+    return unicodedata.normalize("NFC", str(name))  # NumPy's strings are written differently in checksums
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,7 @@ Template = npt.NDArray[np.float32]
 LONGEST_GAP = 1.5  # seconds that a face may be out of sight
 _OVERLAP = 0.3  # intersection over union from which on boxes follow each other
 _ALIKE = 3  # place in `Background.reached`: 1 of 10,000 pairs of people are as alike
+_AGAINST = 1  # likewise: 1 of 100 are, and frames of one face that follow each other hardly ever are not
 
 
 class Likeness(NamedTuple):
@@ -42,8 +43,7 @@ class Likeness(NamedTuple):
             background = None
         if background is None or len(background.reached) <= _ALIKE:
             return cls(encoder.threshold, -1.0)
-        first, second = background.reached[:2]
-        return cls(background.reached[_ALIKE], 2 * first - second)  # hardly any two pictures of one face are below
+        return cls(background.reached[_ALIKE], background.reached[_AGAINST])
 
 
 class Sight(NamedTuple):

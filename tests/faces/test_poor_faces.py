@@ -48,10 +48,16 @@ def test_size_does_not_count(photo: Image.Image, face: Face) -> None:
     assert sharpness(twice, large) == pytest.approx(sharpness(np.asarray(blurred), face), abs=0.06)
 
 
-def test_noise_does_not_make_a_blurred_face_sharp(photo: Image.Image, face: Face) -> None:
+@pytest.mark.parametrize("strength", [6, 20, 40])
+def test_noise_does_not_make_a_blurred_face_sharp(strength: float, photo: Image.Image, face: Face) -> None:
     blurred = np.asarray(photo.filter(ImageFilter.GaussianBlur(10)), np.float64)
-    noise = np.random.default_rng(1).normal(0, 6, blurred.shape)
+    noise = np.random.default_rng(1).normal(0, strength, blurred.shape)
     assert sharpness(np.clip(blurred + noise, 0, 255).astype(np.uint8), face) < 0.5
+
+
+def test_noise_does_not_make_a_sharp_face_blurred(photo: Image.Image, face: Face) -> None:
+    noise = np.random.default_rng(1).normal(0, 20, (photo.height, photo.width, 3))
+    assert sharpness(np.clip(np.asarray(photo) + noise, 0, 255).astype(np.uint8), face) > 0.9
 
 
 def test_an_even_patch_has_no_sharpness(face: Face) -> None:

@@ -169,7 +169,7 @@ def test_likeness_is_on_the_scale_of_the_encoder(model: str) -> None:
     found = find_model(model)
     assert found.background is not None
     likeness = Likeness.of(load_encoder(model))
-    assert likeness.against < found.background.reached[0] < found.threshold < likeness.alike
+    assert found.background.reached[0] < likeness.against < found.threshold < likeness.alike
 
 
 def _answer(number: int, score: float, *times: float) -> TrackAnswer:

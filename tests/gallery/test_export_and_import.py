@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from command_line import Command
 
 from facesearch import EncoderMismatchError, Gallery, UsageError
 from facesearch.gallery.table_files import read_table, write_table
@@ -315,3 +316,26 @@ def test_a_gallery_of_codes_says_that_its_export_is_not_exact(tmp_path: Path, ve
     with _gallery(tmp_path / "a", index="sq4") as gallery:
         gallery.enroll_templates(NAMES, vectors)
         assert not gallery.export(tmp_path / "x.csv").is_exact
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        ("quality", np.ones((2, 2))),
+        ("identity", np.zeros(10**6, "U0")),
+        ("template", np.ones((2, 4), np.complex64)),
+    ],
+)
+def test_columns_of_odd_kinds_are_refused_in_one_line(
+    column: str, value: np.ndarray, tmp_path: Path, facesearch: Command
+) -> None:
+    columns: dict[str, Any] = {
+        "identity": np.array(["A", "B"]),
+        "encoder": np.array(["mobilefacenet"] * 2),
+        "template": np.eye(2, 192),
+    }
+    np.savez_compressed(tmp_path / "odd.npz", **(columns | {column: value}))
+    told = facesearch("gallery", "import", tmp_path / "odd.npz", "-g", tmp_path / "g")
+    assert told.status in (1, 2)
+    assert len(told.err.strip().splitlines()) == 1
+    assert "Traceback" not in told.err

@@ -101,3 +101,17 @@ def test_the_encoder_has_to_be_known_and_its_weights_are_not_loaded(tmp_path: Pa
         assert gallery.info().encoder == "dlib-resnet:fp32@onnx"
     with pytest.raises(UnknownEncoderError, match="facesearch encoders pull"):
         Gallery.open(tmp_path / "unknown", encoder="edgeface-xs")
+
+
+def test_names_and_places_of_numpy_are_stored_as_any_others(tmp_path: Path) -> None:
+    names = np.array(["Ada", "Bea", "Ada"], dtype=object)
+    names[:] = [np.str_(name) for name in names]
+    with Gallery.open(tmp_path / "g", encoder=ProjectionEncoder()) as gallery:
+        vectors = unit_vectors(3)
+        places = [np.str_(f"place {row}") for row in range(3)]
+        assert gallery.enroll_templates(names.tolist(), vectors, sources=places).templates == 3
+        assert gallery.check() == []
+        gallery.rename(np.str_("Ada"), np.str_("Eve"))
+        gallery.set_attributes(np.str_("Eve"), tags=[np.str_("staff")], note=np.str_("x"))
+        assert gallery.check() == []
+        assert {info.identity for info in gallery.templates()} == {"Eve", "Bea"}

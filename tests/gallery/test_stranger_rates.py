@@ -54,6 +54,7 @@ def test_more_templates_are_reached_more_often() -> None:
         (1, 0.9, "a stranger reaches this in less than 1 of 10,000 searches"),
         (1, 1.5, "a stranger reaches this in less than 1 of 10,000 searches"),
         (1, -1.0, "most strangers reach this"),
+        (1_000_000, 1.0, ""),  # it may be rare or not
     ],
 )
 def test_it_is_said_in_words(templates: int, score: float, said: str) -> None:

@@ -38,7 +38,7 @@ def test_a_vectors_rotation_does_not_depend_on_its_batch(dimension: int) -> None
     np.testing.assert_array_equal(rounded_in_direction(whole[1020:1030], 0.3, 4), rounded[1020:1030])
 
 
-@pytest.mark.parametrize("dimension", [64, 128, 192, 512])
+@pytest.mark.parametrize("dimension", [64, 128, 129, 160, 192, 257, 320, 512, 513, 640, 768])
 def test_no_direction_that_vectors_come_in_leaves_the_range(dimension: int) -> None:
     axes = np.eye(dimension, dtype=np.float32)
     pairs = unit(axes + np.roll(axes, 1, axis=1))
@@ -46,11 +46,11 @@ def test_no_direction_that_vectors_come_in_leaves_the_range(dimension: int) -> N
     steps = unit(np.tril(np.ones((dimension, dimension))))
     waves = unit(np.cos(np.pi / dimension * np.outer(np.arange(dimension), np.arange(dimension) + 0.5)))
     for x in (axes, pairs, constant, steps, waves, alike(300, dimension), directions(300, dimension)):
-        assert np.abs(spread(x)).max() * dimension**0.5 < 5
+        assert np.abs(spread(x)).max() * dimension**0.5 < (5 if dimension in (64, 128, 192, 512) else 6)
 
 
 @pytest.mark.parametrize(("kind", "most"), [("sq8", 0.005), ("sq6", 0.02), ("sq4", 0.06)])
-@pytest.mark.parametrize("dimension", [128, 192, 512])
+@pytest.mark.parametrize("dimension", [128, 129, 160, 192, 320, 512, 513])
 def test_scores_are_near_also_for_vectors_that_lie_in_one_component_or_resemble_each_other(
     kind: str, most: float, dimension: int
 ) -> None:

@@ -106,6 +106,7 @@ def insert_rows(connection: Connection, model: type[Base], rows: Sequence[Row]) 
 def insert_row(connection: Connection, model: type[Base], values: Mapping[str, Any]) -> None:
     """Insert one row, given by the names of all columns but the checksum."""
     plan = _plan(model)
+    values = {name: str(value) if isinstance(value, str) else value for name, value in values.items()}  # not NumPy's
     real = {name: float(values[name]) for name in plan.reals if values[name] is not None}
     insert_rows(connection, model, [tuple(real.get(name, values[name]) for name in plan.names)])
 
