@@ -182,3 +182,14 @@ def test_one_person_is_named_once_in_a_frame_and_again_later() -> None:
     answers = _named_once([_answer(1, 0.6, 0, 1), _answer(2, 0.8, 1, 2), _answer(3, 0.7, 5, 6)])
     assert [answer.yields_to for answer in answers] == [2, None, None]
     assert [answer.is_match for answer in answers] == [False, True, True]
+
+
+def test_a_cut_from_one_person_to_another_in_the_same_place_begins_another_face(
+    everybody: Gallery, probes: list[Photo], tmp_path: Path
+) -> None:
+    frames = [frame for probe in probes[:2] for frame in [wandering(probe.path, 21)[10]] * 15]
+    cut = write_clip(tmp_path / "cut.mp4", frames)
+    answer = everybody.identify_video(cut)
+    assert {track.candidates[0].identity for track in answer.tracks} == {probe.identity for probe in probes[:2]}
+    (rejected,) = everybody.enroll_video("Nova", cut).rejected
+    assert "several people" in rejected.reason
