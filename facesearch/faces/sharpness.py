@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from facesearch.faces.align import find_crop
+from facesearch.faces.align import ARCFACE, similarity, warp
 from facesearch.faces.face import Face
 
 _TOP, _LEFT, _SIDE = 36, 24, 64  # of the aligned crop of 112 pixels: eyes to mouth, without hair and background
@@ -28,8 +28,8 @@ def sharpness(image: npt.NDArray[np.uint8], face: Face) -> float:
     112×112. A median photo of UTKFace falls to 0.5 by a Gaussian blur with a standard deviation of a sixteenth of the
     distance between the eyes.
     """
-    crop = find_crop("arcface").cut(image, face)[_TOP : _TOP + _SIDE, _LEFT : _LEFT + _SIDE]
-    grey = crop.astype(np.float32).mean(axis=2)
+    transform = similarity(face.landmarks.astype(np.float64), ARCFACE - (_LEFT, _TOP))
+    grey = warp(image, transform, _SIDE).astype(np.float32).mean(axis=2)
     power = np.abs(np.fft.rfft2((grey - grey.mean()) * _WINDOW)) ** 2
     fine, coarse, noise = (power[band] for band in _BANDS)
     detail = float(fine.sum()) - _NOISE * fine.size * float(noise.mean())
