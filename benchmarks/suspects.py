@@ -3,7 +3,7 @@
     python -m benchmarks.suspects LFW_FOLDER [--encoder MODEL] …
 
 Of the photos of people who have three or more, 1, 2 and 5 % are given to other such people at random; 100 people more
-are enrolled under two names. Nothing was tuned on LFW; its own mistakes count as false alarms here.
+are enrolled under two names. LFW has mistakes of its own, which count as false alarms here.
 Writes benchmarks/results/suspects.json.
 """
 
