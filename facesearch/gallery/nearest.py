@@ -26,6 +26,10 @@ class Nearest(Protocol):
         """How many templates, or people, there are."""
         ...
 
+    def size_of(self, group: Group) -> int:
+        """How many of them are of a group."""
+        ...
+
     def __call__(
         self, probes: Vectors, k: int, more: int, among: Group | None, left_out: Group | None
     ) -> list[list[Candidate]]: ...
@@ -42,6 +46,9 @@ class AllTemplates:
     @property
     def size(self) -> int:
         return len(self.view)
+
+    def size_of(self, group: Group) -> int:
+        return len(group.templates)
 
     def __call__(
         self, probes: Vectors, k: int, more: int, among: Group | None, left_out: Group | None
@@ -61,6 +68,9 @@ class FusedPeople:
     @property
     def size(self) -> int:
         return self.fused.size(self.moment, self.state)
+
+    def size_of(self, group: Group) -> int:
+        return len(group.identities)
 
     def __call__(
         self, probes: Vectors, k: int, more: int, among: Group | None, left_out: Group | None

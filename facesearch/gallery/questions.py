@@ -96,7 +96,7 @@ def penalties(parts: Parts, probes: Vectors, score: str | None) -> tuple[float, 
 class _Found:
     """The nearest people to each probe, as of one moment; others: how many templates there are but one.
 
-    whole: the nearest of the whole gallery. hidden: who is nearest, where that person is to be ignored.
+    whole: the nearest, also those who are not to be named. hidden: who is nearest, where that person is to be ignored.
     """
 
     settings: GallerySettings
@@ -133,15 +133,13 @@ def _found(
                 if nearest is not None:
                     group = None if among is None else parts.groups.among(moment, state, among)
                     ignored = None if everybody else parts.groups.ignored(moment, state)
-                    more = rule.depth(k) - k if group is None else 0
-                    people = nearest(probes, k, more, group, None)
-                    whole = people
-                    if group is not None and rule.score != COSINE:
-                        whole = nearest(probes, 1, DEPTH - 1, None, None)
+                    more = rule.depth(k) - k
+                    people = whole = nearest(probes, k, more, group, None)
+                    size = nearest.size if group is None else nearest.size_of(group)
                     again = partial(nearest, k=k, more=more, among=group)
                     refused = parts.negatives.at(moment, state)
                     people, hidden = without(people, probes, k, moment, ignored=ignored, refused=refused, again=again)
-                    return _Found(state.settings, rule, people, nearest.size - 1, whole, hidden)
+                    return _Found(state.settings, rule, people, size - 1, whole, hidden)
             parts.index.open()
 
 
@@ -153,7 +151,8 @@ class QuestionOptions(TypedDict, total=False):
     prominent one. face: one of the faces instead, by its number, 1 being the largest, or a point (x, y) in it.
     aligned: the photos are crops of this kind already; nothing is detected. colour: the order of channels of arrays,
     "rgb" or "bgr". fused: compare with one fused template per person instead of all templates. among: only the people
-    of these names, or with these tags as in `Tagged("staff")`. watch: takes the milliseconds of each step.
+    of these names, or with these tags as in `Tagged("staff")`; the answer is that of a gallery of them alone. watch:
+    takes the milliseconds of each step.
     """
 
     threshold: float | None
