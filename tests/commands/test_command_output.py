@@ -61,7 +61,7 @@ def test_enroll_with_rejected_photos_ends_with_status_3_and_gives_the_reasons(
     reasons = {Path(rejected["path"]).name: rejected["reason"] for rejected in report["rejected"]}
     assert reasons["wall.png"] == "no face found"
     assert "--identity NAME" in reasons["stray.png"]
-    shown = facesearch("enroll", tmp_path / "people")
+    shown = facesearch("enroll", tmp_path / "people", "-v")
     assert shown.status == 3
     assert "rejected" in shown.out
     assert "no face found" in shown.out

@@ -34,8 +34,9 @@ def test_they_are_told_in_one_line(folder: Path, tmp_path: Path, facesearch: Com
     assert "wall" not in again.out
     assert "rejected 2 photos as before; -v lists them" in again.out
     assert "wall1.png: no face found" in facesearch("enroll", folder, "-v", "-g", tmp_path / "g").out
-    told = facesearch("enroll", folder, "--json", "-g", tmp_path / "g").json["rejected"]
-    assert [item["before"] for item in told] == [True, True]
+    told = facesearch("enroll", folder, "--json", "-g", tmp_path / "g").json
+    assert told["rejected_before"] == [item["path"] for item in told["rejected"]]
+    assert len(told["rejected_before"]) == 2
 
 
 def test_they_are_not_looked_at_again_unless_asked_for_or_looked_at_otherwise(
