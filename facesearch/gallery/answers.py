@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from facesearch.caches.purged import Purged
 from facesearch.errors import RejectedImageError
@@ -148,19 +148,30 @@ class ClipAnswer:
     seconds: float
 
 
-def named_once(answers: Sequence[FaceAnswer]) -> PhotoAnswers:
-    """The answers for the faces of one photo; of those that would give the same name, only the surest does."""
-    nearest: dict[str, FaceAnswer] = {}
-    for answer in answers:
-        if answer.is_match:
-            name, score = answer.candidates[0].identity, answer.candidates[0].score
-            if name not in nearest or score > nearest[name].candidates[0].score:
-                nearest[name] = answer
-    named = PhotoAnswers()
-    for answer in answers:
-        first = nearest[answer.candidates[0].identity] if answer.is_match else answer
-        named.append(answer if first is answer else replace(answer, yields_to=first.number))
-    return named
+Answer = TypeVar("Answer", bound=FaceAnswer)
+
+
+def named_once(
+    answers: Sequence[Answer], together: Callable[[Answer, Answer], bool] = lambda one, other: True
+) -> list[Answer]:
+    """The answers; of those that would give the same name where one person cannot be twice, only the surest does.
+
+    together: whether two of them are of one moment; those of one photo are.
+    """
+    yielding: dict[int, int] = {}
+    named: dict[str, list[Answer]] = {}
+    matches = [answer for answer in answers if answer.is_match]
+    for answer in sorted(matches, key=lambda match: -match.candidates[0].score):
+        surer = named.setdefault(answer.candidates[0].identity, [])
+        first = next((other for other in surer if together(answer, other)), None)
+        if first is None:
+            surer.append(answer)
+        else:
+            yielding[answer.number] = first.number
+    return [
+        replace(answer, yields_to=yielding[answer.number]) if answer.number in yielding else answer
+        for answer in answers
+    ]
 
 
 @dataclass(frozen=True, slots=True)

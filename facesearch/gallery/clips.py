@@ -13,7 +13,7 @@ import numpy as np
 from facesearch.errors import NoFaceError, RejectedImageError, SeveralFacesError
 from facesearch.faces import Chosen, FaceChoice, chosen_face
 from facesearch.gallery import arguments, changes
-from facesearch.gallery.answers import ClipAnswer, TrackAnswer
+from facesearch.gallery.answers import ClipAnswer, TrackAnswer, named_once
 from facesearch.gallery.enrolment_report import EnrolmentReport
 from facesearch.gallery.groups import Among, checked
 from facesearch.gallery.known_photos import known_photos
@@ -73,7 +73,7 @@ def identify_video(parts: Parts, path: Path, k: int, asked: ClipOptions, progres
     templates = np.stack([track.template for _, track in numbered])
     found = ranked(parts, templates, k, fused=asked.fused, score=score, among=among)
     limit = parts.threshold_of(found.settings, score) if threshold is None else threshold
-    answers = tuple(
+    answers = [
         TrackAnswer(
             box=track.best.box,
             threshold=limit,
@@ -87,25 +87,12 @@ def identify_video(parts: Parts, path: Path, k: int, asked: ClipOptions, progres
             boxes=tuple((sight.time, sight.box) for sight in track.sights),
         )
         for (number, track), each, ignored in zip(numbered, found.candidates, found.ignored, strict=True)
-    )
-    return ClipAnswer(_named_once(answers), len(clip.tracks), clip.frames, clip.seconds)
+    ]
+    return ClipAnswer(tuple(named_once(answers, _share_a_frame)), len(clip.tracks), clip.frames, clip.seconds)
 
 
-def _named_once(answers: Sequence[TrackAnswer]) -> tuple[TrackAnswer, ...]:
-    """The answers; of tracks that would give the same name in the same frame, only the surest does."""
-    surest = sorted((answer for answer in answers if answer.is_match), key=lambda answer: -answer.candidates[0].score)
-    named: list[TrackAnswer] = []
-    yielding: dict[int, int] = {}
-    for answer in surest:
-        times = {time for time, _ in answer.boxes}
-        for other in named:
-            same = other.candidates[0].identity == answer.candidates[0].identity
-            if same and not times.isdisjoint(time for time, _ in other.boxes):
-                yielding[answer.number] = other.number
-                break
-        else:
-            named.append(answer)
-    return tuple(replace(answer, yields_to=yielding.get(answer.number)) for answer in answers)
+def _share_a_frame(one: TrackAnswer, other: TrackAnswer) -> bool:
+    return not {time for time, _ in one.boxes}.isdisjoint(time for time, _ in other.boxes)
 
 
 def enroll_video(

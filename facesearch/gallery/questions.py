@@ -213,7 +213,7 @@ def identify_photos(
     return [
         faces
         if isinstance(faces, RejectedImageError)
-        else named_once([_answer(face, limit, *next(each), photo) for face in faces])
+        else PhotoAnswers(named_once([_answer(face, limit, *next(each), photo) for face in faces]))
         for faces, photo in zip(found, photos, strict=True)
     ]
 

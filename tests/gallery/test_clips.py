@@ -12,8 +12,8 @@ from film_clips import RGB, wandering, write_clip
 
 from facesearch import Gallery, RejectedImageError
 from facesearch.encoders import find_model, load_encoder
-from facesearch.gallery.answers import Candidate, TrackAnswer
-from facesearch.gallery.clips import ClipOptions, _named_once
+from facesearch.gallery.answers import Candidate, TrackAnswer, named_once
+from facesearch.gallery.clips import ClipOptions, _share_a_frame
 from facesearch.photos.photo import Photo
 from facesearch.pipeline.tracks import Likeness, Sight, Track, follow, overlap
 
@@ -179,7 +179,7 @@ def _answer(number: int, score: float, *times: float) -> TrackAnswer:
 
 
 def test_one_person_is_named_once_in_a_frame_and_again_later() -> None:
-    answers = _named_once([_answer(1, 0.6, 0, 1), _answer(2, 0.8, 1, 2), _answer(3, 0.7, 5, 6)])
+    answers = named_once([_answer(1, 0.6, 0, 1), _answer(2, 0.8, 1, 2), _answer(3, 0.7, 5, 6)], _share_a_frame)
     assert [answer.yields_to for answer in answers] == [2, None, None]
     assert [answer.is_match for answer in answers] == [False, True, True]
 
