@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
 
 from facesearch.errors import RejectedImageError, UnknownIdentityError
-from facesearch.faces import FaceChoice
 from facesearch.gallery.answers import Candidate
 from facesearch.photos.photo import Photo, Rejection
-from facesearch.pipeline.pipeline import PhotoTemplate, Pipeline
+from facesearch.pipeline.pipeline import FaceTemplate, PhotoTemplate, Pipeline
 from facesearch.store import GalleryStore
 
 Search = Callable[[npt.NDArray[np.float32]], list[list[Candidate]]]  # templates (m, d) -> the first candidate of each
@@ -40,27 +40,24 @@ class WhoseFace:
         if not self._is_enrolled(photo.identity):
             return Rejection(str(photo.path), found.reason) if isinstance(found, Ambiguous) else found
         try:
-            pixels = photo.load()
-            faces = self._pipeline.everyone(pixels)
-            content = photo.hash()
+            return self._pipeline.one_of(photo.load(), photo.hash(), partial(self._theirs, photo.identity))
         except RejectedImageError as error:
             return Rejection(str(photo.path), str(error))
+
+    def _theirs(self, identity: str, faces: Sequence[FaceTemplate]) -> int:
+        """The place of the face that is taken for them; raises `RejectedImageError`."""
         firsts = self._search(np.stack([face.template for face in faces]))
         scores = [
-            candidates[0].score if candidates and candidates[0].identity == photo.identity else -np.inf
+            candidates[0].score if candidates and candidates[0].identity == identity else -np.inf
             for candidates in firsts
         ]
         best = int(np.argmax(scores))
         if scores[best] < self._threshold:
-            reason = (
-                f"none of its {len(faces)} faces is taken for {photo.identity}, who is enrolled: "
+            raise RejectedImageError(
+                f"none of its {len(faces)} faces is taken for {identity}, who is enrolled: "
                 "if one is theirs, choose it with --face"
             )
-            return Rejection(str(photo.path), reason)
-        try:
-            return self._pipeline.photo(pixels, content, face=FaceChoice(best + 1))  # if it is fit to be enrolled
-        except RejectedImageError as error:
-            return Rejection(str(photo.path), str(error))
+        return best
 
     def _is_enrolled(self, identity: str) -> bool:
         try:

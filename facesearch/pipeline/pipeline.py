@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -108,10 +108,21 @@ class Pipeline:
             return PhotoTemplate(self.aligned(image, aligned), content, width, height)
         faces = self._found(image)
         place = faces.index(clear_subject(faces, height, width)) if face is None else face.among(faces)
-        with within_memory():
-            against = doubt(self._detector, image, faces[place], self.spec.quality)
+        against = self._doubt(image, faces[place])
         (template,) = self._encode(image, faces, [place])
         return PhotoTemplate(template, content, width, height, face is None and several(faces), against)
+
+    def one_of(self, image: RGB, content: bytes, choose: Callable[[list[FaceTemplate]], int]) -> PhotoTemplate:
+        """For enrolment: of all faces in pixels, largest first, the one at the place that `choose` gives.
+
+        Raises as `photo` does, but for `SeveralFacesError`, and what `choose` raises.
+        """
+        height, width = image.shape[:2]
+        faces = self._found(image)
+        most_prominent(faces, height, width)
+        templates = self._encode(image, faces, range(len(faces)))
+        place = choose(templates)
+        return PhotoTemplate(templates[place], content, width, height, doubt=self._doubt(image, faces[place]))
 
     def prominent(self, image: RGB, watch: Stopwatch | None = None) -> FaceTemplate:
         """For a probe: the most prominent face. Raises `NoFaceError` or `TinyFaceError`."""
@@ -150,6 +161,10 @@ class Pipeline:
             raise EncoderMismatchError(
                 f"encoder {self.encoder.spec} takes {self.encoder.crop} crops, not {kind}: leave --aligned out"
             )
+
+    def _doubt(self, image: RGB, face: Face) -> str | None:
+        with within_memory():
+            return doubt(self._detector, image, face, self.spec.quality)
 
     def _found(self, image: RGB) -> list[Face]:
         faces = find_faces(self._detector, image)
