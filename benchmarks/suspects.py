@@ -61,7 +61,7 @@ def _trial(encoder: str, vectors: np.ndarray, names: np.ndarray, share: float) -
         sources = [str(row) for row in range(len(vectors))]
         gallery.enroll_templates(labels.tolist(), vectors, sources=sources)
         start = time.perf_counter()
-        found = suspects(gallery.parts, [info.id for info in gallery.templates()])
+        found = suspects(gallery.parts, {info.id: info.path for info in gallery.templates()})
         seconds = time.perf_counter() - start
     told = [item.path for item in found if item.kind == "wrong-person"]
     given = {str(row) for row in wrong}

@@ -85,10 +85,7 @@ def enroll_photos(
     if report.templates:
         parts.store.audit.add("enroll", detail={"templates": report.templates, "rejected": len(report.rejected)})
     _save(parts, report)
-    changed = report.added | {moved.template_id: moved.path for moved in report.moved}
-    report.suspects = [
-        replace(item, path=changed.get(item.template_id or 0, item.path)) for item in suspects(parts, changed)
-    ]
+    report.suspects = suspects(parts, report.added | {moved.template_id: moved.path for moved in report.moved})
     return report
 
 

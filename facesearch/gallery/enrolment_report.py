@@ -79,14 +79,15 @@ class EnrolmentReport:
 
     def take(self, photo: Photo, known: Known) -> None:
         """Count a photo that needs no encoding."""
-        if known.template_id is None:
+        number = known.template_id
+        if number is None:
             self.aside += 1
         else:
-            self.seen.add(known.template_id)
-        if known.moved_from is None:
+            self.seen.add(number)
+        if number is None or known.moved_from is None:
             self.skipped += 1
         else:
-            self.moved.append(MovedPhoto(str(photo.path), known.moved_from, photo.identity, known.template_id or 0))
+            self.moved.append(MovedPhoto(str(photo.path), known.moved_from, photo.identity, number))
 
     def document(self) -> Document:
         return {

@@ -9,14 +9,13 @@ among themselves. Nothing is changed.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from facesearch.errors import UnknownTemplateError
 from facesearch.gallery.answers import Candidate, Document
 from facesearch.gallery.parts import Parts
 from facesearch.gallery.scoring import DEPTH
@@ -67,9 +66,9 @@ class Suspect:
         }
 
 
-def suspects(parts: Parts, template_ids: Iterable[int]) -> list[Suspect]:
-    """What is suspicious of the templates with these ids: first those that are least like their own people."""
-    ids, found = sorted(template_ids), list[_Likeness]()
+def suspects(parts: Parts, templates: Mapping[int, str]) -> list[Suspect]:
+    """What is suspicious of templates, id -> path of the photo: first those that are least like their own people."""
+    ids, found = sorted(templates), list[_Likeness]()
     sizes = Counter[int]()
     for start in range(0, len(ids), _BATCH):
         found += _likenesses(parts, ids[start : start + _BATCH], sizes)
@@ -77,8 +76,7 @@ def suspects(parts: Parts, template_ids: Iterable[int]) -> list[Suspect]:
     alike = Counter(item.pair for item in found if item.as_one)
     one = {frozenset(pair) for pair, count in alike.items() if 2 * count > sizes[pair[0]]}
     wrong = [item for item in found if item.wrong and frozenset(item.pair) not in one]
-    paths = _paths(parts, [item.template_id for item in wrong])
-    result = [item.suspect("wrong-person", paths.get(item.template_id)) for item in wrong]
+    result = [item.suspect("wrong-person", templates[item.template_id]) for item in wrong]
     for item in found:
         if item.as_one and frozenset(item.pair) in one:
             one.remove(frozenset(item.pair))  # it is told once
@@ -230,10 +228,3 @@ def _people(parts: Parts, moment: Moment, state: GalleryState, identity_ids: set
 def _template(person: _Person, number: int) -> Vectors:
     chosen: Vectors = person.templates[person.ids == number][0]
     return chosen
-
-
-def _paths(parts: Parts, template_ids: Sequence[int]) -> dict[int, str]:
-    try:
-        return {info.id: info.path for info in parts.store.corrections.find(template_ids)}
-    except UnknownTemplateError:  # taken out meanwhile
-        return {}
