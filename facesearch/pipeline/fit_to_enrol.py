@@ -19,7 +19,7 @@ LEAST_SHARPNESS = 0.5
 """The less sharp faces are, the less they are like sharp photos of their people and the more like each other."""
 
 DOUBTFUL_SHARPNESS = 0.8
-"""Such a face is enrolled, and named. None of 1,471 photos of LFW, and 1 of 100 of UTKFace, has less."""
+"""Such a face is enrolled, and named: 3 of 2,647 photos of LFW, 18 of 2,445 of UTKFace (docs/research/hygiene.md)."""
 
 
 def quality_profile(name: str) -> Quality:
