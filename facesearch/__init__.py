@@ -37,6 +37,7 @@ if TYPE_CHECKING:
         TinyFaceError,
         UnknownEncoderError,
         UnknownIdentityError,
+        UnknownTagError,
         UnreadableImageError,
         UsageError,
         WeightsError,
