@@ -11,7 +11,7 @@ import numpy as np
 from facesearch.errors import UsageError
 from facesearch.gallery.view import Ids
 from facesearch.photos.photo import composed
-from facesearch.store import GalleryState, LogPosition, Moment
+from facesearch.store import GalleryState, Moment, PeopleState
 
 _KEPT = 8  # groups remembered
 
@@ -45,7 +45,7 @@ class Groups:
     """The groups of one gallery, looked up once for all searches until it changes. Safe to share between threads."""
 
     def __init__(self) -> None:
-        self._known: dict[Asked | None, tuple[tuple[LogPosition, int | None], Group]] = {}
+        self._known: dict[Asked | None, tuple[PeopleState, Group]] = {}
         self._changing = threading.Lock()
 
     def ignored(self, moment: Moment, state: GalleryState) -> Group:
@@ -69,8 +69,7 @@ class Groups:
         return self._group(moment, state, asked, found)
 
     def _group(self, moment: Moment, state: GalleryState, key: Asked | None, find: Callable[[], Ids]) -> Group:
-        # Enrolling and forgetting move the position; tags, ignoring, merging and moving add events.
-        now = (state.position, state.last_event)
+        now = state.of_people
         with self._changing:
             known = self._known.get(key)
         if known is not None and known[0] == now:

@@ -16,7 +16,7 @@ from facesearch.codecs.gallery_codecs import GalleryCodecs
 from facesearch.gallery.answers import Candidate
 from facesearch.gallery.groups import Group
 from facesearch.gallery.nearest import Nearest
-from facesearch.store import GalleryState, LogPosition, Moment, Negative
+from facesearch.store import GalleryState, Moment, Negative, PeopleState
 
 Vectors = npt.NDArray[np.float32]
 
@@ -45,14 +45,13 @@ class Negatives:
 
     def __init__(self, codecs: GalleryCodecs) -> None:
         self._codecs = codecs
-        self._known: tuple[tuple[LogPosition, int | None], Refused] | None = None
+        self._known: tuple[PeopleState, Refused] | None = None
 
     def at(self, moment: Moment, state: GalleryState) -> Refused:
         """Those of a moment; no statement where there are none."""
         if state.last_negative is None:
             return _NOBODY
-        # Enrolling and forgetting move the position; renaming, merging, moving and negatives add events.
-        now, known = (state.position, state.last_event), self._known
+        now, known = state.of_people, self._known
         if known is None or known[0] != now:
             known = self._known = (now, self._read(moment.negatives(), state.settings.dimension))
         return known[1]

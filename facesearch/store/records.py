@@ -264,13 +264,16 @@ class IndexState:
         return {segment.file_name for segment in self.segments if segment.file_name}
 
 
+PeopleState = tuple[LogPosition, int | None]
+
+
 @dataclass(frozen=True, slots=True)
 class GalleryState:
     """What a search needs to know of a gallery at one moment.
 
     position: of the log. index_version: of the valid index files, None without any. last_event: id of the last entry
-    of the audit log, which every merge adds to. cohort: id of the cohort, None without one. last_negative: the highest
-    id of negatives, None without any.
+    of the audit log. cohort: id of the cohort, None without one. last_negative: the highest id of negatives, None
+    without any.
     """
 
     settings: GallerySettings
@@ -279,6 +282,12 @@ class GalleryState:
     last_event: int | None
     cohort: int | None = None
     last_negative: int | None = None
+
+    @property
+    def of_people(self) -> PeopleState:
+        """Another one after every change of people and of whose templates are: enrolling and forgetting move the
+        position; renaming, merging, moving, tags, ignoring and negatives add events."""
+        return self.position, self.last_event
 
 
 @dataclass(frozen=True, slots=True)
