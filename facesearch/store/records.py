@@ -97,6 +97,11 @@ class TemplateOwners:
     qualities: npt.NDArray[np.float64]  # (n,)
 
 
+def shown_time(at: int) -> str:
+    """A time (epoch seconds) as documents have it."""
+    return datetime.fromtimestamp(at, UTC).isoformat(timespec="seconds")
+
+
 @dataclass(frozen=True, slots=True)
 class TemplateInfo:
     """A stored template without its code. state: "active", or "set-aside" where it was taken out and may come back."""
@@ -120,7 +125,7 @@ class TemplateInfo:
             "box": None if self.box is None else list(self.box),
             "precision": self.precision,
             "codec": self.codec,
-            "added": datetime.fromtimestamp(self.created_at, UTC).isoformat(timespec="seconds"),
+            "added": shown_time(self.created_at),
             "state": self.state,
         }
 
@@ -152,7 +157,7 @@ class NegativeInfo:
             "path": self.path,
             "quality": self.quality,
             "box": None if self.box is None else list(self.box),
-            "added": datetime.fromtimestamp(self.created_at, UTC).isoformat(timespec="seconds"),
+            "added": shown_time(self.created_at),
         }
 
 
