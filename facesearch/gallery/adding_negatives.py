@@ -103,7 +103,8 @@ def remove_negatives(parts: Parts, identity: str, asked: Sequence[int | str | os
     theirs = parts.store.negatives.all(name)
     chosen: dict[int, NegativeInfo] = {}
     for each in asked:
-        found = [info for info in theirs if _is_meant(info, each)]
+        meant = arguments.number_or_path(each, "a negative")
+        found = [info for info in theirs if _is_meant(info, meant)]
         if not found:
             shown = each if isinstance(each, int) else os.fspath(each)
             raise UsageError(f"{name} has no negative {shown}: facesearch identities negative NAME lists them")
@@ -113,10 +114,7 @@ def remove_negatives(parts: Parts, identity: str, asked: Sequence[int | str | os
     return list(chosen.values())
 
 
-def _is_meant(info: NegativeInfo, asked: int | str | os.PathLike[str]) -> bool:
-    if isinstance(asked, int) and not isinstance(asked, bool):
-        return info.id == asked
-    if not isinstance(asked, str | os.PathLike):
-        raise UsageError(f"a negative is named by its number or its photo's path, not by {arguments.shown(asked)}")
-    path = Path(asked)
-    return info.path == str(path.absolute()) or f"/{info.path}".endswith(f"/{path}")
+def _is_meant(info: NegativeInfo, meant: int | Path) -> bool:
+    if isinstance(meant, int):
+        return info.id == meant
+    return info.path == str(meant.absolute()) or f"/{info.path}".endswith(f"/{meant}")

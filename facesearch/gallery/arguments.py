@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Sequence
 from numbers import Integral, Real
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -37,6 +39,15 @@ def names(values: Any, what: str) -> list[str]:
     if isinstance(values, str) or not isinstance(values, Sequence) or not all(isinstance(each, str) for each in values):
         raise UsageError(f"{what} are a list of words, not {shown(values)}")
     return [composed(each) for each in values]
+
+
+def number_or_path(value: Any, what: str) -> int | Path:
+    """What something stored of a photo is named by; what: as in "a template"."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    if not isinstance(value, str | os.PathLike):
+        raise UsageError(f"{what} is named by its number or its photo's path, not by {shown(value)}")
+    return Path(value)
 
 
 def score(value: Any) -> str:

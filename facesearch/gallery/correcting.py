@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from facesearch.errors import UsageError
@@ -149,11 +148,9 @@ class CorrectingGallery(DecidingGallery):
 
     def _found(self, asked: int | str | os.PathLike[str]) -> list[TemplateInfo]:
         kept = self.parts.store.corrections
-        if isinstance(asked, int) and not isinstance(asked, bool):
-            return kept.find([asked])
-        if not isinstance(asked, str | os.PathLike):
-            raise UsageError(f"a template is named by its number or its photo's path, not by {arguments.shown(asked)}")
-        path = Path(asked)
+        path = arguments.number_or_path(asked, "a template")
+        if isinstance(path, int):
+            return kept.find([path])
         infos = kept.of_photo(path.absolute() if path.exists() else path)
         if len({info.path for info in infos}) > 1:
             numbers = ", ".join(str(info.id) for info in infos)

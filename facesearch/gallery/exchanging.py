@@ -23,9 +23,9 @@ class ExchangingGallery(CorrectingGallery):
     def frame(self) -> pd.DataFrame:
         """The templates in use as a data frame, in the order of their numbers: identity, path, encoder, fingerprint,
         quality, added, photo, box, template (see `facesearch.gallery.template_table.TemplateTable`)."""
-        from facesearch.gallery.exporting import template_table  # a question does not wait for it
+        from facesearch.gallery.exporting import taken  # a question does not wait for it
 
-        return template_table(self.parts)[0].frame()
+        return taken(self.parts).table.frame()
 
     def export(
         self, path: str | os.PathLike[str], *, overwrite: bool = False, progress: Progress | None = None

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +19,7 @@ from facesearch.gallery.parts import Parts
 from facesearch.gallery.table_files import check_suffix, write_table
 from facesearch.gallery.template_table import TemplateTable
 from facesearch.store import TemplateRecord
+from facesearch.store.records import shown_time
 
 _log = logging.getLogger("facesearch")
 _AS_IT_IS = "fp32"  # the codec whose codes are the components
@@ -53,17 +53,25 @@ class ExportReport:
         }
 
 
-def template_table(parts: Parts, progress: Progress | None = None) -> tuple[TemplateTable, int]:
-    """All templates of one moment in the order of their numbers, and how many are set aside, which are left out."""
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """All templates of one moment, in the order of their numbers. set_aside, is_exact: see `ExportReport`."""
+
+    table: TemplateTable
+    set_aside: int
+    is_exact: bool
+
+
+def taken(parts: Parts, progress: Progress | None = None) -> Taken:
+    """The templates that an export holds."""
     dimension = parts.settings().dimension
     records: list[TemplateRecord] = []
     with parts.store.moment() as moment:
-        total = len(moment.template_owners().ids) if progress else 0
+        total, aside = moment.sizes()
         for some in moment.records():
             records += some
             if progress:
                 progress(len(records), total)
-        aside = moment.set_aside()
     templates = parts.codecs.decode([each.code for each in records], [each.codec for each in records], dimension)
     boxes = np.full((len(records), 4), np.nan)
     for row, record in enumerate(records):
@@ -77,27 +85,28 @@ def template_table(parts: Parts, progress: Progress | None = None) -> tuple[Temp
         encoder=[str(each.encoder) for each in records],
         fingerprint=[each.encoder.fingerprint for each in records],
         quality=np.array([each.quality for each in records], np.float64),
-        added=[datetime.fromtimestamp(each.created_at, UTC).isoformat(timespec="seconds") for each in records],
+        added=[shown_time(each.created_at) for each in records],
         photo=[each.sha256.hex() for each in records],
         box=boxes,
         template=templates,
     )
-    return table, aside
+    is_exact = all(CodecRef.parse(codec).is_plain for codec in {each.codec for each in records})
+    return Taken(table, aside, is_exact)
 
 
 def export(parts: Parts, path: Path, *, overwrite: bool, progress: Progress | None) -> ExportReport:
     """See `Gallery.export`."""
     suffix = check_suffix(path)
     check_new_file(path, parts.opening.folder, "the export", overwrite=overwrite)
-    table, aside = template_table(parts, progress)
+    found = taken(parts, progress)
+    table = found.table
     try:
         with ending_tidily():
             write_atomically(path, lambda file: write_table(table, suffix, file))
             size = path.stat().st_size
     except OSError as error:
         raise FacesearchError(f"{path} cannot be written ({(error.strerror or str(error)).lower()})") from error
-    exact = all(CodecRef.parse(codec).is_plain for codec in parts.store.templates.codecs())
-    report = ExportReport(path, size, len(set(table.identity)), len(table), aside, exact)
+    report = ExportReport(path, size, len(set(table.identity)), len(table), found.set_aside, found.is_exact)
     try:
         parts.store.audit.add("export", detail={"templates": report.templates, "identities": report.identities})
     except StoreError as error:

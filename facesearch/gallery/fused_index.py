@@ -16,7 +16,7 @@ from facesearch.codecs.gallery_codecs import GalleryCodecs
 from facesearch.errors import IndexStateError
 from facesearch.gallery.answers import Candidate
 from facesearch.gallery.index_filling import IndexFiller
-from facesearch.store import GalleryState, LogPosition, Moment
+from facesearch.store import GalleryState, Moment, PeopleState
 from indexes import VectorIndex, VectorIndexError, create_index
 
 Vectors = npt.NDArray[np.float32]
@@ -74,7 +74,7 @@ def _medians(
 class _Fused:
     index: VectorIndex  # ids are those of identities; never changed
     first_template: dict[int, int]  # of each identity
-    state: tuple[LogPosition, int | None]
+    state: PeopleState
 
 
 class FusedIndex:
@@ -125,8 +125,7 @@ class FusedIndex:
         return len(self._current(moment, state).index)
 
     def _current(self, moment: Moment, gallery: GalleryState) -> _Fused:
-        # Enrolling and forgetting move the position, merging adds an event.
-        state = (gallery.position, gallery.last_event)
+        state = gallery.of_people
         fused = self._fused
         if fused is None or fused.state != state:
             with self._fusing:
@@ -135,7 +134,7 @@ class FusedIndex:
                     fused = self._fused = self._made(moment, gallery, state)
         return fused
 
-    def _made(self, moment: Moment, gallery: GalleryState, state: tuple[LogPosition, int | None]) -> _Fused:
+    def _made(self, moment: Moment, gallery: GalleryState, state: PeopleState) -> _Fused:
         filler = IndexFiller(self._codecs, gallery.settings)
         held = moment.template_owners()  # by template id
         vectors = np.zeros((len(held.ids), gallery.settings.dimension), np.float32)

@@ -11,7 +11,7 @@ import numpy as np
 from facesearch.errors import UsageError
 from facesearch.gallery.view import Ids
 from facesearch.photos.photo import composed
-from facesearch.store import GalleryState, LogPosition, Moment
+from facesearch.store import GalleryState, Moment, PeopleState
 
 _KEPT = 8  # groups remembered
 
@@ -29,6 +29,9 @@ class Tagged:
 Among = Tagged | str | Sequence[str]
 """Whom to search among: the people with one of some tags, or a name, or names."""
 
+Asked = Tagged | tuple[str, ...]
+"""The same, as `checked` gives it."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Group:
@@ -42,21 +45,20 @@ class Groups:
     """The groups of one gallery, looked up once for all searches until it changes. Safe to share between threads."""
 
     def __init__(self) -> None:
-        self._known: dict[Among | None, tuple[tuple[LogPosition, int | None], Group]] = {}
+        self._known: dict[Asked | None, tuple[PeopleState, Group]] = {}
         self._changing = threading.Lock()
 
     def ignored(self, moment: Moment, state: GalleryState) -> Group:
         """Those who are never to be named."""
         return self._group(moment, state, None, moment.ignored)
 
-    def among(self, moment: Moment, state: GalleryState, asked: Among) -> Group:
-        """Those who were asked for (`checked`), and those who are never to be named, whose faces would otherwise be
+    def among(self, moment: Moment, state: GalleryState, asked: Asked) -> Group:
+        """Those who were asked for, and those who are never to be named, whose faces would otherwise be
         given to somebody of the group.
 
         Raises `UsageError` where none of those asked for has a template, `UnknownIdentityError`, `UnknownTagError`.
         """
-        tags = asked.tags if isinstance(asked, Tagged) else ()
-        names = () if isinstance(asked, Tagged) else (asked,) if isinstance(asked, str) else asked
+        names, tags = ((), asked.tags) if isinstance(asked, Tagged) else (asked, ())
 
         def found() -> Ids:
             people = moment.group(names, tags)
@@ -66,9 +68,8 @@ class Groups:
 
         return self._group(moment, state, asked, found)
 
-    def _group(self, moment: Moment, state: GalleryState, key: Among | None, find: Callable[[], Ids]) -> Group:
-        # Enrolling and forgetting move the position; tags, ignoring, merging and moving add events.
-        now = (state.position, state.last_event)
+    def _group(self, moment: Moment, state: GalleryState, key: Asked | None, find: Callable[[], Ids]) -> Group:
+        now = state.of_people
         with self._changing:
             known = self._known.get(key)
         if known is not None and known[0] == now:
@@ -86,7 +87,7 @@ class Groups:
         return group
 
 
-def checked(among: object) -> Among:
+def checked(among: object) -> Asked:
     """Whom to search among, in the form that is looked up; raises `UsageError` for what names nobody."""
     given = among.tags if isinstance(among, Tagged) else (among,) if isinstance(among, str) else among
     if not isinstance(given, Sequence) or not all(isinstance(each, str) for each in given):

@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 
 from facesearch.encoders import EncoderSpec, find_model
 from facesearch.errors import EncoderMismatchError, UnknownEncoderError, UsageError
@@ -141,7 +140,7 @@ def _by_encoder(rows: Sequence[int], keys: Sequence[EncoderKey]) -> dict[Encoder
     """Rows by who made them, in their order."""
     found: dict[EncoderKey, list[int]] = {}
     for row in rows:
-        found.setdefault(replace(keys[row], pipeline=""), []).append(row)
+        found.setdefault(keys[row], []).append(row)
     return found
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -16,15 +15,10 @@ import numpy.typing as npt
 from facesearch.codecs.gallery_codecs import GalleryCodecs
 from facesearch.gallery.answers import Candidate
 from facesearch.gallery.groups import Group
-from facesearch.store import GalleryState, LogPosition, Moment, Negative
+from facesearch.gallery.nearest import Nearest
+from facesearch.store import GalleryState, Moment, Negative, PeopleState
 
 Vectors = npt.NDArray[np.float32]
-
-
-class Again(Protocol):
-    """Searches once more for probes (m, d), without some people."""
-
-    def __call__(self, probes: Vectors, *, left_out: Group) -> list[list[Candidate]]: ...
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,14 +45,13 @@ class Negatives:
 
     def __init__(self, codecs: GalleryCodecs) -> None:
         self._codecs = codecs
-        self._known: tuple[tuple[LogPosition, int | None], Refused] | None = None
+        self._known: tuple[PeopleState, Refused] | None = None
 
     def at(self, moment: Moment, state: GalleryState) -> Refused:
         """Those of a moment; no statement where there are none."""
         if state.last_negative is None:
             return _NOBODY
-        # Enrolling and forgetting move the position; renaming, merging, moving and negatives add events.
-        now, known = (state.position, state.last_event), self._known
+        now, known = state.of_people, self._known
         if known is None or known[0] != now:
             known = self._known = (now, self._read(moment.negatives(), state.settings.dimension))
         return known[1]
@@ -81,10 +74,10 @@ def without(
     *,
     ignored: Group | None,
     refused: Refused,
-    again: Again,
+    nearest: Nearest,
 ) -> tuple[list[list[Candidate]], list[Candidate | None]]:
     """The people found for probes (m, d), the first k of which count, but those who are left out; and who of those to
-    be ignored each probe is most like of all. again: searches without some people."""
+    be ignored each probe is most like of all. nearest: who found them."""
     hidden: list[Candidate | None] = [None] * len(people)
     hiding = ignored is not None and ignored.templates.size > 0
     if not hiding and not refused.people:
@@ -101,7 +94,7 @@ def without(
                 gone, to_hide = _joined(gone, to_hide), None
             else:
                 break
-            (kept[row],) = again(probes[row : row + 1], left_out=gone)
+            (kept[row],) = nearest(probes[row : row + 1], left_out=gone)
     return kept, hidden
 
 

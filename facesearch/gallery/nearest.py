@@ -12,27 +12,21 @@ from facesearch.gallery.answers import Candidate
 from facesearch.gallery.fused_index import FusedIndex
 from facesearch.gallery.groups import Group
 from facesearch.gallery.ranking import Ranking
-from facesearch.gallery.view import View
+from facesearch.gallery.view import Ids, View
 from facesearch.store import GalleryState, Moment
 
 Vectors = npt.NDArray[np.float32]
 
 
 class Nearest(Protocol):
-    """For probes (m, d): the k nearest people, and `more` after them, of a group or of all, without those left out."""
+    """For probes (m, d): the k nearest people and `more` after them, of a group or of all, but those left out."""
 
     @property
     def size(self) -> int:
-        """How many templates, or people, there are."""
+        """How many templates, or people, are searched among."""
         ...
 
-    def size_of(self, group: Group) -> int:
-        """How many of them are of a group."""
-        ...
-
-    def __call__(
-        self, probes: Vectors, k: int, more: int, among: Group | None, left_out: Group | None
-    ) -> list[list[Candidate]]: ...
+    def __call__(self, probes: Vectors, left_out: Group | None = None) -> list[list[Candidate]]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,19 +36,17 @@ class AllTemplates:
     ranking: Ranking
     moment: Moment
     view: View
+    among: Group | None
+    k: int
+    more: int
 
     @property
     def size(self) -> int:
-        return len(self.view)
+        return len(self.view) if self.among is None else len(self.among.templates)
 
-    def size_of(self, group: Group) -> int:
-        return len(group.templates)
-
-    def __call__(
-        self, probes: Vectors, k: int, more: int, among: Group | None, left_out: Group | None
-    ) -> list[list[Candidate]]:
-        chosen, gone = (None if group is None else group.templates for group in (among, left_out))
-        return self.ranking.nearest(self.moment, self.view, probes, k, more, among=chosen, left_out=gone)
+    def __call__(self, probes: Vectors, left_out: Group | None = None) -> list[list[Candidate]]:
+        chosen, gone = _templates(self.among), _templates(left_out)
+        return self.ranking.nearest(self.moment, self.view, probes, self.k, self.more, among=chosen, left_out=gone)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,16 +56,22 @@ class FusedPeople:
     fused: FusedIndex
     moment: Moment
     state: GalleryState
+    among: Group | None
+    k: int
+    more: int
 
     @property
     def size(self) -> int:
-        return self.fused.size(self.moment, self.state)
+        return self.fused.size(self.moment, self.state) if self.among is None else len(self.among.identities)
 
-    def size_of(self, group: Group) -> int:
-        return len(group.identities)
+    def __call__(self, probes: Vectors, left_out: Group | None = None) -> list[list[Candidate]]:
+        chosen, gone = _identities(self.among), _identities(left_out)
+        return self.fused.nearest(self.moment, self.state, probes, self.k + self.more, among=chosen, left_out=gone)
 
-    def __call__(
-        self, probes: Vectors, k: int, more: int, among: Group | None, left_out: Group | None
-    ) -> list[list[Candidate]]:
-        chosen, gone = (None if group is None else group.identities for group in (among, left_out))
-        return self.fused.nearest(self.moment, self.state, probes, k + more, among=chosen, left_out=gone)
+
+def _templates(group: Group | None) -> Ids | None:
+    return None if group is None else group.templates
+
+
+def _identities(group: Group | None) -> Ids | None:
+    return None if group is None else group.identities

@@ -6,7 +6,6 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import TypedDict
 
 import numpy as np
@@ -16,7 +15,7 @@ from facesearch.errors import RejectedImageError
 from facesearch.faces import Chosen, chosen_face
 from facesearch.gallery import arguments
 from facesearch.gallery.answers import Candidate, FaceAnswer, PhotoAnswers, named_once
-from facesearch.gallery.groups import Among, checked
+from facesearch.gallery.groups import Among, Asked, checked
 from facesearch.gallery.left_out import without
 from facesearch.gallery.nearest import AllTemplates, FusedPeople, Nearest
 from facesearch.gallery.parts import Parts
@@ -68,10 +67,10 @@ def ranked(
     *,
     fused: bool = False,
     score: str | None = None,
-    among: Among | None = None,
+    among: Asked | None = None,
     everybody: bool = False,
 ) -> Ranked:
-    """Who each of probes (m, dimension) float32 is, among the people asked for (`checked`) or all."""
+    """Who each of probes (m, dimension) float32 is, among the people asked for or all."""
     found = _found(parts, probes, k, fused=fused, score=score, among=among, everybody=everybody)
     rule, others, whole = found.rule, found.others, found.whole
     scored = [candidates[:k] for candidates in rule.scored(found.people, others, probes, whole)]
@@ -96,7 +95,8 @@ def penalties(parts: Parts, probes: Vectors, score: str | None) -> tuple[float, 
 class _Found:
     """The nearest people to each probe, as of one moment; others: how many templates there are but one.
 
-    whole: the nearest, also those who are not to be named. hidden: who is nearest, where that person is to be ignored.
+    whole: the nearest, also those who are left out of `people`. hidden: who is nearest, where that person is to be
+    ignored.
     """
 
     settings: GallerySettings
@@ -114,7 +114,7 @@ def _found(
     *,
     fused: bool = False,
     score: str | None,
-    among: Among | None = None,
+    among: Asked | None = None,
     everybody: bool = False,
 ) -> _Found:
     with search_threads(parts.opening.threads):
@@ -124,22 +124,22 @@ def _found(
                 if state is None:
                     raise parts.empty()
                 rule = parts.rule(state.settings, state.cohort, score)
+                group = None if among is None else parts.groups.among(moment, state, among)
+                more = rule.depth(k) - k
                 nearest: Nearest | None
                 if fused:
-                    nearest = FusedPeople(parts.fused, moment, state)
+                    nearest = FusedPeople(parts.fused, moment, state, group, k, more)
                 else:
                     view = parts.index.at(moment, state)
-                    nearest = None if view is None else AllTemplates(parts.ranking, moment, view)
+                    nearest = None if view is None else AllTemplates(parts.ranking, moment, view, group, k, more)
                 if nearest is not None:
-                    group = None if among is None else parts.groups.among(moment, state, among)
                     ignored = None if everybody else parts.groups.ignored(moment, state)
-                    more = rule.depth(k) - k
-                    people = whole = nearest(probes, k, more, group, None)
-                    size = nearest.size if group is None else nearest.size_of(group)
-                    again = partial(nearest, k=k, more=more, among=group)
                     refused = parts.negatives.at(moment, state)
-                    people, hidden = without(people, probes, k, moment, ignored=ignored, refused=refused, again=again)
-                    return _Found(state.settings, rule, people, size - 1, whole, hidden)
+                    whole = nearest(probes)
+                    people, hidden = without(
+                        whole, probes, k, moment, ignored=ignored, refused=refused, nearest=nearest
+                    )
+                    return _Found(state.settings, rule, people, nearest.size - 1, whole, hidden)
             parts.index.open()
 
 

@@ -118,8 +118,8 @@ class Rule:
     ) -> list[list[Candidate]]:
         """The candidates for each of probes (m, d), of different people, best first, with scores.
 
-        others: how many templates there are but the candidate's own. whole: the best where none is left out, if some
-        are: they still count as others.
+        others: how many templates there are but the candidate's own. whole: the best of all who were searched, where
+        some of them are left out of `people`.
         """
         if self.background is None:
             return list(people)

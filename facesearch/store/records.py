@@ -97,6 +97,11 @@ class TemplateOwners:
     qualities: npt.NDArray[np.float64]  # (n,)
 
 
+def shown_time(at: int) -> str:
+    """A time (epoch seconds) as documents have it."""
+    return datetime.fromtimestamp(at, UTC).isoformat(timespec="seconds")
+
+
 @dataclass(frozen=True, slots=True)
 class TemplateInfo:
     """A stored template without its code. state: "active", or "set-aside" where it was taken out and may come back."""
@@ -120,7 +125,7 @@ class TemplateInfo:
             "box": None if self.box is None else list(self.box),
             "precision": self.precision,
             "codec": self.codec,
-            "added": datetime.fromtimestamp(self.created_at, UTC).isoformat(timespec="seconds"),
+            "added": shown_time(self.created_at),
             "state": self.state,
         }
 
@@ -152,7 +157,7 @@ class NegativeInfo:
             "path": self.path,
             "quality": self.quality,
             "box": None if self.box is None else list(self.box),
-            "added": datetime.fromtimestamp(self.created_at, UTC).isoformat(timespec="seconds"),
+            "added": shown_time(self.created_at),
         }
 
 
@@ -264,13 +269,16 @@ class IndexState:
         return {segment.file_name for segment in self.segments if segment.file_name}
 
 
+PeopleState = tuple[LogPosition, int | None]
+
+
 @dataclass(frozen=True, slots=True)
 class GalleryState:
     """What a search needs to know of a gallery at one moment.
 
     position: of the log. index_version: of the valid index files, None without any. last_event: id of the last entry
-    of the audit log, which every merge adds to. cohort: id of the cohort, None without one. last_negative: the highest
-    id of negatives, None without any.
+    of the audit log. cohort: id of the cohort, None without one. last_negative: the highest id of negatives, None
+    without any.
     """
 
     settings: GallerySettings
@@ -279,6 +287,12 @@ class GalleryState:
     last_event: int | None
     cohort: int | None = None
     last_negative: int | None = None
+
+    @property
+    def of_people(self) -> PeopleState:
+        """Another one after every change of people and of whose templates are: enrolling and forgetting move the
+        position; renaming, merging, moving, tags, ignoring and negatives add events."""
+        return self.position, self.last_event
 
 
 @dataclass(frozen=True, slots=True)

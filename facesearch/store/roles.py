@@ -419,8 +419,8 @@ class Moment(Protocol):
         """All templates with what is known of them, in the order of their ids; none that is set aside."""
         ...
 
-    def set_aside(self) -> int:
-        """How many templates are set aside."""
+    def sizes(self) -> tuple[int, int]:
+        """How many templates are in use, and how many are set aside."""
         ...
 
     def removed_since(self, removal_id: int) -> npt.NDArray[np.int64]:

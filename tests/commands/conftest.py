@@ -4,6 +4,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from command_line import Command
 
 from facesearch import Gallery
 from facesearch.photos.sources import from_paths
@@ -30,6 +31,18 @@ def gallery(gallery_once: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 def people(people_photos: Path) -> list[Path]:
     """Everybody's folder, by name."""
     return sorted(people_photos.iterdir())
+
+
+@pytest.fixture
+def ada_and_zoe(people: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, facesearch: Command) -> Path:
+    """Folders of Ada and Zoe, with the first photo of two of the people as 1.jpg, enrolled in the default gallery."""
+    monkeypatch.setenv("FACESEARCH_GALLERY", str(tmp_path / "gallery"))
+    root = tmp_path / "p"
+    for name, person in zip(("Ada", "Zoe"), people, strict=False):
+        (root / name).mkdir(parents=True)
+        shutil.copy(sorted(person.iterdir())[0], root / name / "1.jpg")
+    assert facesearch("enroll", root).status == 0
+    return root
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import pytest
@@ -10,14 +9,8 @@ from command_line import Command
 
 
 @pytest.fixture
-def probe(people: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, facesearch: Command) -> Path:
+def probe(people: list[Path], ada_and_zoe: Path) -> Path:
     """A photo of Ada, who is enrolled with another one, as Zoe is."""
-    monkeypatch.setenv("FACESEARCH_GALLERY", str(tmp_path / "gallery"))
-    for name, person in zip(("Ada", "Zoe"), people, strict=False):
-        folder = tmp_path / "p" / name
-        folder.mkdir(parents=True)
-        shutil.copy(sorted(person.iterdir())[0], folder / "1.jpg")
-    assert facesearch("enroll", tmp_path / "p").status == 0
     return sorted(people[0].iterdir())[1]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import pytest
@@ -12,14 +11,8 @@ from facesearch import Gallery
 
 
 @pytest.fixture
-def photos(people: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, facesearch: Command) -> list[Path]:
+def photos(people: list[Path], ada_and_zoe: Path) -> list[Path]:
     """Two photos of somebody who is not enrolled; Ada and Zoe are, with one each."""
-    monkeypatch.setenv("FACESEARCH_GALLERY", str(tmp_path / "gallery"))
-    for name, person in zip(("Ada", "Zoe"), people, strict=False):
-        folder = tmp_path / "p" / name
-        folder.mkdir(parents=True)
-        shutil.copy(sorted(person.iterdir())[0], folder / "1.jpg")
-    assert facesearch("enroll", tmp_path / "p").status == 0
     return sorted(people[2].iterdir())[:2]
 
 

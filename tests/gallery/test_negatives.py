@@ -220,8 +220,9 @@ def test_what_names_no_negative_is_refused(folder: Path) -> None:
         for wrong in ([2], ["1.jpg"], ["rangers/0.jpg"], [True], [None], "0.jpg", 1):
             with pytest.raises(UsageError):
                 gallery.remove_negatives(ADA, wrong)  # type: ignore[arg-type]
-        with pytest.raises(UsageError):
-            gallery.remove_negatives(BEA, [1])
+        for wrong in ([1], [None]):  # she has none
+            with pytest.raises(UsageError):
+                gallery.remove_negatives(BEA, wrong)  # type: ignore[arg-type]
         with pytest.raises(UnknownIdentityError):
             gallery.negatives("Nobody")
         with pytest.raises(UnknownIdentityError):

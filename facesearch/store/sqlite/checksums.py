@@ -142,6 +142,14 @@ def require_sound(model: type[Base], sound: bool, row_id: int) -> None:
         raise StoreError(f"row {row_id} of {name} is damaged: its checksum is wrong; {_REBUILT.get(name, _ADVICE)}")
 
 
+def require_all_sound(connection: Connection, model: type[Base], where: ColumnElement[bool]) -> None:
+    """The same for all rows that a condition holds for. New checksums would hide a damage: it is called before."""
+    number = _table(model).c.id
+    damaged = connection.scalar(select(number).where(where, ~is_sound(model)).limit(1))
+    if damaged is not None:
+        require_sound(model, False, damaged)
+
+
 def damaged_rows(connection: Connection) -> list[str]:
     """Rows whose checksum is wrong, in words, a line per table; empty if there are none."""
     problems = []

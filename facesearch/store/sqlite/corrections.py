@@ -13,7 +13,7 @@ from facesearch.errors import UnknownTemplateError, UsageError
 from facesearch.store.records import TemplateInfo
 from facesearch.store.sqlite.aliases import once_called
 from facesearch.store.sqlite.audit import add_audit
-from facesearch.store.sqlite.checksums import computed, insert_rows, is_sound, next_id, refresh, require_sound
+from facesearch.store.sqlite.checksums import computed, insert_rows, next_id, refresh, require_all_sound
 from facesearch.store.sqlite.chunks import chunks
 from facesearch.store.sqlite.forgotten import forgotten
 from facesearch.store.sqlite.identities import find_id, ids_of, infos_of
@@ -171,9 +171,7 @@ def _below(folder: str) -> ColumnElement[bool]:
 def _require_sound(connection: Connection, kept: Kept, template_ids: Sequence[int]) -> None:
     """A new checksum would hide a damage."""
     for some in chunks(template_ids):
-        damaged = connection.scalar(select(kept.id).where(kept.id.in_(some), ~is_sound(kept)).limit(1))
-        if damaged is not None:
-            require_sound(kept, False, damaged)
+        require_all_sound(connection, kept, kept.id.in_(some))
 
 
 def _rows(connection: Connection, kept: Kept, template_ids: Sequence[int]) -> list[tuple[Any, ...]]:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
-from sqlalchemy import Connection, bindparam, delete, select
+from sqlalchemy import Connection, delete
 
 from facesearch.store.sqlite.checksums import insert_rows, next_id
 from facesearch.store.sqlite.chunks import chunks
-from facesearch.store.sqlite.keyed import key_of, keyed, made_key
+from facesearch.store.sqlite.keyed import key_of, keyed, looked_up, made_key
 from facesearch.store.sqlite.models import ForgottenPhotoRow
 
 
@@ -35,14 +35,4 @@ def recall(connection: Connection, sha256s: Sequence[bytes]) -> None:
 
 def forgotten(connection: Connection, sha256s: Sequence[bytes]) -> dict[bytes, int]:
     """Of these photos, those of people who were forgotten: when (epoch seconds)."""
-    key = key_of(connection)
-    if key is None:
-        return {}
-    wanted = select(ForgottenPhotoRow.photo_key, ForgottenPhotoRow.forgotten_at)
-    wanted = wanted.where(ForgottenPhotoRow.photo_key.in_(bindparam("keys", expanding=True)))
-    found = {}
-    for some in chunks(sha256s):
-        by_hash = {keyed(key, sha256): sha256 for sha256 in some}
-        for hashed, at in connection.execute(wanted, {"keys": list(by_hash)}):
-            found[by_hash[hashed]] = at
-    return found
+    return looked_up(connection, ForgottenPhotoRow.photo_key, ForgottenPhotoRow.forgotten_at, sha256s)

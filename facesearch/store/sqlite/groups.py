@@ -7,15 +7,14 @@ from collections.abc import Collection, Sequence
 
 import numpy as np
 import numpy.typing as npt
-from sqlalchemy import Connection, bindparam, delete, func, select
+from sqlalchemy import Connection, delete, func, select
 
 from facesearch.store.identity_names import check_note, check_tag, unknown_identity, unknown_tag
 from facesearch.store.records import Attributes
 from facesearch.store.sqlite.attributes import attributes_of, write_ignored, write_note, write_tags
 from facesearch.store.sqlite.audit import add_audit
-from facesearch.store.sqlite.checksums import is_sound, require_sound
-from facesearch.store.sqlite.chunks import chunks
-from facesearch.store.sqlite.identities import find_id
+from facesearch.store.sqlite.checksums import is_sound, require_all_sound, require_sound
+from facesearch.store.sqlite.identities import find_id, known_ids
 from facesearch.store.sqlite.models import IdentityRow, IgnoredRow, TagRow
 from facesearch.store.sqlite.transactions import Transactions
 
@@ -60,14 +59,11 @@ class SqliteGroups:
 
 def group(connection: Connection, names: Sequence[str], tags: Sequence[str]) -> Ids:
     """Ids (n,) of the identities with one of these names or tags, ascending."""
-    found: set[int] = set()
-    named = select(IdentityRow.name, IdentityRow.id).where(IdentityRow.name.in_(bindparam("names", expanding=True)))
-    for some in chunks(list(dict.fromkeys(names))):
-        ids = {name: number for name, number in connection.execute(named, {"names": some})}  # noqa: C416 - rows
-        missing = next((name for name in some if name not in ids), None)
-        if missing is not None:
-            raise unknown_identity(missing, connection.scalars(select(IdentityRow.name)))
-        found.update(ids.values())
+    ids = known_ids(connection, list(dict.fromkeys(names)))
+    missing = next((name for name in names if name not in ids), None)
+    if missing is not None:
+        raise unknown_identity(missing, connection.scalars(select(IdentityRow.name)))
+    found = set(ids.values())
     for tag in dict.fromkeys(tags):
         tagged = _tagged(connection, tag)
         if not tagged:
@@ -86,9 +82,7 @@ def ignored(connection: Connection) -> Ids:
 
 def _tagged(connection: Connection, tag: str) -> list[int]:
     mine = TagRow.tag == tag
-    damaged = connection.scalar(select(TagRow.id).where(mine, ~is_sound(TagRow)).limit(1))
-    if damaged is not None:
-        require_sound(TagRow, False, damaged)
+    require_all_sound(connection, TagRow, mine)
     # As one value: to fetch thousands of rows takes longer than to find them.
     ids = connection.scalar(select(func.json_group_array(TagRow.identity_id)).where(mine))
     found: list[int] = json.loads(ids or "[]")

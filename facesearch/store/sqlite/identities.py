@@ -13,7 +13,15 @@ from facesearch.store.records import Attributes, IdentitySummary, Removed, Templ
 from facesearch.store.sqlite.aliases import hand_names_over, remember_name
 from facesearch.store.sqlite.attributes import attributes_of, traces_of_attributes, unite
 from facesearch.store.sqlite.audit import add_audit
-from facesearch.store.sqlite.checksums import computed, insert_rows, is_sound, next_id, refresh, require_sound
+from facesearch.store.sqlite.checksums import (
+    computed,
+    insert_rows,
+    is_sound,
+    next_id,
+    refresh,
+    require_all_sound,
+    require_sound,
+)
 from facesearch.store.sqlite.chunks import chunks
 from facesearch.store.sqlite.counting import (
     count_templates,
@@ -25,7 +33,7 @@ from facesearch.store.sqlite.gaps import stored_integer, traces_of
 from facesearch.store.sqlite.index_state import discard_files_with
 from facesearch.store.sqlite.models import IdentityRow, RemovalRow, TemplateRow
 from facesearch.store.sqlite.negative_rows import delete_negatives_of, hand_negatives_over
-from facesearch.store.sqlite.template_infos import BOTH, delete_unused_images, in_both
+from facesearch.store.sqlite.template_infos import BOTH, delete_unused_images, in_both, traces_of_images
 from facesearch.store.sqlite.transactions import Transactions
 
 _BY_INDEX = "SELECT identity_id, count(*) FROM templates INDEXED BY ix_templates_identity_id GROUP BY identity_id"
@@ -91,12 +99,18 @@ class SqliteIdentities:
             return [_forget(connection, identity_id, remember=remember) for identity_id in ids]
 
 
-def ids_of(connection: Connection, names: set[str]) -> dict[str, int]:
-    """The ids of the identities called `names`, which are created where there are none yet."""
+def known_ids(connection: Connection, names: Sequence[str]) -> dict[str, int]:
+    """The ids of the identities called `names`, as far as they are there."""
     ids: dict[str, int] = {}
     named = select(IdentityRow.name, IdentityRow.id).where(IdentityRow.name.in_(bindparam("names", expanding=True)))
-    for some in chunks(sorted(names)):
+    for some in chunks(names):
         ids.update({name: found for name, found in connection.execute(named, {"names": some})})  # noqa: C416 - rows
+    return ids
+
+
+def ids_of(connection: Connection, names: set[str]) -> dict[str, int]:
+    """The ids of the identities called `names`, which are created where there are none yet."""
+    ids = known_ids(connection, sorted(names))
     new = [check_name(name) for name in sorted(names) if name not in ids]
     ids.update({name: new_id for new_id, name in enumerate(new, start=next_id(connection, IdentityRow))})
     now = int(time.time())
@@ -108,9 +122,7 @@ def _merge(connection: Connection, source_id: int, target_id: int) -> int:
     moved = 0
     for kept in BOTH:
         theirs = kept.identity_id == source_id
-        damaged = connection.scalar(select(kept.id).where(theirs, ~is_sound(kept)).limit(1))
-        if damaged is not None:  # a new checksum would hide the damage
-            require_sound(kept, False, damaged)
+        require_all_sound(connection, kept, theirs)
         checksum = computed(kept, identity_id=target_id)
         changed = connection.execute(update(kept).where(theirs).values(identity_id=target_id, checksum=checksum))
         moved += changed.rowcount if kept is TemplateRow else 0
@@ -138,14 +150,11 @@ def _forget(connection: Connection, identity_id: int, *, remember: bool) -> Remo
     gone = delete_unused_images(connection, theirs)
     of_others = delete_unused_images(connection, [image for image, _ in others])
     traces = traces.union(*(traces_of(code) for _, code in others))
-    traces = traces.union(*(traces_of(sha256) | traces_of(path.encode()) for path, sha256 in of_others))
-    traces = traces.union(*(traces_of(sha256) | traces_of(path.encode()) for path, sha256 in gone))
+    traces |= traces_of_images(gone) | traces_of_images(of_others)
     if remember:
         remember_photos(connection, [sha256 for _, sha256 in gone])
     add_audit(connection, "forget", identity_id, {"templates": len(ids), "images": len(gone)})
-    return Removed(
-        identity_id, tuple(ids), len(gone), frozenset(traces), tuple((path, sha256) for path, sha256 in gone)
-    )
+    return Removed(identity_id, tuple(ids), len(gone), frozenset(traces), tuple(gone))
 
 
 def infos_of(connection: Connection, identity_id: int) -> list[TemplateInfo]:

@@ -9,14 +9,20 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
+from collections.abc import Sequence
+from typing import TypeVar
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, bindparam, select
+from sqlalchemy.orm import InstrumentedAttribute
 
 from facesearch.store.sqlite.checksums import insert_row, is_sound, require_sound
+from facesearch.store.sqlite.chunks import chunks
 from facesearch.store.sqlite.models import SecretRow
 
 _KEY_BYTES = 32
 _HASH_BYTES = 16
+
+T = TypeVar("T")
 
 
 def key_of(connection: Connection) -> bytes | None:
@@ -36,6 +42,25 @@ def made_key(connection: Connection) -> bytes:
         key = secrets.token_bytes(_KEY_BYTES)
         insert_row(connection, SecretRow, {"id": 1, "content": key})
     return key
+
+
+def looked_up(
+    connection: Connection,
+    keys: InstrumentedAttribute[bytes],
+    values: InstrumentedAttribute[T],
+    contents: Sequence[bytes],
+) -> dict[bytes, T]:
+    """Of these contents, those whose keyed hash is in the column `keys`: what the column `values` says of each."""
+    key = key_of(connection)
+    if key is None:
+        return {}
+    wanted = select(keys, values).where(keys.in_(bindparam("keys", expanding=True)))
+    found: dict[bytes, T] = {}
+    for some in chunks(contents):
+        by_hash = {keyed(key, content): content for content in some}
+        for hashed, value in connection.execute(wanted, {"keys": list(by_hash)}):
+            found[by_hash[hashed]] = value
+    return found
 
 
 def keyed(key: bytes, content: bytes) -> bytes:

@@ -106,8 +106,11 @@ class SqliteMoment:
     def records(self, batch: int = 4096) -> Iterator[list[TemplateRecord]]:
         return template_records(self._connection, batch)
 
-    def set_aside(self) -> int:
-        return self._connection.scalar(select(func.count()).select_from(SetAsideRow)) or 0
+    def sizes(self) -> tuple[int, int]:
+        in_use, aside = (
+            self._connection.scalar(select(func.count()).select_from(kept)) or 0 for kept in (TemplateRow, SetAsideRow)
+        )
+        return in_use, aside
 
     def removed_since(self, removal_id: int) -> npt.NDArray[np.int64]:
         return removed_since(self._connection, removal_id)

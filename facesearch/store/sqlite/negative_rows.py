@@ -3,23 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, and_, delete, or_, select, update
 from sqlalchemy.orm import aliased
 
 from facesearch.store.records import Negative
-from facesearch.store.sqlite.checksums import computed, is_sound, require_sound
+from facesearch.store.sqlite.checksums import computed, is_sound, require_all_sound, require_sound
 from facesearch.store.sqlite.chunks import chunks
 from facesearch.store.sqlite.models import IdentityRow, NegativeRow, TemplateRow
 
-_BOX = ("box_x", "box_y", "box_w", "box_h")
+_BOX = (NegativeRow.box_x, NegativeRow.box_y, NegativeRow.box_w, NegativeRow.box_h)
+
+
+def is_face(
+    kept: type[TemplateRow] | type[NegativeRow], identity_id: Any, image_id: Any, box: Sequence[Any]
+) -> ColumnElement[bool]:
+    """Whether a row is kept of an identity for the face in this box of an image; each is a value or a column."""
+    columns = (kept.box_x, kept.box_y, kept.box_w, kept.box_h)
+    same = [column.is_not_distinct_from(value) for column, value in zip(columns, box, strict=True)]
+    return and_(kept.identity_id == identity_id, kept.image_id == image_id, *same)
 
 
 def is_own() -> ColumnElement[bool]:
     """Whether the face of a negative is enrolled as the identity's own: what was said of it holds no longer."""
-    same = [TemplateRow.identity_id == NegativeRow.identity_id, TemplateRow.image_id == NegativeRow.image_id]
-    same += [getattr(TemplateRow, name).is_not_distinct_from(getattr(NegativeRow, name)) for name in _BOX]
-    return select(TemplateRow.id).where(and_(*same)).exists()
+    same = is_face(TemplateRow, NegativeRow.identity_id, NegativeRow.image_id, _BOX)
+    return select(TemplateRow.id).where(same).exists()
 
 
 def negatives(connection: Connection) -> list[Negative]:
@@ -49,13 +58,10 @@ def negatives(connection: Connection) -> list[Negative]:
 def hand_negatives_over(connection: Connection, source_id: int, target_id: int) -> None:
     """Before the first is merged into the second: what is not the first is not the second."""
     theirs = NegativeRow.identity_id == source_id
-    damaged = connection.scalar(select(NegativeRow.id).where(theirs, ~is_sound(NegativeRow)).limit(1))
-    if damaged is not None:  # a new checksum would hide the damage
-        require_sound(NegativeRow, False, damaged)
+    require_all_sound(connection, NegativeRow, theirs)
     other = aliased(NegativeRow)
-    same = [other.identity_id == target_id, other.image_id == NegativeRow.image_id]
-    same += [getattr(other, name).is_not_distinct_from(getattr(NegativeRow, name)) for name in _BOX]
-    connection.execute(delete(NegativeRow).where(theirs, select(other.id).where(and_(*same)).exists()))
+    same = is_face(other, target_id, NegativeRow.image_id, _BOX)
+    connection.execute(delete(NegativeRow).where(theirs, select(other.id).where(same).exists()))
     checksum = computed(NegativeRow, identity_id=target_id)
     connection.execute(update(NegativeRow).where(theirs).values(identity_id=target_id, checksum=checksum))
 

@@ -8,7 +8,6 @@ from typing import Literal
 
 from sqlalchemy import Connection, and_, delete, select
 
-from facesearch.errors import OvertakenError
 from facesearch.store.records import EncoderKey, NegativeInfo, NewTemplate
 from facesearch.store.sqlite.audit import add_audit
 from facesearch.store.sqlite.checksums import insert_rows, next_id
@@ -16,9 +15,9 @@ from facesearch.store.sqlite.chunks import chunks
 from facesearch.store.sqlite.gaps import traces_of
 from facesearch.store.sqlite.identities import find_id
 from facesearch.store.sqlite.models import NegativeRow, TemplateRow
-from facesearch.store.sqlite.negative_rows import is_own
-from facesearch.store.sqlite.settings import encoder_id, read_settings
-from facesearch.store.sqlite.template_infos import delete_unused_images, template_infos
+from facesearch.store.sqlite.negative_rows import is_face, is_own
+from facesearch.store.sqlite.settings import encoder_id, require_codec
+from facesearch.store.sqlite.template_infos import delete_unused_images, template_infos, traces_of_images
 from facesearch.store.sqlite.templates import add_images, image_ids
 from facesearch.store.sqlite.transactions import Transactions
 
@@ -45,9 +44,7 @@ class SqliteNegatives:
         self, identity: str, batch: Sequence[NewTemplate], encoder: EncoderKey, codec: str
     ) -> list[int | Literal["known", "own"]]:
         with self._transactions.writing() as connection:
-            settings = read_settings(connection)
-            if settings is not None and settings.codec != codec:
-                raise OvertakenError(f"the gallery stores templates as {settings.codec} now, not as {codec}: try again")
+            require_codec(connection, codec)
             identity_id, now = find_id(connection, identity), int(time.time())
             images = image_ids(connection, [new.sha256 for new in batch])
             by_encoder = encoder_id(connection, encoder)
@@ -78,8 +75,7 @@ class SqliteNegatives:
                 for image, code in connection.execute(wanted.returning(NegativeRow.image_id, NegativeRow.code)):
                     images.append(image)
                     traces |= traces_of(code)
-            for path, sha256 in delete_unused_images(connection, images):
-                traces |= traces_of(sha256) | traces_of(path.encode())
+            traces |= traces_of_images(delete_unused_images(connection, images))
             if images:
                 add_audit(connection, "remove negatives", None, {"negatives": len(images)})
         return frozenset(traces)
@@ -93,7 +89,5 @@ def _is_there(
     box: tuple[float | None, ...],
 ) -> bool:
     """Whether this face of an image is kept of the identity."""
-    columns = (kept.box_x, kept.box_y, kept.box_w, kept.box_h)
-    same = [column.is_not_distinct_from(value) for column, value in zip(columns, box, strict=True)]
-    wanted = select(kept.id).where(kept.identity_id == identity_id, kept.image_id == image_id, *same)
+    wanted = select(kept.id).where(is_face(kept, identity_id, image_id, box))
     return connection.scalar(wanted.limit(1)) is not None

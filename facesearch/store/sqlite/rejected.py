@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from sqlalchemy import Connection, bindparam, select
+from sqlalchemy import Connection
 
 from facesearch.store.sqlite.checksums import insert_rows, next_id
-from facesearch.store.sqlite.chunks import chunks
-from facesearch.store.sqlite.keyed import key_of, keyed, made_key
+from facesearch.store.sqlite.keyed import keyed, looked_up, made_key
 from facesearch.store.sqlite.models import RejectedPhotoRow
 
 
@@ -20,7 +19,7 @@ def remember_rejected(connection: Connection, reasons: Mapping[bytes, str], pipe
         return
     key, first = made_key(connection), next_id(connection, RejectedPhotoRow)
     rows = [
-        (number, keyed(key, sha256 + pipeline.encode()), reasons[sha256])
+        (number, keyed(key, _looked_at(sha256, pipeline)), reasons[sha256])
         for number, sha256 in enumerate(new, start=first)
     ]
     insert_rows(connection, RejectedPhotoRow, rows)
@@ -28,14 +27,10 @@ def remember_rejected(connection: Connection, reasons: Mapping[bytes, str], pipe
 
 def rejected(connection: Connection, sha256s: Sequence[bytes], pipeline: str) -> dict[bytes, str]:
     """Of these photos, those that a pipeline with this digest rejected: why."""
-    key = key_of(connection)
-    if key is None:
-        return {}
-    wanted = select(RejectedPhotoRow.photo_key, RejectedPhotoRow.reason)
-    wanted = wanted.where(RejectedPhotoRow.photo_key.in_(bindparam("keys", expanding=True)))
-    found: dict[bytes, str] = {}
-    for some in chunks(sha256s):
-        by_hash = {keyed(key, sha256 + pipeline.encode()): sha256 for sha256 in some}
-        for hashed, reason in connection.execute(wanted, {"keys": list(by_hash)}):
-            found[by_hash[hashed]] = reason
-    return found
+    contents = {_looked_at(sha256, pipeline): sha256 for sha256 in sha256s}
+    found = looked_up(connection, RejectedPhotoRow.photo_key, RejectedPhotoRow.reason, list(contents))
+    return {contents[content]: reason for content, reason in found.items()}
+
+
+def _looked_at(sha256: bytes, pipeline: str) -> bytes:
+    return sha256 + pipeline.encode()

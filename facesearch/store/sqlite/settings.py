@@ -7,7 +7,7 @@ from dataclasses import asdict, fields
 
 from sqlalchemy import Connection, delete, insert, select, update
 
-from facesearch.errors import StoreError
+from facesearch.errors import OvertakenError, StoreError
 from facesearch.store.records import Calibration, EncoderKey, GallerySettings
 from facesearch.store.sqlite.checksums import insert_row, is_sound, next_id, refresh, require_sound
 from facesearch.store.sqlite.models import CalibrationRow, EncoderRow, GalleryRow
@@ -102,6 +102,13 @@ def read_settings(connection: Connection) -> GallerySettings | None:
         return None
     require_sound(GalleryRow, row[0], 1)
     return GallerySettings(*row[1:])
+
+
+def require_codec(connection: Connection, codec: str) -> None:
+    """Raise `OvertakenError` where the gallery stores its templates in another codec by now."""
+    settings = read_settings(connection)
+    if settings is not None and settings.codec != codec:
+        raise OvertakenError(f"the gallery stores templates as {settings.codec} now, not as {codec}: try again")
 
 
 def change_settings(connection: Connection, **values: str | float | None) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from sqlalchemy import ColumnElement, Connection, delete, select
 
 from facesearch.store.records import ACTIVE, SET_ASIDE, TemplateInfo
 from facesearch.store.sqlite.checksums import is_sound, require_sound
 from facesearch.store.sqlite.chunks import chunks
+from facesearch.store.sqlite.gaps import traces_of
 from facesearch.store.sqlite.models import EncoderRow, IdentityRow, ImageRow, NegativeRow, SetAsideRow, TemplateRow
 
 Kept = type[TemplateRow] | type[SetAsideRow]
@@ -32,6 +33,11 @@ def delete_unused_images(connection: Connection, image_ids: Sequence[int]) -> li
         wanted = delete(ImageRow).where(ImageRow.id.in_(some), *unused).returning(ImageRow.path, ImageRow.sha256)
         gone += [(path, sha256) for path, sha256 in connection.execute(wanted)]
     return gone
+
+
+def traces_of_images(images: Iterable[tuple[str, bytes]]) -> set[bytes]:
+    """Bytes by which copies of the rows of images are recognised, by their paths and hashes."""
+    return {trace for path, sha256 in images for trace in traces_of(sha256) | traces_of(path.encode())}
 
 
 def template_infos(

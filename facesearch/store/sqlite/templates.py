@@ -10,7 +10,6 @@ import numpy as np
 import numpy.typing as npt
 from sqlalchemy import Connection, bindparam, column, func, select, table
 
-from facesearch.errors import OvertakenError
 from facesearch.store.records import (
     Counts,
     EncoderKey,
@@ -28,7 +27,7 @@ from facesearch.store.sqlite.counting import count_templates
 from facesearch.store.sqlite.forgotten import recall
 from facesearch.store.sqlite.identities import ids_of
 from facesearch.store.sqlite.models import IdentityRow, ImageRow, RemovalRow, TemplateRow
-from facesearch.store.sqlite.settings import encoder_id, read_settings
+from facesearch.store.sqlite.settings import encoder_id, require_codec
 from facesearch.store.sqlite.transactions import Transactions
 
 
@@ -46,9 +45,7 @@ class SqliteTemplates:
         self, batch: Sequence[NewTemplate], encoder: EncoderKey, codec: str, *, logged: str | None = None
     ) -> list[int | None]:
         with self._transactions.writing() as connection:
-            settings = read_settings(connection)
-            if settings is not None and settings.codec != codec:
-                raise OvertakenError(f"the gallery stores templates as {settings.codec} now, not as {codec}: try again")
+            require_codec(connection, codec)
             added = _add_templates(connection, batch, encoder, codec)
             if logged and (count := len(added) - added.count(None)):
                 add_audit(connection, logged, None, {"templates": count})
