@@ -28,13 +28,13 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.common import kept_results, measured
+from benchmarks.dataset_templates import found_templates
 from facesearch.codecs.gallery_codecs import plain_codec
 from facesearch.codecs.plain import find_codec
 from facesearch.codecs.training import shipped_coder
 from facesearch.encoders import EncoderSpec
-from facesearch.evaluation import extraction
 from facesearch.evaluation.codec_training import read_training_photos
-from facesearch.evaluation.datasets import Dataset, read_dataset
+from facesearch.evaluation.datasets import read_dataset
 from facesearch.evaluation.statistics import Resamples, interval
 from facesearch.gallery.gallery import Gallery
 from facesearch.store import EncoderKey, GallerySettings, NewTemplate, open_store
@@ -66,8 +66,9 @@ def main() -> None:
     parser.add_argument("--cache", type=Path, help="folder that keeps rows that are done")
     arguments = parser.parse_args()
     model, cache = arguments.encoder, arguments.cache
-    gallery, owners = templates(model, read_dataset(arguments.lfw))
-    others, _ = templates(model, read_training_photos(arguments.utkface))
+    spec = EncoderSpec.parse(f"{model}:fp32@onnx")
+    gallery, owners = found_templates(read_dataset(arguments.lfw), spec)
+    others, _ = found_templates(read_training_photos(arguments.utkface), spec)
     people = np.unique(owners, return_inverse=True)[1]
     if cache:
         cache.mkdir(parents=True, exist_ok=True)
@@ -96,14 +97,6 @@ def main() -> None:
         probes = int((np.bincount(people)[people] > 1).sum())
         parts[model] = {"photos": len(gallery), "probes": probes, "learnt_from": len(others), "rows": rows}
         measured(NAME, parts, "python -m benchmarks.compact_templates lfw_deepfunneled utkface --encoder ENCODER")
-
-
-def templates(model: str, dataset: Dataset) -> tuple[Floats, list[str]]:
-    """Templates (n, d) of all photos with a face, by the FP32 encoder, and whose they are."""
-    spec = EncoderSpec.parse(f"{model}:fp32@onnx")
-    found = extraction.templates(dataset, [spec])[spec]
-    owners = [sample.identity for sample, has in zip(dataset.samples, found.found, strict=True) if has]
-    return found.values[found.found], owners
 
 
 def row(coder: Coder, codes: Bytes, gallery: Floats, people: Ints, exact: Bools) -> tuple[dict[str, Any], Bools]:

@@ -79,3 +79,29 @@ def suspects() -> str:
             for row in shares.values()
         ],
     )
+
+
+def negatives() -> str:
+    """What negatives take away and cost, at the default threshold and at lower ones."""
+    trials = list(read_results("negatives")["mobilefacenet"].values())
+    default = trials[0]["threshold"]
+    heads = [f"{round(default - trial['threshold'], 4):g} lower" for trial in trials[1:]]
+    strangers = "all strangers' photos given a name"
+    rows = [
+        (name, *(f"{trial[key]:,}" for trial in trials))
+        for name, key in (
+            ("strangers taken for somebody, by one photo", "look-alikes"),
+            ("their other photos that were given the same name", "look-alikes' other photos given that name"),
+            ("… with the negative", "of them with the negative"),
+            ("… given another name instead", "of them given another name"),
+            ("photos of the people who have negatives now, recognised", "owners' photos recognised"),
+            ("… with the negatives", "of them with the negatives"),
+        )
+    ]
+    rows.append(
+        (
+            f"all {trials[0][strangers][2]:,} photos of strangers: given a name, before and after",
+            *(", ".join(f"{count:,}" for count in trial[strangers][:2]) for trial in trials),
+        )
+    )
+    return table(("", f"default threshold ({default:g})", *heads), rows)

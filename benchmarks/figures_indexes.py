@@ -83,6 +83,23 @@ def growth() -> str:
     return table(("kind", *heads, f"10{_exponent(PROJECTED)}, projected"), lines)
 
 
+def groups() -> str:
+    """Searches among some people of a million, beside the same search among all."""
+    return table(
+        ("index", "people in the group", "ms", "ms among all", "exact"),
+        [
+            (
+                f"`{row['index']}`",
+                f"{row['people']:,}" + (", least like the probes" if row["group"] == "least like" else ""),
+                f"{row['among_ms']:.3g}",
+                f"{row['everyone_ms']:.3g}",
+                f"{row['exact']:.2f}",
+            )
+            for row in read_results("groups")
+        ],
+    )
+
+
 def overview_rows() -> list[tuple[str, str]]:
     """What README.md says of it."""
     results, rows = read_results("million"), _rows()

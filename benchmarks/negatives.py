@@ -26,18 +26,16 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.common import alternating, measured
+from benchmarks.dataset_templates import Floats, found_templates
 from facesearch import Gallery
 from facesearch.encoders import EncoderSpec
 from facesearch.evaluation.datasets import read_dataset
-from facesearch.evaluation.extraction import templates
 from facesearch.gallery.codec_in_use import CodecInUse
 from facesearch.store import NewTemplate
 
 ENROLLED, LEAST = 2, 4
 LOWER = (0.0, 0.05, 0.1)
 SEED = 0
-
-Vectors = npt.NDArray[np.float32]
 
 
 def main() -> None:
@@ -47,16 +45,14 @@ def main() -> None:
     asked = parser.parse_args()
     dataset, results = read_dataset(asked.lfw), {}
     for name in asked.encoders or ["mobilefacenet"]:
-        spec = EncoderSpec.parse(name)
-        held = templates(dataset, [spec])[spec]
-        names = np.array([sample.identity for sample in dataset.samples])[held.found]
-        vectors = held.values[held.found]
+        vectors, names = found_templates(dataset, EncoderSpec.parse(name))
         results[name] = {f"threshold − {lower}": _trial(name, vectors, names, lower) for lower in LOWER}
         print(name, results[name])
-    measured("negatives", results, "python -m benchmarks.negatives LFW_FOLDER")
+    words = "".join(f" --encoder {name}" for name in asked.encoders or ())
+    measured("negatives", results, f"python -m benchmarks.negatives LFW_FOLDER{words}")
 
 
-def _trial(encoder: str, vectors: Vectors, names: npt.NDArray[np.str_], lower: float) -> dict[str, Any]:
+def _trial(encoder: str, vectors: Floats, names: npt.NDArray[np.str_], lower: float) -> dict[str, Any]:
     generator = np.random.default_rng(SEED)
     people, counts = np.unique(names, return_counts=True)
     people = generator.permutation(people[counts >= LEAST])
@@ -114,7 +110,7 @@ def _trial(encoder: str, vectors: Vectors, names: npt.NDArray[np.str_], lower: f
     }
 
 
-def _add(gallery: Gallery, person: str, vector: Vectors, stranger: str) -> None:
+def _add(gallery: Gallery, person: str, vector: Floats, stranger: str) -> None:
     parts = gallery.parts
 
     def keep(codes: list[bytes], codec: str) -> object:

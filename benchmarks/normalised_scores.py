@@ -30,6 +30,7 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.common import measured
+from benchmarks.dataset_templates import found_templates
 from benchmarks.photos import PRODUCT
 from facesearch import load_encoder
 from facesearch.encoders import Encoder, find_model
@@ -275,10 +276,8 @@ class _Search:
 
     @staticmethod
     def of(encoder: Encoder, folder: Path) -> _Search:
-        dataset = read_dataset(folder)
-        held = templates(dataset, [encoder.spec])[encoder.spec]
-        names = np.array([sample.identity for sample in dataset.samples])[held.found]
-        return _Search(held.values[held.found], np.unique(names, return_inverse=True)[1].astype(np.int64))
+        faces, names = found_templates(read_dataset(folder), encoder.spec)
+        return _Search(faces, np.unique(names, return_inverse=True)[1].astype(np.int64))
 
     def one_each(self, count: int) -> Floats:
         chosen = np.random.default_rng(SEED).permutation(self.people.max() + 1)[:count]

@@ -18,10 +18,10 @@ from typing import Any
 import numpy as np
 
 from benchmarks.common import measured
+from benchmarks.dataset_templates import found_templates
 from facesearch import Gallery
 from facesearch.encoders import EncoderSpec
 from facesearch.evaluation.datasets import read_dataset
-from facesearch.evaluation.extraction import templates
 from facesearch.gallery.suspects import suspects
 
 SHARES = (0.01, 0.02, 0.05)
@@ -37,12 +37,11 @@ def main() -> None:
     asked = parser.parse_args()
     dataset, results = read_dataset(asked.lfw), {}
     for name in asked.encoders or ["mobilefacenet"]:
-        spec = EncoderSpec.parse(name)
-        held = templates(dataset, [spec])[spec]
-        names = np.array([sample.identity for sample in dataset.samples])[held.found]
-        results[name] = {str(share): _trial(name, held.values[held.found], names, share) for share in SHARES}
+        vectors, names = found_templates(dataset, EncoderSpec.parse(name))
+        results[name] = {str(share): _trial(name, vectors, names, share) for share in SHARES}
         print(name, results[name])
-    measured("suspects", results, "python -m benchmarks.suspects LFW_FOLDER")
+    words = "".join(f" --encoder {name}" for name in asked.encoders or ())
+    measured("suspects", results, f"python -m benchmarks.suspects LFW_FOLDER{words}")
 
 
 def _trial(encoder: str, vectors: np.ndarray, names: np.ndarray, share: float) -> dict[str, Any]:

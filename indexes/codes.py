@@ -231,15 +231,7 @@ class FaissCodes:
         return q
 
     def decode(self, rows: Rows) -> Floats:
-        library = faiss()
-        vectors: Floats
-        if isinstance(self._base, library.IndexScalarQuantizer):  # to the same bits, in a fifth of the CPU time
-            size = self._base.code_size
-            codes = library.rev_swig_ptr(self._base.codes.data(), len(self) * size).reshape(-1, size)
-            vectors = self._base.sa_decode(codes[rows])
-        else:
-            vectors = self._base.reconstruct_batch(rows)
-        return vectors
+        return decoded(self._base, rows)
 
     def reconstruct(self, rows: Rows) -> Floats:
         return self.decode(rows)
@@ -267,6 +259,18 @@ def without(found: tuple[Floats, Rows], passed: Rows, count: int) -> tuple[Float
         scores = np.pad(scores, ((0, 0), (0, missing)), constant_values=-np.inf)
         rows = np.pad(rows, ((0, 0), (0, missing)), constant_values=-1)
     return scores, rows
+
+
+def decoded(base: Any, rows: Rows) -> Floats:
+    """The vectors (r, dimension) of rows (r,) of a FAISS index of numbered rows."""
+    library = faiss()
+    vectors: Floats
+    if isinstance(base, library.IndexScalarQuantizer):  # to the same bits, in a fifth of the CPU time
+        codes = library.rev_swig_ptr(base.codes.data(), base.ntotal * base.code_size).reshape(-1, base.code_size)
+        vectors = base.sa_decode(codes[rows])
+    else:
+        vectors = base.reconstruct_batch(rows)
+    return vectors
 
 
 def read_faiss(content: NDArray[np.uint8]) -> Any:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from indexes.among import sought
-from indexes.codes import Floats, Mask, Progress, Rows, copy_of_faiss, owned_copy, read_faiss, write_faiss
+from indexes.codes import Floats, Mask, Progress, Rows, copy_of_faiss, decoded, owned_copy, read_faiss, write_faiss
 from indexes.container import SectionReader, SectionWriter
 from indexes.errors import VectorIndexError
 from indexes.faiss_library import faiss
@@ -120,8 +120,7 @@ class GraphCodes:
         return q
 
     def decode(self, rows: Rows) -> Floats:
-        vectors: Floats = faiss().downcast_index(self._base.storage).reconstruct_batch(self._alive[rows])
-        return vectors
+        return decoded(faiss().downcast_index(self._base.storage), self._alive[rows])
 
     def reconstruct(self, rows: Rows) -> Floats:
         return self.decode(rows)

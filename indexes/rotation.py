@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,14 +16,93 @@ from indexes.errors import VectorIndexError
 _SEED = 20260
 
 
-class RotatedCodes:
+class TurnedCodes(ABC):
+    """Codes of vectors that are turned before they are coded, as queries are, and turned back when they are given."""
+
+    def __init__(self, codes: Codes) -> None:
+        self._codes = codes
+
+    @abstractmethod
+    def _with(self, codes: Codes) -> Self:
+        """Other codes behind the same rotation."""
+
+    @abstractmethod
+    def _turned(self, x: Floats) -> Floats:
+        """The rotation of x (n, d): (n, c)."""
+
+    @abstractmethod
+    def _turned_back(self, y: Floats) -> Floats:
+        """The vectors (n, d) whose rotation is y (n, c)."""
+
+    def _prepared(self, x: Floats) -> Floats:
+        """What is coded for x (n, d): (n, c)."""
+        return self._turned(x)
+
+    @property
+    def is_trained(self) -> bool:
+        return self._codes.is_trained
+
+    @property
+    def is_precise(self) -> bool:
+        return self._codes.is_precise
+
+    def __len__(self) -> int:
+        return len(self._codes)
+
+    def train(self, x: Floats, progress: Progress | None = None) -> None:
+        self._codes.train(self._turned(x), progress)
+
+    def add(self, x: Floats) -> None:
+        self._codes.add(self._prepared(x))
+
+    def encode(self, x: Floats) -> Bytes:
+        return self._portable().encode(self._prepared(x))
+
+    def add_codes(self, codes: Bytes) -> None:
+        self._portable().add_codes(codes)
+
+    def decode_codes(self, codes: Bytes) -> Floats:
+        return self._turned_back(self._portable().decode_codes(codes))
+
+    def _portable(self) -> PortableCodes:
+        assert isinstance(self._codes, PortableCodes)  # noqa: S101 - `indexes.coder` asks the kind
+        return self._codes
+
+    def remove(self, rows: Rows) -> None:
+        self._codes.remove(rows)
+
+    def emptied(self) -> Self:
+        return self._with(self._codes.emptied())
+
+    def copy(self) -> Self:
+        return self._with(self._codes.copy())
+
+    def candidates(
+        self, q: Floats, count: int, passed: Rows | None = None, allowed: Mask | None = None
+    ) -> tuple[Floats, Rows]:
+        return self._codes.candidates(self._turned(q), count, passed, allowed)
+
+    def coded_queries(self, q: Floats) -> Floats:
+        return self._codes.coded_queries(self._turned(q))
+
+    def decode(self, rows: Rows) -> Floats:
+        return self._codes.decode(rows)
+
+    def reconstruct(self, rows: Rows) -> Floats:
+        return self._turned_back(self._codes.reconstruct(rows))
+
+    @abstractmethod
+    def save(self, writer: SectionWriter, name: str) -> None: ...
+
+
+class RotatedCodes(TurnedCodes):
     """Codes of R x, (c,), in place of x, (d,): R has orthonormal rows, so that q·x ≈ (R q)·(R x).
 
     rotation: R (c, d), or None where `learn` makes it from the training vectors.
     """
 
     def __init__(self, codes: Codes, rotation: Floats | None, learn: Callable[[Floats], Floats] | None = None) -> None:
-        self._codes = codes
+        super().__init__(codes)
         self._rotation = rotation
         self._learn = learn
 
@@ -46,69 +127,28 @@ class RotatedCodes:
 
     @property
     def is_trained(self) -> bool:
-        return self._rotation is not None and self._codes.is_trained
-
-    @property
-    def is_precise(self) -> bool:
-        return self._codes.is_precise
-
-    def __len__(self) -> int:
-        return len(self._codes)
+        return self._rotation is not None and super().is_trained
 
     def train(self, x: Floats, progress: Progress | None = None) -> None:
         if self._learn is not None:
             self._rotation = self._learn(x)
-        self._codes.train(self._rotated(x), progress)
-
-    def add(self, x: Floats) -> None:
-        self._codes.add(self._rotated(x))
-
-    def encode(self, x: Floats) -> Bytes:
-        return self._portable().encode(self._rotated(x))
-
-    def add_codes(self, codes: Bytes) -> None:
-        self._portable().add_codes(codes)
-
-    def decode_codes(self, codes: Bytes) -> Floats:
-        assert self._rotation is not None  # noqa: S101 - there are no codes before training
-        return _products(self._portable().decode_codes(codes), self._rotation.T)
-
-    def _portable(self) -> PortableCodes:
-        assert isinstance(self._codes, PortableCodes)  # noqa: S101 - `indexes.coder` asks the kind
-        return self._codes
-
-    def remove(self, rows: Rows) -> None:
-        self._codes.remove(rows)
-
-    def emptied(self) -> RotatedCodes:
-        return RotatedCodes(self._codes.emptied(), self._rotation, self._learn)
-
-    def copy(self) -> RotatedCodes:
-        return RotatedCodes(self._codes.copy(), self._rotation, self._learn)
-
-    def candidates(
-        self, q: Floats, count: int, passed: Rows | None = None, allowed: Mask | None = None
-    ) -> tuple[Floats, Rows]:
-        return self._codes.candidates(self._rotated(q), count, passed, allowed)
-
-    def coded_queries(self, q: Floats) -> Floats:
-        return self._codes.coded_queries(self._rotated(q))
-
-    def decode(self, rows: Rows) -> Floats:
-        return self._codes.decode(rows)
-
-    def reconstruct(self, rows: Rows) -> Floats:
-        assert self._rotation is not None  # noqa: S101 - there are no rows before training
-        return _products(self._codes.reconstruct(rows), self._rotation.T)
+        super().train(x, progress)
 
     def save(self, writer: SectionWriter, name: str) -> None:
         rotation = np.empty(0, np.float32) if self._rotation is None else self._rotation
         writer.array(f"{name}.rotation", rotation)
         self._codes.save(writer, f"{name}.rotated")
 
-    def _rotated(self, x: Floats) -> Floats:
+    def _with(self, codes: Codes) -> Self:
+        return type(self)(codes, self._rotation, self._learn)
+
+    def _turned(self, x: Floats) -> Floats:
         assert self._rotation is not None  # noqa: S101 - callers ask is_trained
         return _products(x, self._rotation)
+
+    def _turned_back(self, y: Floats) -> Floats:
+        assert self._rotation is not None  # noqa: S101 - there are no rows or codes before training
+        return _products(y, self._rotation.T)
 
 
 def _products(x: Floats, rotation: Floats) -> Floats:

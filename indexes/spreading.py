@@ -10,12 +10,14 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from functools import cache
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from indexes.codes import Bytes, Codes, Floats, Mask, PortableCodes, Progress, Rows
+from indexes.codes import Codes, Floats
 from indexes.container import SectionReader, SectionWriter
+from indexes.rotation import TurnedCodes
 
 _ROUNDS = 2
 _SECTION = "spread"
@@ -81,11 +83,11 @@ def _rounded(y: Floats, half: float, bits: int) -> Floats:
     return np.asarray((places + moved * ways + np.float32(0.5)) * step - np.float32(half), np.float32)
 
 
-class SpreadCodes:
+class SpreadCodes(TurnedCodes):
     """Codes of rotated vectors. rounding: what rotated vectors (n, d) are replaced by before they are coded."""
 
     def __init__(self, codes: Codes, rounding: Rounding | None = None) -> None:
-        self._codes = codes
+        super().__init__(codes)
         self._rounding = rounding
 
     @staticmethod
@@ -103,65 +105,21 @@ class SpreadCodes:
     ) -> SpreadCodes:
         return cls(restore(reader, f"{name}.{_SECTION}"), rounding)
 
-    @property
-    def is_trained(self) -> bool:
-        return self._codes.is_trained
-
-    @property
-    def is_precise(self) -> bool:
-        return self._codes.is_precise
-
-    def __len__(self) -> int:
-        return len(self._codes)
-
-    def train(self, x: Floats, progress: Progress | None = None) -> None:
-        self._codes.train(spread(x), progress)
-
-    def add(self, x: Floats) -> None:
-        self._codes.add(self._prepared(x))
-
-    def encode(self, x: Floats) -> Bytes:
-        return self._portable().encode(self._prepared(x))
-
-    def add_codes(self, codes: Bytes) -> None:
-        self._portable().add_codes(codes)
-
-    def decode_codes(self, codes: Bytes) -> Floats:
-        return gathered(self._portable().decode_codes(codes))
-
-    def remove(self, rows: Rows) -> None:
-        self._codes.remove(rows)
-
-    def emptied(self) -> SpreadCodes:
-        return SpreadCodes(self._codes.emptied(), self._rounding)
-
-    def copy(self) -> SpreadCodes:
-        return SpreadCodes(self._codes.copy(), self._rounding)
-
-    def candidates(
-        self, q: Floats, count: int, passed: Rows | None = None, allowed: Mask | None = None
-    ) -> tuple[Floats, Rows]:
-        return self._codes.candidates(spread(q), count, passed, allowed)
-
-    def coded_queries(self, q: Floats) -> Floats:
-        return self._codes.coded_queries(spread(q))
-
-    def decode(self, rows: Rows) -> Floats:
-        return self._codes.decode(rows)
-
-    def reconstruct(self, rows: Rows) -> Floats:
-        return gathered(self._codes.reconstruct(rows))
-
     def save(self, writer: SectionWriter, name: str) -> None:
         self._codes.save(writer, f"{name}.{_SECTION}")
+
+    def _with(self, codes: Codes) -> Self:
+        return type(self)(codes, self._rounding)
+
+    def _turned(self, x: Floats) -> Floats:
+        return spread(x)
+
+    def _turned_back(self, y: Floats) -> Floats:
+        return gathered(y)
 
     def _prepared(self, x: Floats) -> Floats:
         turned = spread(x)
         return turned if self._rounding is None else self._rounding(turned)
-
-    def _portable(self) -> PortableCodes:
-        assert isinstance(self._codes, PortableCodes)  # noqa: S101 - `indexes.coder` asks the kind
-        return self._codes
 
 
 def _block(dimension: int) -> int:

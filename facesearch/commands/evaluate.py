@@ -93,7 +93,7 @@ def evaluate(
         Path | None,
         typer.Option(
             "--codec-training",
-            help="Photos of other people, from which kinds that learn do so. Default: they learn from the gallery.",
+            help="Photos of other people, from which kinds that learn do so. Default: nobody, as in galleries.",
             show_default=False,
         ),
     ] = None,
