@@ -158,6 +158,11 @@ def frames_bar(label: str, *, quiet: bool = False) -> Iterator[Callable[[int], N
         yield lambda done: progress(done, 0)
 
 
+def numbers_or_paths(words: Sequence[str]) -> list[int | str]:
+    """What may be asked for by its number or by the path of its photo."""
+    return [int(each) if each.isascii() and each.isdigit() and len(each) < 19 else each for each in words]
+
+
 def on_a_terminal() -> bool:
     """Whether somebody sits there who can be asked."""
     return sys.stdin.isatty() and sys.stderr.isatty()
