@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from facesearch.encoders import Encoder, find_model
 from facesearch.errors import NoFaceError, TinyFaceError, UnknownEncoderError
+from facesearch.faces.face import overlap, size
 from facesearch.photos.geometry import Box
 from facesearch.photos.video import Frame
 from facesearch.pipeline.pipeline import FaceTemplate, Pipeline
@@ -57,7 +58,7 @@ class Sight(NamedTuple):
 
     @property
     def size(self) -> float:
-        return float(np.sqrt(max(self.box[2], 0.0) * max(self.box[3], 0.0)))
+        return size(self.box)
 
     @property
     def worth(self) -> float:
@@ -158,15 +159,6 @@ def _fit(track: Track, sight: Sight, likeness: Likeness) -> float | None:
     if cosine >= likeness.alike or (over >= _OVERLAP and cosine >= likeness.against):
         return cosine + over
     return None
-
-
-def overlap(one: Box, other: Box) -> float:
-    """Intersection over union of two boxes."""
-    width = min(one[0] + one[2], other[0] + other[2]) - max(one[0], other[0])
-    height = min(one[1] + one[3], other[1] + other[3]) - max(one[1], other[1])
-    shared = max(width, 0.0) * max(height, 0.0)
-    both = one[2] * one[3] + other[2] * other[3] - shared
-    return shared / both if both > 0 else 0.0
 
 
 def _sight(face: FaceTemplate, time: float, number: int) -> Sight:
