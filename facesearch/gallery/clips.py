@@ -163,18 +163,7 @@ def _clip(parts: Parts, path: Path, per_second: float, progress: Progress) -> Cl
 
 def _place(tracks: Sequence[Track], choice: FaceChoice) -> int:
     """The place of the track that is meant; raises `NoFaceError`."""
-    if choice.number is not None:
-        if choice.number > len(tracks):
-            raise NoFaceError(f"there is no face {choice.number}: {len(tracks)} found")
-        return choice.number - 1
-    assert choice.point is not None  # noqa: S101 - for the type checker
-    x, y = choice.point
-    for place, track in enumerate(tracks):
-        for sight in track.sights:
-            left, top, width, height = sight.box
-            if left <= x <= left + width and top <= y <= top + height:
-                return place
-    raise NoFaceError(f"no face was found at {x:g},{y:g}")
+    return choice.among([[sight.box for sight in track.sights] for track in tracks])
 
 
 def _chosen(parts: Parts, clip: Clip, choice: FaceChoice | None, most: int) -> list[Sight]:
