@@ -26,15 +26,10 @@ from facesearch.text.figures import counted
 
 Progress = Callable[[int], None]  # frames done
 
-FRAMES_ENROLLED = 5
 _MOST_ENROLLED = 50
 _RIVAL = 0.25  # a track this prominent, relative to the most prominent one, may be of another person who is meant
 _APART = 0.5  # seconds between frames that are enrolled
 _DIFFERING = 0.98  # cosine from which on a frame tells nothing that another one does not
-
-
-def _nothing(done: int) -> None:
-    pass
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +50,7 @@ class ClipOptions:
     among: Among | None = None
 
 
-def identify_video(parts: Parts, path: Path, k: int, asked: ClipOptions, progress: Progress = _nothing) -> ClipAnswer:
+def identify_video(parts: Parts, path: Path, k: int, asked: ClipOptions, progress: Progress) -> ClipAnswer:
     """See `Gallery.identify_video`."""
     k, choice = arguments.count(k, "k"), chosen_face(asked.face)
     score = None if asked.score is None else arguments.score(asked.score)
@@ -113,11 +108,11 @@ def enroll_video(
     identity: str,
     path: Path,
     *,
-    most: int = FRAMES_ENROLLED,
-    face: Chosen = None,
-    again: bool = False,
-    per_second: float = FRAMES_PER_SECOND,
-    progress: Progress = _nothing,
+    most: int,
+    face: Chosen,
+    again: bool,
+    per_second: float,
+    progress: Progress,
 ) -> EnrolmentReport:
     """See `Gallery.enroll_video`."""
     name, choice = composed(identity), chosen_face(face)

@@ -22,7 +22,7 @@ from facesearch.pipeline.pipeline import FaceTemplate, Pipeline
 
 Template = npt.NDArray[np.float32]
 
-LONGEST_GAP = 1.5  # seconds that a face may be out of sight
+_LONGEST_GAP = 1.5  # seconds that a face may be out of sight
 _OVERLAP = 0.3  # intersection over union from which on boxes follow each other
 _ALIKE = 3  # place in `Background.reached`: 1 of 10,000 pairs of people are as alike
 _AGAINST = 1  # likewise: 1 of 100 are, and frames of one face that follow each other hardly ever are not
@@ -113,7 +113,7 @@ class Clip:
     seconds: float
 
 
-def tracks_of(pipeline: Pipeline, frames: Iterable[Frame], progress: Callable[[int], None] = lambda done: None) -> Clip:
+def tracks_of(pipeline: Pipeline, frames: Iterable[Frame], progress: Callable[[int], None]) -> Clip:
     """The tracks of a clip. progress: called with the number of frames done."""
     tracks: list[Track] = []
     likeness = Likeness.of(pipeline.encoder)
@@ -132,7 +132,7 @@ def tracks_of(pipeline: Pipeline, frames: Iterable[Frame], progress: Callable[[i
 def follow(tracks: list[Track], sights: list[Sight], likeness: Likeness) -> None:
     """Put the faces of one frame on the tracks that they go on, or begin new ones."""
     now = sights[0].time if sights else 0.0
-    going = [track for track in tracks if now - track.end <= LONGEST_GAP]
+    going = [track for track in tracks if now - track.end <= _LONGEST_GAP]
     pairs = [
         (fit, place, number)
         for place, sight in enumerate(sights)
