@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from facesearch.files import locations
@@ -19,26 +19,19 @@ def in_use() -> Iterator[None]:
 
     What a killed process held counts no longer. Where no such mark can be made, nothing can be kept either.
     """
-    mark = None
-    for _ in range(_ATTEMPTS):
-        path = _folder() / f"{secrets.token_hex(8)}.lock"
-        try:
-            locations.make_own_folder(path.parent)
-            mark = exclusive_lock(path)
-            mark.__enter__()
+    with ExitStack() as mark:
+        for _ in range(_ATTEMPTS):
+            path = _folder() / f"{secrets.token_hex(8)}.lock"
+            try:
+                locations.make_own_folder(path.parent)
+                mark.enter_context(exclusive_lock(path))
+            except BlockingIOError:  # somebody looks at this moment whether it is held
+                continue
+            except OSError:
+                break
+            mark.callback(_remove, path)
             break
-        except BlockingIOError:  # somebody looks at this moment whether it is held
-            mark = None
-        except OSError:
-            mark = None
-            break
-    try:
         yield
-    finally:
-        if mark is not None:
-            with suppress(OSError):
-                path.unlink(missing_ok=True)
-            mark.__exit__(None, None, None)
 
 
 def others_at_work() -> bool:
@@ -59,6 +52,11 @@ def _is_held(path: Path) -> bool:
     except OSError:
         return False
     return False
+
+
+def _remove(path: Path) -> None:
+    with suppress(OSError):
+        path.unlink(missing_ok=True)
 
 
 def _folder() -> Path:

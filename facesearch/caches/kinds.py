@@ -40,7 +40,7 @@ CLEARED = (TEMPLATES, CODECS, RESULTS, TIMINGS, RUNS)
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """How much there is of a kind. templates: rows under the hash of a photo; None where that is not counted.
+    """How much there is of a kind. templates: rows under the hash of a photo; None where they are not counted.
 
     unreadable: files and folders that cannot be looked at.
     """
@@ -57,9 +57,9 @@ class Kept:
         return asdict(self)
 
 
-def kept() -> list[Kept]:
-    """What there is, of every kind, also models."""
-    return [_kept(kind) for kind in (*CLEARED, MODELS)]
+def kept(kinds: Sequence[Kind] = (*CLEARED, MODELS), *, rows: bool = True) -> list[Kept]:
+    """What there is, of every kind, also models. rows: count templates as well, for which all their files are read."""
+    return [_kept(kind, rows=rows and kind.holds_templates) for kind in kinds]
 
 
 def clear(kinds: Sequence[Kind]) -> int:
@@ -119,18 +119,18 @@ def _reported(left: list[str]) -> Callable[[OSError], None]:
     return report
 
 
-def _kept(kind: Kind) -> Kept:
-    files, size, rows, unreadable = 0, 0, 0, list[str]()
+def _kept(kind: Kind, *, rows: bool) -> Kept:
+    files, size, templates, unreadable = 0, 0, 0, list[str]()
     for folder in folders_of(kind):
         for path in files_below(folder, unreadable):
             try:
                 size += path.lstat().st_size
                 files += 1
-                if kind.holds_templates and folder.name == "templates":
-                    rows += len(template_cache.contents(path))
+                if rows and folder.name == "templates":
+                    templates += len(template_cache.contents(path))
             except OSError:
                 unreadable.append(os.fspath(path))
             except ValueError:  # damaged, or half of one
                 continue
-    templates = rows if kind.holds_templates else None
-    return Kept(kind.name, tuple(map(str, folders_of(kind))), kind.what, files, size, templates, len(unreadable))
+    folders, counted = tuple(map(str, folders_of(kind))), templates if rows else None
+    return Kept(kind.name, folders, kind.what, files, size, counted, len(unreadable))

@@ -86,11 +86,11 @@ def clear(
     }
     chosen = [kind for kind, wanted in asked.items() if wanted or everything]
     chosen = chosen or [kind for kind in kinds.CLEARED if kind.computed]
+    names = ", ".join(kind.name for kind in chosen)
     if not yes and on_a_terminal():
-        names = ", ".join(kind.name for kind in chosen)
-        held = {each.kind: each for each in kinds.kept()}
-        files = sum(held[kind.name].files for kind in chosen)
-        size = bytes_in_words(sum(held[kind.name].bytes for kind in chosen))
+        held = kinds.kept(chosen, rows=False)
+        files = sum(each.files for each in held)
+        size = bytes_in_words(sum(each.bytes for each in held))
         if not typer.confirm(f"Delete {names} ({counted(files, 'file')}, {size})?", err=True):
             raise typer.Exit(1)
     deleted = kinds.clear(chosen)
@@ -98,6 +98,6 @@ def clear(
     if json:
         print_json({"cleared": [kind.name for kind in chosen], "files": deleted, "at_work": at_work})
         return
-    say(f"deleted {counted(deleted, 'file')} of {', '.join(kind.name for kind in chosen)}")
+    say(f"deleted {counted(deleted, 'file')} of {names}")
     if at_work:
         say("an evaluation or calibration is running and may keep more")

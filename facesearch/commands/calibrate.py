@@ -127,7 +127,7 @@ def calibrate(
             )
         rejected = [*(others.rejected if others else ()), *(strangers.rejected() if strangers else ())]
         held: dict[str, object] = {"cohort": faces, "score": score or opened.score}
-        held["rejected"] = [asdict(item) for item in rejected]
+        held["rejected"] = [item.document() for item in rejected]
         if strangers is None:
             if json:
                 print_json(held)

@@ -130,10 +130,17 @@ def open_gallery(path: Path | None, **options: Any) -> Gallery:
     return Gallery.open(path or default_gallery(), **options)
 
 
-def print_json(document: object) -> None:
-    """One JSON document on standard output."""
+def has_gallery(path: Path | None) -> bool:
+    """Whether there is a gallery in the folder given, or in the default one."""
+    from facesearch.store import DATABASE_NAME
+
+    return ((path or default_gallery()) / DATABASE_NAME).exists()
+
+
+def print_json(document: object, *, indent: int | None = 2) -> None:
+    """One JSON document on standard output; in one line without `indent`."""
     shows_all = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
-    sys.stdout.write(json.dumps(document, ensure_ascii=not shows_all, indent=2) + "\n")
+    sys.stdout.write(json.dumps(document, ensure_ascii=not shows_all, indent=indent) + "\n")
 
 
 @contextmanager
@@ -156,6 +163,11 @@ def frames_bar(label: str, *, quiet: bool = False) -> Iterator[Callable[[int], N
     """The same where nobody knows how many there will be: a function of the number done."""
     with progress_bar(label, quiet=quiet) as progress:
         yield lambda done: progress(done, 0)
+
+
+def numbers_or_paths(words: Sequence[str]) -> list[int | str]:
+    """What may be asked for by its number or by the path of its photo."""
+    return [int(each) if each.isascii() and each.isdigit() and len(each) < 19 else each for each in words]
 
 
 def on_a_terminal() -> bool:

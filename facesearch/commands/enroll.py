@@ -174,8 +174,14 @@ def enroll(
         tell(report, held, sync=sync, json=json, verbose=verbose, dry_run=True, sources=sources)
         return
     log = logging.getLogger("facesearch")
-    asked = {"encoder": encoder, "index": index, "keep": keep_originals, "min_face": min_face, "device": device}
-    asked["quality"] = quality
+    asked = {
+        "encoder": encoder,
+        "index": index,
+        "keep": keep_originals,
+        "min_face": min_face,
+        "quality": quality,
+        "device": device,
+    }
     if watch:
         from facesearch.commands.enroll_watching import watch_folders
 

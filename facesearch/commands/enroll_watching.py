@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json as json_text
 import signal
 import sys
 import time
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from facesearch.commands.common import EXIT_REJECTED, say, say_rejected
+from facesearch.commands.common import EXIT_REJECTED, print_json, say, say_rejected
 from facesearch.commands.common import tell as tell_beside
 from facesearch.commands.enrolment_told import say_remarks
 from facesearch.text.figures import counted
@@ -111,7 +110,6 @@ def _say_failed(error: FacesearchError) -> None:
 
 
 def _line(document: dict[str, object]) -> None:
-    """One JSON document in one line."""
-    shows_all = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
-    sys.stdout.write(json_text.dumps(document, ensure_ascii=not shows_all) + "\n")
+    """One JSON document in one line, at once."""
+    print_json(document, indent=None)
     sys.stdout.flush()

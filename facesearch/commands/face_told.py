@@ -30,5 +30,5 @@ def show_candidates(answer: FaceAnswer, rates: StrangerRates | None) -> None:
 
 def document_of(answer: FaceAnswer, rates: StrangerRates | None) -> dict[str, object]:
     """The answer for `--json`; stranger_rate: in which share of searches a stranger reaches the first score."""
-    known = rates is not None and bool(answer.candidates)
-    return answer.document() | {"stranger_rate": rates.of(answer.candidates[0].score) if known and rates else None}
+    rate = None if rates is None or not answer.candidates else rates.of(answer.candidates[0].score)
+    return answer.document() | {"stranger_rate": rate}

@@ -16,6 +16,7 @@ from facesearch.commands.common import (
     VerboseOption,
     bytes_in_words,
     end_with_rejected,
+    has_gallery,
     open_gallery,
     print_json,
     progress_bar,
@@ -231,11 +232,9 @@ def import_(
     """
     set_up(verbose)
     from facesearch.gallery.table_files import read_table
-    from facesearch.store import DATABASE_NAME
 
     table = read_table(file)
-    is_new = not ((gallery or default_gallery()) / DATABASE_NAME).exists()
-    with open_gallery(gallery, encoder=table.encoder[0] if is_new else None, index=index) as opened:
+    with open_gallery(gallery, encoder=None if has_gallery(gallery) else table.encoder[0], index=index) as opened:
         with progress_bar("importing", quiet=json and not verbose) as progress:
             report = opened.import_templates(table, again=again, progress=progress)
         counts = opened.counts()

@@ -13,6 +13,7 @@ from facesearch.commands.common import (
     JsonOption,
     VerboseOption,
     end_with_rejected,
+    numbers_or_paths,
     open_gallery,
     print_json,
     print_table,
@@ -59,7 +60,7 @@ def negative(
     with open_gallery(gallery, create=False) as opened:
         removed, report = [], None
         if off:
-            removed = opened.remove_negatives(name, [int(each) if _is_number(each) else each for each in photos or []])
+            removed = opened.remove_negatives(name, numbers_or_paths(photos or []))
         elif photos:
             report = opened.add_negatives(name, photos, face=face, aligned=aligned, again=again)
         theirs = opened.negatives(name)
@@ -80,7 +81,3 @@ def negative(
         say(f"{counted(len(theirs), 'negative')} of {name}")
     if report is not None:
         end_with_rejected(report.rejected, verbose=verbose, silent=json)
-
-
-def _is_number(asked: str) -> bool:
-    return asked.isascii() and asked.isdigit()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -128,7 +127,7 @@ def query(
         raise UsageError("--sheet is for photos, not for clips of video")
     sources = of_anybody([path for path in images if path not in clips])
     photos = sources.photos
-    rejected = [asdict(item) for item in sources.rejected]
+    rejected = [item.document() for item in sources.rejected]
     drawn: list[SheetEntry] = []
     probes: list[dict[str, object]] = [{"path": item.path, "faces_found": 0, "faces": []} for item in sources.rejected]
     with (

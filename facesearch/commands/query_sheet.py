@@ -24,8 +24,10 @@ def check_sheet(path: Path) -> None:
     """Raises `UsageError` for a file that no sheet can be written to, before anything is searched for."""
     if path.suffix.lower() not in _KINDS:
         raise UsageError(f"{path}: a contact sheet is a picture: name it .png or .jpg")
-    if path.is_dir() or not path.absolute().parent.is_dir():
-        raise UsageError(f"{path}: there is no folder for it" if not path.is_dir() else f"{path} is a folder")
+    if path.is_dir():
+        raise UsageError(f"{path} is a folder")
+    if not path.absolute().parent.is_dir():
+        raise UsageError(f"{path}: there is no folder for it")
 
 
 def entry_of(photo: Photo, answers: PhotoAnswers | RejectedImageError) -> SheetEntry:

@@ -11,6 +11,7 @@ from facesearch.commands.common import (
     GalleryOption,
     JsonOption,
     VerboseOption,
+    numbers_or_paths,
     open_gallery,
     print_json,
     print_table,
@@ -68,7 +69,7 @@ def show(
     """What is stored of one photo: whose it is, where the face is, its quality, since when."""
     set_up(verbose)
     with open_gallery(gallery, create=False) as opened:
-        found = opened.template_infos(_asked(templates))
+        found = opened.template_infos(numbers_or_paths(templates))
     if json:
         print_json({"templates": [info.document() for info in found]})
         return
@@ -98,7 +99,7 @@ def remove(
     """
     set_up(verbose)
     with open_gallery(gallery, create=False) as opened:
-        found = opened.remove_templates(_asked(templates))
+        found = opened.remove_templates(numbers_or_paths(templates))
         people = {person.name: person.templates for person in opened.identities()}
     if json:
         print_json({"removed": [info.id for info in found]})
@@ -124,7 +125,7 @@ def move(
     set_up(verbose)
     with open_gallery(gallery, create=False) as opened:
         known = {person.name for person in opened.identities()}
-        found = opened.move_templates(_asked(templates), to)
+        found = opened.move_templates(numbers_or_paths(templates), to)
         people = {person.name: person.templates for person in opened.identities()}
     if json:
         print_json({"moved": [info.id for info in found], "to": to})
@@ -146,16 +147,12 @@ def restore(
     """Put templates back that were taken out; they get new numbers."""
     set_up(verbose)
     with open_gallery(gallery, create=False) as opened:
-        numbers = opened.restore_templates(_asked(templates))
+        numbers = opened.restore_templates(numbers_or_paths(templates))
     if json:
         print_json({"restored": [{"from": old, "to": new} for old, new in numbers.items()]})
         return
     for old, new in numbers.items():
         say(f"template {old} is back, as {new}")
-
-
-def _asked(templates: Sequence[str]) -> list[int | str]:
-    return [int(each) if each.isascii() and each.isdigit() and len(each) < 19 else each for each in templates]
 
 
 def _print(found: Sequence[TemplateInfo]) -> None:

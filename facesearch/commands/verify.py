@@ -17,12 +17,12 @@ from facesearch.commands.common import (
     ScoreOption,
     ThresholdOption,
     VerboseOption,
+    has_gallery,
     open_gallery,
     print_json,
     say,
     set_up,
 )
-from facesearch.files.locations import default_gallery
 from facesearch.text.figures import place
 
 EXAMPLES = """
@@ -58,11 +58,10 @@ def verify(
     """
     set_up(verbose)
     from facesearch.photos.sources import refuse_url
-    from facesearch.store import DATABASE_NAME
 
     for path in (a, b):
         refuse_url(path)
-    if ((gallery or default_gallery()) / DATABASE_NAME).exists():
+    if has_gallery(gallery):
         with open_gallery(gallery, create=False, encoder=encoder, min_face=min_face, device=device) as opened:
             answer = opened.verify(
                 a, b, threshold=threshold, score=score, aligned=aligned, face_a=face_a, face_b=face_b

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from facesearch.errors import NoFaceError, SeveralFacesError, UsageError
-from facesearch.faces.face import Face
+from facesearch.faces.face import Box, Face
 
 _SURE = 0.9  # a weaker detection does not make a photo ambiguous
 _RIVAL = 0.7  # a face this prominent, relative to the most prominent one, might be meant as well
@@ -74,19 +74,20 @@ class FaceChoice:
             return cls(point=(float(asked[0]), float(asked[1])))
         raise UsageError(f"a face is chosen by its number, 1 being the largest, or a point as 120,80, not by {asked!r}")
 
-    def among(self, faces: Sequence[Face]) -> int:
-        """The place of that face among those of a photo, largest first; raises `NoFaceError`."""
+    def among(self, seen: Sequence[Sequence[Box]]) -> int:
+        """The place of that face among several, the first of which is number 1, by the boxes that each is seen in: one
+        in a photo, one for each frame in a clip. Raises `NoFaceError`."""
         if self.number is not None:
-            if self.number > len(faces):
-                found = "1 was" if len(faces) == 1 else f"{len(faces)} were"
+            if self.number > len(seen):
+                found = "1 was" if len(seen) == 1 else f"{len(seen)} were"
                 raise NoFaceError(f"there is no face {self.number}: {found} found")
             return self.number - 1
         assert self.point is not None  # noqa: S101 - for the type checker
         x, y = self.point
-        for place, face in enumerate(faces):
-            left, top, width, height = face.box
-            if left <= x <= left + width and top <= y <= top + height:
-                return place
+        for place, boxes in enumerate(seen):
+            for left, top, width, height in boxes:
+                if left <= x <= left + width and top <= y <= top + height:
+                    return place
         raise NoFaceError(f"no face was found at {x:g},{y:g}")
 
 

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from facesearch.faces.face import Face
+from facesearch.faces.face import Face, overlap
 from facesearch.faces.mtcnn import LAST_CROP, LEAST_FACE, Detections, Mtcnn
 from facesearch.faces.windows import Window
 
@@ -62,8 +62,8 @@ class FaceDetector:
         left, top = round(x + w / 2 - _NEAR * side), round(y + h / 2 - _NEAR * side)
         size = round(2 * _NEAR * side)
         found = self._search(image, Window(left, top, left + size, top + size), max(LEAST_FACE, int(side / 3)))
-        best = max(found, key=lambda other: _overlap(face, other), default=None)
-        if best is None or _overlap(face, best) < 0.3:
+        best = max(found, key=lambda other: overlap(face.box, other.box), default=None)
+        if best is None or overlap(face.box, best.box) < 0.3:
             return face
         return Face(face.box, face.score, best.landmarks)
 
@@ -98,7 +98,7 @@ def _once(faces: list[Face]) -> list[Face]:
     """Faces that several parts of a picture show, each once: the one that is found with most certainty."""
     kept: list[Face] = []
     for face in sorted(faces, key=lambda face: -face.score):
-        if all(_overlap(face, other) < _SAME for other in kept):
+        if all(overlap(face.box, other.box) < _SAME for other in kept):
             kept.append(face)
     return kept
 
@@ -121,12 +121,3 @@ def _moved(face: Face, right: int, down: int) -> Face:
     x, y, w, h = face.box
     landmarks = face.landmarks + np.array([right, down], dtype=np.float32)
     return Face((x + right, y + down, w, h), face.score, landmarks)
-
-
-def _overlap(one: Face, other: Face) -> float:
-    """Intersection over union of the two boxes."""
-    x0, y0 = max(one.box[0], other.box[0]), max(one.box[1], other.box[1])
-    x1 = min(one.box[0] + one.box[2], other.box[0] + other.box[2])
-    y1 = min(one.box[1] + one.box[3], other.box[1] + other.box[3])
-    shared = max(x1 - x0, 0.0) * max(y1 - y0, 0.0)
-    return shared / (one.size**2 + other.size**2 - shared)

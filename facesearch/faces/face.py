@@ -9,6 +9,8 @@ from types import MappingProxyType
 import numpy as np
 import numpy.typing as npt
 
+Box = tuple[float, float, float, float]
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Face:
@@ -19,7 +21,7 @@ class Face:
     the nose, the left and the right corner of the mouth. measures: what stages have found out about it, by name.
     """
 
-    box: tuple[float, float, float, float]
+    box: Box
     score: float
     landmarks: npt.NDArray[np.float32]
     measures: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
@@ -31,4 +33,18 @@ class Face:
     @property
     def size(self) -> float:
         """The geometric mean of the box's sides, in pixels."""
-        return float(np.sqrt(max(self.box[2], 0.0) * max(self.box[3], 0.0)))
+        return size(self.box)
+
+
+def size(box: Box) -> float:
+    """The geometric mean of a box's sides, in pixels."""
+    return float(np.sqrt(max(box[2], 0.0) * max(box[3], 0.0)))
+
+
+def overlap(one: Box, other: Box) -> float:
+    """Intersection over union of two boxes."""
+    width = min(one[0] + one[2], other[0] + other[2]) - max(one[0], other[0])
+    height = min(one[1] + one[3], other[1] + other[3]) - max(one[1], other[1])
+    shared = max(width, 0.0) * max(height, 0.0)
+    both = one[2] * one[3] + other[2] * other[3] - shared
+    return shared / both if both > 0 else 0.0

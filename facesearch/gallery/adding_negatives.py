@@ -36,7 +36,7 @@ class NegativesReport:
         return {
             "added": self.added,
             "skipped": self.skipped,
-            "rejected": [{"path": item.path, "reason": item.reason} for item in self.rejected],
+            "rejected": [item.document() for item in self.rejected],
         }
 
 

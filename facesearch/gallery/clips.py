@@ -26,15 +26,10 @@ from facesearch.text.figures import counted
 
 Progress = Callable[[int], None]  # frames done
 
-FRAMES_ENROLLED = 5
 _MOST_ENROLLED = 50
 _RIVAL = 0.25  # a track this prominent, relative to the most prominent one, may be of another person who is meant
 _APART = 0.5  # seconds between frames that are enrolled
 _DIFFERING = 0.98  # cosine from which on a frame tells nothing that another one does not
-
-
-def _nothing(done: int) -> None:
-    pass
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +50,7 @@ class ClipOptions:
     among: Among | None = None
 
 
-def identify_video(parts: Parts, path: Path, k: int, asked: ClipOptions, progress: Progress = _nothing) -> ClipAnswer:
+def identify_video(parts: Parts, path: Path, k: int, asked: ClipOptions, progress: Progress) -> ClipAnswer:
     """See `Gallery.identify_video`."""
     k, choice = arguments.count(k, "k"), chosen_face(asked.face)
     score = None if asked.score is None else arguments.score(asked.score)
@@ -100,11 +95,11 @@ def enroll_video(
     identity: str,
     path: Path,
     *,
-    most: int = FRAMES_ENROLLED,
-    face: Chosen = None,
-    again: bool = False,
-    per_second: float = FRAMES_PER_SECOND,
-    progress: Progress = _nothing,
+    most: int,
+    face: Chosen,
+    again: bool,
+    per_second: float,
+    progress: Progress,
 ) -> EnrolmentReport:
     """See `Gallery.enroll_video`."""
     name, choice = composed(identity), chosen_face(face)
@@ -150,18 +145,7 @@ def _clip(parts: Parts, path: Path, per_second: float, progress: Progress) -> Cl
 
 def _place(tracks: Sequence[Track], choice: FaceChoice) -> int:
     """The place of the track that is meant; raises `NoFaceError`."""
-    if choice.number is not None:
-        if choice.number > len(tracks):
-            raise NoFaceError(f"there is no face {choice.number}: {len(tracks)} found")
-        return choice.number - 1
-    assert choice.point is not None  # noqa: S101 - for the type checker
-    x, y = choice.point
-    for place, track in enumerate(tracks):
-        for sight in track.sights:
-            left, top, width, height = sight.box
-            if left <= x <= left + width and top <= y <= top + height:
-                return place
-    raise NoFaceError(f"no face was found at {x:g},{y:g}")
+    return choice.among([[sight.box for sight in track.sights] for track in tracks])
 
 
 def _chosen(parts: Parts, clip: Clip, choice: FaceChoice | None, most: int) -> list[Sight]:

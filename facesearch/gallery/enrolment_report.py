@@ -94,7 +94,7 @@ class EnrolmentReport:
             "identities": self.identities,
             "templates": self.templates,
             "skipped": self.skipped,
-            "rejected": [{"path": item.path, "reason": item.reason} for item in self.rejected],
+            "rejected": [item.document() for item in self.rejected],
             "rejected_before": [item.path for item in self.rejected if item.before],
             "moved": [{"path": item.path, "from": item.before, "to": item.identity} for item in self.moved],
             "chosen": [{"path": path, "face": face, "faces_found": of} for path, (face, of) in self.chosen.items()],

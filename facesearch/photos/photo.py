@@ -92,3 +92,7 @@ class Rejection:
     reason: str
     content: bytes | None = None
     before: bool = False
+
+    def document(self) -> dict[str, str]:
+        """What programs are told of it."""
+        return {"path": self.path, "reason": self.reason}

@@ -107,7 +107,11 @@ class Pipeline:
         if aligned:
             return PhotoTemplate(self.aligned(image, aligned), content, width, height)
         faces = self._found(image)
-        place = faces.index(clear_subject(faces, height, width)) if face is None else face.among(faces)
+        place = (
+            faces.index(clear_subject(faces, height, width))
+            if face is None
+            else face.among([[each.box] for each in faces])
+        )
         against = self._doubt(image, faces[place])
         (template,) = self._encode(image, faces, [place])
         return PhotoTemplate(template, content, width, height, face is None and several(faces), against)
@@ -133,7 +137,7 @@ class Pipeline:
     def chosen(self, image: RGB, face: FaceChoice, watch: Stopwatch | None = None) -> FaceTemplate:
         """For a probe: a face that was chosen. Raises `NoFaceError` or `TinyFaceError`."""
         faces = self._timed(image, watch)
-        return self._encode(image, faces, [face.among(faces)], watch)[0]
+        return self._encode(image, faces, [face.among([[each.box] for each in faces])], watch)[0]
 
     def everyone(self, image: RGB, watch: Stopwatch | None = None) -> list[FaceTemplate]:
         """For a probe: all faces, largest first. Raises `NoFaceError` or `TinyFaceError`."""

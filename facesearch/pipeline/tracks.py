@@ -15,13 +15,14 @@ import numpy.typing as npt
 
 from facesearch.encoders import Encoder, find_model
 from facesearch.errors import NoFaceError, TinyFaceError, UnknownEncoderError
+from facesearch.faces.face import overlap, size
 from facesearch.photos.geometry import Box
 from facesearch.photos.video import Frame
 from facesearch.pipeline.pipeline import FaceTemplate, Pipeline
 
 Template = npt.NDArray[np.float32]
 
-LONGEST_GAP = 1.5  # seconds that a face may be out of sight
+_LONGEST_GAP = 1.5  # seconds that a face may be out of sight
 _OVERLAP = 0.3  # intersection over union from which on boxes follow each other
 _ALIKE = 3  # place in `Background.reached`: 1 of 10,000 pairs of people are as alike
 _AGAINST = 1  # likewise: 1 of 100 are, and frames of one face that follow each other hardly ever are not
@@ -57,7 +58,7 @@ class Sight(NamedTuple):
 
     @property
     def size(self) -> float:
-        return float(np.sqrt(max(self.box[2], 0.0) * max(self.box[3], 0.0)))
+        return size(self.box)
 
     @property
     def worth(self) -> float:
@@ -112,7 +113,7 @@ class Clip:
     seconds: float
 
 
-def tracks_of(pipeline: Pipeline, frames: Iterable[Frame], progress: Callable[[int], None] = lambda done: None) -> Clip:
+def tracks_of(pipeline: Pipeline, frames: Iterable[Frame], progress: Callable[[int], None]) -> Clip:
     """The tracks of a clip. progress: called with the number of frames done."""
     tracks: list[Track] = []
     likeness = Likeness.of(pipeline.encoder)
@@ -131,7 +132,7 @@ def tracks_of(pipeline: Pipeline, frames: Iterable[Frame], progress: Callable[[i
 def follow(tracks: list[Track], sights: list[Sight], likeness: Likeness) -> None:
     """Put the faces of one frame on the tracks that they go on, or begin new ones."""
     now = sights[0].time if sights else 0.0
-    going = [track for track in tracks if now - track.end <= LONGEST_GAP]
+    going = [track for track in tracks if now - track.end <= _LONGEST_GAP]
     pairs = [
         (fit, place, number)
         for place, sight in enumerate(sights)
@@ -158,15 +159,6 @@ def _fit(track: Track, sight: Sight, likeness: Likeness) -> float | None:
     if cosine >= likeness.alike or (over >= _OVERLAP and cosine >= likeness.against):
         return cosine + over
     return None
-
-
-def overlap(one: Box, other: Box) -> float:
-    """Intersection over union of two boxes."""
-    width = min(one[0] + one[2], other[0] + other[2]) - max(one[0], other[0])
-    height = min(one[1] + one[3], other[1] + other[3]) - max(one[1], other[1])
-    shared = max(width, 0.0) * max(height, 0.0)
-    both = one[2] * one[3] + other[2] * other[3] - shared
-    return shared / both if both > 0 else 0.0
 
 
 def _sight(face: FaceTemplate, time: float, number: int) -> Sight:

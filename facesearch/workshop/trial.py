@@ -10,7 +10,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import threading
 from collections.abc import Callable
 from contextlib import suppress
@@ -20,6 +19,7 @@ from typing import Any
 
 from facesearch import errors
 from facesearch.errors import FacesearchError, WeightsError
+from facesearch.files.own_processes import command, environment
 from facesearch.workshop.model_making import Job, Made, Step
 from facesearch.workshop.selftest import SelfTest, Separation
 
@@ -84,15 +84,13 @@ def make_apart(folder: Path, job: Job, *, tested: bool, step: Step, limits: Limi
     that takes more than it may.
     """
     limits = limits or Limits.of(job.path)
-    package = str(Path(__file__).parents[2])
-    paths = [package, *filter(None, [os.environ.get("PYTHONPATH")])]
-    process = subprocess.Popen(  # our own interpreter and module
-        [sys.executable, "-m", "facesearch.workshop.trial_process"],
+    process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
+        command("facesearch.workshop.trial_process"),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         encoding="ascii",
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
+        env=environment(),
         start_new_session=True,
     )
     heard, clock = _Heard(), _Clock(process)

@@ -61,6 +61,7 @@ def test_what_cannot_be_meant_is_one_line_and_status_2(facesearch: Command, phot
         ("identities", "negative", "Adda", photos[0]),
         ("identities", "negative", "Ada", "--off"),
         ("identities", "negative", "Ada", "7", "--off"),
+        ("identities", "negative", "Ada", "7" * 5000, "--off"),
         ("identities", "negative", "Ada", "7", "--off", "--again"),
         ("identities", "negative", "Ada", photos[0], "--face", "x"),
         ("identities", "negative", "Ada", photos[0], "--face", "1", "--aligned", "arcface"),

@@ -12,10 +12,11 @@ from film_clips import RGB, wandering, write_clip
 
 from facesearch import Gallery, RejectedImageError
 from facesearch.encoders import find_model, load_encoder
+from facesearch.faces.face import overlap
 from facesearch.gallery.answers import Candidate, TrackAnswer, named_once
 from facesearch.gallery.clips import ClipOptions, _share_a_frame
 from facesearch.photos.photo import Photo
-from facesearch.pipeline.tracks import Likeness, Sight, Track, follow, overlap
+from facesearch.pipeline.tracks import Likeness, Sight, Track, follow
 
 pytest.importorskip("av")
 
