@@ -99,16 +99,15 @@ def enroll_templates(
     committed: Callable[[int], None] | None,
 ) -> EnrolmentReport:
     """See `Gallery.enroll_templates`."""
-    from facesearch.gallery.template_enrolment import enrol_templates  # a question does not wait for it
+    from facesearch.gallery.template_enrolment import checked, enrol_templates  # a question does not wait for it
 
     key = parts.encoder_key()
-    settings = parts.configured(key)
+    given = checked(templates, parts.dimension(), identities, sources)  # before a new gallery is fixed
     report = enrol_templates(
         key,
-        CodecInUse(parts.store, parts.codecs, settings.codec),
-        settings.dimension,
+        CodecInUse(parts.store, parts.codecs, parts.configured(key).codec),
         identities,
-        templates,
+        given,
         sources=sources,
         progress=progress,
         committed=committed,

@@ -120,9 +120,10 @@ class FusedIndex:
             answers.append(found)
         return answers
 
-    def size(self, moment: Moment, state: GalleryState) -> int:
-        """How many persons there are."""
-        return len(self._current(moment, state).index)
+    def size(self, moment: Moment, state: GalleryState, among: npt.NDArray[np.int64] | None = None) -> int:
+        """How many persons there are, or are of those with the ids `among` (n,)."""
+        persons = self._current(moment, state).first_template
+        return len(persons) if among is None else sum(identity in persons for identity in among.tolist())
 
     def _current(self, moment: Moment, gallery: GalleryState) -> _Fused:
         state = gallery.of_people

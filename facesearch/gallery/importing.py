@@ -32,14 +32,10 @@ def import_table(parts: Parts, table: TemplateTable, *, again: bool, progress: P
     start = time.perf_counter()
     own = parts.encoder_key()
     keys = _encoder_keys(table, own)
-    settings = parts.store.settings.read()
     dimension = table.template.shape[1]
-    if settings is not None and dimension != settings.dimension:
-        raise UsageError(f"the templates have {dimension} numbers, this gallery's {settings.dimension}")
-    settings = parts.configured(own)
-    if dimension != settings.dimension:
-        raise UsageError(f"the templates have {dimension} numbers, those of {settings.model} {settings.dimension}")
-    codec = CodecInUse(parts.store, parts.codecs, settings.codec)
+    if dimension != parts.dimension():
+        raise UsageError(f"the templates have {dimension} numbers, those of {own.model} {parts.dimension()}")
+    codec = CodecInUse(parts.store, parts.codecs, parts.configured(own).codec)
     hashes = [
         bytes.fromhex(photo) if photo else hashlib.sha256(vector.tobytes()).digest()
         for photo, vector in zip(table.photo, table.template, strict=True)

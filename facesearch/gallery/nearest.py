@@ -62,7 +62,7 @@ class FusedPeople:
 
     @property
     def size(self) -> int:
-        return self.fused.size(self.moment, self.state) if self.among is None else len(self.among.identities)
+        return self.fused.size(self.moment, self.state, _identities(self.among))
 
     def __call__(self, probes: Vectors, left_out: Group | None = None) -> list[list[Candidate]]:
         chosen, gone = _identities(self.among), _identities(left_out)

@@ -121,6 +121,13 @@ class Parts:
             raise EncoderMismatchError(f"this gallery holds templates of {settings.model}, not of {key.model}")
         return settings
 
+    def dimension(self) -> int:
+        """Of templates: the gallery's, or that of the encoder that a new one is asked for; nothing is written."""
+        settings, opening = self.store.settings.read(), self.opening
+        if settings is not None:
+            return settings.dimension
+        return NewGallery.asked(opening.encoder, opening.index, opening.keep).dimension
+
     def encoder_key(self) -> EncoderKey:
         """The gallery's encoder as templates remember it; raises `UnknownEncoderError`. Loads no weights."""
         given = self.opening.given_encoder

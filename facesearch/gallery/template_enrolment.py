@@ -24,26 +24,35 @@ _QUALITY = 1.0
 Templates = npt.NDArray[np.float32]
 
 
+def checked(
+    templates: npt.ArrayLike, dimension: int, identities: Sequence[str], sources: Sequence[str] | None
+) -> npt.NDArray[np.floating]:
+    """Templates (n, dimension) as an array; raises `UsageError` for another shape, or where something is missing."""
+    given = np.asanyarray(templates)  # may be mapped from a file: only a batch at a time is read
+    if given.ndim != 2 or given.shape[1] != dimension or given.dtype.kind != "f":
+        raise UsageError(f"templates are (n, {dimension}) floats, not {given.shape} {given.dtype}")
+    for what, given_of_them in (("identities", identities), ("sources", sources)):
+        if given_of_them is not None and len(given_of_them) != len(given):
+            raise UsageError(
+                f"there are {len(given)} templates and {len(given_of_them)} {what}: one is needed for each"
+            )
+    return given
+
+
 def enrol_templates(
     encoder: EncoderKey,
     codec: CodecInUse,
-    dimension: int,
     identities: Sequence[str],
-    templates: npt.ArrayLike,
+    templates: npt.NDArray[np.floating],
     *,
     sources: Sequence[str] | None = None,
     progress: Progress | None = None,
     committed: Callable[[int], None] | None = None,
 ) -> EnrolmentReport:
-    """Add templates to a gallery; the index is the caller's. See `Gallery.enroll_templates` for the arguments."""
+    """Add templates (`checked`) to a gallery; the index is the caller's. See `Gallery.enroll_templates` for the
+    arguments."""
     start = time.perf_counter()
-    given = np.asanyarray(templates)  # may be mapped from a file: only a batch at a time is read
-    if given.ndim != 2 or given.shape[1] != dimension or given.dtype.kind != "f":
-        raise UsageError(f"templates are (n, {dimension}) floats, not {given.shape} {given.dtype}")
-    n, _ = given.shape
-    for what, given_of_them in (("identities", identities), ("sources", sources)):
-        if given_of_them is not None and len(given_of_them) != n:
-            raise UsageError(f"there are {n} templates and {len(given_of_them)} {what}: one is needed for each")
+    n = len(templates)
     report, people = EnrolmentReport(), set[str]()
     for first in range(0, n, _BATCH):
         last = min(first + _BATCH, n)
@@ -53,7 +62,7 @@ def enrol_templates(
             if sources is not None
             else [f"template {row + 1}" for row in range(first, last)]
         )
-        vectors = np.ascontiguousarray(given[first:last], dtype="<f4")  # (b, d)
+        vectors = np.ascontiguousarray(templates[first:last], dtype="<f4")  # (b, d)
         reasons = unsound(names, vectors)
         sound = [row for row, reason in enumerate(reasons) if reason is None]
         report.rejected += [Rejection(places[row], reason) for row, reason in enumerate(reasons) if reason]

@@ -339,3 +339,10 @@ def test_columns_of_odd_kinds_are_refused_in_one_line(
     assert told.status in (1, 2)
     assert len(told.err.strip().splitlines()) == 1
     assert "Traceback" not in told.err
+
+
+def test_templates_of_another_length_start_no_gallery(tmp_path: Path) -> None:
+    with Gallery.open(tmp_path / "new", encoder=ProjectionEncoder()) as gallery:
+        with pytest.raises(UsageError, match=f"the templates have 1 numbers, .* {DIMENSION}"):
+            gallery.import_templates(TemplateTable.of(_table(template=[[1.0]] * 3), "x.npz"))
+        assert gallery.parts.store.settings.read() is None

@@ -205,3 +205,12 @@ def test_who_is_ignored_is_no_candidate_and_changes_no_score_of_others(folder: P
         for name in hidden:
             gallery.ignore(name, False)
         assert _told(gallery.search(PROBES, 4, score=score, fused=fused)) == _told([row[:4] for row in before])
+
+
+def test_who_has_no_template_in_use_counts_among_nobody(folder: Path) -> None:
+    with Gallery.open(folder) as gallery:
+        gallery.remove_templates([info.id for info in gallery.templates(STAFF[0])])
+        left = set(STAFF) - {STAFF[0]}
+        for fused in (False, True):
+            found = gallery.search(PROBES, 3, fused=fused, among=Tagged("staff"))
+            assert _told(found) == _told(_of_them_alone(folder, left, 3, fused=fused))

@@ -115,3 +115,12 @@ def test_names_and_places_of_numpy_are_stored_as_any_others(tmp_path: Path) -> N
         gallery.set_attributes(np.str_("Eve"), tags=[np.str_("staff")], note=np.str_("x"))
         assert gallery.check() == []
         assert {info.identity for info in gallery.templates()} == {"Eve", "Bea"}
+
+
+def test_templates_of_another_length_start_no_gallery(tmp_path: Path) -> None:
+    with Gallery.open(tmp_path / "g", encoder=ProjectionEncoder()) as gallery:
+        with pytest.raises(UsageError, match=f"templates are \\(n, {DIMENSION}\\) floats"):
+            gallery.enroll_templates(["Ann"], np.ones((1, 3), np.float32))
+        with pytest.raises(UsageError, match="one is needed for each"):
+            gallery.enroll_templates(["Ann", "Bob"], unit_vectors(1))
+        assert gallery.parts.store.settings.read() is None
