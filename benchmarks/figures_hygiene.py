@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from benchmarks.common import read_results, table
@@ -47,6 +48,63 @@ def poisoned() -> str:
             )
         )
     return table(("blur, pixels", "given its name without the bar", "with the bar", "enrolled nevertheless"), rows)
+
+
+def discard() -> str:
+    """FNMR and FNIR when the worst are refused, by each measure."""
+    rows = []
+    for way, results in _of_quality():
+        for encoder, found in results.items():
+            for measure, curve in found["discard"].items():
+                cells = [f"{point['fnmr']['share']:.4f}" for point in curve]
+                cells += [f"{point['fnir']['share']:.4f}" for point in curve]
+                rows.append((way, encoder, measure, *cells))
+    refused = ("none", "5 %", "10 %", "20 %")
+    heads = [f"{rate}, {share} refused" for rate in ("FNMR", "FNIR") for share in refused]
+    return table(("photos", "encoder", "measure", *heads), rows)
+
+
+def quality() -> str:
+    """How many searches reach the threshold, by the quality of the probe."""
+    rows = []
+    for way, results in _of_quality():
+        for encoder, found in results.items():
+            for part in found["calibration"]:
+                span = f"{part['from']:g} to {part['to']:g}"
+                rows.append(
+                    (way, encoder, span, f"{part['searches']:,}", f"{part['quality']:.2f}", f"{part['found']:.2f}")
+                )
+    return table(("photos", "encoder", "quality", "searches", "mean quality", "reach the threshold"), rows)
+
+
+def refused() -> str:
+    """What is lost and gained by not naming poor probes."""
+    names = (
+        ("mated", "mated probes refused"),
+        ("named rightly", "of them named rightly otherwise"),
+        ("named wrongly", "wrongly"),
+        ("wrongly named above the bar", "mated probes named wrongly above the bar"),
+        ("strangers", "strangers refused"),
+        ("strangers named", "of them named otherwise"),
+        ("strangers named above the bar", "strangers named above the bar"),
+    )
+    rows = [
+        (
+            way,
+            encoder,
+            f"{found['mated']:,}, {found['non_mated']:,}",
+            *(f"{found['refused'][key]:,}" for key, _ in names),
+        )
+        for way, results in _of_quality()
+        for encoder, found in results.items()
+    ]
+    return table(("photos", "encoder", "mated and other probes", *(name for _, name in names)), rows)
+
+
+def _of_quality() -> Iterator[tuple[str, Any]]:
+    results = read_results("quality")
+    for way in ("as they are", "a third made worse"):
+        yield way, {name: found for name, found in results[way].items() if isinstance(found, dict)}
 
 
 def suspects() -> str:

@@ -41,6 +41,14 @@ GalleryOption = Annotated[
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")]
 VerboseOption = Annotated[bool, typer.Option("--verbose", "-v", help="Say more on standard error.")]
+QualityOption = Annotated[
+    str | None,
+    typer.Option(
+        help="Which faces are enrolled, and which probes named: off, all; standard, none that is turned or too poor; "
+        "strict, enrols good ones only.",
+        show_default=False,
+    ),
+]
 MinFaceOption = Annotated[
     int, typer.Option("--min-face", help="Side in pixels of the smallest face to look for.", min=12, max=2000)
 ]

@@ -18,6 +18,7 @@ from facesearch.commands.common import (
     GalleryOption,
     JsonOption,
     MinFaceOption,
+    QualityOption,
     VerboseOption,
     frames_bar,
     open_gallery,
@@ -107,10 +108,7 @@ def enroll(
     yes: Annotated[bool, typer.Option("--yes", "-y", help="With --sync: also where many templates would go.")] = False,
     aligned: AlignedOption = None,
     min_face: MinFaceOption = 40,
-    quality: Annotated[
-        str,
-        typer.Option(help="Which faces are enrolled: standard, none that is turned or badly blurred; off, all."),
-    ] = "standard",
+    quality: QualityOption = None,
     workers: Annotated[
         int | None, typer.Option(help="Threads to use. Default: one per core.", min=1, max=256, show_default=False)
     ] = None,

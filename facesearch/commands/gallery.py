@@ -11,6 +11,7 @@ import typer
 from facesearch.commands.common import (
     GalleryOption,
     JsonOption,
+    QualityOption,
     ScoreOption,
     ThresholdOption,
     VerboseOption,
@@ -59,6 +60,7 @@ def info(gallery: GalleryOption = None, json: JsonOption = False, verbose: Verbo
 def _say_how_it_decides(state: GalleryInfo) -> None:
     say(f"threshold  {_threshold(state)}")
     say(f"decides    by {'the similarity (cosine)' if state.score == 'cosine' else 'normalised scores'}")
+    say(f"quality    {state.quality}")
 
 
 def _threshold(state: GalleryInfo) -> str:
@@ -81,28 +83,34 @@ def set_(
     threshold: ThresholdOption = None,
     default: Annotated[bool, typer.Option("--default", help="Return to the threshold of the encoder.")] = False,
     score: ScoreOption = None,
+    quality: QualityOption = None,
     gallery: GalleryOption = None,
     json: JsonOption = False,
     verbose: VerboseOption = False,
 ) -> None:
-    """Change how the gallery decides: its threshold, and the score that is compared with it.
+    """Change how the gallery decides: its threshold, the score that is compared with it, and which faces are too poor.
 
     A threshold that was set for another score goes: the encoder's default holds until another one is set.
     """
     set_up(verbose)
     if default and threshold is not None:
         raise UsageError("--threshold and --default contradict each other")
-    if not default and threshold is None and score is None:
-        raise UsageError("nothing to set: --threshold X, --default, or --score cosine|normalised")
+    if not default and threshold is None and score is None and quality is None:
+        raise UsageError(
+            "nothing to set: --threshold X, --default, --score cosine|normalised, or --quality off|standard|strict"
+        )
     with open_gallery(gallery, create=False) as opened:
         before = opened.info()
+        if quality is not None:
+            opened.set_quality(quality)
         if score is not None:
             opened.set_score(score)
         if default or threshold is not None:
             opened.set_threshold(threshold)
         state = opened.info()
     if json:
-        print_json({"threshold": state.threshold, "threshold_from": state.threshold_from, "score": state.score})
+        told = ("threshold", "threshold_from", "score", "quality")
+        print_json({name: state.document()[name] for name in told})
         return
     _say_how_it_decides(state)
     if before.calibration is not None and state.calibration is None:

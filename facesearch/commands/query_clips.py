@@ -24,7 +24,7 @@ def ask(
     path: Path,
     k: int,
     asked: ClipOptions,
-    rejected: list[dict[str, str]],
+    rejected: list[dict[str, object]],
     rates: StrangerRates | None,
     *,
     json: bool,

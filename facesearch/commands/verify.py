@@ -95,5 +95,7 @@ def verify(
             f"{verdict}: score {answer.score:.4f}, similarity {answer.similarity:.4f}, threshold {answer.threshold:.3f}"
         )
         for path, face in zip((a, b), answer.faces, strict=True):
+            if face.poor:
+                say(f"  the face in {path} is too poor to tell: quality {face.quality:.2f} ({', '.join(face.reasons)})")
             if face.found > 1:
                 say(f"  compared face {face.number} of {face.found} in {path} ({place(face.box)})")

@@ -1,13 +1,14 @@
 """What is measured on the faces of a photo, stage by stage.
 
 stage = find_stage("quality")
-faces = stage(image, faces)          # the same faces, each with one more measure
-faces[0].measures["quality"]         # 0.93
+faces = stage(image, faces)          # the same faces, each with more measures
+faces[0].measures["sharpness"]       # 0.93
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -15,9 +16,12 @@ import numpy.typing as npt
 
 from facesearch.errors import UsageError
 from facesearch.faces.face import Face
+from facesearch.faces.features import features
+from facesearch.faces.sharpness import sharpness_of
 
 QUALITY = "quality"
-_GOOD_SIZE = 112.0  # pixels; larger faces add nothing to a template
+
+_HALF_TURN = 180.0  # degrees
 
 
 class FaceStage(Protocol):
@@ -29,10 +33,42 @@ class FaceStage(Protocol):
 
 
 class QualityStage:
-    """`quality` in 0..1: how sure the detector is, less for a face smaller than what encoders are given."""
+    """What makes a face hard to recognise, as far as it shows without an encoder; names as in ISO/IEC 29794-5.
+
+    eyes: inter-eye distance in pixels. sharpness: 1 or less, see `facesearch.faces.sharpness`. brightness, contrast:
+    mean and standard deviation of its grey levels, 0 to 1. unevenness: by how much one half is lighter than the other,
+    0 to 1. yaw: how far the nose is from the middle between the eyes, pitch: how far it is from the eyes on the way to
+    the mouth, both as shares, 0 and about 0.6 from the front. roll: degrees that the line of the eyes is turned by.
+    """
 
     def __call__(self, image: npt.NDArray[np.uint8], faces: Sequence[Face]) -> list[Face]:
-        return [face.measured(quality=face.score * min(1.0, face.size / _GOOD_SIZE)) for face in faces]
+        return [face.measured(**_light(image, face), **_pose(face)) for face in faces]
+
+
+def _light(image: npt.NDArray[np.uint8], face: Face) -> Mapping[str, float]:
+    grey = features(image, face)
+    left, right = (float(half.mean()) for half in np.hsplit(grey, 2))
+    return {
+        "sharpness": sharpness_of(grey),
+        "brightness": float(grey.mean()) / 255,
+        "contrast": float(grey.std()) / 255,
+        "unevenness": abs(left - right) / max(left + right, 1.0),
+    }
+
+
+def _pose(face: Face) -> Mapping[str, float]:
+    """From the five landmarks, in the directions of the line of the eyes and across it."""
+    left, right, nose, *corners = face.landmarks.astype(np.float64)
+    eyes = float(np.hypot(*(right - left)))
+    along = (right - left) / max(eyes, 1e-6)
+    across = np.array([-along[1], along[0]])
+    middle, mouth = (left + right) / 2, (corners[0] + corners[1]) / 2
+    return {
+        "eyes": eyes,
+        "roll": abs(math.atan2(along[1], along[0])) / math.pi * _HALF_TURN,
+        "yaw": abs(float((nose - middle) @ along)) / max(eyes, 1e-6),
+        "pitch": float((nose - middle) @ across) / max(float((mouth - middle) @ across), 1e-6),
+    }
 
 
 STAGES: dict[str, type[FaceStage]] = {QUALITY: QualityStage}

@@ -45,7 +45,9 @@ class Candidate:
 class FaceAnswer:
     """The answer for one face: its box in pixels (None for an aligned crop) and up to k candidates, best first.
 
-    number: which face of the photo it is, 1 being the largest, of `found`. yields_to: number of another face of the
+    number: which face of the photo it is, 1 being the largest, of `found`. quality: how likely an ordinary photo of the
+    same person is found by it, 0 to 1; reasons: what makes it hard, in fixed words; poor: too much to name anybody, see
+    `facesearch.pipeline.quality`. yields_to: number of another face of the
     photo, to which the same candidate is nearer: one person is not there twice. ignored: it is somebody who is never to
     be named; there are no candidates then. photo: the one that was asked about, as it was given, for `show`; a notebook
     shows it by itself.
@@ -59,6 +61,9 @@ class FaceAnswer:
     yields_to: int | None = None
     ignored: bool = False
     photo: Probe | None = field(default=None, compare=False, repr=False)
+    quality: float = 1.0
+    reasons: tuple[str, ...] = ()
+    poor: bool = False
 
     @property
     def name(self) -> str | None:
@@ -77,9 +82,14 @@ class FaceAnswer:
 
     @property
     def is_match(self) -> bool:
-        """Whether the best candidate reaches the threshold, and no other face of the photo is nearer to them; otherwise
-        the face is unknown."""
-        return self.yields_to is None and bool(self.candidates) and self.candidates[0].score >= self.threshold
+        """Whether the best candidate reaches the threshold, the face is not too poor to tell, and no other face of the
+        photo is nearer to them; otherwise the face is unknown."""
+        return (
+            not self.poor
+            and self.yields_to is None
+            and bool(self.candidates)
+            and self.candidates[0].score >= self.threshold
+        )
 
     def document(self) -> Document:
         return {
@@ -89,6 +99,9 @@ class FaceAnswer:
             "face": self.number,
             "yields_to": self.yields_to,
             "ignored": self.ignored,
+            "quality": round(self.quality, 4),
+            "reasons": list(self.reasons),
+            "poor": self.poor,
             "candidates": [candidate.document() for candidate in self.candidates],
         }
 
@@ -177,15 +190,24 @@ def named_once(
 @dataclass(frozen=True, slots=True)
 class VerifiedFace:
     """The face of one of two photos that was compared: its box in pixels (None for an aligned crop), and its number, 1
-    being the largest, of `found`."""
+    being the largest, of `found`; quality, reasons, poor: as of a `FaceAnswer`."""
 
     box: Box | None
     number: int
     found: int
+    quality: float = 1.0
+    reasons: tuple[str, ...] = ()
+    poor: bool = False
 
     def document(self) -> Document:
-        box = None if self.box is None else [round(value, 2) for value in self.box]
-        return {"box": box, "face": self.number, "faces_found": self.found}
+        return {
+            "box": None if self.box is None else [round(value, 2) for value in self.box],
+            "face": self.number,
+            "faces_found": self.found,
+            "quality": round(self.quality, 4),
+            "reasons": list(self.reasons),
+            "poor": self.poor,
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,7 +224,8 @@ class Verification:
 
     @property
     def same(self) -> bool:
-        return self.score >= self.threshold
+        """Whether the score reaches the threshold, and neither face is too poor to tell."""
+        return self.score >= self.threshold and not any(face.poor for face in self.faces)
 
     def document(self) -> Document:
         return {
@@ -264,7 +287,8 @@ class GalleryInfo:
     originals: what is kept of templates beside those codes: fp32, fp16, int8 or none. threshold: None where it is the
     default of an encoder that is not installed here. threshold_from: encoder (its default), set (by hand), or
     calibration. calibration: what that was made on, else None. score: what is compared with the threshold, cosine or
-    normalised. cohort: faces of people who are not enrolled, with which scores are normalised.
+    normalised. quality: which faces are enrolled: off, standard or strict. cohort: faces of people who are not
+    enrolled, with which scores are normalised.
     """
 
     encoder: str
@@ -275,6 +299,7 @@ class GalleryInfo:
     threshold_from: str
     calibration: Calibration | None
     score: str
+    quality: str
     cohort: int
     identities: int
     templates: int
@@ -291,6 +316,7 @@ class GalleryInfo:
             "threshold_from": self.threshold_from,
             "calibration": None if self.calibration is None else asdict(self.calibration),
             "score": self.score,
+            "quality": self.quality,
             "cohort": self.cohort,
             "identities": self.identities,
             "templates": self.templates,

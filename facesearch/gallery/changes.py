@@ -193,6 +193,7 @@ def info(parts: Parts) -> GalleryInfo:
         threshold_from="encoder" if settings.threshold is None else "calibration" if calibration else "set",
         calibration=calibration,
         score=settings.score,
+        quality=settings.quality,
         cohort=0 if cohort is None else len(cohort.templates),
         identities=counts.identities,
         templates=counts.templates,

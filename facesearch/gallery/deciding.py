@@ -13,6 +13,7 @@ from facesearch.gallery.groups import Among, checked
 from facesearch.gallery.opening import OpenGallery
 from facesearch.gallery.scoring import LARGEST_COHORT, NORMALISED, Rule
 from facesearch.gallery.stranger_rates import StrangerRates
+from facesearch.pipeline.fit_to_enrol import quality_profile
 from facesearch.store import Calibration, Cohort
 
 
@@ -32,6 +33,16 @@ class DecidingGallery(OpenGallery):
         score = arguments.score(score)
         self.parts.rule(self.parts.settings(), None, score)
         self.parts.store.settings.set_score(score)
+
+    @property
+    def quality(self) -> str:
+        """Which faces are enrolled and named: "off", "standard" or "strict"."""
+        return self.parts.settings().quality
+
+    def set_quality(self, quality: str) -> None:
+        """Keep another profile of quality; raises `UsageError` for one that there is not."""
+        self.parts.settings()
+        self.parts.store.settings.set_quality(quality_profile(quality))
 
     def cohort(self) -> Cohort | None:
         """People who are not enrolled, whom probes are compared with as with the others; None without."""

@@ -13,7 +13,6 @@ from facesearch.errors import UsageError
 from facesearch.faces import DEFAULT_MIN_FACE
 from facesearch.gallery.parts import Opening, Parts
 from facesearch.pipeline.fit_to_enrol import quality_profile
-from facesearch.pipeline.pipeline_spec import PipelineSpec
 
 if TYPE_CHECKING:
     from facesearch.gallery.backup import RestoreReport
@@ -40,7 +39,7 @@ class OpenGallery:
         keep: str | None = None,
         create: bool = True,
         min_face: int = DEFAULT_MIN_FACE,
-        quality: str = "standard",
+        quality: str | None = None,
         device: str = "cpu",
         threads: int = 0,
     ) -> Self:
@@ -54,15 +53,15 @@ class OpenGallery:
             keep: what a new gallery keeps of templates beside the codes of its index (`fp32`, `fp16`, `int8`, `none`).
             create: whether a gallery that is not there yet is started.
             min_face: side in pixels of the smallest face to look for.
-            quality: which faces are enrolled: "standard", those that are neither turned nor blurred beyond recognition,
-                or "off", all.
+            quality: which faces are enrolled: "standard", those that are neither turned nor too poor, "strict", good
+                ones, or "off", all. A new gallery keeps it. Default: the gallery's own, else standard.
             device: what runs the encoder ("cpu", "cuda", …), when it is first needed; never another one silently.
             threads: that answering a question may take; 0: all cores. Enrolment takes `workers`.
 
         Raises `GalleryNotFoundError`, `EncoderMismatchError`, `UnknownEncoderError`, `StoreError`.
         """
-        spec = PipelineSpec(min_face=min_face, quality=quality_profile(quality))
-        return cls(Opening(Path(path), encoder, index, keep, create, spec, device, threads))
+        profile = None if quality is None else quality_profile(quality)
+        return cls(Opening(Path(path), encoder, index, keep, create, min_face, profile, device, threads))
 
     @property
     def parts(self) -> Parts:

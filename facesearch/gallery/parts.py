@@ -25,6 +25,7 @@ from facesearch.gallery.left_out import Negatives
 from facesearch.gallery.ranking import Ranking
 from facesearch.gallery.scoring import COSINE, NORMALISED, Rule
 from facesearch.gallery.template_index import TemplateIndex
+from facesearch.pipeline.fit_to_enrol import Quality, quality_profile
 from facesearch.pipeline.pipeline import Pipeline
 from facesearch.pipeline.pipeline_spec import PipelineSpec
 from facesearch.pipeline.sessions import shared_pipeline
@@ -40,7 +41,8 @@ class Opening:
     index: str | None
     keep: str | None
     create: bool
-    pipeline: PipelineSpec
+    min_face: int
+    quality: Quality | None
     device: str
     threads: int
 
@@ -84,7 +86,7 @@ class Parts:
         self.ranking = Ranking()
         self.groups = Groups()
         self.negatives = Negatives(self.codecs)
-        self._own: dict[int, Pipeline] = {}  # for an encoder that was handed in: by number of threads
+        self._own: dict[tuple[Quality, int], Pipeline] = {}  # for an encoder that was handed in: by number of threads
         self._loading = threading.Lock()
         self._usual: Rule | None = None  # for normalised scores, once it was needed
         self._cohort: Cohort | None = None  # as last read
@@ -116,7 +118,8 @@ class Parts:
         settings = self.store.settings.read()
         if settings is None:
             wanted = NewGallery.asked(self.opening.encoder, self.opening.index, self.opening.keep)
-            settings = self.store.settings.configure(wanted.settings(self.codecs), key)
+            fixed = replace(wanted.settings(self.codecs), quality=self.spec.quality)
+            settings = self.store.settings.configure(fixed, key)
         if settings.model != key.model:  # another process started this gallery with another model meanwhile
             raise EncoderMismatchError(f"this gallery holds templates of {settings.model}, not of {key.model}")
         return settings
@@ -183,11 +186,22 @@ class Parts:
         given = opening.given_encoder
         if given is None:
             name = str(self.encoder_spec)
-            return shared_pipeline(name, opening.pipeline, threads=count, device=opening.device)
+            return shared_pipeline(name, self.spec, threads=count, device=opening.device)
         with self._loading:
-            if count not in self._own:
-                self._own[count] = Pipeline(given, opening.pipeline, threads=count)
-            return self._own[count]
+            key = (self.spec.quality, count)
+            if key not in self._own:
+                self._own[key] = Pipeline(given, self.spec, threads=count)
+            return self._own[key]
+
+    @property
+    def spec(self) -> PipelineSpec:
+        """How photos become templates: as was asked at opening, with the gallery's profile of quality or another."""
+        opening = self.opening
+        if opening.quality is not None:
+            return PipelineSpec(min_face=opening.min_face, quality=opening.quality)
+        settings = self.store.settings.read()
+        usual = PipelineSpec(min_face=opening.min_face)
+        return usual if settings is None else replace(usual, quality=quality_profile(settings.quality))
 
     @property
     def in_processes(self) -> bool:

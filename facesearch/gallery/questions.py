@@ -180,6 +180,9 @@ def identify_photos(
         score = arguments.score(score)
     among = asked.get("among")
     among = None if among is None else checked(among)
+    if not images:
+        return []
+    pipeline = parts.pipeline()
     found: list[list[FaceTemplate] | RejectedImageError] = []
     photos: list[Probe | None] = []
     for done, image in enumerate(images, start=1):
@@ -188,7 +191,7 @@ def identify_photos(
             photos[-1] = photo = Probe.of(image, colour)
             found.append(
                 templates_of(
-                    parts.pipeline(),
+                    pipeline,
                     photo.image,
                     everyone=everyone,
                     face=face,
@@ -223,4 +226,15 @@ def _answer(
 ) -> FaceAnswer:
     hidden = ignored >= threshold
     named = () if hidden else tuple(candidates)
-    return FaceAnswer(face.box, threshold, named, face.number, face.found, ignored=hidden, photo=photo)
+    return FaceAnswer(
+        face.box,
+        threshold,
+        named,
+        face.number,
+        face.found,
+        ignored=hidden,
+        photo=photo,
+        quality=face.quality,
+        reasons=face.reasons,
+        poor=face.poor,
+    )

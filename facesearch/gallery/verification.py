@@ -45,5 +45,7 @@ def verify(
     score = similarity - (taken[: len(first), None] + taken[len(first) :]) / 2
     row, column = np.unravel_index(int(score.argmax()), score.shape)
     compared = (faces[0][row], faces[1][column])
-    told = tuple(VerifiedFace(face.box, face.number, face.found) for face in compared)
+    told = tuple(
+        VerifiedFace(face.box, face.number, face.found, face.quality, face.reasons, face.poor) for face in compared
+    )
     return Verification(float(similarity[row, column]), threshold, float(score[row, column]), (told[0], told[1]))

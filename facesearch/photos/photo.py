@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import unicodedata
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +18,8 @@ from facesearch.photos.decoding import decode, load_image, photo_path, read_byte
 from facesearch.photos.given import Given, content_of, pixels_of
 
 RGB = npt.NDArray[np.uint8]
+
+_FIXED_WORDS = re.compile(r"\(([A-Z_]+(?:, [A-Z_]+)*)\)$")  # at the end of a sentence for people
 
 
 def composed(name: str) -> str:
@@ -93,6 +96,12 @@ class Rejection:
     content: bytes | None = None
     before: bool = False
 
-    def document(self) -> dict[str, str]:
+    @property
+    def reasons(self) -> list[str]:
+        """The same in fixed words, where a face was found that is too poor; see `facesearch.pipeline.quality`."""
+        found = _FIXED_WORDS.search(self.reason)
+        return found[1].split(", ") if found else []
+
+    def document(self) -> dict[str, object]:
         """What programs are told of it."""
-        return {"path": self.path, "reason": self.reason}
+        return {"path": self.path, "reason": self.reason, "reasons": self.reasons}

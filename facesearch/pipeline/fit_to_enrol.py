@@ -9,17 +9,18 @@ import numpy.typing as npt
 
 from facesearch.errors import PoorFaceError, UsageError
 from facesearch.faces import Face, FaceDetector
-from facesearch.faces.sharpness import sharpness
 from facesearch.faces.turned import turned
+from facesearch.pipeline.quality import FAIR, POOR, Judged
 
-Quality = Literal["off", "standard"]
-"""What a face has to be like to be enrolled: anything, or neither turned nor blurred beyond recognition."""
+Quality = Literal["off", "standard", "strict"]
+"""What a face has to be like to be enrolled: anything; neither turned, blurred beyond recognition nor otherwise poor;
+or good enough to serve for years. With the last two, poor probes are not named."""
+
+LEAST: dict[Quality, float] = {"off": 0.0, "standard": POOR, "strict": FAIR}
+"""The lowest quality that each of them enrols."""
 
 LEAST_SHARPNESS = 0.5
 """The less sharp faces are, the less they are like sharp photos of their people and the more like each other."""
-
-DOUBTFUL_SHARPNESS = 0.8
-"""Such a face is enrolled, and named: 3 of 2,647 photos of LFW, 18 of 2,445 of UTKFace (docs/research/hygiene.md)."""
 
 
 def quality_profile(name: str) -> Quality:
@@ -30,18 +31,37 @@ def quality_profile(name: str) -> Quality:
     raise UsageError(f"no profile of quality is named '{name}'; there are: {', '.join(get_args(Quality))}")
 
 
-def doubt(detector: FaceDetector, image: npt.NDArray[np.uint8], face: Face, quality: Quality) -> str | None:
-    """What speaks against enrolling a face in pixels (h, w, 3), though it may be; None: nothing.
+def too_poor(judged: Judged, quality: Quality) -> bool:
+    """Whether a probe is not to be named."""
+    return quality != "off" and judged.quality < POOR
+
+
+def check_upright(detector: FaceDetector, image: npt.NDArray[np.uint8], face: Face, quality: Quality) -> None:
+    """Raises `PoorFaceError` for a face in pixels (h, w, 3) that is upside down or on its side."""
+    if quality != "off" and (way := turned(detector, image, face)) is not None:
+        raise PoorFaceError(f"the face {way}: turn the photo, or enrol it as it is (--quality off) (EXTREME_POSE)")
+
+
+def doubt(face: Face, judged: Judged, quality: Quality) -> str | None:
+    """What speaks against enrolling a face, though it may be; None: nothing.
 
     Raises `PoorFaceError`, with the reason, for a face that should not be enrolled.
     """
     if quality == "off":
         return None
-    if (way := turned(detector, image, face)) is not None:
-        raise PoorFaceError(f"the face {way}: turn the photo (--quality off enrols it as it is)")
-    if (sharp := sharpness(image, face)) < LEAST_SHARPNESS:
+    told = f"quality {judged.quality:.2f} ({', '.join(judged.reasons)})"
+    if (sharpness := face.measures.get("sharpness", 1.0)) < LEAST_SHARPNESS:
         raise PoorFaceError(
-            f"the face is too blurred, or enlarged from too few pixels: sharpness {sharp:.2f}, at least "
-            f"{LEAST_SHARPNESS:.2f} is needed (--quality off enrols it)"
+            f"the face is too blurred, or enlarged from too few pixels: sharpness {sharpness:.2f}, at least "
+            f"{LEAST_SHARPNESS:.2f} is needed (--quality off enrols it) (LOW_SHARPNESS)"
         )
-    return f"somewhat blurred: sharpness {sharp:.2f}" if sharp < DOUBTFUL_SHARPNESS else None
+    if judged.quality < LEAST[quality]:
+        raise PoorFaceError(
+            f"the face is too poor to be recognised by: at least {LEAST[quality]:.2f} is needed (--quality off enrols "
+            f"it): {told}"
+        )
+    if "LOW_SHARPNESS" in judged.reasons:
+        if quality == "strict":
+            raise PoorFaceError(f"the face is somewhat blurred (--quality standard enrols it): {told}")
+        return f"somewhat blurred: sharpness {sharpness:.2f}, {told}"
+    return f"hard to recognise: {told}" if judged.quality < FAIR else None

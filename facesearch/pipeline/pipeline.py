@@ -14,7 +14,6 @@ import numpy.typing as npt
 from facesearch.encoders import Encoder
 from facesearch.errors import EncoderMismatchError
 from facesearch.faces import (
-    QUALITY,
     Face,
     FaceChoice,
     FaceDetector,
@@ -28,8 +27,9 @@ from facesearch.photos.decoding import decode, read_bytes, sha256
 from facesearch.photos.geometry import Box
 from facesearch.photos.given import Given, pixels_of
 from facesearch.pipeline.finding import aligned_crop, find_faces, within_memory
-from facesearch.pipeline.fit_to_enrol import doubt
+from facesearch.pipeline.fit_to_enrol import check_upright, doubt, too_poor
 from facesearch.pipeline.pipeline_spec import USUAL, PipelineSpec
+from facesearch.pipeline.quality import Judged, QualityModel, Reason
 
 RGB = npt.NDArray[np.uint8]
 Image = Given  # see `facesearch.photos.given`
@@ -51,7 +51,8 @@ class Stopwatch:
 class FaceTemplate:
     """One face: template (dimension,) float32, box (None for a crop that came aligned), quality in 0..1.
 
-    number: which face of the photo it is, 1 being the largest, of `found` faces.
+    number: which face of the photo it is, 1 being the largest, of `found` faces. reasons: what makes it hard to
+    recognise. poor: too much for a probe to be named.
     """
 
     template: Template
@@ -59,6 +60,8 @@ class FaceTemplate:
     quality: float
     number: int = 1
     found: int = 1
+    reasons: tuple[Reason, ...] = ()
+    poor: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -88,6 +91,7 @@ class Pipeline:
         self._stages = [find_stage(name) for name in self.spec.stages]
         self._crop = find_crop(encoder.crop)
         self._detector = FaceDetector(self.spec.min_face, threads=threads)
+        self._quality = QualityModel.of(encoder)
 
     def file(self, path: Path, aligned: str | None = None) -> PhotoTemplate:
         """For enrolment: a photo in a file, or a crop of the kind `aligned`. Raises `RejectedImageError`."""
@@ -112,8 +116,9 @@ class Pipeline:
             if face is None
             else face.among([[each.box] for each in faces])
         )
-        against = self._doubt(image, faces[place])
+        self._check_upright(image, faces[place])
         (template,) = self._encode(image, faces, [place])
+        against = self._doubt(faces[place], template)
         return PhotoTemplate(template, content, width, height, face is None and several(faces), against)
 
     def one_of(self, image: RGB, content: bytes, choose: Callable[[list[FaceTemplate]], int]) -> PhotoTemplate:
@@ -126,7 +131,10 @@ class Pipeline:
         most_prominent(faces, height, width)
         templates = self._encode(image, faces, range(len(faces)))
         place = choose(templates)
-        return PhotoTemplate(templates[place], content, width, height, doubt=self._doubt(image, faces[place]))
+        self._check_upright(image, faces[place])
+        return PhotoTemplate(
+            templates[place], content, width, height, doubt=self._doubt(faces[place], templates[place])
+        )
 
     def prominent(self, image: RGB, watch: Stopwatch | None = None) -> FaceTemplate:
         """For a probe: the most prominent face. Raises `NoFaceError` or `TinyFaceError`."""
@@ -166,9 +174,12 @@ class Pipeline:
                 f"encoder {self.encoder.spec} takes {self.encoder.crop} crops, not {kind}: leave --aligned out"
             )
 
-    def _doubt(self, image: RGB, face: Face) -> str | None:
+    def _check_upright(self, image: RGB, face: Face) -> None:
         with within_memory():
-            return doubt(self._detector, image, face, self.spec.quality)
+            check_upright(self._detector, image, face, self.spec.quality)
+
+    def _doubt(self, face: Face, found: FaceTemplate) -> str | None:
+        return doubt(face, Judged(found.quality, found.reasons), self.spec.quality)
 
     def _found(self, image: RGB) -> list[Face]:
         faces = find_faces(self._detector, image)
@@ -195,9 +206,14 @@ class Pipeline:
         if watch:
             watch.add("encode", start)
         return [
-            FaceTemplate(template, faces[place].box, faces[place].measures.get(QUALITY, 1.0), place + 1, len(faces))
+            self._judged(template, faces[place], place + 1, len(faces))
             for template, place in zip(templates, places, strict=True)
         ]
+
+    def _judged(self, template: Template, face: Face, number: int, found: int) -> FaceTemplate:
+        judged = self._quality.judge(face, template)
+        poor = too_poor(judged, self.spec.quality)
+        return FaceTemplate(template, face.box, judged.quality, number, found, judged.reasons, poor)
 
 
 def templates_of(

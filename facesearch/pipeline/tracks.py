@@ -19,6 +19,7 @@ from facesearch.faces.face import overlap, size
 from facesearch.photos.geometry import Box
 from facesearch.photos.video import Frame
 from facesearch.pipeline.pipeline import FaceTemplate, Pipeline
+from facesearch.pipeline.quality import Reason
 
 Template = npt.NDArray[np.float32]
 
@@ -55,6 +56,8 @@ class Sight(NamedTuple):
     box: Box
     quality: float
     template: Template
+    reasons: tuple[Reason, ...] = ()
+    poor: bool = False
 
     @property
     def size(self) -> float:
@@ -163,4 +166,4 @@ def _fit(track: Track, sight: Sight, likeness: Likeness) -> float | None:
 
 def _sight(face: FaceTemplate, time: float, number: int) -> Sight:
     assert face.box is not None  # noqa: S101 - faces that were found
-    return Sight(time, number, face.box, face.quality, face.template)
+    return Sight(time, number, face.box, face.quality, face.template, face.reasons, face.poor)

@@ -28,6 +28,7 @@ class GallerySettings:
     index_kind: str
     threshold: float | None = None  # None: the encoder's own
     score: str = "cosine"  # what is compared with it: cosine, or normalised
+    quality: str = "standard"  # which faces are enrolled: see `facesearch.pipeline.fit_to_enrol`
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,6 +70,10 @@ class SettingsRole(Protocol):
         """Change what is compared with the threshold; one that was set for another score goes, with its calibration."""
         ...
 
+    def set_quality(self, quality: str) -> None:
+        """Change the profile that says which faces are enrolled and named."""
+        ...
+
     def calibration(self) -> Calibration | None:
         """What the threshold was last calibrated on, whatever it is now; None where it never was."""
         ...

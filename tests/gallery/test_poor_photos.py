@@ -70,6 +70,6 @@ def test_worker_processes_reject_and_doubt_alike(
 
 
 def test_a_profile_that_there_is_not(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="no profile of quality is named 'high'; there are: off, standard"):
+    with pytest.raises(UsageError, match="no profile of quality is named 'high'; there are: off, standard, strict"):
         Gallery.open(tmp_path / "g", quality="high")
     assert not (tmp_path / "g").exists()

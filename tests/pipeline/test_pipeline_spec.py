@@ -63,12 +63,6 @@ def test_a_pipeline_knows_the_encoder_at_its_end() -> None:
     assert (spec.crop, spec.fingerprint) == (encoder.crop, encoder.fingerprint)
 
 
-def test_quality_is_the_detectors_score_less_for_small_faces() -> None:
-    large, small = find_stage("quality")(IMAGE, [face(200, 0.9), face(56, 0.8)])
-    assert large.measures["quality"] == pytest.approx(0.9)
-    assert small.measures["quality"] == pytest.approx(0.4)
-
-
 def test_a_stage_that_there_is_not_is_refused_with_those_there_are() -> None:
     with pytest.raises(UsageError, match="no stage is named 'beauty'; there are: quality"):
         find_stage("beauty")
@@ -95,7 +89,7 @@ def test_a_stage_only_adds_measures(name: str, count: int) -> None:
 def test_stages_run_in_the_order_of_the_spec(monkeypatch: pytest.MonkeyPatch) -> None:
     class Doubled:
         def __call__(self, image: npt.NDArray[np.uint8], faces: Sequence[Face]) -> list[Face]:
-            return [each.measured(doubled=2 * each.measures["quality"]) for each in faces]
+            return [each.measured(doubled=2 * each.measures["sharpness"] + 1) for each in faces]
 
     monkeypatch.setitem(STAGES, "doubled", Doubled)
     monkeypatch.setattr("facesearch.pipeline.pipeline.find_faces", lambda detector, image: [face(112, 0.5)])
@@ -107,6 +101,6 @@ def test_stages_run_in_the_order_of_the_spec(monkeypatch: pytest.MonkeyPatch) ->
 
     monkeypatch.setattr("facesearch.pipeline.pipeline.clear_subject", chosen)
     pipeline = Pipeline(load_encoder(threads=1), PipelineSpec(stages=("quality", "doubled"), quality="off"), threads=1)
-    found = pipeline.photo(IMAGE, b"").face
-    assert found.quality == 0.5
-    assert dict(seen[0].measures) == {"quality": 0.5, "doubled": 1.0}
+    pipeline.photo(IMAGE, b"")
+    measures = dict(seen[0].measures)
+    assert (measures["sharpness"], measures["doubled"]) == (0.0, 1.0)

@@ -34,6 +34,7 @@ REVISIONS = (
     "0009",
     "0010",
     "0011",
+    "0014",
 )  # of migrations/versions, oldest first
 
 # The table that Alembic keeps; an empty database is created with it at the newest revision.
@@ -272,6 +273,7 @@ class GalleryRow(Checked, Base):
     index_kind: Mapped[str]
     threshold: Mapped[float | None]
     score: Mapped[str] = mapped_column(server_default=text("'cosine'"))
+    quality: Mapped[str] = mapped_column(server_default=text("'standard'"))
     encoder_id: Mapped[int] = mapped_column(ForeignKey("encoders.id"))
     created_at: Mapped[int]
 

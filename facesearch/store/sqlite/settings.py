@@ -68,6 +68,10 @@ class SqliteSettings:
                 change_settings(connection, score=score, threshold=None)
                 connection.execute(delete(CalibrationRow))
 
+    def set_quality(self, quality: str) -> None:
+        with self._transactions.writing() as connection:
+            change_settings(connection, quality=quality)
+
     def calibration(self) -> Calibration | None:
         with self._transactions.reading() as connection:
             row = connection.execute(select(*(getattr(CalibrationRow, name) for name in _CALIBRATION))).one_or_none()
@@ -91,6 +95,7 @@ SETTINGS = (
     GalleryRow.index_kind,
     GalleryRow.threshold,
     GalleryRow.score,
+    GalleryRow.quality,
 )
 """The columns of `GallerySettings`, in its order."""
 
