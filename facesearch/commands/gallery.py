@@ -269,7 +269,7 @@ def compact(gallery: GalleryOption = None, json: JsonOption = False, verbose: Ve
         return
     say(f"the gallery takes {bytes_in_words(done.after_bytes)} on disk (before: {bytes_in_words(done.before_bytes)})")
     if done.discarded:
-        say(f"  {counted(done.discarded, 'template')} that had been removed deleted for good")
+        say(f"  {counted(done.discarded, 'template')} that had been set aside deleted for good")
     if done.kept:
         say(f"  {counted(done.kept, 'template')} set aside kept: templates remove, then compact, deletes them for good")
     if not done.wiped:

@@ -33,6 +33,7 @@ EXAMPLES = (
     "    facesearch gallery suspects --set-aside --at-least 0.95"
 )
 _SHOWN = 30
+_LOW = 0.1  # from which on what is told of a template can be kept: a whole gallery is judged a little differently
 _SURE = 0.95  # from which on suspects are set aside where no other confidence is asked for
 
 
@@ -99,7 +100,7 @@ def _keep(opened: Gallery, keep: list[str], least: float | None, *, json: bool) 
     people = {person.name for person in opened.identities()}
     kept: list[Suspect] = []
     for asked in keep:
-        found = opened.suspects(numbers_or_paths([asked]), least=least)
+        found = opened.suspects(numbers_or_paths([asked]), least=_LOW if least is None else least)
         chosen = [suspect for suspect in found if (suspect.template_id is None) == (asked in people)]
         if not chosen:
             what = "two people being one" if asked in people else "a template"

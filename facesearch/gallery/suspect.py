@@ -34,14 +34,14 @@ class Suspect:
     key: KeptSuspect = field(default=KeptSuspect(None, None, None), repr=False)
 
     def __str__(self) -> str:
-        return f"{self._said()} ({self.confidence:.0%})"
+        return f"{self._said()} ({int(100 * self.confidence)} % sure)"
 
     def _said(self) -> str:
         if self.kind == "same-person":
-            return f"{self.identity} is probably {self.other}, who is enrolled too (similarity {self.similarity:.2f})"
+            return f"{self.identity} seems to be {self.other}, who is enrolled too (similarity {self.similarity:.2f})"
         photo = f"{self.path} (template {self.template_id}) of {self.identity}"
         if self.kind == "poor":
-            return f"{photo} is a poor photo, which others are like"
+            return f"{photo} is a poor photo that others resemble"
         own = "" if self.own is None else f" ({self.own:.2f})"
         if self.other is None:
             return f"{photo} is unlike the other photos of {self.identity}{own}"

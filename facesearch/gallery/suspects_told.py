@@ -12,7 +12,7 @@ from facesearch.gallery.likeness import Doubles, Ids, Neighbourhood
 from facesearch.gallery.neighbourhood import Surroundings
 from facesearch.gallery.parts import Parts
 from facesearch.gallery.suspect import Kind, Suspect
-from facesearch.gallery.suspicion import Judgement
+from facesearch.gallery.suspicion import SURE, Judgement
 from facesearch.store import KeptSuspect, TemplateInfo
 
 _POOR = 0.5  # quality below which a template that is like somebody else is called poor
@@ -91,7 +91,7 @@ class _Found:
         copied = {
             frozenset((int(hood.people[row]), int(hood.people[other])))
             for row, other, sure in zip(hood.judged, judgement.copied, judgement.copy, strict=True)
-            if sure >= self.least
+            if sure >= max(self.least, SURE)
         }
         for place in np.flatnonzero(judgement.one >= self.least).tolist():
             these = np.flatnonzero(hood.people == judgement.these[place])
@@ -149,7 +149,7 @@ class _Found:
         hood, judgement = self.hood, self.judgement
         place_of = {row: place for place, row in enumerate(hood.judged.tolist())}
         found: dict[int, _Template] = {}
-        for place in np.flatnonzero(judgement.copy >= self.least).tolist():
+        for place in np.flatnonzero(judgement.copy >= max(self.least, SURE)).tolist():
             row, other = int(hood.judged[place]), int(judgement.copied[place])
             if not (self._is_asked(row) or self._is_asked(other)):
                 continue

@@ -40,10 +40,8 @@ def upgrade() -> None:
         ),
         sa.ForeignKeyConstraint(["other_id"], ["identities.id"], name="fk_kept_suspects_other_id", ondelete="CASCADE"),
     )
-    op.create_index("ix_kept_suspects_template_id", "kept_suspects", ["template_id"])
 
 
 def downgrade() -> None:
-    op.drop_index("ix_kept_suspects_template_id", "kept_suspects")
     op.drop_table("kept_suspects")
     op.drop_table("kept_aside")

@@ -160,12 +160,12 @@ class KeptAsideRow(Checked, Base):
 
 class KeptSuspectRow(Checked, Base):
     """A suspicion that somebody looked into and found to be none: of a template (other_id: whose it seemed to be, if
-    anybody's), or of two people being one (identity_id, the lower id, and other_id)."""
+    anybody's), or of two people being one (identity_id, the lower id, and other_id). They are few, too."""
 
     __tablename__ = "kept_suspects"
 
     id: Mapped[int] = mapped_column(primary_key=True)
-    template_id: Mapped[int | None] = mapped_column(ForeignKey("templates.id", ondelete="CASCADE"), index=True)
+    template_id: Mapped[int | None] = mapped_column(ForeignKey("templates.id", ondelete="CASCADE"))
     identity_id: Mapped[int | None] = mapped_column(ForeignKey("identities.id", ondelete="CASCADE"))
     other_id: Mapped[int | None] = mapped_column(ForeignKey("identities.id", ondelete="CASCADE"))
     created_at: Mapped[int]
