@@ -11,16 +11,16 @@ import numpy as np
 from facesearch.gallery.likeness import OTHERS, Doubles, Ids, Neighbourhood, Scale, Vectors
 from facesearch.gallery.parts import Parts
 from facesearch.gallery.view import View
-from facesearch.store import GalleryState, Moment
+from facesearch.store import GalleryState, Moment, Owner
 
 Progress = Callable[[int, int], None]  # (templates done, templates in all)
 
 NEIGHBOURS = 32  # templates looked at for each
 _BATCH = 512  # searched for at once
-_MOST_OF_ONE = 64  # templates of a person that are searched for where only some are asked for
+_MOST_OF_ONE = 16  # templates of a person that are searched for where only some are asked for
 _MOST_LOADED = 512  # of a person, then
 _WHOLE = 8  # from an eighth of the gallery on, reading the whole takes less time
-_SAMPLE, _MOST_IN_SAMPLE = 256, 2048  # templates whose people tell what is usual in a gallery, and templates of these
+_SAMPLE, _MOST_IN_SAMPLE = 128, 512  # templates whose people tell what is usual in a gallery, and templates of these
 _AS_IF = 10  # pairs of one person that what is usual for the encoder counts as
 _DRAWS = 20_000
 
@@ -136,10 +136,12 @@ def _whole(parts: Parts, moment: Moment, state: GalleryState) -> _Loaded:
     return _Loaded(owned.ids, owned.identity_ids, templates)
 
 
-def _read(parts: Parts, moment: Moment, state: GalleryState, ids: Ids) -> _Loaded:
-    """Those of these templates that have not been taken out meanwhile."""
+def _read(
+    parts: Parts, moment: Moment, state: GalleryState, ids: Ids, known: dict[int, Owner] | None = None
+) -> _Loaded:
+    """Those of these templates that have not been taken out meanwhile; known: whose they are."""
     stored = parts.store.templates.codes(ids.tolist())
-    owners = moment.owners(stored.ids.tolist())
+    owners = moment.owners(stored.ids.tolist()) if known is None else known
     whose = np.array([owners[number].identity_id for number in stored.ids.tolist()], np.int64)
     return _Loaded(stored.ids, whose, parts.codecs.decode(stored.codes, stored.codecs, state.settings.dimension))
 
@@ -148,7 +150,7 @@ def _of_people(parts: Parts, moment: Moment, state: GalleryState, ids: Ids, aske
     """Templates of some people, given all their ids: of each person no more than `most`, but those asked for."""
     owners = moment.owners(ids.tolist())
     whose = np.array([owners[number].identity_id for number in ids.tolist()], np.int64)
-    return _read(parts, moment, state, ids[_spread(ids, whose, asked, most)])
+    return _read(parts, moment, state, ids[_spread(ids, whose, asked, most)], owners)
 
 
 def _few_of_each(loaded: _Loaded, asked: set[int]) -> Ids:

@@ -50,7 +50,9 @@ def test_suspects_are_told_kept_and_set_aside(facesearch: Command, mixed: list[s
     assert len(facesearch("gallery", "suspects", "--json").json["suspects"]) == 1
 
 
-def test_what_is_told_is_one_line_for_each_mistake_of_use(facesearch: Command, mixed: list[str], tmp_path: Path) -> None:
+def test_what_is_told_is_one_line_for_each_mistake_of_use(
+    facesearch: Command, mixed: list[str], tmp_path: Path
+) -> None:
     assert "there is no gallery" in facesearch("gallery", "suspects").err
     facesearch("enroll", tmp_path / "p")
     for words, said in (

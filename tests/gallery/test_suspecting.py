@@ -28,7 +28,8 @@ def photos_of(person: int, count: int = PHOTOS, spread: float = 0.55) -> np.ndar
     noise = np.random.default_rng(2000 + person).normal(size=(count, DIMENSION))
     noise *= spread / np.linalg.norm(noise, axis=1, keepdims=True)
     found = centre + noise
-    return (found / np.linalg.norm(found, axis=1, keepdims=True)).astype(np.float32)
+    unit: np.ndarray = (found / np.linalg.norm(found, axis=1, keepdims=True)).astype(np.float32)
+    return unit
 
 
 def name(person: int) -> str:
@@ -55,8 +56,8 @@ def wrong(tmp_path: Path) -> Iterator[Gallery]:
         yield gallery
 
 
-def told(gallery: Gallery, **options: float) -> list[tuple[str, int | None, str, str | None]]:
-    return [(each.kind, each.template_id, each.identity, each.other) for each in gallery.suspects(**options)]
+def told(gallery: Gallery, least: float | None = None) -> list[tuple[str, int | None, str, str | None]]:
+    return [(each.kind, each.template_id, each.identity, each.other) for each in gallery.suspects(least=least)]
 
 
 WRONG = ("wrong-person", 6, name(0), name(1))
