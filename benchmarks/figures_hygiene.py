@@ -108,33 +108,101 @@ def _of_quality() -> Iterator[tuple[str, Any]]:
 
 
 def suspects() -> str:
-    """How often suspects are right."""
+    """How often photos that were given away are among the first suspects."""
     return table(
         (
             "encoder",
-            "photos given away",
-            "named",
+            "given away",
+            "photos",
+            "right among the first half as many",
+            "as many",
+            "half as many again",
+            "as many, without those named of LFW as it is",
+            "named at all",
             "of them right",
-            "right among as many first ones",
-            "people under two names",
-            "found",
-            "other pairs named",
-            "ms per template",
         ),
         [
             (
                 encoder,
+                row["given"],
                 f"{row['given to others']:,}",
+                *(_of(rank) for rank in row["by rank"].values()),
+                _of(row["by rank, without those told of LFW as it is"]),
                 f"{row['told']:,}",
                 f"{row['of them right']:,}",
-                f"{row['right among as many first ones']:,}",
-                f"{row['people with two names']}",
-                f"{row['of them such people']}",
-                f"{row['told as one'] - row['of them such people']:,}",
-                f"{row['ms per template']:.1f}",
             )
-            for encoder, shares in read_results("suspects").items()
-            for row in shares.values()
+            for encoder, found in read_results("suspects").items()
+            for row in found["trials"]
+        ],
+    )
+
+
+def _of(rank: dict[str, int]) -> str:
+    return f"{rank['right']:,} of {rank['first']:,} ({rank['right'] / rank['first']:.1%})"
+
+
+def two_names() -> str:
+    """How many of the people under two names are found."""
+    return table(
+        (
+            "encoder",
+            "photos given away",
+            "people",
+            "found from 0.5 on",
+            "other pairs",
+            "found from 0.2 on",
+            "other pairs",
+            "of them named of LFW as it is",
+        ),
+        [
+            (
+                encoder,
+                f"{row['given to others']:,} {row['given']}",
+                f"{row['people with two names']}",
+                f"{row['found from 0.5 on']}",
+                f"{row['other pairs from 0.5 on']}",
+                f"{row['found']}",
+                f"{row['other pairs']}",
+                f"{row['of them told of LFW as it is']}",
+            )
+            for encoder, found in read_results("suspects").items()
+            for row in found["trials"]
+        ],
+    )
+
+
+def confidence() -> str:
+    """How often suspects of each confidence are right: among people drawn anew, and on LFW."""
+    drawn, rows = read_results("suspect_weights"), []
+    lows = ("0.2", "0.5", "0.8", "0.95", "0.99")
+    for low, high in zip(lows, (*lows[1:], "1"), strict=True):
+        cells = [_share(*drawn[kind]["right by confidence"][low].values()) for kind in ("wrong", "stray", "one")]
+        for found in read_results("suspects").values():
+            trials = [row["by confidence"][low] for row in found["trials"]]
+            cells.append(_share(sum(row[0] for row in trials), sum(row[1] for row in trials)))
+        rows.append((f"{low} to {high}", *cells))
+    encoders = [f"photos of LFW, {encoder}" for encoder in read_results("suspects")]
+    heads = ("drawn: photos of somebody else", "drawn: of nobody", "drawn: two names", *encoders)
+    return table(("confidence", *heads), rows)
+
+
+def _share(count: int, right: int, *_: float) -> str:
+    return f"{right:,} of {count:,}" + (f" ({right / count:.0%})" if count else "")
+
+
+def suspects_cost() -> str:
+    """What looking for suspects costs."""
+    return table(
+        ("templates", "seconds", "processor seconds", "MiB", "ms for one new template"),
+        [
+            (
+                f"{row['templates']:,}",
+                f"{row['seconds']:,.0f}",
+                f"{row['processor seconds']:,.0f}",
+                f"{row['MiB']:,}",
+                f"{row['ms for one new template']:.0f}",
+            )
+            for row in read_results("suspects_cost")
         ],
     )
 

@@ -93,6 +93,11 @@ def grown(population: Population, people: int, seed: int = 0) -> Iterator[tuple[
         yield np.ascontiguousarray(by_person[:, :PHOTOS]).reshape(-1, d), np.ascontiguousarray(by_person[:, PHOTOS])
 
 
+def photos_of(population: Population, people: int, photos: int, rng: np.random.Generator) -> Floats:
+    """Photos (people, photos, d) of people drawn anew."""
+    return _photos(population, _centres(population, people, rng), photos, rng)
+
+
 def _photos(population: Population, centres: Floats, photos: int, rng: np.random.Generator) -> Floats:
     """Photos (p, photos, d) of people with centres (p, d)."""
     normal = rng.standard_normal((len(centres) * photos, centres.shape[1]), np.float32)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from facesearch.commands import gallery_suspects
 from facesearch.commands.common import (
     GalleryOption,
     JsonOption,
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from facesearch.gallery.answers import GalleryInfo
 
 app = typer.Typer(help="The gallery as a whole.", no_args_is_help=True)
+app.command(epilog=gallery_suspects.EXAMPLES)(gallery_suspects.suspects)
 
 
 @app.callback()
@@ -53,7 +55,8 @@ def info(gallery: GalleryOption = None, json: JsonOption = False, verbose: Verbo
     _say_how_it_decides(state)
     if state.cohort:
         say(f"cohort     {counted(state.cohort, 'face')} of people who are not enrolled")
-    say(f"people     {state.identities:,}, {counted(state.templates, 'template')}")
+    aside = f", and {state.set_aside:,} set aside" if state.set_aside else ""
+    say(f"people     {state.identities:,}, {counted(state.templates, 'template')}{aside}")
     say(f"on disk    database {bytes_in_words(state.database_bytes)}, index {bytes_in_words(state.index_bytes)}")
 
 
@@ -260,7 +263,9 @@ def import_(
 
 @app.command(epilog="**Example**\n\n    facesearch gallery compact")
 def compact(gallery: GalleryOption = None, json: JsonOption = False, verbose: VerboseOption = False) -> None:
-    """Give free space back to the disk, and leave nothing behind of what was deleted or set aside.
+    """Give free space back to the disk, and leave nothing behind of what was deleted or removed.
+
+    What `templates set-aside` took out of answers is kept.
 
     Database and index file are written anew; for a moment that takes as much space again.
     """
@@ -273,5 +278,7 @@ def compact(gallery: GalleryOption = None, json: JsonOption = False, verbose: Ve
     say(f"the gallery takes {bytes_in_words(done.after_bytes)} on disk (before: {bytes_in_words(done.before_bytes)})")
     if done.discarded:
         say(f"  {counted(done.discarded, 'template')} that had been set aside deleted for good")
+    if done.kept:
+        say(f"  {counted(done.kept, 'template')} set aside kept: templates remove, then compact, deletes them for good")
     if not done.wiped:
         say("  another process is reading: old pages stay in the log until facesearch gallery compact runs alone")

@@ -74,7 +74,7 @@ def show(
         print_json({"templates": [info.document() for info in found]})
         return
     for info in found:
-        say(f"template   {info.id}, {info.state}")
+        say(f"template   {info.id}, {info.state}{', kept by gallery compact' if info.kept else ''}")
         say(f"identity   {info.identity}")
         say(f"photo      {info.path}")
         say(f"face       {place(info.box)}")
@@ -95,7 +95,7 @@ def remove(
     """Take photos of a person out of all answers, as after a mistake.
 
     They are set aside: `templates restore` puts them back, until `gallery compact` deletes them for good. The photos
-    stay where they are, and are not enrolled again for the same person.
+    stay where they are, and are not enrolled again for the same person. `templates set-aside` keeps them.
     """
     set_up(verbose)
     with open_gallery(gallery, create=False) as opened:
@@ -108,6 +108,35 @@ def remove(
         say(f"took out template {info.id} of {info.identity}: {info.path}")
     _say_who_has_none(found, people)
     say("  facesearch templates restore puts them back, facesearch gallery compact deletes them for good")
+
+
+@app.command(
+    "set-aside",
+    epilog="**Examples**\n\n    facesearch templates set-aside 17 18\n\n"
+    "    facesearch templates set-aside people/Ada/7.jpg",
+)
+def set_aside(
+    templates: TemplatesArgument,
+    gallery: GalleryOption = None,
+    json: JsonOption = False,
+    verbose: VerboseOption = False,
+) -> None:
+    """Take photos out of all answers and keep them, until somebody decides: `templates restore` puts them back.
+
+    As `templates remove`, but `gallery compact` does not delete them. The photos are not enrolled again for the same
+    person. They are deleted with the person, or with `templates remove` and the next `gallery compact`.
+    """
+    set_up(verbose)
+    with open_gallery(gallery, create=False) as opened:
+        found = opened.set_aside_templates(numbers_or_paths(templates))
+        people = {person.name: person.templates for person in opened.identities()}
+    if json:
+        print_json({"set_aside": [info.id for info in found]})
+        return
+    for info in found:
+        say(f"set aside template {info.id} of {info.identity}: {info.path}")
+    _say_who_has_none(found, people)
+    say(f"  facesearch templates restore {' '.join(str(info.id) for info in found)} puts them back")
 
 
 @app.command(

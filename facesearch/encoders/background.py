@@ -65,12 +65,20 @@ class Background:
         if len(self.reached) < 2:
             return None
         if similarity < self.reached[0]:
-            first, second = (NormalDist().inv_cdf(1 - rate) for rate in RATES[:2])
-            spread = max((self.reached[1] - self.reached[0]) / (second - first), 1e-9)
-            return 1 - NormalDist(self.reached[0] - first * spread, spread).cdf(similarity)
+            return 1 - self._of_most().cdf(similarity)
         rates = np.log(RATES[: len(self.reached)])
         beyond = 2 * self.reached[-1] - self.reached[-2], 2 * rates[-1] - rates[-2]
         return float(np.exp(np.interp(similarity, (*self.reached, beyond[0]), (*rates, beyond[1]))))
+
+    @property
+    def of_two(self) -> float:
+        """The mean similarity of two adults; 0 where that was not measured."""
+        return 0.0 if len(self.reached) < 2 else self._of_most().mean
+
+    def _of_most(self) -> NormalDist:
+        first, second = (NormalDist().inv_cdf(1 - rate) for rate in RATES[:2])
+        spread = max((self.reached[1] - self.reached[0]) / (second - first), 1e-9)
+        return NormalDist(self.reached[0] - first * spread, spread)
 
     def level(self, others: int) -> float:
         """The mean similarity from which on a face counts as one of a crowd, among so many others."""

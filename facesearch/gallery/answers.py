@@ -288,7 +288,8 @@ class GalleryInfo:
     default of an encoder that is not installed here. threshold_from: encoder (its default), set (by hand), or
     calibration. calibration: what that was made on, else None. score: what is compared with the threshold, cosine or
     normalised. quality: which faces are enrolled: off, standard or strict. cohort: faces of people who are not
-    enrolled, with which scores are normalised.
+    enrolled, with which scores are normalised. set_aside: templates that are in no answer, and are not counted in
+    `templates`.
     """
 
     encoder: str
@@ -303,6 +304,7 @@ class GalleryInfo:
     cohort: int
     identities: int
     templates: int
+    set_aside: int
     database_bytes: int
     index_bytes: int
 
@@ -320,6 +322,7 @@ class GalleryInfo:
             "cohort": self.cohort,
             "identities": self.identities,
             "templates": self.templates,
+            "set_aside": self.set_aside,
             "database_bytes": self.database_bytes,
             "index_bytes": self.index_bytes,
         }
@@ -330,13 +333,14 @@ class Compaction:
     """What `compact` did: bytes of the gallery on disk before and after.
 
     wiped: nothing that was deleted is left in the database or its write-ahead log. discarded: templates that were set
-    aside and are now deleted.
+    aside and are now deleted. kept: those set aside that stay.
     """
 
     before_bytes: int
     after_bytes: int
     wiped: bool
     discarded: int
+    kept: int = 0
 
     def document(self) -> Document:
         return {
@@ -345,4 +349,5 @@ class Compaction:
             "freed_bytes": self.before_bytes - self.after_bytes,
             "wiped": self.wiped,
             "discarded": self.discarded,
+            "kept": self.kept,
         }

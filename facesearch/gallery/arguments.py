@@ -27,6 +27,14 @@ def threshold(value: Any) -> float:
     return number
 
 
+def rate(value: Any, what: str) -> float:
+    """A number from 0 to 1; what: as in "least"."""
+    number = float(value) if isinstance(value, Real) and not isinstance(value, bool) else math.nan
+    if not 0 <= number <= 1:
+        raise UsageError(f"{what} is {shown(value)}: a number between 0 and 1 is needed")
+    return number
+
+
 def count(value: Any, what: str) -> int:
     """A number of things, at least one; what: as in "k" or "workers"."""
     if not isinstance(value, Integral) or isinstance(value, bool) or value < 1:

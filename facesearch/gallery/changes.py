@@ -46,7 +46,7 @@ def enroll_photos(
     from facesearch.gallery import folder_truth  # a question does not wait for it
     from facesearch.gallery.enrolment import enrol_photos
     from facesearch.gallery.enrolment_report import EnrolmentReport
-    from facesearch.gallery.suspects import suspects
+    from facesearch.gallery.suspects import LIKELY, suspects
     from facesearch.gallery.whose_face import WhoseFace
 
     if not photos and folders is None:
@@ -85,7 +85,8 @@ def enroll_photos(
     if report.templates:
         parts.store.audit.add("enroll", detail={"templates": report.templates, "rejected": len(report.rejected)})
     _save(parts, report)
-    report.suspects = suspects(parts, report.added | {moved.template_id: moved.path for moved in report.moved})
+    new = report.added.keys() | {moved.template_id for moved in report.moved}
+    report.suspects = suspects(parts, new, least=LIKELY)
     return report
 
 
@@ -173,7 +174,12 @@ def compact(parts: Parts) -> Compaction:
     wiped = parts.store.vacuum()
     for copy in remove_unfinished(parts.opening.folder):
         _log.warning("%s holds the gallery as it was: a backup is being made there, or could not be removed", copy)
-    return Compaction(before, _bytes_on_disk(parts), wiped, discarded)
+    return Compaction(before, _bytes_on_disk(parts), wiped, discarded, _set_aside(parts))
+
+
+def _set_aside(parts: Parts) -> int:
+    with parts.store.moment() as moment:
+        return moment.sizes()[1]
 
 
 def _bytes_on_disk(parts: Parts) -> int:
@@ -197,6 +203,7 @@ def info(parts: Parts) -> GalleryInfo:
         cohort=0 if cohort is None else len(cohort.templates),
         identities=counts.identities,
         templates=counts.templates,
+        set_aside=_set_aside(parts),
         database_bytes=parts.store.database_bytes(),
         index_bytes=parts.index.bytes_on_disk(),
     )

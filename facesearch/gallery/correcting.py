@@ -126,10 +126,7 @@ class CorrectingGallery(DecidingGallery):
 
         Raises what `template_infos` does.
         """
-        infos = self.template_infos(templates)
-        if self.parts.store.corrections.set_aside([info.id for info in infos]):
-            self.parts.writer.save()
-        return infos
+        return self._take_out(templates, keep=False)
 
     def restore_templates(self, templates: Sequence[int | str | os.PathLike[str]]) -> dict[int, int]:
         """Put templates back that were taken out, under new numbers: old -> new.
@@ -145,6 +142,13 @@ class CorrectingGallery(DecidingGallery):
         from facesearch.gallery.folder_truth import surveyed  # a question does not wait for it
 
         return surveyed(self.parts.store, photos, folders, again=again)
+
+    def _take_out(self, templates: Sequence[int | str | os.PathLike[str]], *, keep: bool) -> list[TemplateInfo]:
+        """Set templates aside; keep: `compact` does not delete them."""
+        infos = self.template_infos(templates)
+        if self.parts.store.corrections.set_aside([info.id for info in infos], keep=keep):
+            self.parts.writer.save()
+        return infos
 
     def _found(self, asked: int | str | os.PathLike[str]) -> list[TemplateInfo]:
         kept = self.parts.store.corrections

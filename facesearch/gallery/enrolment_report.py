@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from facesearch.gallery.answers import Document
 from facesearch.gallery.known_photos import Known
-from facesearch.gallery.suspects import Suspect
+from facesearch.gallery.suspect import Suspect
 from facesearch.photos.photo import Photo, Rejection
 from facesearch.store import TemplateInfo
 

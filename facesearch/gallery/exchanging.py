@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from facesearch.gallery.correcting import CorrectingGallery
+from facesearch.gallery.suspecting import SuspectingGallery
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from facesearch.gallery.template_table import TemplateTable
 
 
-class ExchangingGallery(CorrectingGallery):
+class ExchangingGallery(SuspectingGallery):
     """An open gallery, and its templates as tables."""
 
     def frame(self) -> pd.DataFrame:

@@ -22,6 +22,7 @@ from facesearch.gallery.fused_index import FusedIndex
 from facesearch.gallery.groups import Groups
 from facesearch.gallery.index_writing import IndexWriter
 from facesearch.gallery.left_out import Negatives
+from facesearch.gallery.likeness import Scale
 from facesearch.gallery.ranking import Ranking
 from facesearch.gallery.scoring import COSINE, NORMALISED, Rule
 from facesearch.gallery.template_index import TemplateIndex
@@ -30,6 +31,8 @@ from facesearch.pipeline.pipeline import Pipeline
 from facesearch.pipeline.pipeline_spec import PipelineSpec
 from facesearch.pipeline.sessions import shared_pipeline
 from facesearch.store import DATABASE_NAME, Cohort, EncoderKey, GallerySettings, SqliteStore, open_store
+
+_BEYOND = 1.5  # how far beyond the threshold two photos of one person usually are, of what it is beyond different ones
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +179,14 @@ class Parts:
             return self.threshold(settings)
         except UnknownEncoderError:
             return None
+
+    def usual_similarities(self, settings: GallerySettings) -> Scale:
+        """What similarities of two people, and of one, are for the encoder, as far as its threshold tells."""
+        threshold = self.known_threshold(settings)
+        usual = Rule.asked(self.encoder_spec.model, None).background
+        different = 0.0 if usual is None else usual.of_two
+        middle = 0.4 if threshold is None else threshold
+        return Scale(different, min(different + _BEYOND * (middle - different), (1.0 + middle) / 2))
 
     # photos
 

@@ -105,7 +105,8 @@ def shown_time(at: int) -> str:
 
 @dataclass(frozen=True, slots=True)
 class TemplateInfo:
-    """A stored template without its code. state: "active", or "set-aside" where it was taken out and may come back."""
+    """A stored template without its code. state: "active", or "set-aside" where it was taken out and may come back;
+    kept: then also after `gallery compact`."""
 
     id: int
     identity: str
@@ -116,6 +117,7 @@ class TemplateInfo:
     codec: str
     created_at: int  # epoch seconds
     state: str = ACTIVE
+    kept: bool = False
 
     def document(self) -> dict[str, Any]:
         return {
@@ -128,7 +130,17 @@ class TemplateInfo:
             "codec": self.codec,
             "added": shown_time(self.created_at),
             "state": self.state,
+            "kept": self.kept,
         }
+
+
+class KeptSuspect(NamedTuple):
+    """A suspicion that was looked into and is none: a template that seemed to be another identity's, or nobody's
+    (other_id None); or with `template_id` None, two identities that seemed to be one, the lower id first."""
+
+    template_id: int | None
+    identity_id: int | None
+    other_id: int | None
 
 
 class Negative(NamedTuple):

@@ -28,6 +28,7 @@ from facesearch.store.records import (
     GalleryState,
     IdentitySummary,
     IndexState,
+    KeptSuspect,
     LogPosition,
     Negative,
     NegativeInfo,
@@ -240,8 +241,11 @@ class CorrectionsRole(Protocol):
         """The photo of a template is at another path now."""
         ...
 
-    def set_aside(self, template_ids: Sequence[int]) -> int:
-        """Take templates out of all answers, and keep them until `discard`; returns how many there were."""
+    def set_aside(self, template_ids: Sequence[int], *, keep: bool = False) -> int:
+        """Take templates out of all answers, and keep them until `discard`, or beyond it; returns how many were in use.
+
+        Of those that are set aside already, `keep` is changed.
+        """
         ...
 
     def put_back(self, template_ids: Sequence[int]) -> dict[int, int]:
@@ -250,7 +254,23 @@ class CorrectionsRole(Protocol):
         ...
 
     def discard(self) -> int:
-        """Delete for good what is set aside; returns how many templates."""
+        """Delete for good what is set aside and not to be kept; returns how many templates."""
+        ...
+
+
+class SuspicionsRole(Protocol):
+    """Suspicions that were looked into and are none."""
+
+    def all(self) -> set[KeptSuspect]:
+        """All of them."""
+        ...
+
+    def add(self, kept: Collection[KeptSuspect]) -> int:
+        """Remember these; returns how many are new. Of templates and people that are gone, none is remembered."""
+        ...
+
+    def remove_all(self) -> int:
+        """Remember none any more; returns how many there were."""
         ...
 
 
@@ -449,6 +469,9 @@ class GalleryStore(Protocol):
 
     @property
     def corrections(self) -> CorrectionsRole: ...
+
+    @property
+    def suspicions(self) -> SuspicionsRole: ...
 
     @property
     def negatives(self) -> NegativesRole: ...

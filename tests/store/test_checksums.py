@@ -140,6 +140,8 @@ def test_every_table_that_answers_depend_on_is_covered() -> None:
     assert names == {"gallery", "encoders", "identities", "images", "templates", "codebooks", "removals"} | {
         "cohorts",
         "set_aside",
+        "kept_aside",
+        "kept_suspects",
         "aliases",
         "tags",
         "notes",

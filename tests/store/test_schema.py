@@ -89,6 +89,27 @@ def _gallery_without_scores(path: Path) -> None:
         )
 
 
+def _gallery_with_one_set_aside(path: Path) -> None:
+    """From before what is set aside could be kept."""
+    _migrated(path, "0011")
+    with closing(sqlite3.connect(path)) as connection, connection:
+        register(connection)
+        connection.executescript(
+            f"""
+            INSERT INTO identities VALUES (1, 'Ann', 1700000000, 0);
+            UPDATE identities SET checksum = row_checksum(NULL, id, name, created_at);
+            INSERT INTO images VALUES (1, x'{"ab" * 32}', 'ann.jpg', 250, 250, 1700000000, 0);
+            UPDATE images SET checksum = row_checksum(sha256, id, path, width, height, created_at);
+            INSERT INTO encoders VALUES (1, 'dlib-resnet', 'fp32', 'onnx', 'ff', '', 0);
+            UPDATE encoders
+                SET checksum = row_checksum(NULL, id, model, precision, backend, fingerprint, pipeline);
+            INSERT INTO set_aside VALUES (7, 1, 1, 1, 'int8', x'0102', 0.5, NULL, NULL, NULL, NULL, 1700000000, 0);
+            UPDATE set_aside SET checksum = row_checksum(code, id, identity_id, image_id, encoder_id, codec, quality,
+                box_x, box_y, box_w, box_h, created_at);
+            """
+        )
+
+
 def test_the_migrations_lead_to_the_tables_of_the_models(tmp_path: Path) -> None:
     path = _database(tmp_path)
     _migrated(path, "head")
@@ -134,6 +155,20 @@ def test_a_gallery_from_before_there_were_scores_decides_by_the_cosine_at_its_th
         assert store.integrity_check() == []
         store.settings.set_score("normalised")
         assert store.settings.read() == GallerySettings("mobilefacenet", 192, "fp32", "flat", None, "normalised")
+        assert store.integrity_check() == []
+
+
+@pytest.mark.parametrize("keep", [False, True])
+def test_what_an_earlier_version_set_aside_goes_as_it_would_have_or_can_be_kept(keep: bool, tmp_path: Path) -> None:
+    path = _database(tmp_path)
+    _gallery_with_one_set_aside(path)
+    with open_store(path.parent) as store:
+        assert [(info.id, info.state, info.kept) for info in store.corrections.all()] == [(7, "set-aside", False)]
+        if keep:
+            store.corrections.set_aside([7], keep=True)
+        assert store.integrity_check() == []
+        assert store.suspicions.all() == set()
+        assert store.corrections.discard() == (0 if keep else 1)
         assert store.integrity_check() == []
 
 

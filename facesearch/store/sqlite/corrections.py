@@ -17,7 +17,7 @@ from facesearch.store.sqlite.checksums import computed, insert_rows, next_id, re
 from facesearch.store.sqlite.chunks import chunks
 from facesearch.store.sqlite.forgotten import forgotten
 from facesearch.store.sqlite.identities import find_id, ids_of, infos_of
-from facesearch.store.sqlite.models import IdentityRow, ImageRow, RemovalRow, SetAsideRow, TemplateRow
+from facesearch.store.sqlite.models import IdentityRow, ImageRow, KeptAsideRow, RemovalRow, SetAsideRow, TemplateRow
 from facesearch.store.sqlite.rejected import rejected, remember_rejected
 from facesearch.store.sqlite.template_infos import BOTH, Kept, delete_unused_images, in_both, template_infos
 from facesearch.store.sqlite.transactions import Transactions
@@ -115,13 +115,16 @@ class SqliteCorrections:
             connection.execute(update(ImageRow).where(ImageRow.id == image).values(path=path))
             refresh(connection, ImageRow, ImageRow.id == image)
 
-    def set_aside(self, template_ids: Sequence[int]) -> int:
+    def set_aside(self, template_ids: Sequence[int], *, keep: bool = False) -> int:
         with self._transactions.writing() as connection:
+            _keep(connection, template_ids, keep=keep)
             _require_sound(connection, TemplateRow, template_ids)
             rows = _rows(connection, TemplateRow, template_ids)
             if not rows:
                 return 0
             insert_rows(connection, SetAsideRow, rows)
+            if keep:
+                insert_rows(connection, KeptAsideRow, [row[:1] for row in rows])
             ids = [row[0] for row in rows]
             first = next_id(connection, RemovalRow)
             insert_rows(connection, RemovalRow, [(entry, number) for entry, number in enumerate(ids, start=first)])
@@ -148,10 +151,20 @@ class SqliteCorrections:
 
     def discard(self) -> int:
         with self._transactions.writing() as connection:
-            images = list(connection.scalars(select(SetAsideRow.image_id)))
-            gone = connection.execute(delete(SetAsideRow)).rowcount
+            goes = SetAsideRow.id.not_in(select(KeptAsideRow.id))
+            images = list(connection.scalars(select(SetAsideRow.image_id).where(goes)))
+            gone = connection.execute(delete(SetAsideRow).where(goes)).rowcount
             delete_unused_images(connection, images)
             return gone
+
+
+def _keep(connection: Connection, template_ids: Sequence[int], *, keep: bool) -> None:
+    """Of these templates, those that are set aside already stay when the others are deleted, or do not."""
+    for some in chunks(template_ids):
+        connection.execute(delete(KeptAsideRow).where(KeptAsideRow.id.in_(some)))
+        if keep:
+            aside = select(SetAsideRow.id).where(SetAsideRow.id.in_(some)).order_by(SetAsideRow.id)
+            insert_rows(connection, KeptAsideRow, [(number,) for number in connection.scalars(aside)])
 
 
 def _numbered(template_ids: Sequence[int], kept: Kept) -> ColumnElement[bool]:

@@ -33,6 +33,7 @@ from facesearch.store.sqlite.gaps import stored_integer, traces_of
 from facesearch.store.sqlite.index_state import discard_files_with
 from facesearch.store.sqlite.models import IdentityRow, RemovalRow, TemplateRow
 from facesearch.store.sqlite.negative_rows import delete_negatives_of, hand_negatives_over
+from facesearch.store.sqlite.suspicions import hand_suspicions_over
 from facesearch.store.sqlite.template_infos import BOTH, delete_unused_images, in_both, traces_of_images
 from facesearch.store.sqlite.transactions import Transactions
 
@@ -90,6 +91,7 @@ class SqliteIdentities:
                 hand_names_over(connection, source_id, target_id)
                 unite(connection, source_id, target_id)
                 hand_negatives_over(connection, source_id, target_id)
+                hand_suspicions_over(connection, source_id, target_id)
                 moved += _merge(connection, source_id, target_id)
             return moved
 

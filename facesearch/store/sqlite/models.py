@@ -34,6 +34,7 @@ REVISIONS = (
     "0009",
     "0010",
     "0011",
+    "0012",
     "0014",
 )  # of migrations/versions, oldest first
 
@@ -147,6 +148,27 @@ class SetAsideRow(Checked, Base):
     box_y: Mapped[float | None]
     box_w: Mapped[float | None]
     box_h: Mapped[float | None]
+    created_at: Mapped[int]
+
+
+class KeptAsideRow(Checked, Base):
+    """A template set aside that stays when what is set aside is deleted; id: the template's."""
+
+    __tablename__ = "kept_aside"
+
+    id: Mapped[int] = mapped_column(ForeignKey("set_aside.id", ondelete="CASCADE"), primary_key=True)
+
+
+class KeptSuspectRow(Checked, Base):
+    """A suspicion that somebody looked into and found to be none: of a template (other_id: whose it seemed to be, if
+    anybody's), or of two people being one (identity_id, the lower id, and other_id). They are few, too."""
+
+    __tablename__ = "kept_suspects"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    template_id: Mapped[int | None] = mapped_column(ForeignKey("templates.id", ondelete="CASCADE"))
+    identity_id: Mapped[int | None] = mapped_column(ForeignKey("identities.id", ondelete="CASCADE"))
+    other_id: Mapped[int | None] = mapped_column(ForeignKey("identities.id", ondelete="CASCADE"))
     created_at: Mapped[int]
 
 

@@ -33,6 +33,7 @@ from facesearch.store.sqlite.negatives import SqliteNegatives
 from facesearch.store.sqlite.recoding import SqliteRecoding
 from facesearch.store.sqlite.settings import SqliteSettings
 from facesearch.store.sqlite.snapshot import copy_snapshot
+from facesearch.store.sqlite.suspicions import SqliteSuspicions
 from facesearch.store.sqlite.templates import SqliteTemplates
 from facesearch.store.sqlite.transactions import Transactions
 
@@ -111,6 +112,7 @@ class SqliteStore:
         self.groups = SqliteGroups(self.transactions)
         self.templates = SqliteTemplates(self.transactions)
         self.corrections = SqliteCorrections(self.transactions)
+        self.suspicions = SqliteSuspicions(self.transactions)
         self.negatives = SqliteNegatives(self.transactions)
         self.recoding = SqliteRecoding(self.transactions)
         self.codebooks = SqliteCodebooks(self.transactions)

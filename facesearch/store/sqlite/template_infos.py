@@ -10,7 +10,15 @@ from facesearch.store.records import ACTIVE, SET_ASIDE, TemplateInfo
 from facesearch.store.sqlite.checksums import is_sound, require_sound
 from facesearch.store.sqlite.chunks import chunks
 from facesearch.store.sqlite.gaps import traces_of
-from facesearch.store.sqlite.models import EncoderRow, IdentityRow, ImageRow, NegativeRow, SetAsideRow, TemplateRow
+from facesearch.store.sqlite.models import (
+    EncoderRow,
+    IdentityRow,
+    ImageRow,
+    KeptAsideRow,
+    NegativeRow,
+    SetAsideRow,
+    TemplateRow,
+)
 
 Kept = type[TemplateRow] | type[SetAsideRow]
 
@@ -71,6 +79,7 @@ def template_infos(
         .order_by(kept.id)
     )
     state = ACTIVE if kept is TemplateRow else SET_ASIDE
+    stay = set(connection.scalars(select(KeptAsideRow.id))) if kept is SetAsideRow else set()
     infos = []
     for row in connection.execute(wanted if where is None else wanted.where(where)):
         require_sound(kept, row.sound, row.id)
@@ -78,7 +87,6 @@ def template_infos(
         require_sound(IdentityRow, row.identity_sound, row.identity_id)
         require_sound(EncoderRow, row.encoder_sound, row.encoder_id)
         box = None if row.box_x is None else (row.box_x, row.box_y, row.box_w, row.box_h)
-        infos.append(
-            TemplateInfo(row.id, row.name, row.path, row.quality, box, row.precision, row.codec, row.created_at, state)
-        )
+        stored = row.precision, row.codec, row.created_at
+        infos.append(TemplateInfo(row.id, row.name, row.path, row.quality, box, *stored, state, row.id in stay))
     return infos
