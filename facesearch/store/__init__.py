@@ -25,6 +25,7 @@ from facesearch.store.records import (
     TemplateOwners,
     TemplateRecord,
     Templates,
+    Thinning,
 )
 from facesearch.store.roles import GalleryStore, Moment
 from facesearch.store.sqlite.store import DATABASE_NAME, SqliteStore, open_store
@@ -58,5 +59,6 @@ __all__ = [
     "TemplateOwners",
     "TemplateRecord",
     "Templates",
+    "Thinning",
     "open_store",
 ]

@@ -34,6 +34,7 @@ from facesearch.store.sqlite.recoding import SqliteRecoding
 from facesearch.store.sqlite.settings import SqliteSettings
 from facesearch.store.sqlite.snapshot import copy_snapshot
 from facesearch.store.sqlite.templates import SqliteTemplates
+from facesearch.store.sqlite.thinning import SqliteThinning
 from facesearch.store.sqlite.transactions import Transactions
 
 DATABASE_NAME = "gallery.db"
@@ -112,6 +113,7 @@ class SqliteStore:
         self.templates = SqliteTemplates(self.transactions)
         self.corrections = SqliteCorrections(self.transactions)
         self.negatives = SqliteNegatives(self.transactions)
+        self.thinning = SqliteThinning(self.transactions)
         self.recoding = SqliteRecoding(self.transactions)
         self.codebooks = SqliteCodebooks(self.transactions)
         self.cohort = SqliteCohort(self.transactions)
