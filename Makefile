@@ -50,14 +50,15 @@ $(VENV)/bin/python:
 		{ echo "facesearch needs Python 3.11 or newer; $(PYTHON) is older: PYTHON=python3.12 make demo"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 
+# Not compiled: of what is installed, few modules are ever imported, and those are compiled then.
 $(VENV)/.installed: pyproject.toml constraints.txt | $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e .
+	$(BIN)/python -m pip install --no-compile --quiet --disable-pip-version-check -c constraints.txt -e .
 	@touch $@
 
 # torch comes first and exactly, so that nothing else chooses another build of it
 $(VENV)/.installed-test: pyproject.toml constraints.txt | $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt torch
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test]'
+	$(BIN)/python -m pip install --no-compile --quiet --disable-pip-version-check -c constraints.txt torch
+	$(BIN)/python -m pip install --no-compile --quiet --disable-pip-version-check -c constraints.txt -e '.[test]'
 	@touch $@ $(VENV)/.installed
 
 clean:
