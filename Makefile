@@ -14,8 +14,9 @@ export FACESEARCH_TEST_DATA ?=
 demo: $(VENV)/.installed
 	$(BIN)/facesearch demo
 
-# Two processes share the tests, a file at a time, so that what a file's tests share is made once.
-PYTEST := $(BIN)/python -m pytest -n 2 --dist loadscope --cov
+# Two processes share the tests, a file at a time, so that what a file's tests share is made once;
+# in the order of tests/conftest.py, which begins with what takes long.
+PYTEST := $(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder --cov
 
 test: $(VENV)/.installed-test
 	$(PYTEST) --cov-report= -m "not slow"
