@@ -16,7 +16,8 @@ from facesearch.store import Thinning
 
 _log = logging.getLogger("facesearch")
 
-_KEYED = 150  # bytes that the hash of a photo and the log of its removal take once its template is gone
+_EMPTY = 143_000  # bytes of a gallery without templates: pages of its tables
+_KEYED = 108  # bytes that the hash of a photo and the log of its removal take once its template is gone
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +85,7 @@ def thin(parts: Parts, keep: int, *, dry_run: bool) -> ThinningReport:
     if dry_run or not plans:
         people = _people(plans, names)
         gone = sum(len(person.removed) for person in people)
-        each = max(before / max(templates, 1) - _KEYED, 0.0)
+        each = max(max(before - _EMPTY, 0) / max(templates, 1) - _KEYED, 0.0)
         return ThinningReport(keep, dry_run, people, (), before, before - round(each * gone), wiped=True)
     ids = [plan.identity_id for plan in plans]
     backups, exports = (
