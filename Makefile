@@ -14,8 +14,9 @@ export FACESEARCH_TEST_DATA ?=
 demo: $(VENV)/.installed
 	$(BIN)/facesearch demo
 
-# Two processes share the tests, a file at a time, so that what a file's tests share is made once.
-PYTEST := $(BIN)/python -m pytest -n 2 --dist loadscope --cov
+# Two processes share the tests, a file at a time, so that what a file's tests share is made once;
+# in the order of tests/conftest.py, which begins with what takes long.
+PYTEST := $(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder --cov
 
 test: $(VENV)/.installed-test
 	$(PYTEST) --cov-report= -m "not slow"
@@ -50,14 +51,15 @@ $(VENV)/bin/python:
 		{ echo "facesearch needs Python 3.11 or newer; $(PYTHON) is older: PYTHON=python3.12 make demo"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 
+# Not compiled: of what is installed, few modules are ever imported, and those are compiled then.
 $(VENV)/.installed: pyproject.toml constraints.txt | $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e .
+	$(BIN)/python -m pip install --no-compile --quiet --disable-pip-version-check -c constraints.txt -e .
 	@touch $@
 
 # torch comes first and exactly, so that nothing else chooses another build of it
 $(VENV)/.installed-test: pyproject.toml constraints.txt | $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt torch
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test]'
+	$(BIN)/python -m pip install --no-compile --quiet --disable-pip-version-check -c constraints.txt torch
+	$(BIN)/python -m pip install --no-compile --quiet --disable-pip-version-check -c constraints.txt -e '.[test]'
 	@touch $@ $(VENV)/.installed
 
 clean:

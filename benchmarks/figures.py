@@ -25,6 +25,7 @@ from benchmarks import (
     figures_overview,
     figures_scores,
     figures_sharing,
+    figures_thinning,
 )
 
 ROOT = Path(__file__).parents[1]
@@ -87,6 +88,11 @@ TABLES: dict[str, Callable[[], str]] = {
     "scores-cost": figures_scores.cost,
     "encoders": figures_scores.encoders,
     "scores-lfw": figures_scores.on_lfw,
+    "thinning-drawn": figures_thinning.drawn,
+    "thinning-methods": figures_thinning.methods,
+    "thinning-thinned": figures_thinning.thinned,
+    "thinning-rules": figures_thinning.rules,
+    "thinning-gallery": figures_thinning.gallery,
     "thresholds-mobilefacenet": figures_evaluation.default_thresholds,
     "thresholds-edgeface-xs": figures_evaluation.edgeface_xs_thresholds,
     "thresholds-edgeface-xxs": figures_evaluation.edgeface_xxs_thresholds,

@@ -10,6 +10,7 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # its processes share the cores already
 import itertools
 import logging
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -104,11 +105,30 @@ def trained_weights() -> Path:
 _DATA = {"lfw", "utkface", "deepface_pairs", "trained_edgeface", "trained_weights"}
 
 
+# Files of few tests that take long: begun last, they would leave the other process without work at the end.
+_BEGUN_FIRST = {
+    "test_mtcnn_agreement.py",
+    "test_demo.py",
+    "test_gaps.py",
+    "test_gallery_processes.py",
+    "test_damage.py",
+    "test_threads_and_processes.py",
+    "test_family_export.py",
+    "test_lowbit_networks.py",
+    "test_soak.py",
+    "test_evaluation_datasets.py",
+    "test_documentation.py",
+}
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests that need real photos or trained weights have the mark `data`."""
+    """Tests that need real photos or trained weights have the mark `data`; files that take long come first, then those
+    of most tests."""
     for item in items:
         if isinstance(item, pytest.Function) and _DATA & set(item.fixturenames):
             item.add_marker(pytest.mark.data)
+    tests = Counter(item.path for item in items)
+    items.sort(key=lambda item: (item.path.name not in _BEGUN_FIRST, -tests[item.path]))
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:

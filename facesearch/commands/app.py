@@ -18,6 +18,7 @@ from facesearch.commands import (
     enroll,
     evaluate,
     gallery,
+    gallery_thin,
     identities,
     identities_negative,
     index,
@@ -44,6 +45,7 @@ identities.app.command("negative", epilog=identities_negative.EXAMPLES)(identiti
 app.add_typer(identities.app, name="identities")
 app.add_typer(templates.app, name="templates")
 app.add_typer(index.app, name="index")
+gallery.app.command("thin", epilog=gallery_thin.EXAMPLES)(gallery_thin.thin)
 app.add_typer(gallery.app, name="gallery")
 app.add_typer(encoders.app, name="encoders")
 app.command("evaluate", epilog=evaluate.EXAMPLES)(evaluate.evaluate)

@@ -75,6 +75,7 @@ def say_remarks(report: EnrolmentReport, *, verbose: bool) -> None:
 def _say_enrolled(report: EnrolmentReport, *, dry_run: bool) -> None:
     new = f"{counted(report.templates, 'photo')} of {counted(report.identities, 'person', 'people')}"
     aside = f", {report.aside} of them set aside" if report.aside else ""
+    aside += f", {report.thinned:,} of them thinned out" if report.thinned else ""
     if dry_run:
         say(f"would enrol {new}, as far as they show faces; enrolled before: {report.skipped}{aside}")
         return

@@ -77,16 +77,19 @@ def show(
     set_up(verbose)
     with open_gallery(gallery, create=False) as opened:
         person, templates = opened.identity(name)
+        thinned = opened.thinned(name)
     if json:
         found = [item.document() for item in templates]
         known = person.attributes.document()
-        print_json({"name": person.name, "since": person.created_at, **known, "templates": found})
+        print_json({"name": person.name, "since": person.created_at, **known, "templates": found, "thinned": thinned})
         return
     say(f"{person.name}: {counted(person.templates, 'template')}, since {_day(person.created_at)}")
     if marks := _marks(person):
         say(f"  tags: {marks}")
     if person.attributes.note:
         say(f"  note: {person.attributes.note}")
+    if thinned:
+        say(f"  thinned: {counted(thinned, 'photo')} more whose templates gallery thin deleted")
     rows = [(item.id, f"{item.quality:.2f}", item.precision, item.path) for item in templates]
     print_table(("template", "quality", "precision", "photo"), rows, right=("template", "quality"))
 

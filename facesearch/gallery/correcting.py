@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from facesearch.gallery.adding_negatives import NegativesReport
     from facesearch.gallery.enrolment_report import EnrolmentReport
     from facesearch.gallery.folder_truth import Folders
+    from facesearch.gallery.thinning import ThinningReport
 
 
 class CorrectingGallery(DecidingGallery):
@@ -135,6 +136,20 @@ class CorrectingGallery(DecidingGallery):
         """
         infos = self.template_infos(templates)
         return self.parts.store.corrections.put_back([info.id for info in infos])
+
+    def thin(self, keep: int = 10, *, dry_run: bool = False) -> ThinningReport:
+        """Of every person with more than `keep` templates, keep those that best stand for all of them, and delete the
+        others for good; the photos are known from then on, and not enrolled again unless that is asked for.
+
+        dry_run: change nothing. Raises `UsageError` for a number below 1.
+        """
+        from facesearch.gallery.thinning import thin  # a question does not wait for it
+
+        return thin(self.parts, arguments.count(keep, "keep"), dry_run=dry_run)
+
+    def thinned(self, identity: str) -> int:
+        """Of how many photos of a person the templates were deleted by `thin`; raises `UnknownIdentityError`."""
+        return self.parts.store.thinning.count(composed(identity))
 
     def survey(self, photos: Sequence[Photo], folders: Folders, *, again: bool = False) -> EnrolmentReport:
         """What `enroll_photos` would do, as far as can be said without encoding; nothing is changed. `templates` of the

@@ -41,7 +41,7 @@ def tied(store: GalleryStore, photos: Sequence[Photo], folders: Folders) -> tupl
     """The photos, those in a folder of somebody who was renamed or merged as photos of whom that is now; and for each
     such folder that name.
 
-    A folder is theirs where photos that were enrolled from it are.
+    A folder is theirs where photos that were enrolled from it are, or photos in it were and have been thinned out.
     """
     roots = folders.absolute()
     places = [_folder_of(photo, roots) for photo in photos]
@@ -53,7 +53,8 @@ def tied(store: GalleryStore, photos: Sequence[Photo], folders: Folders) -> tupl
     moved: dict[Path, str] = {}
     for folder, name in people.items():
         if name in now:
-            owners = {info.identity for info in store.corrections.within([folder])}
+            inside = [photo for photo, place in zip(photos, places, strict=True) if place == folder]
+            owners = {info.identity for info in store.corrections.within([folder])} or _thinned_from(store, inside)
             if name not in owners and now[name] in owners:
                 moved[folder] = now[name]
     if not moved:
@@ -63,6 +64,11 @@ def tied(store: GalleryStore, photos: Sequence[Photo], folders: Folders) -> tupl
         for photo, folder in zip(photos, places, strict=True)
     ]
     return given, {str(folder): name for folder, name in moved.items()}
+
+
+def _thinned_from(store: GalleryStore, photos: Sequence[Photo]) -> set[str]:
+    hashes = [hashed for hashed in map(hash_of, photos) if isinstance(hashed, bytes)]
+    return set(store.thinning.of_photos(hashes).values())
 
 
 def _folder_of(photo: Photo, roots: Sequence[Path]) -> Path | None:

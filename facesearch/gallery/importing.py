@@ -15,7 +15,7 @@ from facesearch.encoders import EncoderSpec, find_model
 from facesearch.errors import EncoderMismatchError, UnknownEncoderError, UsageError
 from facesearch.gallery.codec_in_use import CodecInUse
 from facesearch.gallery.enrolment_report import EnrolmentReport
-from facesearch.gallery.known_photos import forgotten_reason
+from facesearch.gallery.known_photos import forgotten_reason, thinned_reason
 from facesearch.gallery.parts import Parts
 from facesearch.gallery.template_table import TemplateTable
 from facesearch.photos.photo import Rejection
@@ -104,6 +104,7 @@ def _new_rows(
     kept = parts.store.corrections
     enrolled, aside = parts.store.templates.enrolled(hashes), kept.aside(hashes)
     forgotten = {} if again else kept.forgotten(hashes)
+    thinned = {} if again else parts.store.thinning.of_photos(hashes)
     first_rows: dict[bytes, int] = {}
     wanted = []
     for row, (name, hashed) in enumerate(zip(table.identity, hashes, strict=True)):
@@ -121,6 +122,11 @@ def _new_rows(
             report.aside += 1
         elif hashed in forgotten:
             reason = forgotten_reason(forgotten[hashed])
+        elif thinned.get(hashed) == name:
+            report.skipped += 1
+            report.thinned += 1
+        elif hashed in thinned:
+            reason = thinned_reason(thinned[hashed])
         elif before != row and table.identity[before] != name:
             reason = f"the same photo is in row {before + 1} as {table.identity[before]}"
         elif before != row:

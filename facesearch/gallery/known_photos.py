@@ -1,4 +1,4 @@
-"""What a gallery knows of photos before they are encoded: enrolled, moved, set aside, of somebody forgotten.
+"""What a gallery knows of photos before they are encoded: enrolled, moved, set aside, thinned out, of people forgotten.
 
 Photos are known by their content. A photo that is enrolled as somebody else is moved where its old file is gone, as
 after it was put into the right person's folder; while both files are there, the one enrolled first counts.
@@ -18,7 +18,8 @@ from facesearch.store import EnrolledPhoto, GalleryStore
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """A photo that needs no encoding. template_id: under which it is enrolled, None where that is set aside.
+    """A photo that needs no encoding. template_id: under which it is enrolled, None where that is set aside, or thinned
+    out.
 
     moved_from: whose it was until now, where it becomes somebody else's. relocated: its file is at another path now.
     """
@@ -26,6 +27,7 @@ class Known:
     template_id: int | None
     moved_from: str | None = None
     relocated: bool = False
+    thinned: bool = False
 
 
 def known_photos(
@@ -40,15 +42,16 @@ def known_photos(
 ) -> list[Known | Rejection | None]:
     """What is known of photos with these hashes, or why they cannot be enrolled; None for those that are new.
 
-    again: photos of people who were forgotten are enrolled like others, and photos that a pipeline with this digest
-    rejected are looked at again. in_folders: whose they are is said by folders. returning: takes the paths of
-    photos of people who were forgotten, that are enrolled `again`, and the day.
+    again: photos of people who were forgotten, and photos that were thinned out, are enrolled like others, and photos
+    that a pipeline with this digest rejected are looked at again. in_folders: whose they are is said by folders.
+    returning: takes the paths of photos of people who were forgotten, that are enrolled `again`, and the day.
     """
     readable = [hashed for hashed in hashes if isinstance(hashed, bytes)]
     enrolled = store.templates.enrolled(readable)
     new = [hashed for hashed in readable if hashed not in enrolled]
     aside = store.corrections.aside(new) if new else {}
     forgotten: Mapping[bytes, int] = store.corrections.forgotten(new) if new else {}
+    thinned: Mapping[bytes, str] = store.thinning.of_photos(new) if new and not again else {}
     rejected: Mapping[bytes, str] = store.corrections.rejected(new, pipeline) if new and pipeline and not again else {}
     found: list[Known | Rejection | None] = []
     for photo, hashed in zip(photos, hashes, strict=True):
@@ -60,6 +63,8 @@ def known_photos(
             found.append(Known(None))
         elif hashed in forgotten and not again:
             found.append(Rejection(str(photo.path), forgotten_reason(forgotten[hashed])))
+        elif hashed in thinned:
+            found.append(thinned_from(photo, thinned[hashed]))
         elif hashed in rejected:
             found.append(Rejection(str(photo.path), rejected[hashed], before=True))
         else:
@@ -72,6 +77,18 @@ def known_photos(
 def forgotten_reason(at: int) -> str:
     """Why a photo of somebody who was forgotten then (epoch seconds) is not enrolled."""
     return f"it shows somebody who was forgotten on {day_of(at)}; --again enrols it"
+
+
+def thinned_from(photo: Photo, identity: str) -> Known | Rejection:
+    """What a photo is whose template was thinned out of that identity's."""
+    if photo.identity == identity:
+        return Known(None, thinned=True)
+    return Rejection(str(photo.path), thinned_reason(identity))
+
+
+def thinned_reason(identity: str) -> str:
+    """Why a photo that was thinned out of that identity's is not enrolled as somebody else's."""
+    return f"the same image was enrolled as {identity} and thinned out; --again enrols it"
 
 
 def day_of(at: int) -> str:

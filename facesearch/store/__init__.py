@@ -26,6 +26,7 @@ from facesearch.store.records import (
     TemplateOwners,
     TemplateRecord,
     Templates,
+    Thinning,
 )
 from facesearch.store.roles import GalleryStore, Moment
 from facesearch.store.sqlite.store import DATABASE_NAME, SqliteStore, open_store
@@ -60,5 +61,6 @@ __all__ = [
     "TemplateOwners",
     "TemplateRecord",
     "Templates",
+    "Thinning",
     "open_store",
 ]

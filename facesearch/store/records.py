@@ -237,6 +237,14 @@ class Removed:
     photos: tuple[tuple[str, bytes], ...] = field(default=(), repr=False)
 
 
+class Thinning(NamedTuple):
+    """Which templates of an identity, by id, stay and which go; together all of them."""
+
+    identity_id: int
+    kept: tuple[int, ...]
+    removed: tuple[int, ...]
+
+
 class LogPosition(NamedTuple):
     """The last change ever committed; 0 where there was none. Both numbers grow in the order of commits."""
 

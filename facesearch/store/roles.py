@@ -41,6 +41,7 @@ from facesearch.store.records import (
     TemplateOwners,
     TemplateRecord,
     Templates,
+    Thinning,
 )
 
 
@@ -299,6 +300,26 @@ class NegativesRole(Protocol):
         ...
 
 
+class ThinningRole(Protocol):
+    """Templates deleted for good of people who stay; their photos are known by keyed hashes when they come back."""
+
+    def thin(self, plans: Sequence[Thinning]) -> list[int]:
+        """Delete what goes, with the images that nothing else uses, and log the removals; returns the ids of whom.
+
+        Those whose templates are no longer exactly the ones of the plan are passed over. Index files that may hold what
+        was deleted are declared invalid.
+        """
+        ...
+
+    def of_photos(self, sha256s: Sequence[bytes]) -> dict[bytes, str]:
+        """Of these photos, those whose template was deleted so: whose it was."""
+        ...
+
+    def count(self, identity: str) -> int:
+        """How many photos of an identity these are; raises `UnknownIdentityError`."""
+        ...
+
+
 class RecodingRole(Protocol):
     """Changing how templates are stored and searched."""
 
@@ -475,6 +496,9 @@ class GalleryStore(Protocol):
 
     @property
     def negatives(self) -> NegativesRole: ...
+
+    @property
+    def thinning(self) -> ThinningRole: ...
 
     @property
     def recoding(self) -> RecodingRole: ...

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, delete
 from facesearch.store.sqlite.checksums import insert_rows, next_id
 from facesearch.store.sqlite.chunks import chunks
 from facesearch.store.sqlite.keyed import key_of, keyed, looked_up, made_key
-from facesearch.store.sqlite.models import ForgottenPhotoRow
+from facesearch.store.sqlite.models import ForgottenPhotoRow, RejectedPhotoRow
 
 
 def remember_photos(connection: Connection, sha256s: Sequence[bytes]) -> None:
@@ -24,13 +24,14 @@ def remember_photos(connection: Connection, sha256s: Sequence[bytes]) -> None:
 
 
 def recall(connection: Connection, sha256s: Sequence[bytes]) -> None:
-    """They no longer count as photos of somebody forgotten."""
+    """They no longer count as photos of somebody forgotten, nor as thinned out."""
     key = key_of(connection)
     if key is None:
         return
     for some in chunks(sha256s):
         hashes = [keyed(key, sha256) for sha256 in some]
-        connection.execute(delete(ForgottenPhotoRow).where(ForgottenPhotoRow.photo_key.in_(hashes)))
+        for row in (ForgottenPhotoRow, RejectedPhotoRow):
+            connection.execute(delete(row).where(row.photo_key.in_(hashes)))
 
 
 def forgotten(connection: Connection, sha256s: Sequence[bytes]) -> dict[bytes, int]:

@@ -35,6 +35,7 @@ from facesearch.store.sqlite.models import IdentityRow, RemovalRow, TemplateRow
 from facesearch.store.sqlite.negative_rows import delete_negatives_of, hand_negatives_over
 from facesearch.store.sqlite.suspicions import hand_suspicions_over
 from facesearch.store.sqlite.template_infos import BOTH, delete_unused_images, in_both, traces_of_images
+from facesearch.store.sqlite.thinned import forget_thinned, hand_thinned_over
 from facesearch.store.sqlite.transactions import Transactions
 
 _BY_INDEX = "SELECT identity_id, count(*) FROM templates INDEXED BY ix_templates_identity_id GROUP BY identity_id"
@@ -92,6 +93,7 @@ class SqliteIdentities:
                 unite(connection, source_id, target_id)
                 hand_negatives_over(connection, source_id, target_id)
                 hand_suspicions_over(connection, source_id, target_id)
+                hand_thinned_over(connection, source_id, target_id)
                 moved += _merge(connection, source_id, target_id)
             return moved
 
@@ -155,6 +157,7 @@ def _forget(connection: Connection, identity_id: int, *, remember: bool) -> Remo
     traces |= traces_of_images(gone) | traces_of_images(of_others)
     if remember:
         remember_photos(connection, [sha256 for _, sha256 in gone])
+    forget_thinned(connection, identity_id, remember=remember)
     add_audit(connection, "forget", identity_id, {"templates": len(ids), "images": len(gone)})
     return Removed(identity_id, tuple(ids), len(gone), frozenset(traces), tuple(gone))
 

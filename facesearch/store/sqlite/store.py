@@ -35,6 +35,7 @@ from facesearch.store.sqlite.settings import SqliteSettings
 from facesearch.store.sqlite.snapshot import copy_snapshot
 from facesearch.store.sqlite.suspicions import SqliteSuspicions
 from facesearch.store.sqlite.templates import SqliteTemplates
+from facesearch.store.sqlite.thinning import SqliteThinning
 from facesearch.store.sqlite.transactions import Transactions
 
 DATABASE_NAME = "gallery.db"
@@ -114,6 +115,7 @@ class SqliteStore:
         self.corrections = SqliteCorrections(self.transactions)
         self.suspicions = SqliteSuspicions(self.transactions)
         self.negatives = SqliteNegatives(self.transactions)
+        self.thinning = SqliteThinning(self.transactions)
         self.recoding = SqliteRecoding(self.transactions)
         self.codebooks = SqliteCodebooks(self.transactions)
         self.cohort = SqliteCohort(self.transactions)
