@@ -9,9 +9,10 @@ faces) and the best of several, chosen by the mean BCubed F on what is not LFW: 
 (`drawn_population`), and portraits and UTKFace of one face per person. So that what was chosen on one scale means
 something on another, a similarity is chosen by the share of pairs of different people that reach it.
 
---cache: a folder that keeps NAME_ENCODER.npy and NAME.txt (paths) of lfw, utk and por, made from the photos where they
-are missing. --only: names of ways, repeatable; what was measured before stays. Infomap is measured where the package
-is installed: by its licence it cannot be a part of facesearch. Writes benchmarks/results/clustering.json.
+--cache: a folder with NAME_ENCODER.npy and NAME.txt (paths) of lfw, utk and por, which are read instead of the photos.
+--only: names of ways, photos or growing, repeatable; what was measured before stays. Infomap is measured
+where the package is installed: by its licence it cannot be a part of facesearch. Writes
+benchmarks/results/clustering.json.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ from benchmarks.common import RESULTS, measured, read_results
 from benchmarks.dataset_templates import found_templates
 from benchmarks.grown_templates import drawn_population, fitted, grown
 from facesearch.clustering import grouped, least_similarity
+from facesearch.clustering.neighbours import nearest_pairs
 from facesearch.encoders import EncoderSpec, find_model
 from facesearch.evaluation.datasets import read_dataset
 from facesearch.gallery.scoring import Rule
@@ -107,27 +109,31 @@ class Sets:
             raise SystemExit(f"the photos of {name} are needed: give its folder")
         dataset = read_dataset(folder, "folders" if name == "lfw" else "photos")
         found, people = found_templates(dataset, EncoderSpec(self.model.name))
-        return found, [f"{person}/" if name == "lfw" else "" for person in people.tolist()]
+        return found, [f"{person}/photo" if name == "lfw" else "" for person in people.tolist()]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     for name in ("--lfw", "--utkface", "--portraits", "--cache"):
         parser.add_argument(name, type=Path)
-    parser.add_argument("--only", action="append", choices=METHODS)
+    parser.add_argument("--only", action="append", choices=(*METHODS, "photos", "growing"))
     arguments = parser.parse_args()
     folders = {"lfw": arguments.lfw, "utk": arguments.utkface, "por": arguments.portraits}
     sets = [Sets(encoder, folders, arguments.cache) for encoder in ENCODERS]
     before = read_results("clustering") if (RESULTS / "clustering.json").exists() else {"rows": [], "chosen": {}}
     chosen, rows = dict(before["chosen"]), list(before["rows"])
-    for method in arguments.only or list(METHODS):
+    wanted = arguments.only or [*METHODS, "photos", "growing"]
+    for method in (name for name in wanted if name in METHODS):
         if method not in ("grouped", "grouped, nothing taken off"):
             chosen[method] = best_parameter(method, sets[0])
         rows = [row for row in rows if row["method"] != method]
         for faces in sets:
             rows += of_method(method, faces, chosen.get(method))
             write(chosen, rows, before)
-    before |= {"photos": photos(sets), "growing": growing(sets)}
+    if "photos" in wanted:
+        before["photos"] = photos(sets)
+    if "growing" in wanted:
+        before["growing"] = growing(sets)
     write(chosen, rows, before)
 
 
@@ -211,33 +217,45 @@ def scores(people: Ints, clusters: Ints) -> dict[str, Any]:
 
 
 def photos(every: list[Sets]) -> list[dict[str, Any]]:
-    """What it brings that faces of one photo are kept apart: LFW and UTKFace, `_PHOTO` faces in each photo, chosen at
-    random and as the most alike faces of different people."""
+    """What it brings that faces of one photo are kept apart, of LFW and UTKFace: four at random in each photo, and two
+    of different people that are most alike."""
     rows = []
     for sets in every:
         faces = sets.named("lfw") + sets.named("utk")
         people = np.where(faces.people < 0, faces.people.max() + 1 + np.arange(len(faces.people)), faces.people)
         least = least_similarity(sets.model, len(people))
-        plain = grouped(faces.templates, least_similarity=least, taken=faces.taken)
-        rows.append({"encoder": sets.model.name, "photos": "not told"} | scores(faces.people, plain))
-        for name, order in (
-            ("at random", np.random.default_rng(5).permutation(len(people))),
-            ("of people who are alike", np.argsort(faces.templates @ faces.templates.mean(axis=0))),
+        for name, taken in (
+            ("not told", None),
+            ("four at random", four_in_photos(people)),
+            ("two that are alike", two_in_photos(faces.templates, people, least)),
         ):
-            told = grouped(faces.templates, photos=in_photos(people, order), least_similarity=least, taken=faces.taken)
-            rows.append({"encoder": sets.model.name, "photos": name} | scores(faces.people, told))
+            clusters = grouped(faces.templates, photos=taken, least_similarity=least, taken=faces.taken)
+            rows.append({"encoder": sets.model.name, "photos": name} | scores(faces.people, clusters))
     return rows
 
 
-def in_photos(people: Ints, order: Ints) -> list[int]:
-    """The photo of each face (n,): faces in an order share one, as long as they are of different people."""
+def four_in_photos(people: Ints) -> list[int]:
+    """The photo of each face (n,): four to a photo at random, fewer where two would be of one person."""
     photo = [0] * len(people)
     number, inside = 0, set[int]()
-    for face in order.tolist():
+    for face in np.random.default_rng(5).permutation(len(people)).tolist():
         if len(inside) == _PHOTO or int(people[face]) in inside:
             number, inside = number + 1, set()
         inside.add(int(people[face]))
         photo[face] = number
+    return photo
+
+
+def two_in_photos(templates: Floats, people: Ints, least: float) -> list[int]:
+    """The photo of each face (n,): the most alike faces of two people share one, others are alone in theirs."""
+    pairs = nearest_pairs(templates, 50, 0.7 * least)
+    photo = list(range(len(people)))
+    free = set(photo)
+    for pair in np.argsort(-pairs.similarity, kind="stable").tolist():
+        one, other = int(pairs.first[pair]), int(pairs.second[pair])
+        if people[one] != people[other] and one in free and other in free:
+            photo[other] = one
+            free -= {one, other}
     return photo
 
 

@@ -6,8 +6,8 @@ memory depends on how many neighbours are wanted and not on how alike the templa
 
 Templates hardly vary in most directions: first their *shadows* are compared, which have the few components that hold
 nearly everything and one more, the length of the rest. The product of two shadows is never below that of the
-templates, so that nothing is missed. For a hundred thousand templates that is as fast as the kinds of index that do
-not look at everything, and exact (docs/research/clustering.md).
+templates, so that nothing is missed. For a hundred thousand templates that is faster than the kinds of index that do
+not look at everything, which serve probes that come one by one, and exact (docs/research/clustering.md).
 """
 
 from __future__ import annotations
