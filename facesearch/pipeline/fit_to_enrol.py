@@ -10,13 +10,13 @@ import numpy.typing as npt
 from facesearch.errors import PoorFaceError, UsageError
 from facesearch.faces import Face, FaceDetector
 from facesearch.faces.turned import turned
-from facesearch.pipeline.quality import FAIR, POOR, Judged
+from facesearch.pipeline.quality import FAIR, GOOD, POOR, Judged
 
 Quality = Literal["off", "standard", "strict"]
 """What a face has to be like to be enrolled: anything; neither turned, blurred beyond recognition nor otherwise poor;
 or good enough to serve for years. With the last two, poor probes are not named."""
 
-LEAST: dict[Quality, float] = {"off": 0.0, "standard": POOR, "strict": FAIR}
+LEAST: dict[Quality, float] = {"off": 0.0, "standard": POOR, "strict": GOOD}
 """The lowest quality that each of them enrols."""
 
 LEAST_SHARPNESS = 0.5

@@ -37,13 +37,15 @@ Reason = Literal[
 
 POOR = 0.3
 """Faces of lower quality are neither enrolled nor named by the usual profile."""
-FAIR = 0.7
-"""Faces of lower quality are enrolled as doubtful by the usual profile, and not at all by the strict one."""
+FAIR = 0.5
+"""Faces of lower quality, more likely missed than found, are enrolled as doubtful by the usual profile."""
+GOOD = 0.7
+"""Faces of lower quality are not enrolled by the strict profile."""
 
 # at most 1 of 200 photos of UTKFace is beyond each of these, whatever the colour of the skin
 _LEAST_SHARPNESS = 0.8
 _LEAST_BRIGHTNESS = 0.16  # of white
-_LEAST_CONTRAST = 0.07
+_LEAST_CONTRAST = 0.05
 _LEAST_CONFIDENCE = 0.98
 _MOST_YAW = 0.35
 _PITCH = (0.28, 0.8)
