@@ -24,6 +24,7 @@ from facesearch.commands import (
     query,
     report,
     templates,
+    unknown,
     verify,
 )
 from facesearch.commands.common import print_json, tell
@@ -43,6 +44,7 @@ app.command("verify", epilog=verify.EXAMPLES)(verify.verify)
 identities.app.command("negative", epilog=identities_negative.EXAMPLES)(identities_negative.negative)
 app.add_typer(identities.app, name="identities")
 app.add_typer(templates.app, name="templates")
+app.add_typer(unknown.app, name="unknown")
 app.add_typer(index.app, name="index")
 app.add_typer(gallery.app, name="gallery")
 app.add_typer(encoders.app, name="encoders")

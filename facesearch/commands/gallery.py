@@ -53,6 +53,9 @@ def info(gallery: GalleryOption = None, json: JsonOption = False, verbose: Verbo
     if state.cohort:
         say(f"cohort     {counted(state.cohort, 'face')} of people who are not enrolled")
     say(f"people     {state.identities:,}, {counted(state.templates, 'template')}")
+    if state.unknown_faces:
+        clusters = counted(state.unknown_clusters, "cluster")
+        say(f"inbox      {counted(state.unknown_faces, 'unknown face')}, {clusters}: facesearch unknown list")
     say(f"on disk    database {bytes_in_words(state.database_bytes)}, index {bytes_in_words(state.index_bytes)}")
 
 

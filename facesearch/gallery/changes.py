@@ -47,6 +47,7 @@ def enroll_photos(
     from facesearch.gallery.enrolment import enrol_photos
     from facesearch.gallery.enrolment_report import EnrolmentReport
     from facesearch.gallery.suspects import suspects
+    from facesearch.gallery.unknown_list import now_like
     from facesearch.gallery.whose_face import WhoseFace
 
     if not photos and folders is None:
@@ -86,6 +87,7 @@ def enroll_photos(
         parts.store.audit.add("enroll", detail={"templates": report.templates, "rejected": len(report.rejected)})
     _save(parts, report)
     report.suspects = suspects(parts, report.added | {moved.template_id: moved.path for moved in report.moved})
+    report.unknown = now_like(parts, sorted(report.added))
     return report
 
 
@@ -183,6 +185,7 @@ def _bytes_on_disk(parts: Parts) -> int:
 def info(parts: Parts) -> GalleryInfo:
     """See `Gallery.info`."""
     settings, counts, cohort = parts.settings(), parts.store.templates.counts(), parts.store.cohort.read()
+    faces, clusters = parts.store.unknown.count()
     calibration = in_force(parts.store.settings.calibration(), settings)
     return GalleryInfo(
         encoder=str(parts.store.settings.encoder()),
@@ -196,6 +199,8 @@ def info(parts: Parts) -> GalleryInfo:
         cohort=0 if cohort is None else len(cohort.templates),
         identities=counts.identities,
         templates=counts.templates,
+        unknown_faces=faces,
+        unknown_clusters=clusters,
         database_bytes=parts.store.database_bytes(),
         index_bytes=parts.index.bytes_on_disk(),
     )

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from facesearch.encoders import Encoder
-from facesearch.errors import EncoderMismatchError
+from facesearch.errors import EncoderMismatchError, PoorFaceError
 from facesearch.faces import (
     QUALITY,
     Face,
@@ -76,6 +76,20 @@ class PhotoTemplate:
     doubt: str | None = None
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class PhotoFaces:
+    """All faces of a photo that are fit to be enrolled, largest first, the SHA-256 of its content, its size in pixels.
+
+    unfit: how many more there are.
+    """
+
+    faces: list[FaceTemplate]
+    sha256: bytes
+    width: int
+    height: int
+    unfit: int = 0
+
+
 class Pipeline:
     """Turns photos into templates, as a spec says, with the encoder that it names. Safe to share between threads.
 
@@ -128,6 +142,15 @@ class Pipeline:
         place = choose(templates)
         return PhotoTemplate(templates[place], content, width, height, doubt=self._doubt(image, faces[place]))
 
+    def faces(self, image: RGB, content: bytes) -> PhotoFaces:
+        """Everybody in pixels, as far as the spec's `quality` lets their faces in; the content has the SHA-256
+        `content`. Nobody is no error."""
+        height, width = image.shape[:2]
+        found = self._found(image)
+        fit = [place for place, face in enumerate(found) if self._is_fit(image, face)]
+        templates = self._encode(image, found, fit) if fit else []
+        return PhotoFaces(templates, content, width, height, len(found) - len(fit))
+
     def prominent(self, image: RGB, watch: Stopwatch | None = None) -> FaceTemplate:
         """For a probe: the most prominent face. Raises `NoFaceError` or `TinyFaceError`."""
         faces = self._timed(image, watch)
@@ -165,6 +188,13 @@ class Pipeline:
             raise EncoderMismatchError(
                 f"encoder {self.encoder.spec} takes {self.encoder.crop} crops, not {kind}: leave --aligned out"
             )
+
+    def _is_fit(self, image: RGB, face: Face) -> bool:
+        try:
+            self._doubt(image, face)
+        except PoorFaceError:
+            return False
+        return True
 
     def _doubt(self, image: RGB, face: Face) -> str | None:
         with within_memory():

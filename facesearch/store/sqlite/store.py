@@ -35,6 +35,7 @@ from facesearch.store.sqlite.settings import SqliteSettings
 from facesearch.store.sqlite.snapshot import copy_snapshot
 from facesearch.store.sqlite.templates import SqliteTemplates
 from facesearch.store.sqlite.transactions import Transactions
+from facesearch.store.sqlite.unknown import SqliteUnknown
 
 DATABASE_NAME = "gallery.db"
 _WIPE_SECONDS = 3.0  # that a checkpoint waits for readers; what it could not wipe, the next one does
@@ -112,6 +113,7 @@ class SqliteStore:
         self.templates = SqliteTemplates(self.transactions)
         self.corrections = SqliteCorrections(self.transactions)
         self.negatives = SqliteNegatives(self.transactions)
+        self.unknown = SqliteUnknown(self.transactions)
         self.recoding = SqliteRecoding(self.transactions)
         self.codebooks = SqliteCodebooks(self.transactions)
         self.cohort = SqliteCohort(self.transactions)
