@@ -13,6 +13,7 @@ from facesearch import __version__
 from facesearch.commands import (
     cache,
     calibrate,
+    cluster,
     demo,
     encoders,
     enroll,
@@ -45,6 +46,7 @@ identities.app.command("negative", epilog=identities_negative.EXAMPLES)(identiti
 app.add_typer(identities.app, name="identities")
 app.add_typer(templates.app, name="templates")
 app.add_typer(unknown.app, name="unknown")
+app.command("cluster", epilog=cluster.EXAMPLES)(cluster.cluster)
 app.add_typer(index.app, name="index")
 app.add_typer(gallery.app, name="gallery")
 app.add_typer(encoders.app, name="encoders")
