@@ -15,6 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks import (
+    figures_clustering,
     figures_compact,
     figures_evaluation,
     figures_hygiene,
@@ -33,6 +34,11 @@ DOCUMENTS = (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")))
 TABLES: dict[str, Callable[[], str]] = {
     "overview": figures_overview.overview,
     "ready-templates": figures_overview.ready_templates,
+    "clustering-lfw": figures_clustering.lfw,
+    "clustering-noise": figures_clustering.noise,
+    "clustering-grown": figures_clustering.grown,
+    "clustering-photos": figures_clustering.photos,
+    "clustering-growing": figures_clustering.growing,
     "compact-loss": figures_compact.loss,
     "compact-others": figures_compact.others,
     "compact-whole": figures_compact.whole,

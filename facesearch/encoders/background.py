@@ -72,6 +72,18 @@ class Background:
         beyond = 2 * self.reached[-1] - self.reached[-2], 2 * rates[-1] - rates[-2]
         return float(np.exp(np.interp(similarity, (*self.reached, beyond[0]), (*rates, beyond[1]))))
 
+    def similarity(self, rate: float) -> float | None:
+        """The similarity that such a share of pairs of different adults reaches; None where that was not measured.
+
+        Between the rates that were measured by their logarithm, and beyond the rarest on in a straight line, so that it
+        may be above 1; for rates above the first one, that one's.
+        """
+        if len(self.reached) < 2:
+            return None
+        rates = -np.log(RATES[: len(self.reached)])
+        rarer = max(0.0, -math.log(rate) - rates[-1]) * (self.reached[-1] - self.reached[-2]) / (rates[-1] - rates[-2])
+        return float(np.interp(-math.log(rate), rates, self.reached) + rarer)
+
     def level(self, others: int) -> float:
         """The mean similarity from which on a face counts as one of a crowd, among so many others."""
         return self._level(min(max(others, self.others[0]), self.others[-1]))

@@ -13,12 +13,12 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from facesearch.clustering import grouped
 from facesearch.errors import FacesearchError, UsageError
 from facesearch.files.durable import temporary_name, write_atomically
 from facesearch.gallery.all_faces import Seen, all_faces
 from facesearch.gallery.answers import Document
 from facesearch.gallery.collecting import Progress
+from facesearch.gallery.one_person import groups_of
 from facesearch.photos.geometry import Box
 from facesearch.photos.photo import Photo, Rejection
 from facesearch.pipeline.pipeline import Pipeline
@@ -100,11 +100,11 @@ def clustered(
             progress(done, len(photos))
     if not templates:
         return found
-    groups = grouped(np.stack(templates), photos=[str(path) for path, _ in places])
-    found.faces = [
-        ClusteredFace(path, box, group + 1 if group >= 0 else None)
-        for (path, box), group in zip(places, groups.tolist(), strict=True)
-    ]
+    encoder = pipeline.encoder
+    photos_of = [str(path) for path, _ in places]
+    groups = groups_of(np.stack(templates), encoder.spec.model, encoder.threshold, photos=photos_of)
+    numbers = {row: number for number, group in enumerate(groups, start=1) for row in group}
+    found.faces = [ClusteredFace(path, box, numbers.get(row)) for row, (path, box) in enumerate(places)]
     return found
 
 

@@ -137,27 +137,26 @@ class UnknownFaces:
 
         least_similarity: the cosine that joins two faces; default: by how many there are.
         """
-        from facesearch.clustering import grouped  # a question does not wait for it
+        from facesearch.gallery.one_person import groups_of  # a question does not wait for it
 
         parts = self._parts()
         if not len(self):
             return Grouping(0, 0, 0, 0)
-        parts.settings()
+        settings = parts.settings()
 
         def change(inbox: Inbox) -> Regrouping:
             together, apart = rows_of(inbox)
-            rows = grouped(
+            groups = groups_of(
                 vectors_of(parts, inbox),
+                settings.model,
+                parts.threshold(None),
                 photos=[face.sha256 for face in inbox.faces],
                 together=together,
                 apart=apart,
-                least_similarity=least_similarity,
+                score=settings.score,
+                least=least_similarity,
             )
-            groups: dict[int, list[int]] = {}
-            for face, group in zip(inbox.faces, rows.tolist(), strict=True):
-                if group >= 0:
-                    groups.setdefault(group, []).append(face.id)
-            return regrouped(inbox, [groups[group] for group in sorted(groups)])
+            return regrouped(inbox, [[inbox.faces[row].id for row in group] for group in groups])
 
         done, _ = self._changed(change)
         new = sum(number is None for number, _ in done.groups)

@@ -95,3 +95,11 @@ def test_of_other_models_nothing_is_known() -> None:
     facenet = find_model("facenet-vggface2")
     assert facenet.background is None
     assert facenet.prototypes is None
+
+
+def test_the_similarity_of_a_rate_is_the_one_whose_rate_it_is() -> None:
+    background = Background((100,), (0.3,), (0.2, 0.3, 0.4))
+    assert [background.similarity(rate) for rate in (0.5, 0.1, 0.01, 0.001)] == pytest.approx([0.2, 0.2, 0.3, 0.4])
+    assert background.false_match_rate(background.similarity(0.003) or 0) == pytest.approx(0.003)
+    assert background.similarity(1e-5) == pytest.approx(0.6)
+    assert Background((100,), (0.3,)).similarity(0.1) is None

@@ -101,7 +101,7 @@ def test_a_named_cluster_is_enrolled_with_its_photos_and_answers_at_once(gallery
     assert (len(done.templates), len(gallery.unknown)) == (3, 3)
     person, templates = gallery.identity("Bea")
     assert person.templates == 3
-    assert [(each.path, each.box) for each in templates][0] == ("/p/0.jpg", (0.0, 0.0, 5.0, 5.0))
+    assert (templates[0].path, templates[0].box) == ("/p/0.jpg", (0.0, 0.0, 5.0, 5.0))
     assert gallery.search(_faces(1, 1, seed=9))[0][0].identity == "Bea"
     assert gallery.unknown.name("f6", "Ada").templates and gallery.identity("Ada")[0].templates == 3
     with pytest.raises(UsageError, match="no cluster 1"):
@@ -162,7 +162,7 @@ def test_a_damaged_face_is_named_and_can_be_discarded(gallery: Gallery, tmp_path
         connection.execute("UPDATE unknown_faces SET quality = 0.1 WHERE id = 2")
     with Gallery.open(tmp_path / "gallery") as opened:
         assert "unknown_faces" in opened.check()[0]
-        with pytest.raises(StoreError, match="row 2 of unknown_faces is damaged.*discard"):
+        with pytest.raises(StoreError, match=r"row 2 of unknown_faces is damaged.*discard"):
             opened.unknown.list()
         assert opened.search(_faces(0, 1))[0][0].identity == "Ada"
         assert opened.unknown.discard("f2").faces == 1
