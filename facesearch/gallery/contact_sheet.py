@@ -25,10 +25,10 @@ Progress = Callable[[int, int], None]  # (photos done, photos in all)
 
 ROWS = 100  # of a sheet
 MOST_CANDIDATES = 5
-_PHOTO, _TILE = 208, 128  # px a side
+_PHOTO, TILE = 208, 128  # px a side
 _GAP, _LINE = 12, 20
 _ROW = _PHOTO + _LINE + 2 * _GAP
-_COLUMN = _TILE + _GAP
+_COLUMN = TILE + _GAP
 _WORDS = 176  # px of the column that says who it is
 _AROUND = 0.4  # of its size, that is shown around a face
 _BLACK: Colour = (24, 24, 27)
@@ -85,7 +85,7 @@ def contact_sheets(
         for answer, is_last in _with_last([] if isinstance(entry.answers, RejectedImageError) else entry.answers)
     ]
     most = max((len(row.answer.candidates) for row in rows if row.answer), default=0)
-    width = 4 * _GAP + _PHOTO + _TILE + _WORDS + min(most, MOST_CANDIDATES) * _COLUMN
+    width = 4 * _GAP + _PHOTO + TILE + _WORDS + min(most, MOST_CANDIDATES) * _COLUMN
     pictures, done = _Pictures(infos), 0
     for first in range(0, len(rows), ROWS):
         some = rows[first : first + ROWS]
@@ -122,24 +122,24 @@ def _draw_row(sheet: Pillow.Image, draw: ImageDraw.ImageDraw, top: int, row: _Ro
     pixels = pictures.probe(entry, answer)
     left = _GAP
     if pixels is None:
-        _paste(sheet, draw, None, left, top, _PHOTO)
+        paste(sheet, draw, None, left, top, _PHOTO)
     else:
         faces = [] if answer is None else [MarkedFace(answer.box, "", answer.is_match)]
-        _paste(sheet, draw, with_faces(pixels, faces, _PHOTO), left, top, _PHOTO)
+        paste(sheet, draw, with_faces(pixels, faces, _PHOTO), left, top, _PHOTO)
     left += _PHOTO + _GAP
     if answer is None:
         why = str(entry.answers) if isinstance(entry.answers, RejectedImageError) else "no face"
         write(draw, (left, top), f"rejected: {why}", UNKNOWN, sheet.width - left - _GAP)
         return
-    _paste(sheet, draw, None if pixels is None else _cut(pixels, answer.box), left, top, _TILE)
-    left += _TILE + _GAP
+    paste(sheet, draw, None if pixels is None else cut(pixels, answer.box), left, top, TILE)
+    left += TILE + _GAP
     _write_verdict(draw, left, top, answer)
     left += _WORDS
     for candidate in answer.candidates[:MOST_CANDIDATES]:
-        _paste(sheet, draw, pictures.candidate(candidate.template_id), left, top, _TILE)
-        write(draw, (left, top + _TILE + 2), candidate.identity, _BLACK, _TILE)
-        write(draw, (left, top + _TILE + 2 + _LINE), f"{candidate.score:.3f}", _GREY, _TILE)
-        write(draw, (left, top + _TILE + 2 + 2 * _LINE), f"template {candidate.template_id}", _GREY, _TILE)
+        paste(sheet, draw, pictures.candidate(candidate.template_id), left, top, TILE)
+        write(draw, (left, top + TILE + 2), candidate.identity, _BLACK, TILE)
+        write(draw, (left, top + TILE + 2 + _LINE), f"{candidate.score:.3f}", _GREY, TILE)
+        write(draw, (left, top + TILE + 2 + 2 * _LINE), f"template {candidate.template_id}", _GREY, TILE)
         left += _COLUMN
 
 
@@ -156,7 +156,7 @@ def _write_verdict(draw: ImageDraw.ImageDraw, left: int, top: int, answer: FaceA
         write(draw, (left, top + number * _LINE), text, colour, _WORDS - _GAP)
 
 
-def _paste(
+def paste(
     sheet: Pillow.Image, draw: ImageDraw.ImageDraw, picture: Pillow.Image | None, left: int, top: int, side: int
 ) -> None:
     """A picture in the middle of a square; without one, the square says so."""
@@ -168,7 +168,7 @@ def _paste(
     sheet.paste(fit, (left + (side - fit.width) // 2, top + (side - fit.height) // 2))
 
 
-def _cut(pixels: RGB, box: Box | None) -> Pillow.Image:
+def cut(pixels: RGB, box: Box | None) -> Pillow.Image:
     """A face with what is around it; the whole photo where that is not the one that the box belongs to."""
     height, width = pixels.shape[:2]
     if box is not None:
@@ -177,7 +177,7 @@ def _cut(pixels: RGB, box: Box | None) -> Pillow.Image:
         right, bottom = min(width, int(box[0] + box[2] + more)), min(height, int(box[1] + box[3] + more))
         if right > left and bottom > top:
             pixels = pixels[top:bottom, left:right]
-    return scaled(Pillow.fromarray(np.ascontiguousarray(pixels)), _TILE / max(pixels.shape[:2]))
+    return scaled(Pillow.fromarray(np.ascontiguousarray(pixels)), TILE / max(pixels.shape[:2]))
 
 
 class _Pictures:
@@ -204,6 +204,6 @@ class _Pictures:
         if info is None or not Path(info.path).is_absolute():  # what was given otherwise has a name that is no path
             return None
         try:
-            return _cut(load_image(info.path), info.box)
+            return cut(load_image(info.path), info.box)
         except RejectedImageError:
             return None

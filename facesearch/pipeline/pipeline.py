@@ -79,6 +79,20 @@ class PhotoTemplate:
     doubt: str | None = None
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class PhotoFaces:
+    """All faces of a photo that are fit to be enrolled, largest first, the SHA-256 of its content, its size in pixels.
+
+    unfit: how many more there are.
+    """
+
+    faces: list[FaceTemplate]
+    sha256: bytes
+    width: int
+    height: int
+    unfit: int = 0
+
+
 class Pipeline:
     """Turns photos into templates, as a spec says, with the encoder that it names. Safe to share between threads.
 
@@ -135,6 +149,15 @@ class Pipeline:
         return PhotoTemplate(
             templates[place], content, width, height, doubt=self._doubt(faces[place], templates[place])
         )
+
+    def faces(self, image: RGB, content: bytes) -> PhotoFaces:
+        """Everybody in pixels, as far as the spec's `quality` lets their faces in; the content has the SHA-256
+        `content`. Nobody is no error."""
+        height, width = image.shape[:2]
+        found = self._found(image)
+        templates = self._encode(image, found, range(len(found))) if found else []
+        fit = [face for face in templates if not face.poor]
+        return PhotoFaces(fit, content, width, height, len(found) - len(fit))
 
     def prominent(self, image: RGB, watch: Stopwatch | None = None) -> FaceTemplate:
         """For a probe: the most prominent face. Raises `NoFaceError` or `TinyFaceError`."""

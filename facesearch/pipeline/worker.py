@@ -1,8 +1,10 @@
-"""One process that looks at photos: `facesearch.pipeline.worker templates SPEC ALIGNED`, or `faces SPEC`.
+"""One process that looks at photos: `facesearch.pipeline.worker templates SPEC ALIGNED`, `everyone SPEC`, or
+`faces SPEC`.
 
 SPEC is a `PipelineSpec` as JSON. Reads a JSON line per photo, `{"path": …}`, from standard input, and answers each with
-one on standard output: the fields of a `PhotoTemplate`, or those of the most prominent `Face`, or `{"rejected":
-reason, "several": whether it is for several faces}`. It ends when its input does: it never outlives who started it.
+one on standard output: the fields of a `PhotoTemplate`, of a `PhotoFaces`, or of the most prominent `Face`, or
+`{"rejected": reason, "several": whether it is for several faces}`. It ends when its input does: it never outlives who
+started it.
 """
 
 from __future__ import annotations
@@ -17,8 +19,9 @@ from typing import Any
 from facesearch.encoders import load_encoder
 from facesearch.errors import RejectedImageError
 from facesearch.faces import Face, FaceDetector
+from facesearch.photos.decoding import decode, read_bytes, sha256
 from facesearch.pipeline.finding import prominent_face
-from facesearch.pipeline.pipeline import PhotoTemplate, Pipeline
+from facesearch.pipeline.pipeline import FaceTemplate, PhotoTemplate, Pipeline
 from facesearch.pipeline.pipeline_spec import PipelineSpec
 
 Answer = Callable[[Path], dict[str, Any]]
@@ -26,7 +29,8 @@ Answer = Callable[[Path], dict[str, Any]]
 
 def main() -> None:
     task, *arguments = sys.argv[1:]
-    answer = _templates(*arguments) if task == "templates" else _faces(*arguments)
+    tasks: dict[str, Callable[..., Answer]] = {"templates": _templates, "everyone": _everyone, "faces": _faces}
+    answer = tasks[task](*arguments)
     for line in sys.stdin:
         try:
             found = answer(Path(json.loads(line)["path"]))
@@ -40,6 +44,20 @@ def _templates(text: str, aligned: str) -> Answer:
     spec = PipelineSpec.from_json(text)
     pipeline = Pipeline(load_encoder(spec.encoder, threads=1), spec, threads=1)
     return lambda path: _template_fields(pipeline.file(path, aligned or None))
+
+
+def _everyone(text: str) -> Answer:
+    spec = PipelineSpec.from_json(text)
+    pipeline = Pipeline(load_encoder(spec.encoder, threads=1), spec, threads=1)
+
+    def answer(path: Path) -> dict[str, Any]:
+        data = read_bytes(path)
+        found = pipeline.faces(decode(data, str(path)), sha256(data))
+        faces = [_face_template_fields(face) for face in found.faces]
+        size = {"width": found.width, "height": found.height}
+        return {"sha256": found.sha256.hex(), **size, "faces": faces, "unfit": found.unfit}
+
+    return answer
 
 
 def _faces(text: str) -> Answer:
@@ -61,13 +79,21 @@ def _template_fields(found: PhotoTemplate) -> dict[str, Any]:
         "sha256": found.sha256.hex(),
         "width": found.width,
         "height": found.height,
-        "template": base64.b64encode(found.face.template.tobytes()).decode("ascii"),
-        "box": found.face.box,
-        "quality": found.face.quality,
-        "number": found.face.number,
-        "found": found.face.found,
+        **_face_template_fields(found.face),
         "several": found.several,
         "doubt": found.doubt,
+    }
+
+
+def _face_template_fields(face: FaceTemplate) -> dict[str, Any]:
+    return {
+        "template": base64.b64encode(face.template.tobytes()).decode("ascii"),
+        "box": face.box,
+        "quality": face.quality,
+        "number": face.number,
+        "found": face.found,
+        "reasons": face.reasons,
+        "poor": face.poor,
     }
 
 

@@ -149,7 +149,7 @@ def test_a_sheet_has_a_row_for_each_face_beside_its_candidates(everybody: Galler
     (sheet,) = everybody.sheets(asked)
     assert sheet.height == 5 * contact_sheet._ROW
     pixels = np.asarray(sheet)
-    candidates = 4 * contact_sheet._GAP + contact_sheet._PHOTO + contact_sheet._TILE + contact_sheet._WORDS
+    candidates = 4 * contact_sheet._GAP + contact_sheet._PHOTO + contact_sheet.TILE + contact_sheet._WORDS
     assert sheet.width == candidates + 3 * contact_sheet._COLUMN
     first = pixels[:, candidates - contact_sheet._GAP :][contact_sheet._GAP + contact_sheet._LINE + 60, :][10:100]
     assert first.std() > 5  # a photo, and no plain ground

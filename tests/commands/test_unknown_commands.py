@@ -1,0 +1,78 @@
+"""Unknown faces from the command line, and the photos of a folder by the people in them."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+from command_line import Command
+
+
+@pytest.fixture
+def strangers(people: list[Path], ada_and_zoe: Path, tmp_path: Path) -> Path:
+    """Three photos of one person and one of another; neither is enrolled."""
+    folder = tmp_path / "party"
+    folder.mkdir()
+    for number, photo in enumerate([*sorted(people[2].iterdir())[:3], sorted(people[3].iterdir())[0]]):
+        shutil.copy(photo, folder / f"{number}.jpg")
+    return folder
+
+
+def test_from_photos_to_names(facesearch: Command, strangers: Path, tmp_path: Path) -> None:
+    assert facesearch("gallery", "set", "--threshold", "0.95").status == 0  # drawn people look alike
+    done = facesearch("enroll", "--collect", strangers)
+    assert done.status == 0 and "collected 4 unknown faces from 4 photos" in done.out
+    assert facesearch("unknown", "add", strangers, "--json").json["skipped"] == 4
+    grouped = facesearch("unknown", "cluster", "--json").json
+    assert grouped["faces"] == 4 and grouped["clusters"] >= 1
+    found = facesearch("unknown", "list", "--sheet", tmp_path / "sheets", "--json").json
+    assert found["sheets"] and all(Path(path).is_file() for path in found["sheets"])
+    (strangers / "0.jpg").unlink()  # a photo that is gone is drawn as such
+    assert facesearch("unknown", "list", "--sheet", tmp_path / "sheets").status == 0
+    number = found["clusters"][0]["cluster"]
+    assert "f" in facesearch("unknown", "show", number).out
+    assert facesearch("gallery", "info", "--json").json["unknown_faces"] == 4
+    assert "enrolled" in facesearch("unknown", "name", number, "Bea").out
+    assert "Bea" in facesearch("identities", "list").out
+    left = facesearch("gallery", "info", "--json").json["unknown_faces"]
+    assert facesearch("unknown", "discard", "--all").status == 2  # it asks, and nobody is there
+    assert facesearch("unknown", "discard", "--all", "--yes", "--json").json["faces"] == left
+
+
+def test_what_cannot_be_meant_is_one_line_and_status_2(facesearch: Command, strangers: Path) -> None:
+    for words in (
+        ("unknown", "name", "Bea"),
+        ("unknown", "show", "7"),
+        ("unknown", "discard"),
+        ("unknown", "discard", "7", "--all"),
+        ("unknown", "part", "7"),
+        ("unknown", "list", "--like", "Nobody"),
+        ("enroll", "--collect", strangers, "--identity", "Bea"),
+        ("cluster", strangers, "--link"),
+        ("cluster", strangers, "--to", strangers / "inside"),
+        ("cluster", strangers / "none.jpg", "--csv", strangers / "0.jpg"),
+    ):
+        done = facesearch(*words)
+        assert done.status != 0 and done.err.startswith("error: ") and done.err.count("\n") == 1, words
+
+
+def test_photos_go_into_folders_by_person_and_nothing_is_overwritten(
+    facesearch: Command, strangers: Path, tmp_path: Path
+) -> None:
+    (strangers / "more").mkdir()
+    shutil.copy(strangers / "1.jpg", strangers / "more" / "0.jpg")  # another photo of that name
+    (strangers / "broken.jpg").write_bytes(b"no photo")
+    done = facesearch("cluster", strangers, "--to", tmp_path / "out", "--csv", tmp_path / "faces.csv", "--json")
+    assert done.status == 3
+    faces = done.json["faces"]
+    assert {frozenset(face) for face in faces} == {frozenset(("path", "box", "cluster"))}
+    first = [Path(face["path"]).name for face in faces if face["cluster"] == 1]
+    assert sorted(path.name for path in (tmp_path / "out" / "001").iterdir()) == ["0-2.jpg", "0.jpg", "1.jpg", "2.jpg"]
+    assert len(first) == 4
+    assert len((tmp_path / "faces.csv").read_text().splitlines()) == len(faces) + 1
+    assert facesearch("cluster", strangers, "--to", tmp_path / "out").status == 2
+    assert facesearch("cluster", strangers, "--csv", tmp_path / "faces.csv").status == 2
+    assert facesearch("cluster", strangers, "--to", tmp_path / "links", "--link").status == 3
+    assert all(path.is_symlink() and path.exists() for path in (tmp_path / "links" / "001").iterdir())
+    assert not list(tmp_path.glob(".*.tmp"))
