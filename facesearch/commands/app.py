@@ -13,6 +13,7 @@ from facesearch import __version__
 from facesearch.commands import (
     cache,
     calibrate,
+    cluster,
     demo,
     encoders,
     enroll,
@@ -40,6 +41,7 @@ app = typer.Typer(
 app.command("enroll", epilog=enroll.EXAMPLES)(enroll.enroll)
 app.command("query", epilog=query.EXAMPLES)(query.query)
 app.command("verify", epilog=verify.EXAMPLES)(verify.verify)
+app.command("cluster", epilog=cluster.EXAMPLES)(cluster.cluster)
 identities.app.command("negative", epilog=identities_negative.EXAMPLES)(identities_negative.negative)
 app.add_typer(identities.app, name="identities")
 app.add_typer(templates.app, name="templates")

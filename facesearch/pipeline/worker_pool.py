@@ -110,11 +110,21 @@ class WorkerPool(_Processes):
     def template(self, path: Path) -> PhotoTemplate:
         """The template of a photo's subject; raises `RejectedImageError`."""
         answer = self.ask(path)
-        template = np.frombuffer(base64.b64decode(answer["template"]), dtype=np.float32)  # (dimension,)
-        box = None if answer["box"] is None else tuple(answer["box"])
-        face = FaceTemplate(template, box, answer["quality"], answer["number"], answer["found"])
         content = bytes.fromhex(answer["sha256"])
-        return PhotoTemplate(face, content, answer["width"], answer["height"], answer["several"], answer["doubt"])
+        return PhotoTemplate(
+            _found(answer), content, answer["width"], answer["height"], answer["several"], answer["doubt"]
+        )
+
+
+class EveryonePool(_Processes):
+    """`count` processes with the same pipeline, for all faces; `everyone` may be called from as many threads."""
+
+    def __init__(self, count: int, spec: PipelineSpec) -> None:
+        super().__init__(count, "everyone", spec.to_json())
+
+    def everyone(self, path: Path) -> list[FaceTemplate]:
+        """All faces of a photo, largest first; raises `RejectedImageError`."""
+        return [_found(fields) for fields in self.ask(path)["faces"]]
 
 
 class DetectorPool(_Processes):
@@ -129,6 +139,12 @@ class DetectorPool(_Processes):
         landmarks = np.frombuffer(base64.b64decode(answer["landmarks"]), dtype=np.float32).reshape(5, 2)
         left, top, width, height = answer["box"]
         return Face((left, top, width, height), answer["score"], landmarks), bytes.fromhex(answer["sha256"])
+
+
+def _found(fields: dict[str, Any]) -> FaceTemplate:
+    template = np.frombuffer(base64.b64decode(fields["template"]), dtype=np.float32)  # (dimension,)
+    box = None if fields["box"] is None else tuple(fields["box"])
+    return FaceTemplate(template, box, fields["quality"], fields["number"], fields["found"])
 
 
 def _ask(process: subprocess.Popen[str], path: Path) -> dict[str, Any]:
