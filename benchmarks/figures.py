@@ -15,6 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks import (
+    figures_clusters,
     figures_compact,
     figures_evaluation,
     figures_hygiene,
@@ -33,6 +34,8 @@ DOCUMENTS = (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")))
 TABLES: dict[str, Callable[[], str]] = {
     "overview": figures_overview.overview,
     "ready-templates": figures_overview.ready_templates,
+    "cluster-folder": figures_clusters.folder,
+    "cluster-folder-cost": figures_clusters.cost,
     "compact-loss": figures_compact.loss,
     "compact-others": figures_compact.others,
     "compact-whole": figures_compact.whole,

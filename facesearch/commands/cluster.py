@@ -103,7 +103,7 @@ def cluster(
         raise UsageError("--link goes with --to DIR")
     from facesearch.encoders import DEFAULT_MODEL
     from facesearch.sorting.by_person import cluster_photos
-    from facesearch.sorting.person_folders import check_folder, write_folders
+    from facesearch.sorting.person_folders import check_elsewhere, check_folder, write_folders
 
     if to is not None:
         check_folder(to, folder)
@@ -111,6 +111,7 @@ def cluster(
         check_place(csv)
     if sheet is not None:
         check_sheet(sheet)
+        check_elsewhere(sheet, folder)
     with progress_bar("looking for faces", quiet=json and not verbose) as progress:
         found = cluster_photos(
             folder,
@@ -171,7 +172,7 @@ def _show_table(found: PhotoClusters, *, verbose: bool) -> None:
     ]
     print_table(("cluster", "photos", "for example"), rows, right=("cluster", "photos"))
     if more := len(clusters) - len(shown):
-        say(f"{counted(more, 'more cluster')}; -v lists them all")
+        say(f"{counted(more, 'more cluster')}; -v lists {'it' if more == 1 else 'them all'}")
 
 
 def _say_what_there_is(found: PhotoClusters, *, verbose: bool) -> None:
@@ -189,7 +190,8 @@ def _say_what_there_is(found: PhotoClusters, *, verbose: bool) -> None:
     if found.faceless and verbose:
         say_listed("no face:", [f"{item.path}: {item.reason}" for item in found.faceless], verbose=True)
     elif found.faceless:
-        say(f"{counted(len(found.faceless), 'photo')} without a face; -v lists them")
+        count = len(found.faceless)
+        say(f"{counted(count, 'photo')} without a face; -v lists {'it' if count == 1 else 'them'}")
     if found.left_out:
         from facesearch.photos.sources import left_out_in_words
 

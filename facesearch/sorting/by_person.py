@@ -57,7 +57,7 @@ def cluster_photos(
         pipeline = Pipeline(encoder, spec, threads=1)
     by_name = isinstance(encoder, str) and device == "cpu"  # an accelerator is for one process
     start, total = time.perf_counter(), len(sources.photos)
-    found = _Found(pipeline.encoder.dimension, sources.rejected)
+    found = FoundFaces(pipeline.encoder.dimension, sources.rejected)
     for done, (photo, outcome) in enumerate(every_face(pipeline, sources.photos, count, in_processes=by_name), start=1):
         found.take(photo, outcome)
         if progress:
@@ -76,7 +76,7 @@ def cluster_photos(
     )
 
 
-class _Found:
+class FoundFaces:
     """Collects faces: of each the templates, end to end, and where it is."""
 
     def __init__(self, dimension: int, rejected: list[Rejection]) -> None:

@@ -41,8 +41,13 @@ def check_folder(target: Path, photos: Path) -> None:
     Raises `UsageError` for a folder that is not empty, and for one among the photos: it would be sorted the next time.
     """
     check_new_folder(target)
+    check_elsewhere(target, photos)
+
+
+def check_elsewhere(target: Path, photos: Path) -> None:
+    """See that pictures may be written to `target`; raises `UsageError` for a place among the photos."""
     if Path(os.path.realpath(target)).is_relative_to(os.path.realpath(photos)):
-        raise UsageError(f"{target} lies in {photos}, whose photos are to be sorted: name a folder elsewhere")
+        raise UsageError(f"{target} lies in {photos}, whose photos are to be sorted: name a place elsewhere")
 
 
 def write_folders(
