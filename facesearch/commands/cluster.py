@@ -126,7 +126,8 @@ def cluster(
     if csv is not None:
         _write_csv(found, csv)
     if sheet is not None:
-        sheets = write_sheets(found.sheets(), sheet)
+        with progress_bar("drawing", quiet=json and not verbose) as progress:
+            sheets = write_sheets(found.sheets(progress), sheet)
     if to is not None:
         with progress_bar("writing folders", quiet=json and not verbose) as progress:
             folders = write_folders(found, to, link=link, progress=progress)
@@ -167,7 +168,7 @@ def _show_table(found: PhotoClusters, *, verbose: bool) -> None:
     if not shown:
         return
     rows = [
-        (found.label(number), f"{len(faces):,}", " ".join(str(face.path) for face in faces[:_SHOWN_PATHS]))
+        (found.label(number), f"{len(faces):,}", ", ".join(str(face.path) for face in faces[:_SHOWN_PATHS]))
         for number, faces in enumerate(shown, start=1)
     ]
     print_table(("cluster", "photos", "for example"), rows, right=("cluster", "photos"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +14,8 @@ from facesearch.drawing.tiles import BLACK, GAP, GROUND, LINE, PAPER, TILE, cut,
 from facesearch.errors import RejectedImageError
 from facesearch.photos.decoding import load_image
 from facesearch.photos.geometry import Box
+
+Progress = Callable[[int, int], None]  # (rows done, rows in all)
 
 ROWS = 100  # of a sheet
 MOST_FACES = 12  # of a row
@@ -42,7 +44,7 @@ class FaceRow:
         return [self.faces[number * count // MOST_FACES] for number in range(MOST_FACES)]
 
 
-def row_sheets(rows: Sequence[FaceRow]) -> Iterator[Pillow.Image]:
+def row_sheets(rows: Sequence[FaceRow], progress: Progress | None = None) -> Iterator[Pillow.Image]:
     """Sheets of at most `ROWS` rows each. Photos that cannot be read any more are shown as missing."""
     shown = [(row.heading, row.shown()) for row in rows]
     width = GAP + max((len(faces) for _, faces in shown), default=0) * (TILE + GAP)
@@ -57,6 +59,8 @@ def row_sheets(rows: Sequence[FaceRow]) -> Iterator[Pillow.Image]:
             write(draw, (GAP, top + GAP), heading, BLACK, sheet.width - 2 * GAP)
             for place, face in enumerate(faces):
                 paste(sheet, draw, _picture(face), GAP + place * (TILE + GAP), top + GAP + LINE, TILE)
+            if progress:
+                progress(first + number + 1, len(shown))
         yield sheet
 
 

@@ -36,7 +36,7 @@ def new_folder(target: Path) -> Iterator[Path]:
     """
     check_new_folder(target)
     there = target.is_dir()
-    staged = temporary_name(target / target.name) if there else temporary_name(target)
+    staged = temporary_name(target / "new") if there else temporary_name(target)
     moved: list[Path] = []
     try:
         staged.mkdir(mode=0o700)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
@@ -112,8 +112,11 @@ class PhotoClusters:
             _COLUMNS,
         )
 
-    def sheets(self) -> Iterator[Pillow.Image]:
-        """Contact sheets: a row for each cluster with up to a dozen of its faces; at most 100 rows each."""
+    def sheets(self, progress: Callable[[int, int], None] | None = None) -> Iterator[Pillow.Image]:
+        """Contact sheets: a row for each cluster with up to a dozen of its faces; at most 100 rows each.
+
+        progress: called with (rows done, rows in all).
+        """
         from facesearch.drawing.face_rows import FaceRow, ShownFace, row_sheets
 
         return row_sheets(
@@ -123,5 +126,6 @@ class PhotoClusters:
                     [ShownFace(face.path, face.box) for face in faces],
                 )
                 for number, faces in enumerate(self.clusters(), start=1)
-            ]
+            ],
+            progress,
         )

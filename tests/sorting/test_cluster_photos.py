@@ -14,7 +14,6 @@ from facesearch import PhotoClusters, UsageError, cluster_photos, load_encoder
 from facesearch.pipeline.pipeline_spec import PipelineSpec
 from facesearch.pipeline.worker_pool import EveryonePool
 from facesearch.sorting import by_person, every_face
-from tests.sorting.conftest import ALIKE
 
 
 def test_each_persons_photos_are_a_cluster_and_who_is_there_once_is_alone(clustered: PhotoClusters) -> None:
@@ -66,7 +65,7 @@ def test_processes_find_the_faces_that_this_process_finds(
 
     monkeypatch.setattr(every_face, "EveryonePool", Counted)
     monkeypatch.setattr(every_face, "WORTH_PROCESSES", 3)
-    found = cluster_photos(crowd, threshold=ALIKE, workers=2)
+    found = cluster_photos(crowd, threshold=clustered.threshold, workers=2)
     assert started == [2]
     assert [face.cluster for face in found.faces] == [face.cluster for face in clustered.faces]
     for mine, theirs in zip(clustered.faces, found.faces, strict=True):

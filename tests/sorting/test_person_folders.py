@@ -160,6 +160,15 @@ def test_a_fault_while_folders_are_put_in_place_takes_them_all_back(
     assert not any(target.iterdir())
 
 
+def test_the_folder_that_one_stands_in_may_be_filled(
+    photos: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "out").mkdir()
+    monkeypatch.chdir(tmp_path / "out")
+    write_folders(clusters_of((photos[0], 1)), Path())
+    assert tree(tmp_path / "out") == ["001/IMG_1.jpg"]
+
+
 def test_what_somebody_else_makes_meanwhile_is_left_alone(
     photos: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
