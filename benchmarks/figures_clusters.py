@@ -31,9 +31,9 @@ def cost() -> str:
     """Photos per second and memory."""
     speed, many = _results()["speed"], _results()["many"]
     return (
-        f"{speed['photos']:,} photos of LFW with {speed['faces']:,} faces: {speed['core_seconds_per_photo']:.2f} s of a "
-        f"core per photo ({speed['photos_per_second']:.1f} photos per second on two cores that had other work, too), at "
+        f"{speed['photos']:,} photos of LFW with {speed['faces']:,} faces take {speed['core_seconds_per_photo']:.2f} s "
+        f"of a core each ({speed['photos_per_second']:.1f} photos per second on two cores with other work), at "
         f"most {speed['peak_mib']:,} MiB of memory, and {speed['peak_mib_of_a_worker']:,} MiB in each of two worker "
-        f"processes. {many['faces']:,} faces of 192 components are grouped in {many['core_seconds_to_group']:.0f} s of a "
-        f"core; the process takes {many['peak_mib']:,} MiB at most.\n"
+        f"processes. {many['faces']:,} faces of 192 components are grouped in {many['core_seconds_to_group']:.0f} s of "
+        f"a core; the process takes {many['peak_mib']:,} MiB at most.\n"
     )
