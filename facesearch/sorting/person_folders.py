@@ -51,7 +51,7 @@ def check_elsewhere(target: Path, photos: Path) -> None:
 
 
 def write_folders(
-    found: PhotoClusters, target: Path, *, link: bool = False, progress: Progress | None = None
+    found: PhotoClusters, target: str | os.PathLike[str], *, link: bool = False, progress: Progress | None = None
 ) -> FoldersReport:
     """Make the folder `target` with the folders 001, 002, … and `alone`, each with the photos of its faces.
 
@@ -59,6 +59,7 @@ def write_folders(
     where the file system has no symbolic ones. `target` has to be empty or not there, and is written whole or not at
     all. Raises `UsageError` where it is not empty, `FacesearchError` where it cannot be written.
     """
+    target = Path(target)
     folders = {found.label(number): _paths(faces) for number, faces in enumerate(found.clusters(), start=1)}
     if alone := _paths(found.alone()):
         folders[ALONE] = alone
