@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,46 +13,60 @@ from facesearch.commands.common import (
     MinFaceOption,
     VerboseOption,
     end_with_rejected,
+    exit_rejected,
     print_json,
     print_table,
     progress_bar,
     say,
+    say_listed,
     set_up,
 )
-from facesearch.errors import UsageError
+from facesearch.commands.sheet_files import check_place, check_sheet, write_sheets
+from facesearch.errors import FacesearchError, UsageError
 from facesearch.text.figures import counted
+
+if TYPE_CHECKING:
+    from facesearch.sorting.person_folders import FoldersReport
+    from facesearch.sorting.photo_clusters import PhotoClusters
 
 EXAMPLES = """
 **Examples**
 
-    facesearch cluster holiday/                      # how many people, how often
+    facesearch cluster holiday/
 
-    facesearch cluster holiday/ --to people --link   # people/001, people/002, …, people/alone
+    facesearch cluster holiday/ --to by-person            # by-person/001, 002, ... and alone
+
+    facesearch cluster holiday/ --to by-person --link --sheet people.png
 
     facesearch cluster holiday/ --csv faces.csv
 """
 
-_SHOWN = 20  # clusters, without -v
+_SHOWN_CLUSTERS = 20
+_SHOWN_PATHS = 3
 
 
 def cluster(
-    folders: Annotated[list[Path], typer.Argument(metavar="FOLDER...", help="Folders of photos, or photos.")],
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="The photos, with those in folders inside it.")],
     to: Annotated[
         Path | None,
         typer.Option(
             "--to",
+            help="Make this folder, with a folder of photos for each person: 001, 002, … and alone.",
             metavar="DIR",
-            help="Put copies of the photos into folders 001, 002, … and alone in DIR, which is new or empty.",
             show_default=False,
         ),
     ] = None,
-    link: Annotated[bool, typer.Option("--link", help="With --to: links in place of copies.")] = False,
+    link: Annotated[bool, typer.Option("--link", help="With --to: links to the photos in place of copies.")] = False,
     csv: Annotated[
         Path | None,
+        typer.Option("--csv", help="Write a table with a line for each face.", metavar="FILE", show_default=False),
+    ] = None,
+    sheet: Annotated[
+        Path | None,
         typer.Option(
-            "--csv",
+            "--sheet",
+            help="Write a contact sheet (.png, .jpg): a row for each person.",
             metavar="FILE",
-            help="Write a new file with a line for each face: path, x, y, w, h, cluster.",
             show_default=False,
         ),
     ] = None,
@@ -60,64 +74,135 @@ def cluster(
         str | None,
         typer.Option(help="model[:precision][@backend]. Default: mobilefacenet.", show_default=False),
     ] = None,
+    threshold: Annotated[
+        float | None,
+        typer.Option(
+            help="Cosine from which on two faces may be one person's. Default: the encoder's.",
+            show_default=False,
+            min=-1.0,
+            max=1.0,
+        ),
+    ] = None,
     min_face: MinFaceOption = 40,
-    quality: Annotated[
-        str, typer.Option(help="Which faces count: standard, none that is turned or badly blurred; off, all.")
-    ] = "standard",
     workers: Annotated[
-        int | None, typer.Option(help="Threads to use. Default: one per core.", min=1, max=256, show_default=False)
+        int | None,
+        typer.Option(help="Photos looked at at once. Default: one per core.", min=1, max=256, show_default=False),
     ] = None,
     device: DeviceOption = "cpu",
     json: JsonOption = False,
     verbose: VerboseOption = False,
 ) -> None:
-    """Sort the photos of a folder by the people in them, without a gallery: nobody is named, nothing is stored.
+    """Sort photos by the people in them. Nothing has to be enrolled, and nobody is named.
 
-    Faces that look like one person are a cluster; two faces of one photo are never in one. A photo of several people is
-    in the folder of each. The photos themselves stay as they are, and no file is overwritten.
+    All faces are found and compared; those of one person make a cluster, the largest first. Without --to, --csv,
+    --sheet and --json a table of the clusters is printed. A photo of several people is in several folders. Photos with
+    the same content count once.
     """
     set_up(verbose)
     if link and to is None:
-        raise UsageError("--link says how photos are put into a folder: name it with --to DIR")
+        raise UsageError("--link goes with --to DIR")
     from facesearch.encoders import DEFAULT_MODEL
-    from facesearch.gallery.folder_clusters import check_target, clustered, write_csv, write_folders
-    from facesearch.photos.sources import left_out_in_words, of_anybody
-    from facesearch.pipeline.fit_to_enrol import quality_profile
-    from facesearch.pipeline.pipeline_spec import PipelineSpec
-    from facesearch.pipeline.sessions import shared_pipeline
+    from facesearch.sorting.by_person import cluster_photos
+    from facesearch.sorting.person_folders import check_elsewhere, check_folder, write_folders
 
-    spec = PipelineSpec(min_face=min_face, quality=quality_profile(quality))
     if to is not None:
-        check_target(to, folders)
-    if csv is not None and csv.exists():
-        raise UsageError(f"{csv} is there already, and nothing is overwritten: choose another name")
-    sources = of_anybody(folders)
-    pipeline = shared_pipeline(encoder or DEFAULT_MODEL, spec, threads=1, device=device)
-    with progress_bar("looking for faces", quiet=json and not verbose) as progress:
-        found = clustered(pipeline, sources.photos, in_processes=device == "cpu", workers=workers, progress=progress)
-    found.rejected = sources.rejected + found.rejected
-    if to is not None:
-        write_folders(found, to, link=link)
+        check_folder(to, folder)
     if csv is not None:
-        write_csv(found, csv)
+        check_place(csv)
+    if sheet is not None:
+        check_sheet(sheet)
+        check_elsewhere(sheet, folder)
+    with progress_bar("looking for faces", quiet=json and not verbose) as progress:
+        found = cluster_photos(
+            folder,
+            encoder=encoder or DEFAULT_MODEL,
+            threshold=threshold,
+            min_face=min_face,
+            workers=workers,
+            device=device,
+            progress=progress,
+        )
+    folders, sheets = None, []
+    if csv is not None:
+        _write_csv(found, csv)
+    if sheet is not None:
+        with progress_bar("drawing", quiet=json and not verbose) as progress:
+            sheets = write_sheets(found.sheets(progress), sheet)
+    if to is not None:
+        with progress_bar("writing folders", quiet=json and not verbose) as progress:
+            folders = write_folders(found, to, link=link, progress=progress)
+    rejected = found.rejected + (folders.gone if folders else [])
     if json:
-        print_json(found.document() | {"left_out": dict(sources.left_out.most_common())})
+        written = {
+            "csv": None if csv is None else str(csv),
+            "sheets": [str(path) for path in sheets],
+            "folder": None if folders is None or folders.folder is None else str(folders.folder),
+        }
+        print_json(found.document() | written | {"rejected": [item.document() for item in rejected]})
+        exit_rejected(len(rejected))
+        return
+    if to is None and csv is None and sheet is None:
+        _show_table(found, verbose=verbose)
+    _say_what_there_is(found, verbose=verbose)
+    for path in [*([] if csv is None else [csv]), *sheets]:
+        say(f"wrote {path}")
+    if folders is not None:
+        _say_folders(folders)
+    elif sheet is not None and not sheets:
+        say(f"no clusters: {sheet} was not written")
+    end_with_rejected(rejected, verbose=verbose)
+
+
+def _write_csv(found: PhotoClusters, path: Path) -> None:
+    from facesearch.files.durable import write_atomically
+
+    try:
+        write_atomically(path, lambda file: file.write(found.csv().encode()))
+    except OSError as error:
+        raise FacesearchError(f"{path} cannot be written ({(error.strerror or str(error)).lower()})") from error
+
+
+def _show_table(found: PhotoClusters, *, verbose: bool) -> None:
+    clusters = found.clusters()
+    shown = clusters if verbose else clusters[:_SHOWN_CLUSTERS]
+    if not shown:
+        return
+    rows = [
+        (found.label(number), f"{len(faces):,}", ", ".join(str(face.path) for face in faces[:_SHOWN_PATHS]))
+        for number, faces in enumerate(shown, start=1)
+    ]
+    print_table(("cluster", "photos", "for example"), rows, right=("cluster", "photos"))
+    if more := len(clusters) - len(shown):
+        say(f"{counted(more, 'more cluster')}; -v lists {'it' if more == 1 else 'them all'}")
+
+
+def _say_what_there_is(found: PhotoClusters, *, verbose: bool) -> None:
+    looked = counted(found.photos, "photo")
+    clusters, alone = found.clusters(), len(found.alone())
+    if found.faces:
+        say(
+            f"{counted(len(found.faces), 'face')} in {looked}: "
+            f"{counted(len(clusters), 'cluster')} of {counted(len(found.faces) - alone, 'face')}, {alone:,} alone"
+        )
     else:
-        shown = found.sizes if verbose else found.sizes[:_SHOWN]
-        if shown:
-            print_table(("cluster", "photos"), list(enumerate(shown, start=1)), right=("cluster", "photos"))
-        if len(shown) < len(found.sizes):
-            say(f"{len(found.sizes) - len(shown)} smaller ones; -v lists them all")
-        people = counted(len(found.sizes), "cluster")
-        say(f"{counted(len(found.faces), 'face')} in {counted(found.photos, 'photo')}: {people}, {found.alone} alone")
-        if found.unfit:
-            say(f"left out {counted(found.unfit, 'face')} that {'is' if found.unfit == 1 else 'are'} turned or blurred")
-        if found.without:
-            say(f"{counted(found.without, 'photo')} without a face to go by")
-        if sources.left_out:
-            say(left_out_in_words(sources.left_out))
-        if to is not None:
-            say(f"{'linked' if link else 'copied'} to {to}")
-        if csv is not None:
-            say(f"written to {csv}")
-    end_with_rejected(found.rejected, verbose=verbose, silent=json)
+        say(f"no faces in {looked}")
+    if found.copies:
+        say_listed("left out, with the same content as another:", sorted(found.copies), verbose=verbose)
+    if found.faceless and verbose:
+        say_listed("no face:", [f"{item.path}: {item.reason}" for item in found.faceless], verbose=True)
+    elif found.faceless:
+        count = len(found.faceless)
+        say(f"{counted(count, 'photo')} without a face; -v lists {'it' if count == 1 else 'them'}")
+    if found.left_out:
+        from facesearch.photos.sources import left_out_in_words
+
+        say(left_out_in_words(found.left_out))
+
+
+def _say_folders(folders: FoldersReport) -> None:
+    if folders.folder is None:
+        say("nothing to put into folders: none was made")
+        return
+    say(f"wrote {folders.folder}: {counted(folders.photos, 'photo')} in {counted(len(folders.folders), 'folder')}")
+    if folders.hard_links:
+        say("the links are hard ones: there are no symbolic links on this file system")

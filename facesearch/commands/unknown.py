@@ -13,6 +13,7 @@ from facesearch.commands.common import (
     GalleryOption,
     JsonOption,
     MinFaceOption,
+    QualityOption,
     VerboseOption,
     on_a_terminal,
     open_gallery,
@@ -37,9 +38,6 @@ WhichArgument = Annotated[
     list[str], typer.Argument(metavar="N...", help="Numbers of clusters, as 7, or of faces, as f12.")
 ]
 OneArgument = Annotated[str, typer.Argument(metavar="N", help="The number of a cluster, as 7, or of a face, as f12.")]
-QualityOption = Annotated[
-    str, typer.Option(help="Which faces are kept: standard, none that is turned or badly blurred; off, all.")
-]
 WorkersOption = Annotated[
     int | None, typer.Option(help="Threads to use. Default: one per core.", min=1, max=256, show_default=False)
 ]
@@ -53,7 +51,7 @@ def add(
         typer.Option("--again", help="Look again at photos that were looked at, and at those of people forgotten."),
     ] = False,
     min_face: MinFaceOption = 40,
-    quality: QualityOption = "standard",
+    quality: QualityOption = None,
     workers: WorkersOption = None,
     device: DeviceOption = "cpu",
     gallery: GalleryOption = None,

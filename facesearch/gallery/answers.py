@@ -111,7 +111,7 @@ class PhotoAnswers(list[FaceAnswer]):
 
     def show(self) -> Pillow.Image:
         """The photo with all these faces, their names and scores; see `FaceAnswer.show`."""
-        from facesearch.gallery.drawing import MarkedFace, with_faces  # a question does not wait for it
+        from facesearch.drawing.marks import MarkedFace, with_faces  # a question does not wait for it
 
         if not self or self[0].photo is None:
             raise RejectedImageError("there is no photo to show: these answers are not those to one")

@@ -121,11 +121,11 @@ def _commit(
     if not batch:
         return
     kept: list[tuple[Photo, PhotoTemplate]] = []
-    answers = iter(_answers(parts, [faces.faces for _, faces in batch]))
-    for photo, found in batch:
+    fit = [[face for face in found.faces if not face.poor] for _, found in batch]
+    for (photo, found), faces, answers in zip(batch, fit, _answers(parts, fit), strict=True):
         report.photos += 1
-        report.unfit += found.unfit
-        for face, answer in zip(found.faces, next(answers), strict=True):
+        report.unfit += len(found.faces) - len(faces)
+        for face, answer in zip(faces, answers, strict=True):
             report.matched += answer.is_match
             report.ignored += answer.ignored
             if not answer.is_match and not answer.ignored:

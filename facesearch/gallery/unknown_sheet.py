@@ -8,18 +8,15 @@ from pathlib import Path
 from PIL import Image as Pillow
 from PIL import ImageDraw
 
+from facesearch.drawing.marks import MATCH, write
+from facesearch.drawing.tiles import BLACK, GAP, GREY, LINE, PAPER, TILE, cut, paste
 from facesearch.errors import RejectedImageError
-from facesearch.gallery.contact_sheet import TILE, cut, paste
-from facesearch.gallery.drawing import MATCH, Colour, write
 from facesearch.gallery.unknown_list import ListedFace
 from facesearch.photos.decoding import load_image
 from facesearch.text.figures import counted
 
 _COLUMNS, _ROWS = 8, 25
-_GAP, _LINE, _HEAD = 12, 20, 40
-_BLACK: Colour = (24, 24, 27)
-_GREY: Colour = (113, 113, 122)
-_PAPER: Colour = (255, 255, 255)
+_HEAD = 40  # px
 
 
 def sheets(title: str, faces: Sequence[ListedFace]) -> Iterator[Pillow.Image]:
@@ -31,18 +28,18 @@ def sheets(title: str, faces: Sequence[ListedFace]) -> Iterator[Pillow.Image]:
     for first in range(0, len(faces), most):
         some = faces[first : first + most]
         columns, rows = min(_COLUMNS, max(len(some), 3)), -(-len(some) // _COLUMNS)
-        column, row = TILE + _GAP, TILE + 3 * _LINE + _GAP
-        sheet = Pillow.new("RGB", (_GAP + columns * column, _HEAD + rows * row), _PAPER)
+        column, row = TILE + GAP, TILE + 3 * LINE + GAP
+        sheet = Pillow.new("RGB", (GAP + columns * column, _HEAD + rows * row), PAPER)
         draw = ImageDraw.Draw(sheet)
-        write(draw, (_GAP, _GAP), f"{title}: {counted(len(faces), 'face')}", _BLACK, sheet.width - 2 * _GAP)
+        write(draw, (GAP, GAP), f"{title}: {counted(len(faces), 'face')}", BLACK, sheet.width - 2 * GAP)
         for number, each in enumerate(some):
-            left, top = _GAP + number % _COLUMNS * column, _HEAD + number // _COLUMNS * row
+            left, top = GAP + number % _COLUMNS * column, _HEAD + number // _COLUMNS * row
             paste(sheet, draw, _picture(each), left, top, TILE)
-            write(draw, (left, top + TILE), f"f{each.face.id}", _BLACK, TILE)
-            write(draw, (left, top + TILE + _LINE), Path(each.face.path).name, _GREY, TILE)
+            write(draw, (left, top + TILE), f"f{each.face.id}", BLACK, TILE)
+            write(draw, (left, top + TILE + LINE), Path(each.face.path).name, GREY, TILE)
             if each.nearest is not None:
                 said = f"{each.nearest.score:.2f} {each.nearest.identity}"
-                write(draw, (left, top + TILE + 2 * _LINE), said, MATCH if each.alike else _GREY, TILE)
+                write(draw, (left, top + TILE + 2 * LINE), said, MATCH if each.alike else GREY, TILE)
         yield sheet
 
 

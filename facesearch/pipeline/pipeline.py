@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from facesearch.encoders import Encoder
-from facesearch.errors import EncoderMismatchError
+from facesearch.errors import EncoderMismatchError, NoFaceError, TinyFaceError
 from facesearch.faces import (
     Face,
     FaceChoice,
@@ -81,16 +81,14 @@ class PhotoTemplate:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PhotoFaces:
-    """All faces of a photo that are fit to be enrolled, largest first, the SHA-256 of its content, its size in pixels.
-
-    unfit: how many more there are.
-    """
+    """All faces of a photo, largest first, the SHA-256 of its content, its size in pixels. faceless: why there are
+    none."""
 
     faces: list[FaceTemplate]
     sha256: bytes
     width: int
     height: int
-    unfit: int = 0
+    faceless: str | None = None
 
 
 class Pipeline:
@@ -151,13 +149,12 @@ class Pipeline:
         )
 
     def faces(self, image: RGB, content: bytes) -> PhotoFaces:
-        """Everybody in pixels, as far as the spec's `quality` lets their faces in; the content has the SHA-256
-        `content`. Nobody is no error."""
+        """All faces in pixels, poor ones among them; the content has the SHA-256 `content`. Nobody is no error."""
         height, width = image.shape[:2]
-        found = self._found(image)
-        templates = self._encode(image, found, range(len(found))) if found else []
-        fit = [face for face in templates if not face.poor]
-        return PhotoFaces(fit, content, width, height, len(found) - len(fit))
+        try:
+            return PhotoFaces(self.everyone(image), content, width, height)
+        except (NoFaceError, TinyFaceError) as error:
+            return PhotoFaces([], content, width, height, str(error))
 
     def prominent(self, image: RGB, watch: Stopwatch | None = None) -> FaceTemplate:
         """For a probe: the most prominent face. Raises `NoFaceError` or `TinyFaceError`."""

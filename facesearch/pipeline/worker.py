@@ -1,10 +1,8 @@
-"""One process that looks at photos: `facesearch.pipeline.worker templates SPEC ALIGNED`, `everyone SPEC`, or
-`faces SPEC`.
+"""One process that looks at photos: `facesearch.pipeline.worker templates SPEC ALIGNED`, `everyone SPEC`, `faces SPEC`.
 
 SPEC is a `PipelineSpec` as JSON. Reads a JSON line per photo, `{"path": …}`, from standard input, and answers each with
 one on standard output: the fields of a `PhotoTemplate`, of a `PhotoFaces`, or of the most prominent `Face`, or
-`{"rejected": reason, "several": whether it is for several faces}`. It ends when its input does: it never outlives who
-started it.
+`{"rejected": reason, "kind": the class of the error}`. It ends when its input does: it never outlives who started it.
 """
 
 from __future__ import annotations
@@ -29,8 +27,7 @@ Answer = Callable[[Path], dict[str, Any]]
 
 def main() -> None:
     task, *arguments = sys.argv[1:]
-    tasks: dict[str, Callable[..., Answer]] = {"templates": _templates, "everyone": _everyone, "faces": _faces}
-    answer = tasks[task](*arguments)
+    answer = _TASKS[task](*arguments)
     for line in sys.stdin:
         try:
             found = answer(Path(json.loads(line)["path"]))
@@ -53,9 +50,13 @@ def _everyone(text: str) -> Answer:
     def answer(path: Path) -> dict[str, Any]:
         data = read_bytes(path)
         found = pipeline.faces(decode(data, str(path)), sha256(data))
-        faces = [_face_template_fields(face) for face in found.faces]
-        size = {"width": found.width, "height": found.height}
-        return {"sha256": found.sha256.hex(), **size, "faces": faces, "unfit": found.unfit}
+        return {
+            "sha256": found.sha256.hex(),
+            "width": found.width,
+            "height": found.height,
+            "faces": [_found_fields(face) for face in found.faces],
+            "faceless": found.faceless,
+        }
 
     return answer
 
@@ -79,13 +80,13 @@ def _template_fields(found: PhotoTemplate) -> dict[str, Any]:
         "sha256": found.sha256.hex(),
         "width": found.width,
         "height": found.height,
-        **_face_template_fields(found.face),
         "several": found.several,
         "doubt": found.doubt,
+        **_found_fields(found.face),
     }
 
 
-def _face_template_fields(face: FaceTemplate) -> dict[str, Any]:
+def _found_fields(face: FaceTemplate) -> dict[str, Any]:
     return {
         "template": base64.b64encode(face.template.tobytes()).decode("ascii"),
         "box": face.box,
@@ -95,6 +96,9 @@ def _face_template_fields(face: FaceTemplate) -> dict[str, Any]:
         "reasons": face.reasons,
         "poor": face.poor,
     }
+
+
+_TASKS: dict[str, Callable[..., Answer]] = {"templates": _templates, "everyone": _everyone, "faces": _faces}
 
 
 if __name__ == "__main__":

@@ -110,22 +110,24 @@ class WorkerPool(_Processes):
     def template(self, path: Path) -> PhotoTemplate:
         """The template of a photo's subject; raises `RejectedImageError`."""
         answer = self.ask(path)
-        face = _face_template(answer)
         content = bytes.fromhex(answer["sha256"])
-        return PhotoTemplate(face, content, answer["width"], answer["height"], answer["several"], answer["doubt"])
+        return PhotoTemplate(
+            _found(answer), content, answer["width"], answer["height"], answer["several"], answer["doubt"]
+        )
 
 
 class EveryonePool(_Processes):
-    """`count` processes that make templates of all faces; `faces` may be called from as many threads."""
+    """`count` processes with the same pipeline, for all faces; `faces` may be called from as many threads."""
 
     def __init__(self, count: int, spec: PipelineSpec) -> None:
         super().__init__(count, "everyone", spec.to_json())
 
     def faces(self, path: Path) -> PhotoFaces:
-        """Everybody in a photo; raises `RejectedImageError`."""
+        """All faces of a photo; raises `RejectedImageError`."""
         answer = self.ask(path)
-        faces = [_face_template(each) for each in answer["faces"]]
-        return PhotoFaces(faces, bytes.fromhex(answer["sha256"]), answer["width"], answer["height"], answer["unfit"])
+        faces = [_found(fields) for fields in answer["faces"]]
+        content = bytes.fromhex(answer["sha256"])
+        return PhotoFaces(faces, content, answer["width"], answer["height"], answer["faceless"])
 
 
 class DetectorPool(_Processes):
@@ -142,7 +144,7 @@ class DetectorPool(_Processes):
         return Face((left, top, width, height), answer["score"], landmarks), bytes.fromhex(answer["sha256"])
 
 
-def _face_template(fields: dict[str, Any]) -> FaceTemplate:
+def _found(fields: dict[str, Any]) -> FaceTemplate:
     template = np.frombuffer(base64.b64decode(fields["template"]), dtype=np.float32)  # (dimension,)
     box = None if fields["box"] is None else tuple(fields["box"])
     place = fields["number"], fields["found"]

@@ -1,4 +1,4 @@
-"""Unknown faces from the command line, and the photos of a folder by the people in them."""
+"""Unknown faces from the command line."""
 
 from __future__ import annotations
 
@@ -49,30 +49,6 @@ def test_what_cannot_be_meant_is_one_line_and_status_2(facesearch: Command, stra
         ("unknown", "part", "7"),
         ("unknown", "list", "--like", "Nobody"),
         ("enroll", "--collect", strangers, "--identity", "Bea"),
-        ("cluster", strangers, "--link"),
-        ("cluster", strangers, "--to", strangers / "inside"),
-        ("cluster", strangers / "none.jpg", "--csv", strangers / "0.jpg"),
     ):
         done = facesearch(*words)
         assert done.status != 0 and done.err.startswith("error: ") and done.err.count("\n") == 1, words
-
-
-def test_photos_go_into_folders_by_person_and_nothing_is_overwritten(
-    facesearch: Command, strangers: Path, tmp_path: Path
-) -> None:
-    (strangers / "more").mkdir()
-    shutil.copy(strangers / "1.jpg", strangers / "more" / "0.jpg")  # another photo of that name
-    (strangers / "broken.jpg").write_bytes(b"no photo")
-    done = facesearch("cluster", strangers, "--to", tmp_path / "out", "--csv", tmp_path / "faces.csv", "--json")
-    assert done.status == 3
-    faces = done.json["faces"]
-    assert {frozenset(face) for face in faces} == {frozenset(("path", "box", "cluster"))}
-    first = [Path(face["path"]).name for face in faces if face["cluster"] == 1]
-    assert sorted(path.name for path in (tmp_path / "out" / "001").iterdir()) == ["0-2.jpg", "0.jpg", "1.jpg", "2.jpg"]
-    assert len(first) == 4
-    assert len((tmp_path / "faces.csv").read_text().splitlines()) == len(faces) + 1
-    assert facesearch("cluster", strangers, "--to", tmp_path / "out").status == 2
-    assert facesearch("cluster", strangers, "--csv", tmp_path / "faces.csv").status == 2
-    assert facesearch("cluster", strangers, "--to", tmp_path / "links", "--link").status == 3
-    assert all(path.is_symlink() and path.exists() for path in (tmp_path / "links" / "001").iterdir())
-    assert not list(tmp_path.glob(".*.tmp"))
