@@ -36,7 +36,7 @@ from benchmarks.common import measured
 from benchmarks.photos import PRODUCT
 from facesearch import PhotoClusters, cluster_photos
 from facesearch.photos.photo import Photo
-from facesearch.pipeline.pipeline import FaceTemplate
+from facesearch.pipeline.pipeline import FaceTemplate, PhotoFaces
 from facesearch.sorting.by_person import FoundFaces
 from facesearch.workshop.sample_people import draw_people, write_photos
 
@@ -150,7 +150,8 @@ def _many() -> dict[str, Any]:
         around = centre + 0.7 * random_numbers.standard_normal((5, 192))
         templates = (around / np.linalg.norm(around, axis=1, keepdims=True)).astype(np.float32)
         for number, template in enumerate(templates):
-            found.take(Photo("", Path(f"{person}/{number}.jpg")), [FaceTemplate(template, box, 1.0)])
+            seen = PhotoFaces([FaceTemplate(template, box, 1.0)], b"", 0, 0)
+            found.take(Photo("", Path(f"{person}/{number}.jpg")), seen)
     taken_in, start = _peak(resource.RUSAGE_SELF), time.process_time()
     faces = found.clustered(0.49)
     return {

@@ -26,7 +26,7 @@ def end_with_collected(report: CollectionReport, held: int, sources: Sources, *,
         others = (
             (report.matched, "of people enrolled"),
             (report.ignored, "of people who are ignored"),
-            (report.unfit, "turned or too blurred"),
+            (report.poor, "too poor"),
             (report.known, "in the inbox or enrolled already"),
         )
         if left := [f"{count:,} {what}" for count, what in others if count]:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from facesearch.gallery import arguments
 from facesearch.gallery.agreement import key_of
-from facesearch.gallery.all_faces import Seen, all_faces
 from facesearch.gallery.answers import Document, FaceAnswer, named_once
 from facesearch.gallery.codec_in_use import CodecInUse
 from facesearch.gallery.enrolment import new_templates
@@ -18,6 +17,7 @@ from facesearch.gallery.known_photos import forgotten_reason
 from facesearch.gallery.parts import Parts
 from facesearch.gallery.questions import answer_of, ranked
 from facesearch.photos.photo import Photo, Rejection
+from facesearch.pipeline.every_face import every_face
 from facesearch.pipeline.pipeline import FaceTemplate, PhotoFaces, PhotoTemplate
 from facesearch.store import EncoderKey
 
@@ -27,13 +27,18 @@ _BATCH = 64  # faces per search and transaction
 _LONGEST_WAIT = 2.0  # seconds that a photo waits for its batch to fill
 
 
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A photo that was looked at before."""
+
+
 @dataclass(slots=True)
 class CollectionReport:
     """What was collected.
 
     faces: new in the inbox. photos: looked at, skipped: looked at before. matched: faces of people enrolled, ignored:
-    of people who are never to be named; unfit: too turned or too blurred to be enrolled; known: in the inbox or
-    enrolled already. None of them is kept.
+    of people who are never to be named; poor: too poor to be named; known: in the inbox or enrolled already. None of
+    them is kept.
     """
 
     faces: int = 0
@@ -41,7 +46,7 @@ class CollectionReport:
     skipped: int = 0
     matched: int = 0
     ignored: int = 0
-    unfit: int = 0
+    poor: int = 0
     known: int = 0
     rejected: list[Rejection] = field(default_factory=list)
     seconds: float = 0.0
@@ -53,7 +58,7 @@ class CollectionReport:
             "skipped": self.skipped,
             "matched": self.matched,
             "ignored": self.ignored,
-            "unfit": self.unfit,
+            "poor": self.poor,
             "known": self.known,
             "rejected": [item.document() for item in self.rejected],
         }
@@ -80,7 +85,9 @@ def collect(
 
     batch: list[tuple[Photo, PhotoFaces]] = []
     oldest = 0.0
-    found = all_faces(pipeline, photos, in_processes=parts.in_processes, workers=workers, known=known)
+    found: Iterator[tuple[Photo, PhotoFaces | Rejection | Seen]] = every_face(
+        pipeline, photos, known, workers=workers, in_processes=parts.in_processes
+    )
     for done, (photo, outcome) in enumerate(found, start=1):
         if isinstance(outcome, Seen):
             report.skipped += 1
@@ -124,7 +131,7 @@ def _commit(
     fit = [[face for face in found.faces if not face.poor] for _, found in batch]
     for (photo, found), faces, answers in zip(batch, fit, _answers(parts, fit), strict=True):
         report.photos += 1
-        report.unfit += len(found.faces) - len(faces)
+        report.poor += len(found.faces) - len(faces)
         for face, answer in zip(faces, answers, strict=True):
             report.matched += answer.is_match
             report.ignored += answer.ignored

@@ -15,10 +15,11 @@ from facesearch.errors import UsageError
 from facesearch.faces import DEFAULT_MIN_FACE
 from facesearch.photos.photo import Photo, Rejection
 from facesearch.photos.sources import STANDARD_INPUT, Sources, of_anybody, refuse_url
-from facesearch.pipeline.pipeline import FaceTemplate, Pipeline
+from facesearch.pipeline.every_face import every_face
+from facesearch.pipeline.pipeline import FaceTemplate, PhotoFaces, Pipeline
 from facesearch.pipeline.pipeline_spec import PipelineSpec
 from facesearch.pipeline.sessions import shared_pipeline
-from facesearch.sorting.every_face import Copy, Faceless, Outcome, every_face
+from facesearch.sorting.copies import Copies, Copy
 from facesearch.sorting.photo_clusters import ClusteredFace, PhotoClusters
 
 Progress = Callable[[int, int], None]  # (photos done, photos in all)
@@ -50,7 +51,7 @@ def cluster_photos(
     """
     _check(threshold, min_face, workers)
     sources = _sources(photos)
-    spec, count = PipelineSpec(min_face=min_face), workers or os.cpu_count() or 1
+    spec = PipelineSpec(min_face=min_face)
     if isinstance(encoder, str):
         pipeline = shared_pipeline(encoder, spec, threads=1, device=device)
     else:
@@ -58,7 +59,8 @@ def cluster_photos(
     by_name = isinstance(encoder, str) and device == "cpu"  # an accelerator is for one process
     start, total = time.perf_counter(), len(sources.photos)
     found = FoundFaces(pipeline.encoder.dimension, sources.rejected)
-    for done, (photo, outcome) in enumerate(every_face(pipeline, sources.photos, count, in_processes=by_name), start=1):
+    outcomes = every_face(pipeline, sources.photos, Copies(), workers=workers, in_processes=by_name)
+    for done, (photo, outcome) in enumerate(outcomes, start=1):
         found.take(photo, outcome)
         if progress:
             progress(done, total)
@@ -87,16 +89,16 @@ class FoundFaces:
         self._templates = bytearray()
         self._faces: list[ClusteredFace] = []
 
-    def take(self, photo: Photo, outcome: Outcome) -> None:
+    def take(self, photo: Photo, outcome: PhotoFaces | Rejection | Copy) -> None:
         """Count what became of a photo."""
         if isinstance(outcome, Rejection):
             self.rejected.append(outcome)
-        elif isinstance(outcome, Faceless):
-            self.faceless.append(Rejection(str(photo.path), outcome.reason))
         elif isinstance(outcome, Copy):
             self.copies[str(photo.path)] = str(outcome.of)
+        elif outcome.faceless is not None:
+            self.faceless.append(Rejection(str(photo.path), outcome.faceless))
         else:
-            for face in outcome:
+            for face in outcome.faces:
                 self._add(photo.path, face)
 
     def _add(self, path: Path, face: FaceTemplate) -> None:

@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 
 from facesearch import PhotoClusters, UsageError, cluster_photos, load_encoder
+from facesearch.pipeline import every_face
 from facesearch.pipeline.pipeline_spec import PipelineSpec
 from facesearch.pipeline.worker_pool import EveryonePool
-from facesearch.sorting import by_person, every_face
+from facesearch.sorting import by_person
 
 
 def test_each_persons_photos_are_a_cluster_and_who_is_there_once_is_alone(clustered: PhotoClusters) -> None:
