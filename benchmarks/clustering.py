@@ -272,7 +272,7 @@ def growing(every: list[Sets]) -> list[dict[str, Any]]:
         clusters = [np.flatnonzero(first == number) for number in range(first.max() + 1)]
         kept = sum(len(set(then[cluster].tolist())) == 1 and then[cluster[0]] >= 0 for cluster in clusters)
         pairs = pairwise(first, then)
-        row = {"encoder": sets.model.name, "clusters": len(clusters), "whole": kept}
+        row = {"encoder": sets.model.name, "clusters": len(clusters), "whole": int(kept)}
         rows.append(row | {"pairs_kept": round(pairs.recall, 4)})
     return rows
 
