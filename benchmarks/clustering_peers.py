@@ -55,13 +55,13 @@ def _infomap(templates: Floats, least: float, taken: Floats) -> Ints:
     from infomap import Infomap
 
     pairs, n = nearest_pairs(templates, DEFAULT_NEIGHBOURS, least), len(templates)
-    map_: Any = Infomap("--two-level --silent --seed 1")
+    network: Any = Infomap("--two-level --silent --seed 1")
     for edge in zip(pairs.first.tolist(), pairs.second.tolist(), pairs.similarity.tolist(), strict=True):
-        map_.add_link(*edge)
+        network.add_link(*edge)
     clusters = np.full(n, -1, np.int64)
     if len(pairs.first):
-        map_.run()
-        for node, module in map_.get_modules().items():
+        result = network.run()
+        for node, module in result.modules().items():
             clusters[node] = module
     return clusters
 

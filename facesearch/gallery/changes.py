@@ -87,7 +87,8 @@ def enroll_photos(
         parts.store.audit.add("enroll", detail={"templates": report.templates, "rejected": len(report.rejected)})
     _save(parts, report)
     new = report.added.keys() | {moved.template_id for moved in report.moved}
-    report.suspects = suspects(parts, new, least=LIKELY)
+    found = suspects(parts, new, least=LIKELY)
+    report.suspects = [replace(each, path=report.added.get(each.template_id or 0, each.path)) for each in found]
     report.unknown = now_like(parts, sorted(report.added))
     return report
 
