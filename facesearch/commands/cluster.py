@@ -79,7 +79,7 @@ def cluster(
         typer.Option(
             help="Cosine from which on two faces may be one person's. Default: the encoder's.",
             show_default=False,
-            min=-1.0,
+            min=0.0,
             max=1.0,
         ),
     ] = None,

@@ -136,8 +136,8 @@ def _sources(photos: Paths) -> Sources:
 
 
 def _check(threshold: float | None, min_face: int, workers: int | None) -> None:
-    if threshold is not None and not -1 <= threshold <= 1:
-        raise UsageError(f"a threshold lies between -1 and 1, {threshold} does not")
+    if threshold is not None and not 0 <= threshold <= 1:
+        raise UsageError(f"a threshold lies between 0 and 1, {threshold} does not")
     least, most = _MIN_FACES
     if not least <= min_face <= most:
         raise UsageError(f"the smallest face to look for is {least} to {most} pixels wide, not {min_face}")
