@@ -85,6 +85,7 @@ class EnrolmentReport:
     def take(self, photo: Photo, known: Known) -> None:
         """Count a photo that needs no encoding."""
         number = known.template_id
+        self.seen.update(known.others)
         if number is not None:
             self.seen.add(number)
         elif known.thinned:

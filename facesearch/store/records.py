@@ -244,11 +244,12 @@ class Discarded:
 
 
 class EnrolledPhoto(NamedTuple):
-    """A photo that is enrolled: its template, whose it is, and where it was found."""
+    """A photo of which a face is enrolled: its template, whose it is, where it was found, and the face in it."""
 
     template_id: int
     identity: str
     path: str
+    box: Box | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -149,16 +149,23 @@ class GroupsRole(Protocol):
 class TemplatesRole(Protocol):
     """The log of templates: what was added, in the order of ids, and what was taken out."""
 
-    def enrolled(self, sha256s: Sequence[bytes]) -> dict[bytes, EnrolledPhoto]:
-        """The images (SHA-256 of their content) that are enrolled already."""
+    def enrolled(self, sha256s: Sequence[bytes]) -> dict[bytes, list[EnrolledPhoto]]:
+        """The images (SHA-256 of their content) that are enrolled already, each with all of its templates, by id."""
         ...
 
     def add(
-        self, batch: Sequence[NewTemplate], encoder: EncoderKey, codec: str, *, logged: str | None = None
+        self,
+        batch: Sequence[NewTemplate],
+        encoder: EncoderKey,
+        codec: str,
+        *,
+        logged: str | None = None,
+        by_place: bool = False,
     ) -> list[int | None]:
         """Add templates, and the identities and images they need, all or none. logged: as what to log that in one go.
 
-        Returns one id per entry of `batch`; None where the image is enrolled already, also by an earlier entry.
+        Returns one id per entry of `batch`; None where the image is enrolled already, also by an earlier entry, or
+        `by_place` this face of it.
         Raises `UsageError` for a name that an identity cannot have, `OvertakenError` where the gallery stores its
         templates in another codec by now.
         """

@@ -11,11 +11,13 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pytest
+from PIL import Image, ImageFilter
 
 from facesearch import Gallery, UsageError
 from facesearch.errors import OvertakenError, StoreError
 from facesearch.gallery.codec_in_use import CodecInUse
-from facesearch.photos.photo import Photo
+from facesearch.gallery.known_photos import Known, known_photos
+from facesearch.photos.photo import Photo, Rejection
 from facesearch.store import NewTemplate, Regrouping
 
 from .doubles import KEY, store_templates, unit_vectors
@@ -37,7 +39,7 @@ def _keep(gallery: Gallery, vectors: Floats, photos: list[str] | None = None) ->
 
     def keep(codes: list[bytes], codec: str) -> list[int | None]:
         rows = [
-            NewTemplate("", hashlib.sha256(name.encode()).digest(), f"/p/{name}", 9, 9, code, 0.9, (row, 0, 5, 5))
+            NewTemplate("", hashlib.sha256(name.encode()).digest(), f"/p/{name}", 9, 9, code, 0.9, (9 * row, 0, 5, 5))
             for row, (name, code) in enumerate(zip(names, codes, strict=True))
         ]
         return store.unknown.add(rows, [row.sha256 for row in rows], KEY, codec)
@@ -180,6 +182,40 @@ def test_a_change_that_another_process_overtook_changes_nothing(gallery: Gallery
     assert kept.regroup(stale, Regrouping(((2, (4, 5)),))) == [2]
 
 
+def test_two_people_of_one_photo_are_enrolled_exported_and_put_back(gallery: Gallery, tmp_path: Path) -> None:
+    _keep(gallery, np.concatenate([_faces(4, 1), _faces(5, 1)]), ["both.jpg", "both.jpg"])
+    gallery.unknown.name("f7", "Dan")
+    (zoe,) = gallery.unknown.name("f8", "Zoe").templates
+    gallery.set_aside_templates([zoe])
+    new = gallery.restore_templates([zoe])[zoe]
+    assert gallery.identity("Zoe")[1][0].id == new
+    gallery.export(tmp_path / "all.npz")
+    for name in ("Dan", "Zoe"):
+        gallery.forget(name, remember=False)
+    report = gallery.import_templates(tmp_path / "all.npz")
+    assert (report.templates, report.skipped, report.rejected) == (2, 2, [])
+    assert [gallery.identity(name)[1][0].path for name in ("Dan", "Zoe")] == ["/p/both.jpg"] * 2
+    again = gallery.import_templates(tmp_path / "all.npz")
+    assert (again.templates, again.skipped, again.rejected) == (0, 4, [])
+    gallery.forget("Dan")
+    assert gallery.identity("Zoe")[1][0].path == "/p/both.jpg" and gallery.check() == []
+
+
+def test_a_photo_of_two_people_enrolled_is_a_photo_of_either(gallery: Gallery) -> None:
+    _keep(gallery, np.concatenate([_faces(4, 1), _faces(5, 1)]), ["both.jpg", "both.jpg"])
+    ids = {name: gallery.unknown.name(face, name).templates[0] for face, name in (("f7", "Dan"), ("f8", "Zoe"))}
+    content = hashlib.sha256(b"both.jpg").digest()
+    (of_zoe, of_eve) = known_photos(
+        gallery.parts.store,
+        [Photo("Zoe", Path("/q/both.jpg")), Photo("Eve", Path("/q/both.jpg"))],
+        [content, content],
+        again=False,
+        in_folders=True,
+    )
+    assert isinstance(of_zoe, Known) and (of_zoe.template_id, of_zoe.others) == (ids["Zoe"], (ids["Dan"],))
+    assert isinstance(of_eve, Rejection) and "enrolled as Dan and Zoe" in of_eve.reason  # not taken from Dan
+
+
 @pytest.mark.parametrize("which", ["", "x3", "f", "-1", "99", "f99", 1.5, None, True])
 def test_what_is_no_unknown_face_is_one_line(gallery: Gallery, which: object) -> None:
     with pytest.raises(UsageError) as raised:
@@ -215,3 +251,16 @@ def test_faces_of_photos_that_match_nobody_are_collected_once(everybody: Gallery
     assert everybody.enroll("Eve", stranger.path).skipped == 1
     everybody.forget("Eve")
     assert "forgotten" in everybody.unknown.add([stranger.path]).rejected[0].reason
+
+
+def test_poor_faces_are_not_collected_unless_quality_is_off(
+    everybody: Gallery, enrolled: Path, probes: list[Photo], tmp_path: Path
+) -> None:
+    everybody.forget(probes[0].identity, remember=False)
+    poor = tmp_path / "poor.png"
+    with Image.open(probes[0].path) as image:
+        image.filter(ImageFilter.GaussianBlur(9)).save(poor)
+    report = everybody.unknown.add([poor])
+    assert (report.faces, report.poor, report.document()["poor"]) == (0, 1, 1)
+    with Gallery.open(enrolled, quality="off") as every:
+        assert every.unknown.add([poor], again=True).faces == 1

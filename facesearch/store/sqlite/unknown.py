@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, delete, func, select, update
 
 from facesearch.errors import OvertakenError, UsageError
+from facesearch.photos.geometry import Box
 from facesearch.store.records import Discarded, EncoderKey, Inbox, NewTemplate, Regrouping
 from facesearch.store.sqlite.attributes import write_ignored
 from facesearch.store.sqlite.audit import add_audit
@@ -26,14 +27,13 @@ from facesearch.store.sqlite.models import (
     UnknownFaceRow,
     UnknownPairRow,
 )
+from facesearch.store.sqlite.places import box_of, faces_at
 from facesearch.store.sqlite.settings import encoder_id, require_codec
 from facesearch.store.sqlite.templates import add_images, image_ids
 from facesearch.store.sqlite.transactions import Transactions
 from facesearch.store.sqlite.unknown_rows import (
-    Box,
     delete_empty_clusters,
     delete_faces,
-    faces_at,
     read_inbox,
     read_pairs,
 )
@@ -66,7 +66,7 @@ class SqliteUnknown:
             for new in batch:
                 box = tuple(map(float, new.box)) if new.box else _NOWHERE
                 image = images.get(new.sha256)
-                if image is not None and any(_is_there(connection, kept, image, box) for kept in _FACES):
+                if image is not None and any(faces_at(connection, kept, image, new.box) for kept in _FACES):
                     added.append(None)
                     continue
                 add_images(connection, [new], images, now)
@@ -115,7 +115,7 @@ class SqliteUnknown:
             first, now = next_id(connection, TemplateRow), int(time.time())
             new: list[tuple[Any, ...]] = []
             for number, sha256, *kept in rows:
-                there = _enrolled_as(connection, kept[0], tuple(kept[5:]))
+                there = _enrolled_as(connection, kept[0], box_of(kept[5:]))
                 if there is not None and there != identity:
                     raise UsageError(f"face f{number} is enrolled as {there}: facesearch unknown discard f{number}")
                 if there is None:
@@ -156,14 +156,11 @@ def _remember(connection: Connection, photos: Sequence[bytes], now: int) -> None
         insert_rows(connection, CollectedPhotoRow, rows)
 
 
-def _is_there(connection: Connection, kept: type[UnknownFaceRow] | type[TemplateRow], image_id: int, box: Box) -> bool:
-    return connection.scalar(select(kept.id).where(faces_at(kept, image_id, box)).limit(1)) is not None
-
-
-def _enrolled_as(connection: Connection, image_id: int, box: Box) -> str | None:
+def _enrolled_as(connection: Connection, image_id: int, box: Box | None) -> str | None:
     """Whose template a face of an image is."""
+    there = faces_at(connection, TemplateRow, image_id, box)
     named = select(IdentityRow.name).join(TemplateRow, TemplateRow.identity_id == IdentityRow.id)
-    return connection.scalar(named.where(faces_at(TemplateRow, image_id, box)).limit(1))
+    return connection.scalar(named.where(TemplateRow.id == there[0])) if there else None
 
 
 def _require_unchanged(connection: Connection, before: Inbox) -> None:

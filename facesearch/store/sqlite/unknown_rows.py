@@ -6,16 +6,14 @@ from collections.abc import Collection
 from typing import Any
 
 import numpy as np
-from sqlalchemy import ColumnElement, Connection, and_, delete, select
+from sqlalchemy import Connection, delete, select
 
 from facesearch.store.records import Discarded, Inbox, Templates, UnknownFace, UnknownPair
 from facesearch.store.sqlite.checksums import is_sound, require_sound
 from facesearch.store.sqlite.chunks import chunks
 from facesearch.store.sqlite.gaps import traces_of
-from facesearch.store.sqlite.models import ImageRow, TemplateRow, UnknownClusterRow, UnknownFaceRow, UnknownPairRow
+from facesearch.store.sqlite.models import ImageRow, UnknownClusterRow, UnknownFaceRow, UnknownPairRow
 from facesearch.store.sqlite.template_infos import delete_unused_images, traces_of_images
-
-Box = tuple[float | None, ...]
 
 
 def read_inbox(connection: Connection) -> Inbox:
@@ -67,13 +65,6 @@ def read_pairs(connection: Connection) -> tuple[UnknownPair, ...]:
     for row in rows:
         require_sound(UnknownPairRow, row[1], row[0])
     return tuple(UnknownPair(row[0], row[2], row[3], bool(row[4])) for row in rows)
-
-
-def faces_at(kept: type[UnknownFaceRow] | type[TemplateRow], image_id: Any, box: Box) -> ColumnElement[bool]:
-    """Whether a row is of the face in this box of an image."""
-    columns = (kept.box_x, kept.box_y, kept.box_w, kept.box_h)
-    same = [column.is_not_distinct_from(value) for column, value in zip(columns, box, strict=True)]
-    return and_(kept.image_id == image_id, *same)
 
 
 def delete_faces(connection: Connection, faces: Collection[int] | None) -> Discarded:
