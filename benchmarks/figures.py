@@ -16,6 +16,7 @@ from pathlib import Path
 
 from benchmarks import (
     figures_clustering,
+    figures_clusters,
     figures_compact,
     figures_evaluation,
     figures_hygiene,
@@ -40,6 +41,8 @@ TABLES: dict[str, Callable[[], str]] = {
     "clustering-grown": figures_clustering.grown,
     "clustering-photos": figures_clustering.photos,
     "clustering-growing": figures_clustering.growing,
+    "cluster-folder": figures_clusters.folder,
+    "cluster-folder-cost": figures_clusters.cost,
     "compact-loss": figures_compact.loss,
     "compact-others": figures_compact.others,
     "compact-whole": figures_compact.whole,

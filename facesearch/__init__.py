@@ -63,6 +63,9 @@ if TYPE_CHECKING:
     from facesearch.gallery.template_index import IndexInfo
     from facesearch.photos.photo import Photo, Rejection
     from facesearch.pipeline.pipeline_spec import PipelineSpec
+    from facesearch.sorting.by_person import cluster_photos
+    from facesearch.sorting.person_folders import FoldersReport, write_folders
+    from facesearch.sorting.photo_clusters import ClusteredFace, PhotoClusters
     from facesearch.store.records import Calibration, Counts, IdentitySummary, NegativeInfo, TemplateInfo
 
 __version__ = "0.1.0"
@@ -74,6 +77,7 @@ __all__ = [
     "Candidate",
     "ClipAnswer",
     "ClipOptions",
+    "ClusteredFace",
     "Compaction",
     "Counts",
     "Encoder",
@@ -82,6 +86,7 @@ __all__ = [
     "ExportReport",
     "FaceAnswer",
     "FacesearchError",
+    "FoldersReport",
     "Gallery",
     "GalleryInfo",
     "GalleryNotFoundError",
@@ -95,6 +100,7 @@ __all__ = [
     "NoFaceError",
     "Photo",
     "PhotoAnswers",
+    "PhotoClusters",
     "PipelineSpec",
     "PoorFaceError",
     "Receipt",
@@ -116,7 +122,9 @@ __all__ = [
     "Verification",
     "WeightsError",
     "__version__",
+    "cluster_photos",
     "load_encoder",
+    "write_folders",
 ]
 
 _LOADED_ON_USE = {
@@ -126,6 +134,7 @@ _LOADED_ON_USE = {
     "Candidate": "facesearch.gallery.answers",
     "ClipAnswer": "facesearch.gallery.answers",
     "ClipOptions": "facesearch.gallery.clips",
+    "ClusteredFace": "facesearch.sorting.photo_clusters",
     "Compaction": "facesearch.gallery.answers",
     "Counts": "facesearch.store.records",
     "Encoder": "facesearch.encoders",
@@ -134,6 +143,7 @@ _LOADED_ON_USE = {
     "ExportReport": "facesearch.gallery.exporting",
     "FaceAnswer": "facesearch.gallery.answers",
     "FacesearchError": "facesearch.errors",
+    "FoldersReport": "facesearch.sorting.person_folders",
     "Gallery": "facesearch.gallery.gallery",
     "GalleryInfo": "facesearch.gallery.answers",
     "GalleryNotFoundError": "facesearch.errors",
@@ -147,6 +157,7 @@ _LOADED_ON_USE = {
     "NoFaceError": "facesearch.errors",
     "Photo": "facesearch.photos.photo",
     "PhotoAnswers": "facesearch.gallery.answers",
+    "PhotoClusters": "facesearch.sorting.photo_clusters",
     "PipelineSpec": "facesearch.pipeline.pipeline_spec",
     "PoorFaceError": "facesearch.errors",
     "Receipt": "facesearch.gallery.answers",
@@ -167,7 +178,9 @@ _LOADED_ON_USE = {
     "UsageError": "facesearch.errors",
     "Verification": "facesearch.gallery.answers",
     "WeightsError": "facesearch.errors",
+    "cluster_photos": "facesearch.sorting.by_person",
     "load_encoder": "facesearch.encoders",
+    "write_folders": "facesearch.sorting.person_folders",
 }
 
 

@@ -13,6 +13,7 @@ from facesearch import __version__
 from facesearch.commands import (
     cache,
     calibrate,
+    cluster,
     demo,
     encoders,
     enroll,
@@ -25,6 +26,7 @@ from facesearch.commands import (
     query,
     report,
     templates,
+    unknown,
     verify,
 )
 from facesearch.commands.common import print_json, tell
@@ -41,9 +43,11 @@ app = typer.Typer(
 app.command("enroll", epilog=enroll.EXAMPLES)(enroll.enroll)
 app.command("query", epilog=query.EXAMPLES)(query.query)
 app.command("verify", epilog=verify.EXAMPLES)(verify.verify)
+app.command("cluster", epilog=cluster.EXAMPLES)(cluster.cluster)
 identities.app.command("negative", epilog=identities_negative.EXAMPLES)(identities_negative.negative)
 app.add_typer(identities.app, name="identities")
 app.add_typer(templates.app, name="templates")
+app.add_typer(unknown.app, name="unknown")
 app.add_typer(index.app, name="index")
 gallery.app.command("thin", epilog=gallery_thin.EXAMPLES)(gallery_thin.thin)
 app.add_typer(gallery.app, name="gallery")

@@ -26,6 +26,7 @@ from facesearch.commands.common import (
     set_up,
 )
 from facesearch.commands.enrolment_told import tell
+from facesearch.commands.unknown import add as collect_unknown
 from facesearch.errors import GalleryNotFoundError, UsageError
 
 if TYPE_CHECKING:
@@ -49,6 +50,8 @@ EXAMPLES = """
     facesearch enroll people/ --sync --dry-run
 
     facesearch enroll people/ --watch
+
+    facesearch enroll --collect party/
 """
 
 
@@ -99,6 +102,13 @@ def enroll(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and change nothing.")] = False,
     frames: Annotated[int, typer.Option(help="Templates to take from a clip of video, at most.", min=1, max=50)] = 5,
     frames_per_second: FrameRateOption = 3.0,
+    collect: Annotated[
+        bool,
+        typer.Option(
+            "--collect",
+            help="Enrol nobody: keep the faces of these photos that match nobody, as unknown add does.",
+        ),
+    ] = False,
     again: Annotated[
         bool,
         typer.Option(
@@ -135,6 +145,21 @@ def enroll(
         raise UsageError("--sync goes with folders of people: without --manifest and --identity")
     if watch and (manifest is not None or identity is not None or sync or dry_run):
         raise UsageError("--watch goes with folders of people: without --manifest, --identity, --sync and --dry-run")
+    if collect:
+        if identity or manifest is not None or sync or watch or dry_run or aligned is not None or encoder or index:
+            raise UsageError("--collect keeps faces of nobody known: it goes with PATH... alone, as unknown add")
+        collect_unknown(
+            paths or [],
+            again=again,
+            min_face=min_face,
+            quality=quality,
+            workers=workers,
+            device=device,
+            gallery=gallery,
+            json=json,
+            verbose=verbose,
+        )
+        return
     from facesearch.faces import FaceChoice
     from facesearch.gallery.folder_truth import Folders, surveyed
     from facesearch.photos.file_kinds import is_video

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING
 
 from facesearch.commands.common import SHOWN, end_with_rejected, print_json, say, say_listed
@@ -70,6 +71,9 @@ def say_remarks(report: EnrolmentReport, *, verbose: bool) -> None:
     say_listed("enrolled again", back, verbose=verbose)
     say_listed("doubtful", [f"{path}: {reason}" for path, reason in report.doubtful.items()], verbose=verbose)
     say_listed("suspect", list(map(str, report.suspects)), verbose=verbose)
+    for name, count in report.unknown.items():
+        look = f"{counted(count, 'unknown face')} now {'looks' if count == 1 else 'look'}"
+        say(f"{look} like {name}: facesearch unknown list --like {shlex.quote(name)}")
 
 
 def _say_enrolled(report: EnrolmentReport, *, dry_run: bool) -> None:

@@ -57,6 +57,9 @@ def info(gallery: GalleryOption = None, json: JsonOption = False, verbose: Verbo
         say(f"cohort     {counted(state.cohort, 'face')} of people who are not enrolled")
     aside = f", and {state.set_aside:,} set aside" if state.set_aside else ""
     say(f"people     {state.identities:,}, {counted(state.templates, 'template')}{aside}")
+    if state.unknown_faces:
+        clusters = counted(state.unknown_clusters, "cluster")
+        say(f"inbox      {counted(state.unknown_faces, 'unknown face')}, {clusters}: facesearch unknown list")
     say(f"on disk    database {bytes_in_words(state.database_bytes)}, index {bytes_in_words(state.index_bytes)}")
 
 

@@ -244,6 +244,8 @@ def _show_receipt(receipt: Receipt) -> None:
     say(f"  {deleted} deleted and overwritten in the database")
     if receipt.index_rewritten:
         say("  index file written anew without them")
+    if receipt.out_of_inbox:
+        say(f"  {counted(receipt.out_of_inbox, 'unknown face')} like theirs deleted from the inbox")
     if receipt.out_of_cohort:
         say(f"  {counted(receipt.out_of_cohort, 'face')} like theirs taken out of the cohort: calibrate again")
     _show_purged(receipt)

@@ -29,7 +29,8 @@ from facesearch.commands.common import (
     set_up,
 )
 from facesearch.commands.face_told import document_of, show_candidates, verdict
-from facesearch.commands.query_sheet import check_sheet, entry_of, write_sheets
+from facesearch.commands.query_sheet import entry_of, write_sheets
+from facesearch.commands.sheet_files import check_sheet
 from facesearch.errors import RejectedImageError, UsageError
 from facesearch.text.figures import place
 

@@ -118,7 +118,8 @@ def _show_runs(runs: list[Run], html: Path | None, output: Output, *, pictures: 
 
 def _show_list(output: Output) -> None:
     from facesearch.evaluation.results import stored_runs
-    from facesearch.report.texts import csv_text, markdown_table
+    from facesearch.report.texts import markdown_table
+    from facesearch.text.spreadsheets import csv_text
 
     runs = stored_runs()
     columns = ("run", "data set", "protocol", "rows", "command")

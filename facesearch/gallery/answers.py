@@ -111,7 +111,7 @@ class PhotoAnswers(list[FaceAnswer]):
 
     def show(self) -> Pillow.Image:
         """The photo with all these faces, their names and scores; see `FaceAnswer.show`."""
-        from facesearch.gallery.drawing import MarkedFace, with_faces  # a question does not wait for it
+        from facesearch.drawing.marks import MarkedFace, with_faces  # a question does not wait for it
 
         if not self or self[0].photo is None:
             raise RejectedImageError("there is no photo to show: these answers are not those to one")
@@ -242,7 +242,8 @@ class Receipt:
     """What `forget` did. wiped: no copy of the old rows is left in the database or its write-ahead log.
 
     backups, exports: when such files were made (epoch seconds) that still hold the person. out_of_cohort: faces like
-    theirs that were taken out of the cohort with them, and with the others forgotten together. unfinished: temporary
+    theirs that were taken out of the cohort with them, and with the others forgotten together, out_of_inbox: out of the
+    unknown faces. unfinished: temporary
     folders with copies of the gallery that may hold them too: of a backup that is being made, or of one that was cut
     off and is out of reach. learnt_from_people: an earlier version learnt the gallery's codebook or index from its
     people, which keeps traces of them until `index build` replaces it. purged: what was taken out of the caches and
@@ -260,6 +261,7 @@ class Receipt:
     unfinished: tuple[str, ...] = ()
     learnt_from_people: bool = False
     exports: tuple[int, ...] = ()
+    out_of_inbox: int = 0
     purged: Purged = field(default_factory=Purged)
 
     def document(self) -> Document:
@@ -273,6 +275,7 @@ class Receipt:
             "backups": list(self.backups),
             "exports": list(self.exports),
             "out_of_cohort": self.out_of_cohort,
+            "out_of_inbox": self.out_of_inbox,
             "unfinished_backups": list(self.unfinished),
             "learnt_from_people": self.learnt_from_people,
             "caches": self.purged.document(),
@@ -289,7 +292,7 @@ class GalleryInfo:
     calibration. calibration: what that was made on, else None. score: what is compared with the threshold, cosine or
     normalised. quality: which faces are enrolled: off, standard or strict. cohort: faces of people who are not
     enrolled, with which scores are normalised. set_aside: templates that are in no answer, and are not counted in
-    `templates`.
+    `templates`. unknown_faces, unknown_clusters: what is in the inbox.
     """
 
     encoder: str
@@ -305,6 +308,8 @@ class GalleryInfo:
     identities: int
     templates: int
     set_aside: int
+    unknown_faces: int
+    unknown_clusters: int
     database_bytes: int
     index_bytes: int
 
@@ -323,6 +328,8 @@ class GalleryInfo:
             "identities": self.identities,
             "templates": self.templates,
             "set_aside": self.set_aside,
+            "unknown_faces": self.unknown_faces,
+            "unknown_clusters": self.unknown_clusters,
             "database_bytes": self.database_bytes,
             "index_bytes": self.index_bytes,
         }

@@ -47,6 +47,7 @@ def enroll_photos(
     from facesearch.gallery.enrolment import enrol_photos
     from facesearch.gallery.enrolment_report import EnrolmentReport
     from facesearch.gallery.suspects import LIKELY, suspects
+    from facesearch.gallery.unknown_list import now_like
     from facesearch.gallery.whose_face import WhoseFace
 
     if not photos and folders is None:
@@ -88,6 +89,7 @@ def enroll_photos(
     new = report.added.keys() | {moved.template_id for moved in report.moved}
     found = suspects(parts, new, least=LIKELY)
     report.suspects = [replace(each, path=report.added.get(each.template_id or 0, each.path)) for each in found]
+    report.unknown = now_like(parts, sorted(report.added))
     return report
 
 
@@ -190,6 +192,7 @@ def _bytes_on_disk(parts: Parts) -> int:
 def info(parts: Parts) -> GalleryInfo:
     """See `Gallery.info`."""
     settings, counts, cohort = parts.settings(), parts.store.templates.counts(), parts.store.cohort.read()
+    faces, clusters = parts.store.unknown.count()
     calibration = in_force(parts.store.settings.calibration(), settings)
     return GalleryInfo(
         encoder=str(parts.store.settings.encoder()),
@@ -205,6 +208,8 @@ def info(parts: Parts) -> GalleryInfo:
         identities=counts.identities,
         templates=counts.templates,
         set_aside=_set_aside(parts),
+        unknown_faces=faces,
+        unknown_clusters=clusters,
         database_bytes=parts.store.database_bytes(),
         index_bytes=parts.index.bytes_on_disk(),
     )

@@ -30,11 +30,12 @@ class CodecInUse:
         encoder: EncoderKey,
         *,
         logged: str | None = None,
+        by_place: bool = False,
     ) -> list[int | None]:
         """Store templates (n, d) in one transaction; see `TemplatesRole.add`. rows: of their codes."""
 
         def keep(codes: list[bytes], codec: str) -> list[int | None]:
-            return self._store.templates.add(rows(codes), encoder, codec, logged=logged)
+            return self._store.templates.add(rows(codes), encoder, codec, logged=logged, by_place=by_place)
 
         return self.coded(templates, keep)
 

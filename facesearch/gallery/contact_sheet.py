@@ -12,11 +12,11 @@ import numpy.typing as npt
 from PIL import Image as Pillow
 from PIL import ImageDraw
 
+from facesearch.drawing.marks import MATCH, UNKNOWN, MarkedFace, with_faces, write
+from facesearch.drawing.tiles import BLACK, GAP, GREY, GROUND, LINE, PAPER, TILE, cut, paste
 from facesearch.errors import RejectedImageError
 from facesearch.gallery.answers import FaceAnswer, PhotoAnswers
-from facesearch.gallery.drawing import MATCH, UNKNOWN, Colour, MarkedFace, scaled, with_faces, write
 from facesearch.photos.decoding import load_image
-from facesearch.photos.geometry import Box
 from facesearch.photos.given import Probe, named
 from facesearch.store import TemplateInfo
 
@@ -25,16 +25,10 @@ Progress = Callable[[int, int], None]  # (photos done, photos in all)
 
 ROWS = 100  # of a sheet
 MOST_CANDIDATES = 5
-_PHOTO, _TILE = 208, 128  # px a side
-_GAP, _LINE = 12, 20
-_ROW = _PHOTO + _LINE + 2 * _GAP
-_COLUMN = _TILE + _GAP
+_PHOTO = 208  # px a side
+_ROW = _PHOTO + LINE + 2 * GAP
+_COLUMN = TILE + GAP
 _WORDS = 176  # px of the column that says who it is
-_AROUND = 0.4  # of its size, that is shown around a face
-_BLACK: Colour = (24, 24, 27)
-_GREY: Colour = (113, 113, 122)
-_GROUND: Colour = (228, 228, 231)
-_PAPER: Colour = (255, 255, 255)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,11 +79,11 @@ def contact_sheets(
         for answer, is_last in _with_last([] if isinstance(entry.answers, RejectedImageError) else entry.answers)
     ]
     most = max((len(row.answer.candidates) for row in rows if row.answer), default=0)
-    width = 4 * _GAP + _PHOTO + _TILE + _WORDS + min(most, MOST_CANDIDATES) * _COLUMN
+    width = 4 * GAP + _PHOTO + TILE + _WORDS + min(most, MOST_CANDIDATES) * _COLUMN
     pictures, done = _Pictures(infos), 0
     for first in range(0, len(rows), ROWS):
         some = rows[first : first + ROWS]
-        sheet = Pillow.new("RGB", (width, len(some) * _ROW), _PAPER)
+        sheet = Pillow.new("RGB", (width, len(some) * _ROW), PAPER)
         draw = ImageDraw.Draw(sheet)
         for number, row in enumerate(some):
             _draw_row(sheet, draw, number * _ROW, row, pictures)
@@ -115,69 +109,45 @@ def _with_last(answers: Sequence[FaceAnswer]) -> list[tuple[FaceAnswer | None, b
 def _draw_row(sheet: Pillow.Image, draw: ImageDraw.ImageDraw, top: int, row: _Row, pictures: _Pictures) -> None:
     entry, answer = row.entry, row.answer
     if top:
-        draw.line([_GAP, top, sheet.width - _GAP, top], fill=_GROUND)
-    top += _GAP
-    write(draw, (_GAP, top), entry.name, _BLACK, sheet.width - 2 * _GAP)
-    top += _LINE
+        draw.line([GAP, top, sheet.width - GAP, top], fill=GROUND)
+    top += GAP
+    write(draw, (GAP, top), entry.name, BLACK, sheet.width - 2 * GAP)
+    top += LINE
     pixels = pictures.probe(entry, answer)
-    left = _GAP
+    left = GAP
     if pixels is None:
-        _paste(sheet, draw, None, left, top, _PHOTO)
+        paste(sheet, draw, None, left, top, _PHOTO)
     else:
         faces = [] if answer is None else [MarkedFace(answer.box, "", answer.is_match)]
-        _paste(sheet, draw, with_faces(pixels, faces, _PHOTO), left, top, _PHOTO)
-    left += _PHOTO + _GAP
+        paste(sheet, draw, with_faces(pixels, faces, _PHOTO), left, top, _PHOTO)
+    left += _PHOTO + GAP
     if answer is None:
         why = str(entry.answers) if isinstance(entry.answers, RejectedImageError) else "no face"
-        write(draw, (left, top), f"rejected: {why}", UNKNOWN, sheet.width - left - _GAP)
+        write(draw, (left, top), f"rejected: {why}", UNKNOWN, sheet.width - left - GAP)
         return
-    _paste(sheet, draw, None if pixels is None else _cut(pixels, answer.box), left, top, _TILE)
-    left += _TILE + _GAP
+    paste(sheet, draw, None if pixels is None else cut(pixels, answer.box), left, top, TILE)
+    left += TILE + GAP
     _write_verdict(draw, left, top, answer)
     left += _WORDS
     for candidate in answer.candidates[:MOST_CANDIDATES]:
-        _paste(sheet, draw, pictures.candidate(candidate.template_id), left, top, _TILE)
-        write(draw, (left, top + _TILE + 2), candidate.identity, _BLACK, _TILE)
-        write(draw, (left, top + _TILE + 2 + _LINE), f"{candidate.score:.3f}", _GREY, _TILE)
-        write(draw, (left, top + _TILE + 2 + 2 * _LINE), f"template {candidate.template_id}", _GREY, _TILE)
+        paste(sheet, draw, pictures.candidate(candidate.template_id), left, top, TILE)
+        write(draw, (left, top + TILE + 2), candidate.identity, BLACK, TILE)
+        write(draw, (left, top + TILE + 2 + LINE), f"{candidate.score:.3f}", GREY, TILE)
+        write(draw, (left, top + TILE + 2 + 2 * LINE), f"template {candidate.template_id}", GREY, TILE)
         left += _COLUMN
 
 
 def _write_verdict(draw: ImageDraw.ImageDraw, left: int, top: int, answer: FaceAnswer) -> None:
     lines = [(answer.name or "unknown", MATCH if answer.is_match else UNKNOWN)]
     if answer.candidates:
-        lines.append((f"score {answer.candidates[0].score:.3f}", _GREY))
-    lines.append((f"threshold {answer.threshold:.3f}", _GREY))
+        lines.append((f"score {answer.candidates[0].score:.3f}", GREY))
+    lines.append((f"threshold {answer.threshold:.3f}", GREY))
     if answer.found > 1:
-        lines.append((f"face {answer.number} of {answer.found}", _GREY))
+        lines.append((f"face {answer.number} of {answer.found}", GREY))
     if answer.yields_to is not None:
-        lines.append((f"face {answer.yields_to} is more alike", _GREY))
+        lines.append((f"face {answer.yields_to} is more alike", GREY))
     for number, (text, colour) in enumerate(lines):
-        write(draw, (left, top + number * _LINE), text, colour, _WORDS - _GAP)
-
-
-def _paste(
-    sheet: Pillow.Image, draw: ImageDraw.ImageDraw, picture: Pillow.Image | None, left: int, top: int, side: int
-) -> None:
-    """A picture in the middle of a square; without one, the square says so."""
-    draw.rectangle([left, top, left + side - 1, top + side - 1], fill=_GROUND)
-    if picture is None:
-        write(draw, (left + 8, top + side // 2 - 10), "no photo", _GREY, side - 16)
-        return
-    fit = picture if max(picture.size) == side else scaled(picture, side / max(picture.size))
-    sheet.paste(fit, (left + (side - fit.width) // 2, top + (side - fit.height) // 2))
-
-
-def _cut(pixels: RGB, box: Box | None) -> Pillow.Image:
-    """A face with what is around it; the whole photo where that is not the one that the box belongs to."""
-    height, width = pixels.shape[:2]
-    if box is not None:
-        more = _AROUND * max(box[2], box[3])
-        left, top = max(0, int(box[0] - more)), max(0, int(box[1] - more))
-        right, bottom = min(width, int(box[0] + box[2] + more)), min(height, int(box[1] + box[3] + more))
-        if right > left and bottom > top:
-            pixels = pixels[top:bottom, left:right]
-    return scaled(Pillow.fromarray(np.ascontiguousarray(pixels)), _TILE / max(pixels.shape[:2]))
+        write(draw, (left, top + number * LINE), text, colour, _WORDS - GAP)
 
 
 class _Pictures:
@@ -204,6 +174,6 @@ class _Pictures:
         if info is None or not Path(info.path).is_absolute():  # what was given otherwise has a name that is no path
             return None
         try:
-            return _cut(load_image(info.path), info.box)
+            return cut(load_image(info.path), info.box)
         except RejectedImageError:
             return None

@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import os
 import time
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Self
 
@@ -32,6 +31,7 @@ from facesearch.gallery.known_photos import Known, enrolled_as, known_photos, st
 from facesearch.gallery.whose_face import Ambiguous, WhoseFace
 from facesearch.photos.geometry import Box
 from facesearch.photos.photo import Photo, Rejection
+from facesearch.pipeline.in_order import done_in_order
 from facesearch.pipeline.pipeline import PhotoTemplate, Pipeline
 from facesearch.pipeline.worker_pool import WORTH_PROCESSES, WorkerPool
 from facesearch.store import EncoderKey, GalleryStore, NewTemplate
@@ -39,8 +39,6 @@ from facesearch.store.identity_names import check_name
 
 Progress = Callable[[int, int], None]  # (photos done, photos in all)
 
-_LOOKUP = 256  # photos whose hashes are looked up at once
-_AHEAD = 16  # photos still being encoded when the next ones are hashed
 _BATCH = 64  # templates per transaction: one fsync each
 _LONGEST_WAIT = 2.0  # seconds that a finished template waits for its batch to fill
 
@@ -78,7 +76,10 @@ def enrol_photos(
         ThreadPoolExecutor(count, thread_name_prefix="enrol") as pool,
     ):
         try:
-            for photo, outcome in _outcomes(pool, photos, extractor, known):
+            outcomes: Iterator[tuple[Photo, _Outcome]] = done_in_order(
+                pool, photos, lambda some: known(some, list(pool.map(hash_of, some))), extractor, extractor.expect
+            )
+            for photo, outcome in outcomes:
                 run.take(photo, outcome)
             run.commit()
             run.take_several(whose)
@@ -125,28 +126,6 @@ class _Extractor:
 
 
 _Outcome = PhotoTemplate | Known | Rejection | Ambiguous
-
-
-def _outcomes(
-    pool: ThreadPoolExecutor,
-    photos: Sequence[Photo],
-    extractor: _Extractor,
-    known: Callable[[Sequence[Photo], Sequence[bytes | Rejection]], list[Known | Rejection | None]],
-) -> Iterator[tuple[Photo, _Outcome]]:
-    """The photos in their order with what became of them; photos enrolled already are only read and hashed."""
-    running: deque[tuple[Photo, Future[_Outcome] | _Outcome]] = deque()
-    position = 0
-    while position < len(photos) or running:
-        if len(running) <= _AHEAD and position < len(photos):  # the workers still have photos to encode meanwhile
-            some = photos[position : position + _LOOKUP]
-            position += len(some)
-            found = known(some, list(pool.map(hash_of, some)))
-            if new := found.count(None):
-                extractor.expect(new + len(photos) - position)
-            for photo, outcome in zip(some, found, strict=True):
-                running.append((photo, pool.submit(extractor, photo) if outcome is None else outcome))
-        photo, done = running.popleft()
-        yield photo, done.result() if isinstance(done, Future) else done
 
 
 def hash_of(photo: Photo) -> bytes | Rejection:

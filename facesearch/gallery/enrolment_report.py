@@ -33,7 +33,7 @@ class EnrolmentReport:
     that look like somebody else. unread: paths of photos that could not be read. gone: templates that have lost
     their photos; taken_out: how many were set aside. returned: photos of people who were forgotten that were
     enrolled again, with the day of forgetting, by path. times: of clips, the seconds of the frames that were
-    enrolled.
+    enrolled. unknown: how many faces of the inbox look like people enrolled now, by name.
     """
 
     identities: int = 0
@@ -55,6 +55,7 @@ class EnrolmentReport:
     unread: set[str] = field(default_factory=set)
     seconds: float = 0.0
     times: dict[str, tuple[float, ...]] = field(default_factory=dict)
+    unknown: dict[str, int] = field(default_factory=dict)
 
     @property
     def images_per_second(self) -> float:
@@ -78,11 +79,13 @@ class EnrolmentReport:
         self.suspects += other.suspects
         self.chosen |= other.chosen
         self.times |= other.times
+        self.unknown |= other.unknown
         self.seconds += other.seconds
 
     def take(self, photo: Photo, known: Known) -> None:
         """Count a photo that needs no encoding."""
         number = known.template_id
+        self.seen.update(known.others)
         if number is not None:
             self.seen.add(number)
         elif known.thinned:
@@ -108,6 +111,7 @@ class EnrolmentReport:
             "returned": [{"path": path, "forgotten_on": day} for path, day in self.returned.items()],
             "suspects": [suspect.document() for suspect in self.suspects],
             "clips": [{"path": path, "times": list(times)} for path, times in self.times.items()],
+            "unknown": self.unknown,
             "tied": self.tied,
             "gone": [{"template_id": item.id, "identity": item.identity, "path": item.path} for item in self.gone],
             "taken_out": self.taken_out,

@@ -14,6 +14,7 @@ from facesearch.errors import IndexStateError, StoreError, UsageError
 from facesearch.gallery.answers import Receipt
 from facesearch.gallery.parts import Parts
 from facesearch.gallery.scratch import remove_unfinished
+from facesearch.gallery.unknown_list import similar, vectors_of
 from facesearch.photos.photo import composed
 
 _log = logging.getLogger("facesearch")
@@ -38,8 +39,9 @@ def forget(parts: Parts, names: Sequence[str], *, remember: bool) -> list[Receip
     with parts.store.moment() as moment:
         template_ids = moment.template_ids([person.id for person in people])
     lookalikes = _of_cohort(parts, template_ids)
+    unknown = _of_inbox(parts, template_ids)
     parts.writer.discard(template_ids)
-    removed = parts.store.identities.forget(names, remember=remember)
+    removed = parts.store.identities.forget(names, remember=remember, unknown=unknown)
     out_of_cohort = parts.store.cohort.remove(lookalikes)
     rewritten = False
     try:
@@ -69,6 +71,7 @@ def forget(parts: Parts, names: Sequence[str], *, remember: bool) -> list[Receip
             unfinished=unfinished,
             learnt_from_people=traces,
             exports=exports[each.identity_id],
+            out_of_inbox=len(unknown),
             purged=purged,
         )
         for name, each in zip(names, removed, strict=True)
@@ -98,6 +101,23 @@ def _of_cohort(parts: Parts, template_ids: npt.NDArray[np.int64]) -> list[int]:
         _log.warning("%s; whether the cohort shows them is not known", error)
         return []
     return np.flatnonzero((cohort.templates @ vectors.T).max(axis=1) > _LOOKS_THE_SAME).tolist()
+
+
+def _of_inbox(parts: Parts, template_ids: npt.NDArray[np.int64]) -> list[int]:
+    """Unknown faces that may show one of the people whose templates these are: a query would say so."""
+    kept = parts.store.unknown
+    try:
+        if not kept.count()[0] or not len(template_ids):
+            return []
+        inbox, settings = kept.inbox(), parts.settings()
+        stored = parts.store.templates.codes(template_ids.tolist())
+        vectors = parts.codecs.decode(stored.codes, stored.codecs, settings.dimension)
+        limit = parts.known_threshold(settings)
+        rows = similar(vectors_of(parts, inbox), vectors, _LOOKS_THE_SAME if limit is None else limit)
+    except StoreError as error:  # what is damaged must not keep anybody from being forgotten
+        _log.warning("%s; whether unknown faces show them is not known", error)
+        return []
+    return [inbox.faces[row].id for row in rows]
 
 
 def _lies_in_files(parts: Parts) -> bool:

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from facesearch.gallery.enrolment import Progress
     from facesearch.gallery.enrolment_report import EnrolmentReport
     from facesearch.gallery.folder_truth import Folders
+    from facesearch.gallery.unknown_faces import UnknownFaces
 
 
 class Gallery(ExchangingGallery, ClipGallery):
@@ -114,6 +115,13 @@ class Gallery(ExchangingGallery, ClipGallery):
         return changes.enroll_templates(
             self.parts, identities, templates, sources=sources, progress=progress, committed=committed
         )
+
+    @property
+    def unknown(self) -> UnknownFaces:
+        """The inbox: faces of photos that match nobody enrolled, to be grouped and named."""
+        from facesearch.gallery.unknown_faces import UnknownFaces  # a question does not wait for it
+
+        return UnknownFaces(lambda: self.parts)
 
     # questions
 

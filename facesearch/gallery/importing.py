@@ -18,6 +18,7 @@ from facesearch.gallery.enrolment_report import EnrolmentReport
 from facesearch.gallery.known_photos import forgotten_reason, thinned_reason
 from facesearch.gallery.parts import Parts
 from facesearch.gallery.template_table import TemplateTable
+from facesearch.photos.geometry import Box, same_place
 from facesearch.photos.photo import Rejection
 from facesearch.store import EncoderKey, NewTemplate
 from facesearch.text.characters import escaped
@@ -105,13 +106,16 @@ def _new_rows(
     enrolled, aside = parts.store.templates.enrolled(hashes), kept.aside(hashes)
     forgotten = {} if again else kept.forgotten(hashes)
     thinned = {} if again else parts.store.thinning.of_photos(hashes)
-    first_rows: dict[bytes, int] = {}
+    rows_of: dict[bytes, list[int]] = {}
     wanted = []
     for row, (name, hashed) in enumerate(zip(table.identity, hashes, strict=True)):
         reason = None
-        before = first_rows.setdefault(hashed, row)
-        if hashed in enrolled:
-            there = enrolled[hashed]
+        box = _box(table, row)
+        same = [each for each in rows_of.get(hashed, ()) if same_place(_box(table, each), box)]
+        before = next(iter(same), row)
+        rows_of.setdefault(hashed, []).append(row)
+        there = next((each for each in enrolled.get(hashed, ()) if same_place(each.box, box)), None)
+        if there is not None:
             if there.identity != name:
                 move = f"facesearch templates move {there.template_id} --to NAME"
                 reason = f"the same photo is enrolled as {there.identity}; to move it: {move}"
@@ -154,10 +158,13 @@ def _add(
     def news(codes: list[bytes]) -> list[NewTemplate]:
         made = []
         for row, code in zip(rows, codes, strict=True):
-            left, top, width, height = map(float, table.box[row])
-            box = None if left != left else (left, top, width, height)  # NaN
-            quality = float(table.quality[row])
+            quality, box = float(table.quality[row]), _box(table, row)
             made.append(NewTemplate(table.identity[row], hashes[row], table.path[row], 0, 0, code, quality, box))
         return made
 
-    return codec.add(table.template[list(rows)], news, key, logged="import")
+    return codec.add(table.template[list(rows)], news, key, logged="import", by_place=True)
+
+
+def _box(table: TemplateTable, row: int) -> Box | None:
+    left, top, width, height = map(float, table.box[row])
+    return None if left != left else (left, top, width, height)  # NaN

@@ -22,12 +22,14 @@ class Known:
     out.
 
     moved_from: whose it was until now, where it becomes somebody else's. relocated: its file is at another path now.
+    others: templates of other faces in it.
     """
 
     template_id: int | None
     moved_from: str | None = None
     relocated: bool = False
     thinned: bool = False
+    others: tuple[int, ...] = ()
 
 
 def known_photos(
@@ -96,18 +98,21 @@ def day_of(at: int) -> str:
     return time.strftime("%Y-%m-%d", time.localtime(at))
 
 
-def enrolled_as(photo: Photo, there: EnrolledPhoto, *, in_folders: bool) -> Known | Rejection:
-    """What a photo is whose content is enrolled already."""
+def enrolled_as(photo: Photo, faces: Sequence[EnrolledPhoto], *, in_folders: bool) -> Known | Rejection:
+    """What a photo is of which these faces are enrolled already."""
     path = stored_path(photo)
+    there = next((each for each in faces if each.identity == photo.identity), faces[0])
+    others = tuple(each.template_id for each in faces if each is not there)
     gone = not photo.in_memory and path != there.path and not os.path.lexists(there.path)
     if there.identity == photo.identity:
-        return Known(there.template_id, relocated=gone)
+        return Known(there.template_id, relocated=gone, others=others)
     if in_folders and there.path == path:  # it was given to somebody else by hand, and stays in its folder
-        return Known(there.template_id)
-    if gone and Path(there.path).is_absolute():  # it was a file
+        return Known(there.template_id, others=others)
+    if gone and not others and Path(there.path).is_absolute():  # it was a file
         return Known(there.template_id, moved_from=there.identity, relocated=True)
     number = there.template_id
-    reason = f"the same image is enrolled as {there.identity}; to move it: facesearch templates move {number} --to NAME"
+    names = " and ".join(each.identity for each in faces)
+    reason = f"the same image is enrolled as {names}; to move it: facesearch templates move {number} --to NAME"
     return Rejection(str(photo.path), reason)
 
 

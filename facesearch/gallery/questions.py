@@ -216,14 +216,15 @@ def identify_photos(
     return [
         faces
         if isinstance(faces, RejectedImageError)
-        else PhotoAnswers(named_once([_answer(face, limit, *next(each), photo) for face in faces]))
+        else PhotoAnswers(named_once([answer_of(face, limit, *next(each), photo) for face in faces]))
         for faces, photo in zip(found, photos, strict=True)
     ]
 
 
-def _answer(
+def answer_of(
     face: FaceTemplate, threshold: float, candidates: list[Candidate], ignored: float, photo: Probe | None
 ) -> FaceAnswer:
+    """What is said of a face with these candidates, and this score of somebody who is to be ignored."""
     hidden = ignored >= threshold
     named = () if hidden else tuple(candidates)
     return FaceAnswer(

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from facesearch.encoders import Encoder
-from facesearch.errors import EncoderMismatchError
+from facesearch.errors import EncoderMismatchError, NoFaceError, TinyFaceError
 from facesearch.faces import (
     Face,
     FaceChoice,
@@ -79,6 +79,18 @@ class PhotoTemplate:
     doubt: str | None = None
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class PhotoFaces:
+    """All faces of a photo, largest first, the SHA-256 of its content, its size in pixels. faceless: why there are
+    none."""
+
+    faces: list[FaceTemplate]
+    sha256: bytes
+    width: int
+    height: int
+    faceless: str | None = None
+
+
 class Pipeline:
     """Turns photos into templates, as a spec says, with the encoder that it names. Safe to share between threads.
 
@@ -135,6 +147,14 @@ class Pipeline:
         return PhotoTemplate(
             templates[place], content, width, height, doubt=self._doubt(faces[place], templates[place])
         )
+
+    def faces(self, image: RGB, content: bytes) -> PhotoFaces:
+        """All faces in pixels, poor ones among them; the content has the SHA-256 `content`. Nobody is no error."""
+        height, width = image.shape[:2]
+        try:
+            return PhotoFaces(self.everyone(image), content, width, height)
+        except (NoFaceError, TinyFaceError) as error:
+            return PhotoFaces([], content, width, height, str(error))
 
     def prominent(self, image: RGB, watch: Stopwatch | None = None) -> FaceTemplate:
         """For a probe: the most prominent face. Raises `NoFaceError` or `TinyFaceError`."""

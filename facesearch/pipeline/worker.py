@@ -1,8 +1,8 @@
-"""One process that looks at photos: `facesearch.pipeline.worker templates SPEC ALIGNED`, or `faces SPEC`.
+"""One process that looks at photos: `facesearch.pipeline.worker templates SPEC ALIGNED`, `everyone SPEC`, `faces SPEC`.
 
 SPEC is a `PipelineSpec` as JSON. Reads a JSON line per photo, `{"path": …}`, from standard input, and answers each with
-one on standard output: the fields of a `PhotoTemplate`, or those of the most prominent `Face`, or `{"rejected":
-reason, "several": whether it is for several faces}`. It ends when its input does: it never outlives who started it.
+one on standard output: the fields of a `PhotoTemplate`, of a `PhotoFaces`, or of the most prominent `Face`, or
+`{"rejected": reason, "kind": the class of the error}`. It ends when its input does: it never outlives who started it.
 """
 
 from __future__ import annotations
@@ -17,8 +17,9 @@ from typing import Any
 from facesearch.encoders import load_encoder
 from facesearch.errors import RejectedImageError
 from facesearch.faces import Face, FaceDetector
+from facesearch.photos.decoding import decode, read_bytes, sha256
 from facesearch.pipeline.finding import prominent_face
-from facesearch.pipeline.pipeline import PhotoTemplate, Pipeline
+from facesearch.pipeline.pipeline import FaceTemplate, PhotoTemplate, Pipeline
 from facesearch.pipeline.pipeline_spec import PipelineSpec
 
 Answer = Callable[[Path], dict[str, Any]]
@@ -26,7 +27,7 @@ Answer = Callable[[Path], dict[str, Any]]
 
 def main() -> None:
     task, *arguments = sys.argv[1:]
-    answer = _templates(*arguments) if task == "templates" else _faces(*arguments)
+    answer = _TASKS[task](*arguments)
     for line in sys.stdin:
         try:
             found = answer(Path(json.loads(line)["path"]))
@@ -40,6 +41,24 @@ def _templates(text: str, aligned: str) -> Answer:
     spec = PipelineSpec.from_json(text)
     pipeline = Pipeline(load_encoder(spec.encoder, threads=1), spec, threads=1)
     return lambda path: _template_fields(pipeline.file(path, aligned or None))
+
+
+def _everyone(text: str) -> Answer:
+    spec = PipelineSpec.from_json(text)
+    pipeline = Pipeline(load_encoder(spec.encoder, threads=1), spec, threads=1)
+
+    def answer(path: Path) -> dict[str, Any]:
+        data = read_bytes(path)
+        found = pipeline.faces(decode(data, str(path)), sha256(data))
+        return {
+            "sha256": found.sha256.hex(),
+            "width": found.width,
+            "height": found.height,
+            "faces": [_found_fields(face) for face in found.faces],
+            "faceless": found.faceless,
+        }
+
+    return answer
 
 
 def _faces(text: str) -> Answer:
@@ -61,14 +80,25 @@ def _template_fields(found: PhotoTemplate) -> dict[str, Any]:
         "sha256": found.sha256.hex(),
         "width": found.width,
         "height": found.height,
-        "template": base64.b64encode(found.face.template.tobytes()).decode("ascii"),
-        "box": found.face.box,
-        "quality": found.face.quality,
-        "number": found.face.number,
-        "found": found.face.found,
         "several": found.several,
         "doubt": found.doubt,
+        **_found_fields(found.face),
     }
+
+
+def _found_fields(face: FaceTemplate) -> dict[str, Any]:
+    return {
+        "template": base64.b64encode(face.template.tobytes()).decode("ascii"),
+        "box": face.box,
+        "quality": face.quality,
+        "number": face.number,
+        "found": face.found,
+        "reasons": face.reasons,
+        "poor": face.poor,
+    }
+
+
+_TASKS: dict[str, Callable[..., Answer]] = {"templates": _templates, "everyone": _everyone, "faces": _faces}
 
 
 if __name__ == "__main__":

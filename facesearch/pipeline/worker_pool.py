@@ -31,7 +31,7 @@ from facesearch.errors import (
 )
 from facesearch.faces import Face
 from facesearch.files.own_processes import command, environment
-from facesearch.pipeline.pipeline import FaceTemplate, PhotoTemplate
+from facesearch.pipeline.pipeline import FaceTemplate, PhotoFaces, PhotoTemplate
 from facesearch.pipeline.pipeline_spec import PipelineSpec
 
 _REJECTIONS: dict[str, type[RejectedImageError]] = {
@@ -110,11 +110,24 @@ class WorkerPool(_Processes):
     def template(self, path: Path) -> PhotoTemplate:
         """The template of a photo's subject; raises `RejectedImageError`."""
         answer = self.ask(path)
-        template = np.frombuffer(base64.b64decode(answer["template"]), dtype=np.float32)  # (dimension,)
-        box = None if answer["box"] is None else tuple(answer["box"])
-        face = FaceTemplate(template, box, answer["quality"], answer["number"], answer["found"])
         content = bytes.fromhex(answer["sha256"])
-        return PhotoTemplate(face, content, answer["width"], answer["height"], answer["several"], answer["doubt"])
+        return PhotoTemplate(
+            _found(answer), content, answer["width"], answer["height"], answer["several"], answer["doubt"]
+        )
+
+
+class EveryonePool(_Processes):
+    """`count` processes with the same pipeline, for all faces; `faces` may be called from as many threads."""
+
+    def __init__(self, count: int, spec: PipelineSpec) -> None:
+        super().__init__(count, "everyone", spec.to_json())
+
+    def faces(self, path: Path) -> PhotoFaces:
+        """All faces of a photo; raises `RejectedImageError`."""
+        answer = self.ask(path)
+        faces = [_found(fields) for fields in answer["faces"]]
+        content = bytes.fromhex(answer["sha256"])
+        return PhotoFaces(faces, content, answer["width"], answer["height"], answer["faceless"])
 
 
 class DetectorPool(_Processes):
@@ -129,6 +142,13 @@ class DetectorPool(_Processes):
         landmarks = np.frombuffer(base64.b64decode(answer["landmarks"]), dtype=np.float32).reshape(5, 2)
         left, top, width, height = answer["box"]
         return Face((left, top, width, height), answer["score"], landmarks), bytes.fromhex(answer["sha256"])
+
+
+def _found(fields: dict[str, Any]) -> FaceTemplate:
+    template = np.frombuffer(base64.b64decode(fields["template"]), dtype=np.float32)  # (dimension,)
+    box = None if fields["box"] is None else tuple(fields["box"])
+    place = fields["number"], fields["found"]
+    return FaceTemplate(template, box, fields["quality"], *place, tuple(fields["reasons"]), fields["poor"])
 
 
 def _ask(process: subprocess.Popen[str], path: Path) -> dict[str, Any]:

@@ -11,8 +11,9 @@ from facesearch.evaluation.results import Interval, Row, Run
 from facesearch.report.matrix_cells import probe_ms
 from facesearch.report.measures import Measure, difference_interval, encoders_of, measure_of
 from facesearch.report.printable import Printable, TextTable
-from facesearch.report.texts import csv_text, tables_markdown
+from facesearch.report.texts import tables_markdown
 from facesearch.text import figures
+from facesearch.text.spreadsheets import csv_text
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import re
 from collections.abc import Sequence
 from typing import Any
@@ -15,9 +13,8 @@ from facesearch.report.groups_section import groups_table
 from facesearch.report.matrix_cells import MatrixTable, matrices, shown_fpirs
 from facesearch.report.printable import Printable, TextTable
 from facesearch.text.figures import counted
+from facesearch.text.spreadsheets import csv_text
 
-# A spreadsheet runs a cell that begins so as a formula (OWASP, CSV injection).
-_FORMULA = re.compile(r"\s*[=+\-@\t\r＝＋－＠]")
 _MARKDOWN = re.compile(r"([\\`*_\[\]<>|~])")
 
 
@@ -58,24 +55,6 @@ def runs_document(runs: Sequence[Run], *, curves: bool = True) -> dict[str, Any]
 def runs_csv(runs: Sequence[Run]) -> str:
     """A line for each row, every single value a column of its own."""
     return csv_text(row_records(runs))
-
-
-def csv_text(records: Sequence[dict[str, Any]]) -> str:
-    """CSV (RFC 4180, lines end in a line feed) of records; text that a spreadsheet took for a formula gets a '."""
-    columns = list(dict.fromkeys(key for record in records for key in record))
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([_no_formula(column) for column in columns])
-    writer.writerows([_no_formula(record.get(column)) for column in columns] for record in records)
-    return text.getvalue()
-
-
-def _no_formula(value: object) -> object:
-    if isinstance(value, str):
-        shown = value.encode("utf-8", "backslashreplace").decode("utf-8")
-        shown = ("'" if _FORMULA.match(shown) else "") + shown
-        return shown.replace("\0", "\N{REPLACEMENT CHARACTER}").replace("\r", " ")
-    return value
 
 
 def runs_tables(runs: Sequence[Run], *, wide: bool) -> list[TextTable]:

@@ -174,12 +174,82 @@ class NegativeInfo:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class UnknownFace:
+    """A face in the inbox, without its code. cluster: the number of its cluster, None where it is alone.
+
+    path, sha256: of the photo; box: of the face in it.
+    """
+
+    id: int
+    cluster: int | None
+    path: str
+    sha256: bytes
+    quality: float
+    box: Box | None
+    created_at: int  # epoch seconds
+
+    def document(self) -> dict[str, Any]:
+        return {
+            "face": f"f{self.id}",
+            "path": self.path,
+            "box": None if self.box is None else list(self.box),
+            "quality": self.quality,
+            "added": shown_time(self.created_at),
+        }
+
+
+class UnknownPair(NamedTuple):
+    """What a person said of two unknown faces, by id: that they are one person's, or that they are not."""
+
+    id: int
+    first: int
+    second: int
+    together: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Inbox:
+    """All unknown faces at one moment, by id, with what was said of them; templates: in the same order."""
+
+    faces: tuple[UnknownFace, ...]
+    pairs: tuple[UnknownPair, ...]
+    templates: Templates
+
+
+@dataclass(frozen=True, slots=True)
+class Regrouping:
+    """A change of clusters. groups: the number that a cluster keeps, None for a new one, and the ids of its faces; no
+    face: the cluster is gone. alone: ids of faces that are in none. said, unsaid: pairs to be kept from now on
+    (first, second, together), and ids of pairs that hold no longer."""
+
+    groups: tuple[tuple[int | None, tuple[int, ...]], ...]
+    alone: tuple[int, ...] = ()
+    said: tuple[tuple[int, int, bool], ...] = ()
+    unsaid: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Discarded:
+    """What was taken out of the inbox. oldest: when the first of the faces came (epoch seconds), None without any.
+
+    traces: bytes by which copies of what was deleted are recognised.
+    """
+
+    faces: int
+    clusters: int
+    images: int
+    oldest: int | None
+    traces: frozenset[bytes] = field(default=frozenset(), repr=False)
+
+
 class EnrolledPhoto(NamedTuple):
-    """A photo that is enrolled: its template, whose it is, and where it was found."""
+    """A photo of which a face is enrolled: its template, whose it is, where it was found, and the face in it."""
 
     template_id: int
     identity: str
     path: str
+    box: Box | None
 
 
 @dataclass(frozen=True, slots=True)

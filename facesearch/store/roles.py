@@ -22,11 +22,13 @@ from facesearch.store.records import (
     Cohort,
     Counts,
     Detail,
+    Discarded,
     EncoderKey,
     EnrolledPhoto,
     GallerySettings,
     GalleryState,
     IdentitySummary,
+    Inbox,
     IndexState,
     KeptSuspect,
     LogPosition,
@@ -36,6 +38,7 @@ from facesearch.store.records import (
     Owner,
     Progress,
     Recode,
+    Regrouping,
     Removed,
     TemplateInfo,
     TemplateOwners,
@@ -112,9 +115,10 @@ class IdentitiesRole(Protocol):
         """Give all templates of `sources` to `target`, remove `sources`; returns how many templates were moved."""
         ...
 
-    def forget(self, names: Sequence[str], *, remember: bool = True) -> list[Removed]:
+    def forget(self, names: Sequence[str], *, remember: bool = True, unknown: Collection[int] = ()) -> list[Removed]:
         """Delete identities, their templates and the images that only they used, all or none, and log the removals.
-        `remember`: keep keyed hashes of these images, so that they are known when they come back.
+        `remember`: keep keyed hashes of these images, so that they are known when they come back. `unknown`: faces of
+        the inbox that go with them.
 
         Index files that may hold them are declared invalid. The rows are overwritten with zeros; copies in the
         write-ahead log, and those that SQLite left where rows once stood, go with the next `wipe`.
@@ -145,16 +149,23 @@ class GroupsRole(Protocol):
 class TemplatesRole(Protocol):
     """The log of templates: what was added, in the order of ids, and what was taken out."""
 
-    def enrolled(self, sha256s: Sequence[bytes]) -> dict[bytes, EnrolledPhoto]:
-        """The images (SHA-256 of their content) that are enrolled already."""
+    def enrolled(self, sha256s: Sequence[bytes]) -> dict[bytes, list[EnrolledPhoto]]:
+        """The images (SHA-256 of their content) that are enrolled already, each with all of its templates, by id."""
         ...
 
     def add(
-        self, batch: Sequence[NewTemplate], encoder: EncoderKey, codec: str, *, logged: str | None = None
+        self,
+        batch: Sequence[NewTemplate],
+        encoder: EncoderKey,
+        codec: str,
+        *,
+        logged: str | None = None,
+        by_place: bool = False,
     ) -> list[int | None]:
         """Add templates, and the identities and images they need, all or none. logged: as what to log that in one go.
 
-        Returns one id per entry of `batch`; None where the image is enrolled already, also by an earlier entry.
+        Returns one id per entry of `batch`; None where the image is enrolled already, also by an earlier entry, or
+        `by_place` this face of it.
         Raises `UsageError` for a name that an identity cannot have, `OvertakenError` where the gallery stores its
         templates in another codec by now.
         """
@@ -317,6 +328,54 @@ class ThinningRole(Protocol):
 
     def count(self, identity: str) -> int:
         """How many photos of an identity these are; raises `UnknownIdentityError`."""
+        ...
+
+
+class UnknownRole(Protocol):
+    """The inbox: faces that matched nobody enrolled, their clusters, and what was said of them."""
+
+    def collected(self, sha256s: Sequence[bytes]) -> set[bytes]:
+        """Of these photos, those that were looked at."""
+        ...
+
+    def add(
+        self, batch: Sequence[NewTemplate], photos: Sequence[bytes], encoder: EncoderKey, codec: str
+    ) -> list[int | None]:
+        """Add faces of nobody known, and the images they need, and remember the photos looked at, all or none.
+
+        Returns the id of each; None where the face is there or enrolled already. Raises `OvertakenError` where the
+        gallery stores its templates in another codec by now.
+        """
+        ...
+
+    def count(self) -> tuple[int, int]:
+        """Numbers of faces and of clusters."""
+        ...
+
+    def inbox(self) -> Inbox:
+        """All that is there, at one moment."""
+        ...
+
+    def regroup(self, before: Inbox, change: Regrouping) -> list[int]:
+        """Change clusters and what was said, all or none; returns the numbers of `change.groups`. A cluster that loses
+        its last face is gone, and its number is not given again.
+
+        Raises `OvertakenError` where another process has changed faces, clusters or pairs since `before`; faces that
+        were only added do not count.
+        """
+        ...
+
+    def name(self, faces: Collection[int], identity: str, *, ignored: bool = False) -> list[int]:
+        """Enrol faces as an identity, which is created if it is new (`ignored`: never to be named), and take them out
+        of the inbox; returns the ids of their templates.
+
+        A face that is enrolled as the identity's already only leaves the inbox. Raises `OvertakenError` for faces that
+        are gone, `UsageError` for one that is enrolled as another identity's, and for what cannot be a name.
+        """
+        ...
+
+    def discard(self, faces: Collection[int] | None = None) -> Discarded:
+        """Delete faces, or all, for good; ids that are not there are left out."""
         ...
 
 
@@ -499,6 +558,9 @@ class GalleryStore(Protocol):
 
     @property
     def thinning(self) -> ThinningRole: ...
+
+    @property
+    def unknown(self) -> UnknownRole: ...
 
     @property
     def recoding(self) -> RecodingRole: ...

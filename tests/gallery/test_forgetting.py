@@ -130,9 +130,9 @@ def test_a_process_killed_while_it_forgets_leaves_no_index_file_with_the_person(
     vectors = _gallery(tmp_path)
     forget = SqliteIdentities.forget
 
-    def killed(self: SqliteIdentities, names: Sequence[str], *, remember: bool) -> object:
+    def killed(self: SqliteIdentities, names: Sequence[str], *, remember: bool, unknown: Sequence[int]) -> object:
         if moment == "after":
-            forget(self, names, remember=remember)
+            forget(self, names, remember=remember, unknown=unknown)
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:

@@ -174,7 +174,7 @@ def test_forgetting_whose_photo_it_is_removes_the_negative(folder: Path) -> None
         # the first photo of Bea, by the hash that the double gives it
         sha = hashlib.sha256(b"0 1").digest()
         parts = gallery.parts
-        assert parts.store.templates.enrolled([sha])[sha].identity == BEA
+        assert parts.store.templates.enrolled([sha])[sha][0].identity == BEA
 
         def keep(codes: list[bytes], codec: str) -> list[int | Literal["known", "own"]]:
             row = NewTemplate(ADA, sha, "1.jpg", 10, 10, codes[0], 1.0, (1, 1, 5, 5))

@@ -13,8 +13,9 @@ import pytest
 from PIL import Image
 
 from facesearch import FaceAnswer, Gallery, PhotoAnswers, RejectedImageError
+from facesearch.drawing import marks, tiles
+from facesearch.drawing.marks import MATCH, UNKNOWN, MarkedFace, fitted, with_faces
 from facesearch.gallery import contact_sheet
-from facesearch.gallery.drawing import MATCH, UNKNOWN, MarkedFace, fitted, with_faces
 from facesearch.photos.decoding import load_image
 from facesearch.photos.given import Probe
 from facesearch.photos.photo import Photo
@@ -70,10 +71,8 @@ def test_every_name_can_be_drawn_within_its_width(name: str) -> None:
 def test_a_font_of_latin_letters_alone_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:
     from PIL import ImageFont
 
-    from facesearch.gallery import drawing
-
     bitmap = ImageFont.load_default_imagefont()
-    monkeypatch.setattr(drawing, "_font", lambda: bitmap)
+    monkeypatch.setattr(marks, "_font", lambda: bitmap)
     with_faces(np.zeros((90, 300, 3), np.uint8), [MarkedFace((1, 1, 9, 9), "Łukasz 名前 …" * 9, is_match=True)])
 
 
@@ -149,9 +148,9 @@ def test_a_sheet_has_a_row_for_each_face_beside_its_candidates(everybody: Galler
     (sheet,) = everybody.sheets(asked)
     assert sheet.height == 5 * contact_sheet._ROW
     pixels = np.asarray(sheet)
-    candidates = 4 * contact_sheet._GAP + contact_sheet._PHOTO + contact_sheet._TILE + contact_sheet._WORDS
+    candidates = 4 * tiles.GAP + contact_sheet._PHOTO + tiles.TILE + contact_sheet._WORDS
     assert sheet.width == candidates + 3 * contact_sheet._COLUMN
-    first = pixels[:, candidates - contact_sheet._GAP :][contact_sheet._GAP + contact_sheet._LINE + 60, :][10:100]
+    first = pixels[:, candidates - tiles.GAP :][tiles.GAP + tiles.LINE + 60, :][10:100]
     assert first.std() > 5  # a photo, and no plain ground
     assert _near(sheet, MATCH)[: contact_sheet._ROW].any()
     assert _near(sheet, UNKNOWN)[4 * contact_sheet._ROW :].any()  # why the last one was rejected

@@ -8,13 +8,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image, ImageFilter
 
 from facesearch import Gallery, Photo
 from facesearch.encoders import load_encoder
 from facesearch.errors import RejectedImageError, UnreadableImageError
+from facesearch.photos.decoding import load_image
 from facesearch.pipeline.pipeline import Pipeline
 from facesearch.pipeline.pipeline_spec import PipelineSpec
-from facesearch.pipeline.worker_pool import WorkerPool
+from facesearch.pipeline.worker_pool import EveryonePool, WorkerPool
 from facesearch.workshop.sample_people import draw_people, write_photos
 
 ENCODER = "dlib-resnet:fp32@onnx"
@@ -33,6 +35,19 @@ def test_a_worker_gives_the_template_that_this_process_gives(photos: list[Path])
             np.testing.assert_allclose(theirs.face.template, mine.face.template, atol=1e-6)
             assert theirs.face.box == pytest.approx(mine.face.box)
             assert (theirs.sha256, theirs.width, theirs.height) == (mine.sha256, mine.width, mine.height)
+
+
+def test_a_worker_gives_all_faces_with_what_makes_them_poor(photos: list[Path], tmp_path: Path) -> None:
+    here = Pipeline(load_encoder(ENCODER, threads=1), threads=1)
+    poor, wall = tmp_path / "poor.png", tmp_path / "wall.png"
+    with Image.open(photos[0]) as image:
+        image.filter(ImageFilter.GaussianBlur(9)).save(poor)
+    Image.new("RGB", (99, 99)).save(wall)
+    with EveryonePool(1, PipelineSpec(encoder=ENCODER)) as pool:
+        (mine,), (theirs,) = here.everyone(load_image(poor)), pool.faces(poor).faces
+        assert (theirs.poor, theirs.reasons) == (True, mine.reasons) and mine.poor
+        nobody = pool.faces(wall)
+        assert (nobody.faces, nobody.faceless, nobody.width) == ([], "no face found", 99)
 
 
 def test_a_worker_rejects_with_the_reason_and_goes_on(photos: list[Path], tmp_path: Path) -> None:

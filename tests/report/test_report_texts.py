@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from facesearch.report.texts import csv_text, markdown_cell, printable, runs_csv, runs_document
+from facesearch.report.texts import markdown_cell, printable, runs_csv, runs_document
+from facesearch.text.spreadsheets import csv_text
 
 from .report_samples import FORMULA, sample_run, sample_runs
 

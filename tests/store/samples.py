@@ -24,7 +24,7 @@ def template(identity: str, image: str, code: bytes = b"code") -> NewTemplate:
 def owners_of(store: GalleryStore, *images: str) -> dict[str, str]:
     """Of these images, those that are enrolled: whose they are."""
     found = store.templates.enrolled([content(image) for image in images])
-    return {image: found[content(image)].identity for image in images if content(image) in found}
+    return {image: found[content(image)][0].identity for image in images if content(image) in found}
 
 
 def add(store: GalleryStore, identity: str, *images: str, code: bytes = b"code") -> list[int]:

@@ -73,7 +73,9 @@ def test_enrolled_images_are_found_by_their_content(store: GalleryStore) -> None
     add(store, "Ann", "1", "2")
     add(store, "Zoe", "3")
     assert owners_of(store, "1", "3", "absent") == {"1": "Ann", "3": "Zoe"}
-    assert store.templates.enrolled([content("3")])[content("3")] == (3, "Zoe", "people/Zoe/3")
+    assert store.templates.enrolled([content("3")])[content("3")] == [
+        (3, "Zoe", "people/Zoe/3", (1.5, 2.0, 30.0, 40.0))
+    ]
     assert store.templates.enrolled([]) == {}
 
 

@@ -23,6 +23,7 @@ from facesearch.store.sqlite.models import (
     Base,
     CodebookRow,
     CohortRow,
+    CollectedPhotoRow,
     EncoderRow,
     ForgottenPhotoRow,
     GalleryRow,
@@ -41,6 +42,9 @@ from facesearch.store.sqlite.models import (
     SetAsideRow,
     TagRow,
     TemplateRow,
+    UnknownClusterRow,
+    UnknownFaceRow,
+    UnknownPairRow,
 )
 
 Row = tuple[Any, ...]
@@ -61,6 +65,10 @@ COVERED: tuple[type[Base], ...] = (
     IgnoredRow,
     ForgottenPhotoRow,
     RejectedPhotoRow,
+    CollectedPhotoRow,
+    UnknownClusterRow,
+    UnknownFaceRow,
+    UnknownPairRow,
     SecretRow,
     CodebookRow,
     CohortRow,
@@ -72,7 +80,8 @@ _TOGETHER = 64  # rows in a statement: more than one take less time each; old bu
 _NAMED = 5  # damaged rows that are named
 _ADVICE = "restore a backup"
 _REBUILT = {row.__tablename__: "facesearch index build repairs it" for row in (IndexStateRow, SegmentRow)} | {
-    CohortRow.__tablename__: "facesearch calibrate --cohort none removes it"
+    CohortRow.__tablename__: "facesearch calibrate --cohort none removes it",
+    UnknownFaceRow.__tablename__: "facesearch unknown discard deletes it, as f and the number, or restore a backup",
 }
 
 
@@ -131,7 +140,7 @@ def refresh(connection: Connection, model: type[Base], where: ColumnElement[bool
     connection.execute(update(table).where(where).values(checksum=computed(model)))
 
 
-def computed(model: type[Base], **changed: int) -> ColumnElement[int]:
+def computed(model: type[Base], **changed: int | None) -> ColumnElement[int]:
     """An SQL expression: the checksum of a row, with other values in the columns that are about to be changed."""
     table, plan = _table(model), _plan(model)
     blob = table.c[plan.blob] if plan.blob else None

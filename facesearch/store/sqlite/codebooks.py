@@ -13,7 +13,14 @@ from sqlalchemy import Connection, delete, select
 
 from facesearch.errors import OvertakenError, StoreError
 from facesearch.store.sqlite.checksums import insert_row, is_sound, next_id, require_sound
-from facesearch.store.sqlite.models import CodebookRow, GalleryRow, NegativeRow, SetAsideRow, TemplateRow
+from facesearch.store.sqlite.models import (
+    CodebookRow,
+    GalleryRow,
+    NegativeRow,
+    SetAsideRow,
+    TemplateRow,
+    UnknownFaceRow,
+)
 from facesearch.store.sqlite.transactions import Transactions
 
 
@@ -51,7 +58,8 @@ class SqliteCodebooks:
     def remove_unused(self) -> int:
         with self._transactions.writing() as connection:
             used: set[str] = set()
-            for codec in (TemplateRow.codec, SetAsideRow.codec, NegativeRow.codec, GalleryRow.codec):
+            kept = (TemplateRow.codec, SetAsideRow.codec, NegativeRow.codec, UnknownFaceRow.codec)
+            for codec in (*kept, GalleryRow.codec):
                 used |= set(connection.scalars(select(codec).distinct()))
             stored = connection.execute(select(CodebookRow.id, CodebookRow.kind)).all()
             unused = [number for number, kind in stored if f"{kind}@{number}" not in used]

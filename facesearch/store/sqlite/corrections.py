@@ -18,6 +18,7 @@ from facesearch.store.sqlite.chunks import chunks
 from facesearch.store.sqlite.forgotten import forgotten
 from facesearch.store.sqlite.identities import find_id, ids_of, infos_of
 from facesearch.store.sqlite.models import IdentityRow, ImageRow, KeptAsideRow, RemovalRow, SetAsideRow, TemplateRow
+from facesearch.store.sqlite.places import box_of, faces_at
 from facesearch.store.sqlite.rejected import rejected, remember_rejected
 from facesearch.store.sqlite.template_infos import BOTH, Kept, delete_unused_images, in_both, template_infos
 from facesearch.store.sqlite.transactions import Transactions
@@ -137,9 +138,9 @@ class SqliteCorrections:
         with self._transactions.writing() as connection:
             _require_sound(connection, SetAsideRow, template_ids)
             rows = _rows(connection, SetAsideRow, template_ids)
-            taken = select(TemplateRow.id).where(TemplateRow.image_id.in_([row[2] for row in rows]))
-            if (other := connection.scalar(taken.limit(1))) is not None:
-                raise UsageError(f"the same photo is enrolled again, as template {other}: nothing was put back")
+            for row in rows:
+                if other := faces_at(connection, TemplateRow, row[2], box_of(row[7:11])):
+                    raise UsageError(f"the same photo is enrolled again, as template {other[0]}: nothing was put back")
             first = next_id(connection, TemplateRow)
             insert_rows(connection, TemplateRow, [(number, *row[1:]) for number, row in enumerate(rows, start=first)])
             ids = [row[0] for row in rows]

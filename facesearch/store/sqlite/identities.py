@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import replace
 
 from sqlalchemy import Connection, Row, Select, bindparam, delete, func, select, update
 
@@ -34,9 +35,16 @@ from facesearch.store.sqlite.index_state import discard_files_with
 from facesearch.store.sqlite.models import IdentityRow, RemovalRow, TemplateRow
 from facesearch.store.sqlite.negative_rows import delete_negatives_of, hand_negatives_over
 from facesearch.store.sqlite.suspicions import hand_suspicions_over
-from facesearch.store.sqlite.template_infos import BOTH, delete_unused_images, in_both, traces_of_images
+from facesearch.store.sqlite.template_infos import (
+    BOTH,
+    delete_unused_images,
+    hashes_of_others,
+    in_both,
+    traces_of_images,
+)
 from facesearch.store.sqlite.thinned import forget_thinned, hand_thinned_over
 from facesearch.store.sqlite.transactions import Transactions
+from facesearch.store.sqlite.unknown_rows import delete_faces
 
 _BY_INDEX = "SELECT identity_id, count(*) FROM templates INDEXED BY ix_templates_identity_id GROUP BY identity_id"
 _THEIRS = "SELECT count(*) FROM templates NOT INDEXED WHERE identity_id = ?"
@@ -97,10 +105,12 @@ class SqliteIdentities:
                 moved += _merge(connection, source_id, target_id)
             return moved
 
-    def forget(self, names: Sequence[str], *, remember: bool = True) -> list[Removed]:
+    def forget(self, names: Sequence[str], *, remember: bool = True, unknown: Collection[int] = ()) -> list[Removed]:
         with self._transactions.writing() as connection:
             ids = [find_id(connection, name) for name in dict.fromkeys(names)]  # raises before anybody is forgotten
-            return [_forget(connection, identity_id, remember=remember) for identity_id in ids]
+            removed = [_forget(connection, identity_id, remember=remember) for identity_id in ids]
+            traces = delete_faces(connection, unknown).traces
+            return [replace(each, traces=each.traces | traces) for each in removed]
 
 
 def known_ids(connection: Connection, names: Sequence[str]) -> dict[str, int]:
@@ -156,7 +166,7 @@ def _forget(connection: Connection, identity_id: int, *, remember: bool) -> Remo
     traces = traces.union(*(traces_of(code) for _, code in others))
     traces |= traces_of_images(gone) | traces_of_images(of_others)
     if remember:
-        remember_photos(connection, [sha256 for _, sha256 in gone])
+        remember_photos(connection, [sha256 for _, sha256 in gone] + hashes_of_others(connection, theirs))
     forget_thinned(connection, identity_id, remember=remember)
     add_audit(connection, "forget", identity_id, {"templates": len(ids), "images": len(gone)})
     return Removed(identity_id, tuple(ids), len(gone), frozenset(traces), tuple(gone))

@@ -35,6 +35,7 @@ REVISIONS = (
     "0010",
     "0011",
     "0012",
+    "0013",
     "0014",
 )  # of migrations/versions, oldest first
 
@@ -230,6 +231,57 @@ class RejectedPhotoRow(Checked, Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     photo_key: Mapped[bytes] = mapped_column(unique=True)
     reason: Mapped[str]
+
+
+class UnknownClusterRow(Checked, Base):
+    """Unknown faces that look like one person; a number is never another cluster's."""
+
+    __tablename__ = "unknown_clusters"
+    __table_args__ = _NEVER_REUSED
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    created_at: Mapped[int]
+
+
+class UnknownFaceRow(Checked, Base):
+    """A face that matched nobody enrolled, kept in the inbox; in a cluster, or alone."""
+
+    __tablename__ = "unknown_faces"
+    __table_args__ = _NEVER_REUSED
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    cluster_id: Mapped[int | None] = mapped_column(ForeignKey("unknown_clusters.id"), index=True)
+    image_id: Mapped[int] = mapped_column(ForeignKey("images.id"), index=True)
+    encoder_id: Mapped[int] = mapped_column(ForeignKey("encoders.id"))
+    codec: Mapped[str]
+    code: Mapped[bytes]
+    quality: Mapped[float]
+    box_x: Mapped[float | None]
+    box_y: Mapped[float | None]
+    box_w: Mapped[float | None]
+    box_h: Mapped[float | None]
+    created_at: Mapped[int]
+
+
+class UnknownPairRow(Checked, Base):
+    """Two unknown faces of which a person said that they are one person's (together = 1), or are not (0)."""
+
+    __tablename__ = "unknown_pairs"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    first_id: Mapped[int] = mapped_column(ForeignKey("unknown_faces.id", ondelete="CASCADE"), index=True)
+    second_id: Mapped[int] = mapped_column(ForeignKey("unknown_faces.id", ondelete="CASCADE"), index=True)
+    together: Mapped[int]
+
+
+class CollectedPhotoRow(Checked, Base):
+    """A photo whose unknown faces were collected, as a keyed hash of its content, so that it is not looked at again."""
+
+    __tablename__ = "collected_photos"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    photo_key: Mapped[bytes] = mapped_column(unique=True)
+    collected_at: Mapped[int]
 
 
 class TagRow(Checked, Base):

@@ -10,7 +10,7 @@ from facesearch.store.sqlite.audit import add_audit
 from facesearch.store.sqlite.checksums import is_sound, refresh, require_sound
 from facesearch.store.sqlite.codebooks import require_codebook
 from facesearch.store.sqlite.index_state import clear_index_state, holds_removed, write_index_state
-from facesearch.store.sqlite.models import NegativeRow, SetAsideRow, TemplateRow
+from facesearch.store.sqlite.models import NegativeRow, SetAsideRow, TemplateRow, UnknownFaceRow
 from facesearch.store.sqlite.settings import change_settings
 from facesearch.store.sqlite.templates import read_templates
 from facesearch.store.sqlite.transactions import Transactions
@@ -37,7 +37,7 @@ class SqliteRecoding:
             if state is not None and holds_removed(connection, state):
                 raise OvertakenError("somebody was forgotten whom the new index files hold: try again")
             changed = _recode(connection, recode, codec, progress)
-            for kept in (SetAsideRow, NegativeRow):
+            for kept in (SetAsideRow, NegativeRow, UnknownFaceRow):
                 _recode_few(connection, kept, recode, codec)
             change_settings(connection, index_kind=kind, codec=codec)
             if state is None:
@@ -48,9 +48,12 @@ class SqliteRecoding:
 
 
 def _recode_few(
-    connection: Connection, kept: type[SetAsideRow] | type[NegativeRow], recode: Recode, codec: str
+    connection: Connection,
+    kept: type[SetAsideRow] | type[NegativeRow] | type[UnknownFaceRow],
+    recode: Recode,
+    codec: str,
 ) -> None:
-    """The same with what is set aside, so that it can be put back, and with negatives."""
+    """The same with what is set aside, so that it can be put back, with negatives and the inbox."""
     others = select(kept.id, kept.code, kept.codec, is_sound(kept))
     rows = connection.execute(others.where(kept.codec != codec)).all()
     for number, _, _, sound in rows:

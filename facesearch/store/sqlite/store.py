@@ -37,6 +37,7 @@ from facesearch.store.sqlite.suspicions import SqliteSuspicions
 from facesearch.store.sqlite.templates import SqliteTemplates
 from facesearch.store.sqlite.thinning import SqliteThinning
 from facesearch.store.sqlite.transactions import Transactions
+from facesearch.store.sqlite.unknown import SqliteUnknown
 
 DATABASE_NAME = "gallery.db"
 _WIPE_SECONDS = 3.0  # that a checkpoint waits for readers; what it could not wipe, the next one does
@@ -116,6 +117,7 @@ class SqliteStore:
         self.suspicions = SqliteSuspicions(self.transactions)
         self.negatives = SqliteNegatives(self.transactions)
         self.thinning = SqliteThinning(self.transactions)
+        self.unknown = SqliteUnknown(self.transactions)
         self.recoding = SqliteRecoding(self.transactions)
         self.codebooks = SqliteCodebooks(self.transactions)
         self.cohort = SqliteCohort(self.transactions)

@@ -18,6 +18,7 @@ from facesearch.store.sqlite.models import (
     NegativeRow,
     SetAsideRow,
     TemplateRow,
+    UnknownFaceRow,
 )
 
 Kept = type[TemplateRow] | type[SetAsideRow]
@@ -31,16 +32,28 @@ def in_both(connection: Connection, where: Callable[[Kept], ColumnElement[bool] 
 
 
 def delete_unused_images(connection: Connection, image_ids: Sequence[int]) -> list[tuple[str, bytes]]:
-    """Delete those of these images that no template refers to, in use, set aside or negative.
+    """Delete those of these images that no template refers to, in use, set aside or negative, and no
+    unknown face.
 
     Returns their paths and hashes.
     """
-    unused = [~select(kept.id).where(kept.image_id == ImageRow.id).exists() for kept in (*BOTH, NegativeRow)]
+    unused = [
+        ~select(kept.id).where(kept.image_id == ImageRow.id).exists() for kept in (*BOTH, NegativeRow, UnknownFaceRow)
+    ]
     gone: list[tuple[str, bytes]] = []
     for some in chunks(sorted(set(image_ids))):
         wanted = delete(ImageRow).where(ImageRow.id.in_(some), *unused).returning(ImageRow.path, ImageRow.sha256)
         gone += [(path, sha256) for path, sha256 in connection.execute(wanted)]
     return gone
+
+
+def hashes_of_others(connection: Connection, image_ids: Sequence[int]) -> list[bytes]:
+    """Of these images, those that are only there for unknown faces: their hashes."""
+    known = [~select(kept.id).where(kept.image_id == ImageRow.id).exists() for kept in (*BOTH, NegativeRow)]
+    found: list[bytes] = []
+    for some in chunks(sorted(set(image_ids))):
+        found += connection.scalars(select(ImageRow.sha256).where(ImageRow.id.in_(some), *known))
+    return found
 
 
 def traces_of_images(images: Iterable[tuple[str, bytes]]) -> set[bytes]:

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from sqlalchemy import Connection, bindparam, column, func, select, table
 
+from facesearch.photos.geometry import same_place
 from facesearch.store.records import (
     Counts,
     EncoderKey,
@@ -27,6 +28,7 @@ from facesearch.store.sqlite.counting import count_templates
 from facesearch.store.sqlite.forgotten import recall
 from facesearch.store.sqlite.identities import ids_of
 from facesearch.store.sqlite.models import IdentityRow, ImageRow, RemovalRow, TemplateRow
+from facesearch.store.sqlite.places import box_of
 from facesearch.store.sqlite.settings import encoder_id, require_codec
 from facesearch.store.sqlite.transactions import Transactions
 
@@ -37,16 +39,22 @@ class SqliteTemplates:
     def __init__(self, transactions: Transactions) -> None:
         self._transactions = transactions
 
-    def enrolled(self, sha256s: Sequence[bytes]) -> dict[bytes, EnrolledPhoto]:
+    def enrolled(self, sha256s: Sequence[bytes]) -> dict[bytes, list[EnrolledPhoto]]:
         with self._transactions.reading() as connection:
             return enrolled(connection, sha256s)
 
     def add(
-        self, batch: Sequence[NewTemplate], encoder: EncoderKey, codec: str, *, logged: str | None = None
+        self,
+        batch: Sequence[NewTemplate],
+        encoder: EncoderKey,
+        codec: str,
+        *,
+        logged: str | None = None,
+        by_place: bool = False,
     ) -> list[int | None]:
         with self._transactions.writing() as connection:
             require_codec(connection, codec)
-            added = _add_templates(connection, batch, encoder, codec)
+            added = _add_templates(connection, batch, encoder, codec, by_place=by_place)
             if logged and (count := len(added) - added.count(None)):
                 add_audit(connection, logged, None, {"templates": count})
             return added
@@ -108,30 +116,33 @@ def position_of(highest: Sequence[Any]) -> LogPosition:
     return LogPosition(max(given, stored), max(removals_given, removals_stored))
 
 
-def enrolled(connection: Connection, sha256s: Sequence[bytes]) -> dict[bytes, EnrolledPhoto]:
+def enrolled(connection: Connection, sha256s: Sequence[bytes]) -> dict[bytes, list[EnrolledPhoto]]:
+    box = TemplateRow.box_x, TemplateRow.box_y, TemplateRow.box_w, TemplateRow.box_h
     statement = (
-        select(ImageRow.sha256, TemplateRow.id, IdentityRow.name, ImageRow.path)
+        select(ImageRow.sha256, TemplateRow.id, IdentityRow.name, ImageRow.path, *box)
         .join(TemplateRow, TemplateRow.image_id == ImageRow.id)
         .join(IdentityRow, IdentityRow.id == TemplateRow.identity_id)
         .where(ImageRow.sha256.in_(bindparam("hashes", expanding=True)))
         .order_by(TemplateRow.id)
     )
-    found: dict[bytes, EnrolledPhoto] = {}
+    found: dict[bytes, list[EnrolledPhoto]] = {}
     for hashes in chunks(sha256s):
-        for sha256, number, name, path in connection.execute(statement, {"hashes": hashes}):
-            found.setdefault(sha256, EnrolledPhoto(number, name, path))
+        for sha256, number, name, path, *place in connection.execute(statement, {"hashes": hashes}):
+            found.setdefault(sha256, []).append(EnrolledPhoto(number, name, path, box_of(place)))
     return found
 
 
 def _add_templates(
-    connection: Connection, batch: Sequence[NewTemplate], encoder: EncoderKey, codec: str
+    connection: Connection, batch: Sequence[NewTemplate], encoder: EncoderKey, codec: str, *, by_place: bool
 ) -> list[int | None]:
     known_images = image_ids(connection, [new.sha256 for new in batch])
-    taken = set(enrolled(connection, list(known_images)))  # an image may be there without a template
+    there = enrolled(connection, list(known_images))  # an image may be there without a template
+    taken = {sha256: [each.box for each in faces] for sha256, faces in there.items()}
     accepted: list[int] = []  # positions in the batch
     for position, new in enumerate(batch):
-        if new.sha256 not in taken:
-            taken.add(new.sha256)
+        boxes = taken.setdefault(new.sha256, [])
+        if not boxes or (by_place and not any(same_place(new.box, box) for box in boxes)):
+            boxes.append(new.box)
             accepted.append(position)
     added: list[int | None] = [None] * len(batch)
     if not accepted:
@@ -173,7 +184,8 @@ def image_ids(connection: Connection, sha256s: Sequence[bytes]) -> dict[bytes, i
 def add_images(connection: Connection, news: Sequence[NewTemplate], ids: dict[bytes, int], now: int) -> None:
     """Add the images that have no id yet, and their ids to `ids`."""
     # In the order of their hashes, which are indexed: neighbours go into the same page.
-    unknown = sorted((new for new in news if new.sha256 not in ids), key=lambda new: new.sha256)
+    first_of = {new.sha256: new for new in reversed(news) if new.sha256 not in ids}
+    unknown = sorted(first_of.values(), key=lambda new: new.sha256)
     first = next_id(connection, ImageRow)
     rows = [
         (first + number, new.sha256, _storable(new.path), new.width, new.height, now)

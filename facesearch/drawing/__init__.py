@@ -1,0 +1,1 @@
+"""Photos and faces -> pictures for people to look at. Pillow alone."""

@@ -1,0 +1,1 @@
+"""A folder of photos sorted by the people in them, without a gallery and without a name."""

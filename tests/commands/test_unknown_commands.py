@@ -1,0 +1,54 @@
+"""Unknown faces from the command line."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+from command_line import Command
+
+
+@pytest.fixture
+def strangers(people: list[Path], ada_and_zoe: Path, tmp_path: Path) -> Path:
+    """Three photos of one person and one of another; neither is enrolled."""
+    folder = tmp_path / "party"
+    folder.mkdir()
+    for number, photo in enumerate([*sorted(people[2].iterdir())[:3], sorted(people[3].iterdir())[0]]):
+        shutil.copy(photo, folder / f"{number}.jpg")
+    return folder
+
+
+def test_from_photos_to_names(facesearch: Command, strangers: Path, tmp_path: Path) -> None:
+    assert facesearch("gallery", "set", "--threshold", "0.95").status == 0  # drawn people look alike
+    done = facesearch("enroll", "--collect", strangers)
+    assert done.status == 0 and "collected 4 unknown faces from 4 photos" in done.out
+    assert facesearch("unknown", "add", strangers, "--json").json["skipped"] == 4
+    grouped = facesearch("unknown", "cluster", "--json").json
+    assert grouped["faces"] == 4 and grouped["clusters"] >= 1
+    found = facesearch("unknown", "list", "--sheet", tmp_path / "sheets", "--json").json
+    assert found["sheets"] and all(Path(path).is_file() for path in found["sheets"])
+    (strangers / "0.jpg").unlink()  # a photo that is gone is drawn as such
+    assert facesearch("unknown", "list", "--sheet", tmp_path / "sheets").status == 0
+    number = found["clusters"][0]["cluster"]
+    assert "f" in facesearch("unknown", "show", number).out
+    assert facesearch("gallery", "info", "--json").json["unknown_faces"] == 4
+    assert "enrolled" in facesearch("unknown", "name", number, "Bea").out
+    assert "Bea" in facesearch("identities", "list").out
+    left = facesearch("gallery", "info", "--json").json["unknown_faces"]
+    assert facesearch("unknown", "discard", "--all").status == 2  # it asks, and nobody is there
+    assert facesearch("unknown", "discard", "--all", "--yes", "--json").json["faces"] == left
+
+
+def test_what_cannot_be_meant_is_one_line_and_status_2(facesearch: Command, strangers: Path) -> None:
+    for words in (
+        ("unknown", "name", "Bea"),
+        ("unknown", "show", "7"),
+        ("unknown", "discard"),
+        ("unknown", "discard", "7", "--all"),
+        ("unknown", "part", "7"),
+        ("unknown", "list", "--like", "Nobody"),
+        ("enroll", "--collect", strangers, "--identity", "Bea"),
+    ):
+        done = facesearch(*words)
+        assert done.status != 0 and done.err.startswith("error: ") and done.err.count("\n") == 1, words
