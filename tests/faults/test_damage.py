@@ -150,8 +150,8 @@ def test_whatever_is_damaged_each_question_is_answered_rightly_or_refused_in_one
         "UPDATE alembic_version SET version_num = char(10)",
         "DELETE FROM alembic_version",
         "INSERT INTO alembic_version VALUES ('0001')",
-        "INSERT INTO gallery SELECT 2, model, dimension, codec, index_kind, threshold, score, encoder_id, 1, 0 "
-        "FROM gallery",
+        "INSERT INTO gallery SELECT 2, model, dimension, codec, index_kind, threshold, score, quality, encoder_id, "
+        "1, 0 FROM gallery",
         "UPDATE identities SET name = NULL WHERE id = 3",
         "UPDATE gallery SET encoder_id = 99",
         "UPDATE templates SET code = NULL WHERE id = 3",
