@@ -34,7 +34,7 @@ import numpy as np
 
 from benchmarks.common import measured
 from benchmarks.photos import PRODUCT
-from facesearch import PhotoClusters, cluster_photos
+from facesearch import PhotoClusters, cluster_photos, load_encoder
 from facesearch.photos.photo import Photo
 from facesearch.pipeline.pipeline import FaceTemplate, PhotoFaces
 from facesearch.sorting.by_person import FoundFaces
@@ -153,7 +153,7 @@ def _many() -> dict[str, Any]:
             seen = PhotoFaces([FaceTemplate(template, box, 1.0)], b"", 0, 0)
             found.take(Photo("", Path(f"{person}/{number}.jpg")), seen)
     taken_in, start = _peak(resource.RUSAGE_SELF), time.process_time()
-    faces = found.clustered(0.49)
+    faces = found.clustered(load_encoder(threads=1), 0.49)
     return {
         "faces": len(faces),
         "clusters": len({face.cluster for face in faces}),

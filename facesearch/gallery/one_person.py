@@ -13,6 +13,14 @@ from facesearch.errors import UnknownEncoderError
 from facesearch.gallery.scoring import Rule
 
 
+def joining(model: str, threshold: float, faces: int) -> float:
+    """The similarity that joins two of so many faces; threshold: of the encoder, for one that is not known here."""
+    try:
+        return least_similarity(find_model(model), faces)
+    except UnknownEncoderError:  # it was handed in
+        return min(max(threshold, 0.0), 1.0)
+
+
 def groups_of(
     templates: npt.NDArray[np.float32],
     model: str,
@@ -27,19 +35,14 @@ def groups_of(
     """Rows of templates (n, d), those of one person together, the largest group first; none that is alone.
 
     threshold: of the encoder, for one that is not known here. score: what the gallery decides by; least: the
-    similarity that joins two faces. See `facesearch.clustering.grouped`.
+    similarity that joins two faces, by default `joining`. See `facesearch.clustering.grouped`.
     """
-    if least is None:
-        try:
-            least = least_similarity(find_model(model), len(templates))
-        except UnknownEncoderError:  # it was handed in
-            least = min(max(threshold, 0.0), 1.0)
     rows = grouped(
         templates,
         photos=photos,
         together=together,
         apart=apart,
-        least_similarity=least,
+        least_similarity=joining(model, threshold, len(templates)) if least is None else least,
         taken=Rule.asked(model, score).by_cohorts(templates),
     )
     groups: dict[int, list[int]] = {}

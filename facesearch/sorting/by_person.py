@@ -5,14 +5,15 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from facesearch.clustering import grouped
 from facesearch.encoders import DEFAULT_MODEL, Encoder
 from facesearch.errors import UsageError
 from facesearch.faces import DEFAULT_MIN_FACE
+from facesearch.gallery.one_person import groups_of, joining
 from facesearch.photos.photo import Photo, Rejection
 from facesearch.photos.sources import STANDARD_INPUT, Sources, of_anybody, refuse_url
 from facesearch.pipeline.every_face import every_face
@@ -42,12 +43,14 @@ def cluster_photos(
     """Find all faces in photos, and put those of each person into a cluster. Nothing is kept.
 
     photos: a folder, with all folders inside it, or several folders and files. encoder: what compares faces, by name or
-    loaded. threshold: the cosine from which on two faces may be one person's; by default the encoder's. min_face: side
-    in pixels of the smallest face to look for. workers: photos looked at at once; by default one per core.
+    loaded. threshold: the cosine from which on two faces may be one person's; by default the encoder's, higher for many
+    faces. min_face: side in pixels of the smallest face to look for. workers: photos looked at at once; by default one
+    per core.
 
-    Two faces of one photo are never in one cluster. Of photos with the same content the first one counts. Templates are
-    held in memory (4 bytes per component of each face), pixels are not. Raises `UsageError` for a path that there is
-    not, for a folder without photos and for an argument out of range, and what `load_encoder` raises.
+    Two faces of one photo are never in one cluster, and those too poor to tell in none. Of photos with the same content
+    the first one counts. Templates are held in memory (4 bytes per component of each face), pixels are not. Raises
+    `UsageError` for a path that there is not, for a folder without photos and for an argument out of range, and what
+    `load_encoder` raises.
     """
     _check(threshold, min_face, workers)
     sources = _sources(photos)
@@ -64,11 +67,12 @@ def cluster_photos(
         found.take(photo, outcome)
         if progress:
             progress(done, total)
-    least = pipeline.encoder.threshold if threshold is None else threshold
+    encoder = pipeline.encoder
+    least = joining(encoder.spec.model, encoder.threshold, found.fit) if threshold is None else threshold
     return PhotoClusters(
-        faces=found.clustered(least),
+        faces=found.clustered(encoder, least),
         photos=total,
-        encoder=str(pipeline.encoder.spec),
+        encoder=str(encoder.spec),
         threshold=least,
         rejected=found.rejected,
         faceless=found.faceless,
@@ -88,6 +92,7 @@ class FoundFaces:
         self._dimension = dimension
         self._templates = bytearray()
         self._faces: list[ClusteredFace] = []
+        self._fit: list[int] = []
 
     def take(self, photo: Photo, outcome: PhotoFaces | Rejection | Copy) -> None:
         """Count what became of a photo."""
@@ -105,17 +110,22 @@ class FoundFaces:
         assert face.box is not None  # noqa: S101 - faces that were found
         self._templates += face.template.astype(np.float32, copy=False).tobytes()
         self._faces.append(ClusteredFace(path, face.box, face.number, face.quality, None))
+        if not face.poor:
+            self._fit.append(len(self._faces) - 1)
 
-    def clustered(self, least_similarity: float) -> list[ClusteredFace]:
-        """The faces with their clusters."""
-        templates = np.frombuffer(self._templates, np.float32).reshape(-1, self._dimension)
-        clusters = grouped(
-            templates, photos=[face.path for face in self._faces], least_similarity=least_similarity
-        ).tolist()
-        return [
-            ClusteredFace(face.path, face.box, face.number, face.quality, None if number < 0 else number + 1)
-            for face, number in zip(self._faces, clusters, strict=True)
-        ]
+    @property
+    def fit(self) -> int:
+        """How many faces are not too poor to tell whose they are."""
+        return len(self._fit)
+
+    def clustered(self, encoder: Encoder, least_similarity: float) -> list[ClusteredFace]:
+        """The faces with their clusters; those that are too poor to tell are alone."""
+        templates = np.frombuffer(self._templates, np.float32).reshape(-1, self._dimension)[self._fit]
+        photos = [self._faces[place].path for place in self._fit]
+        model, least = encoder.spec.model, least_similarity
+        groups = groups_of(templates, model, encoder.threshold, photos=photos, least=least)
+        clusters = {self._fit[row]: number for number, group in enumerate(groups, start=1) for row in group}
+        return [replace(face, cluster=clusters.get(place)) for place, face in enumerate(self._faces)]
 
 
 def _sources(photos: Paths) -> Sources:
