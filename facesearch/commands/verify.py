@@ -90,7 +90,8 @@ def verify(
     if json:
         print_json(answer.document())
     else:
-        verdict = "the same person" if answer.same else "not the same person"
+        poor = any(face.poor for face in answer.faces)
+        verdict = "nobody can tell" if poor else "the same person" if answer.same else "not the same person"
         say(
             f"{verdict}: score {answer.score:.4f}, similarity {answer.similarity:.4f}, threshold {answer.threshold:.3f}"
         )

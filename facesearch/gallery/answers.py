@@ -224,7 +224,7 @@ class Verification:
 
     @property
     def same(self) -> bool:
-        """Whether the score reaches the threshold, and neither face is too poor to tell."""
+        """Whether the score reaches the threshold, and neither face is too poor to tell; False says no more then."""
         return self.score >= self.threshold and not any(face.poor for face in self.faces)
 
     def document(self) -> Document:

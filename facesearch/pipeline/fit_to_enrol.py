@@ -56,9 +56,10 @@ def doubt(face: Face, judged: Judged, quality: Quality) -> str | None:
             f"{LEAST_SHARPNESS:.2f} is needed (--quality off enrols it) (LOW_SHARPNESS)"
         )
     if judged.quality < LEAST[quality]:
+        lenient = "off" if judged.quality < POOR else "standard"
         raise PoorFaceError(
-            f"the face is too poor to be recognised by: at least {LEAST[quality]:.2f} is needed (--quality off enrols "
-            f"it): {told}"
+            f"the face is too poor to be recognised by: at least {LEAST[quality]:.2f} is needed (--quality {lenient} "
+            f"enrols it): {told}"
         )
     if "LOW_SHARPNESS" in judged.reasons:
         if quality == "strict":
