@@ -27,6 +27,16 @@ def threshold(value: Any) -> float:
     return number
 
 
+def each_of(values: Any) -> list[Any]:
+    """What was named, one by one: a single number, name or path stands for itself."""
+    if isinstance(values, str | os.PathLike | Integral):
+        return [values]
+    try:
+        return list(values)
+    except TypeError:
+        raise UsageError(f"name numbers, names or paths, not {shown(values)}") from None
+
+
 def rate(value: Any, what: str) -> float:
     """A number from 0 to 1; what: as in "least"."""
     number = float(value) if isinstance(value, Real) and not isinstance(value, bool) else math.nan

@@ -108,7 +108,7 @@ class CorrectingGallery(DecidingGallery):
         Raises `UnknownTemplateError`, and `UsageError` for a path that ends those of several photos.
         """
         found: dict[int, TemplateInfo] = {}
-        for each in templates:
+        for each in arguments.each_of(templates):
             for info in self._found(each):
                 found[info.id] = info
         return list(found.values())

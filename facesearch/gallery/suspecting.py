@@ -34,7 +34,9 @@ class SuspectingGallery(CorrectingGallery):
         """
         from facesearch.gallery.suspects import LEAST, suspects  # a question does not wait for it
 
-        asked = None if of is None else {number for each in of for number in self._templates_of(each)}
+        asked = (
+            None if of is None else {number for each in arguments.each_of(of) for number in self._templates_of(each)}
+        )
         least = LEAST if least is None else arguments.rate(least, "least")
         return suspects(self.parts, asked, least=least, progress=progress)
 

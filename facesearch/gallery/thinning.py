@@ -12,6 +12,7 @@ from facesearch.errors import IndexStateError, StoreError
 from facesearch.gallery.answers import Document
 from facesearch.gallery.parts import Parts
 from facesearch.gallery.representatives import representatives
+from facesearch.gallery.suspects import LIKELY, suspects
 from facesearch.store import Thinning
 
 _log = logging.getLogger("facesearch")
@@ -122,16 +123,24 @@ def _plans(parts: Parts, keep: int, dimension: int) -> Iterator[Thinning]:
     with parts.store.moment() as moment:
         held = moment.template_owners()
     order = np.lexsort((held.ids, held.identity_ids))
-    identities, starts, counts = np.unique(held.identity_ids[order], return_index=True, return_counts=True)
-    for place in np.flatnonzero(counts > keep).tolist():
-        rows = order[starts[place] : starts[place] + counts[place]]
+    _, starts, counts = np.unique(held.identity_ids[order], return_index=True, return_counts=True)
+    many = [order[start : start + count] for start, count in zip(starts, counts, strict=True) if count > keep]
+    doubted = _of_others(parts, [number for rows in many for number in held.ids[rows].tolist()])
+    for rows in many:
         ids = held.ids[rows]
         stored = parts.store.templates.codes(ids.tolist())
         if len(stored) < len(ids):  # somebody is changing this person's templates just now
             continue
         vectors = parts.codecs.decode(stored.codes, stored.codecs, dimension)
-        stay = representatives(vectors, held.qualities[rows], keep)
-        yield Thinning(int(identities[place]), tuple(ids[stay].tolist()), tuple(np.delete(ids, stay).tolist()))
+        qualities = np.where(np.isin(ids, doubted), 0.0, held.qualities[rows])
+        stay = representatives(vectors, qualities, keep)
+        yield Thinning(int(held.identity_ids[rows[0]]), tuple(ids[stay].tolist()), tuple(np.delete(ids, stay).tolist()))
+
+
+def _of_others(parts: Parts, templates: list[int]) -> list[int]:
+    """Those of these templates that are probably of somebody else than their person: they go first."""
+    found = suspects(parts, templates, least=LIKELY)
+    return [each.template_id for each in found if each.kind in ("wrong-person", "same-photo") and each.template_id]
 
 
 def _people(plans: Sequence[Thinning], names: dict[int, str]) -> tuple[ThinnedPerson, ...]:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from facesearch import Gallery
+from facesearch import Gallery, Photo
 from facesearch.errors import UnknownTemplateError, UsageError
 from facesearch.gallery.suspects import suspects
 
@@ -288,3 +288,14 @@ def test_a_gallery_of_one_template_and_one_of_one_person_suspect_nothing(tmp_pat
         assert gallery.suspects() == []
         gallery.enroll_templates(["One"] * 3, photos_of(1, 4)[1:])
         assert gallery.suspects() == []
+
+
+def test_one_template_or_person_may_be_named_alone(known: list[Photo], tmp_path: Path) -> None:
+    with Gallery.open(tmp_path / "g") as gallery:
+        gallery.enroll_photos(known[:6])
+        one = gallery.templates()[0]
+        assert gallery.suspects(of=one.id) == gallery.suspects(of=one.identity) == []  # type: ignore[arg-type]
+        assert gallery.template_infos(one.path) == [one]
+        assert gallery.set_aside_templates(one.id) == [one]  # type: ignore[arg-type]
+        with pytest.raises(UsageError, match=r"name numbers, names or paths, not 1\.5"):
+            gallery.suspects(of=1.5)  # type: ignore[arg-type]

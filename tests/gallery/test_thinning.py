@@ -233,3 +233,16 @@ def test_a_backup_keeps_what_is_known(thinned: Path, folders: Path, tmp_path: Pa
     Gallery.restore(tmp_path / "b.zip", tmp_path / "r")
     with Gallery.open(tmp_path / "r") as gallery:
         assert scanned(gallery, folders)[:3] == (0, 6, 4)
+
+
+@pytest.mark.parametrize("keep", [2, 3, 7])
+def test_a_photo_of_somebody_else_goes_first(keep: int, tmp_path: Path) -> None:
+    names, vectors = templates()
+    names[EACH] = "person 0"  # one of person 1's
+    store_templates(tmp_path, names, vectors)
+    with Gallery.open(tmp_path) as gallery:
+        gallery.build_index()
+        wrong = gallery.identity("person 0")[1][-1].id
+        assert [each.template_id for each in gallery.suspects(least=0.5)] == [wrong]
+        removed = gallery.thin(keep).removed
+        assert wrong in removed
