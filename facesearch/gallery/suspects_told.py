@@ -24,8 +24,9 @@ def told(
 ) -> list[Suspect]:
     """The suspects from a confidence on. asked: ids of the templates that are to be told of, with their people."""
     threshold = parts.known_threshold(parts.settings())
-    found = _Found(around, judgement, None if asked is None else np.isin(around.ids, list(asked)), least)
     attracted = _attracted(around.hood, 2.0 if threshold is None else threshold)
+    asked_rows = None if asked is None else np.isin(around.ids, list(asked))
+    found = _Found(around, judgement, asked_rows, least, 0.0 if threshold is None else threshold)
     templates = list(found.templates(attracted, _poor(parts, around, attracted)))
     pairs = list(found.pairs())
     rows = {row for each in templates for row in (each.row, each.compared)} | {
@@ -55,6 +56,7 @@ class _Found:
     judgement: Judgement
     asked: npt.NDArray[np.bool_] | None
     least: float
+    alone: float  # how well the only photo of a person fits, beside others' similarity to their people
 
     @property
     def hood(self) -> Neighbourhood:
@@ -154,7 +156,7 @@ class _Found:
             if not (self._is_asked(row) or self._is_asked(other)):
                 continue
             there = place_of.get(other)
-            fits = [np.nan_to_num(own[each], nan=-1.0) if each is not None else 0.0 for each in (place, there)]
+            fits = [np.nan_to_num(own[each], nan=self.alone) if each is not None else 0.0 for each in (place, there)]
             if fits[0] > fits[1] or (fits[0] == fits[1] and row < other):
                 row, other, place = other, row, place if there is None else there
             mean = None if np.isnan(own[place]) else float(own[place])

@@ -96,3 +96,14 @@ def test_an_empty_gallery_suspects_nobody(tmp_path: Path) -> None:
     with Gallery.open(tmp_path / "g") as gallery:
         assert suspects(gallery.parts, [1, 2]) == []
         assert gallery.suspects() == []
+
+
+def test_of_a_copy_in_a_wrong_folder_the_only_right_photo_is_not_told(people_photos: Path, tmp_path: Path) -> None:
+    ada, basil = sorted(people_photos.iterdir())[:2]
+    right = sorted(ada.iterdir())[0]
+    again(right, tmp_path / "again.jpg")
+    with Gallery.open(tmp_path / "g") as gallery:
+        gallery.enroll("Ada", right)
+        gallery.enroll("Basil", [*sorted(basil.iterdir()), tmp_path / "again.jpg"])
+        wrong = gallery.identity("Basil")[1][-1].id
+        assert {found.template_id for found in gallery.suspects()} == {wrong}

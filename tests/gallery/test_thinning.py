@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+import sqlite3
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from facesearch import Gallery, Photo
-from facesearch.errors import GalleryNotFoundError, UnknownIdentityError, UsageError
+from facesearch.errors import GalleryNotFoundError, StoreError, UnknownIdentityError, UsageError
 from facesearch.gallery import thinning
 from facesearch.gallery.folder_truth import Folders
 from facesearch.photos.sources import from_paths
@@ -246,3 +248,11 @@ def test_a_photo_of_somebody_else_goes_first(keep: int, tmp_path: Path) -> None:
         assert [each.template_id for each in gallery.suspects(least=0.5)] == [wrong]
         removed = gallery.thin(keep).removed
         assert wrong in removed
+
+
+@pytest.mark.parametrize("reason", ["thinned out of identity 3x", "thinned out of identity 1", ""])
+def test_a_damaged_row_is_told_in_one_line(reason: str, thinned: Path, folders: Path) -> None:
+    with closing(sqlite3.connect(thinned / "gallery.db")) as database, database:
+        database.execute("UPDATE rejected_photos SET reason = ?", (reason,))
+    with Gallery.open(thinned) as gallery, pytest.raises(StoreError, match="of rejected_photos is damaged"):
+        gallery.enroll_photos(from_paths([folders]).photos)

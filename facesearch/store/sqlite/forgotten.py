@@ -36,4 +36,4 @@ def recall(connection: Connection, sha256s: Sequence[bytes]) -> None:
 
 def forgotten(connection: Connection, sha256s: Sequence[bytes]) -> dict[bytes, int]:
     """Of these photos, those of people who were forgotten: when (epoch seconds)."""
-    return looked_up(connection, ForgottenPhotoRow.photo_key, ForgottenPhotoRow.forgotten_at, sha256s)
+    return looked_up(connection, ForgottenPhotoRow, ForgottenPhotoRow.forgotten_at, sha256s)

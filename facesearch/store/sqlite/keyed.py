@@ -17,12 +17,13 @@ from sqlalchemy.orm import InstrumentedAttribute
 
 from facesearch.store.sqlite.checksums import insert_row, is_sound, require_sound
 from facesearch.store.sqlite.chunks import chunks
-from facesearch.store.sqlite.models import SecretRow
+from facesearch.store.sqlite.models import CollectedPhotoRow, ForgottenPhotoRow, RejectedPhotoRow, SecretRow
 
 _KEY_BYTES = 32
 _HASH_BYTES = 16
 
 T = TypeVar("T")
+KeyedRow = CollectedPhotoRow | ForgottenPhotoRow | RejectedPhotoRow
 
 
 def key_of(connection: Connection) -> bytes | None:
@@ -46,19 +47,25 @@ def made_key(connection: Connection) -> bytes:
 
 def looked_up(
     connection: Connection,
-    keys: InstrumentedAttribute[bytes],
+    model: type[KeyedRow],
     values: InstrumentedAttribute[T],
     contents: Sequence[bytes],
 ) -> dict[bytes, T]:
-    """Of these contents, those whose keyed hash is in the column `keys`: what the column `values` says of each."""
+    """Of these contents, those whose keyed hash has a row of `model`: what its column `values` says of each.
+
+    Raises `StoreError` for a damaged row.
+    """
     key = key_of(connection)
     if key is None:
         return {}
-    wanted = select(keys, values).where(keys.in_(bindparam("keys", expanding=True)))
+    wanted = select(model.photo_key, values, model.id, is_sound(model)).where(
+        model.photo_key.in_(bindparam("keys", expanding=True))
+    )
     found: dict[bytes, T] = {}
     for some in chunks(contents):
         by_hash = {keyed(key, content): content for content in some}
-        for hashed, value in connection.execute(wanted, {"keys": list(by_hash)}):
+        for hashed, value, number, sound in connection.execute(wanted, {"keys": list(by_hash)}):
+            require_sound(model, sound, number)
             found[by_hash[hashed]] = value
     return found
 

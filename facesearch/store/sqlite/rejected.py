@@ -28,7 +28,7 @@ def remember_rejected(connection: Connection, reasons: Mapping[bytes, str], pipe
 def rejected(connection: Connection, sha256s: Sequence[bytes], pipeline: str) -> dict[bytes, str]:
     """Of these photos, those that a pipeline with this digest rejected: why."""
     contents = {_looked_at(sha256, pipeline): sha256 for sha256 in sha256s}
-    found = looked_up(connection, RejectedPhotoRow.photo_key, RejectedPhotoRow.reason, list(contents))
+    found = looked_up(connection, RejectedPhotoRow, RejectedPhotoRow.reason, list(contents))
     return {contents[content]: reason for content, reason in found.items()}
 
 

@@ -30,7 +30,7 @@ def remember_thinned(connection: Connection, identity_id: int, sha256s: Sequence
 
 def thinned(connection: Connection, sha256s: Sequence[bytes]) -> dict[bytes, str]:
     """Of these photos, those whose templates were thinned out: the present name of whose they were."""
-    reasons = looked_up(connection, RejectedPhotoRow.photo_key, RejectedPhotoRow.reason, sha256s)
+    reasons = looked_up(connection, RejectedPhotoRow, RejectedPhotoRow.reason, sha256s)
     ids = {sha256: int(reason.removeprefix(_OF)) for sha256, reason in reasons.items() if reason.startswith(_OF)}
     names: dict[int, str] = {}
     for some in chunks(sorted(set(ids.values()))):

@@ -143,7 +143,7 @@ _FACES = (UnknownFaceRow, TemplateRow)
 
 
 def _collected(connection: Connection, sha256s: Sequence[bytes]) -> set[bytes]:
-    return set(looked_up(connection, CollectedPhotoRow.photo_key, CollectedPhotoRow.collected_at, sha256s))
+    return set(looked_up(connection, CollectedPhotoRow, CollectedPhotoRow.collected_at, sha256s))
 
 
 def _remember(connection: Connection, photos: Sequence[bytes], now: int) -> None:
