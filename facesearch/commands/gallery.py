@@ -53,6 +53,7 @@ def info(gallery: GalleryOption = None, json: JsonOption = False, verbose: Verbo
     say(f"encoder    {state.encoder}")
     say(f"index      {state.index}, templates stored as {state.codec}, originals kept: {state.originals}")
     _say_how_it_decides(state)
+    say(f"quality    {state.quality}")
     if state.cohort:
         say(f"cohort     {counted(state.cohort, 'face')} of people who are not enrolled")
     aside = f", and {state.set_aside:,} set aside" if state.set_aside else ""
@@ -66,7 +67,6 @@ def info(gallery: GalleryOption = None, json: JsonOption = False, verbose: Verbo
 def _say_how_it_decides(state: GalleryInfo) -> None:
     say(f"threshold  {_threshold(state)}")
     say(f"decides    by {'the similarity (cosine)' if state.score == 'cosine' else 'normalised scores'}")
-    say(f"quality    {state.quality}")
 
 
 def _threshold(state: GalleryInfo) -> str:
@@ -103,7 +103,7 @@ def set_(
         raise UsageError("--threshold and --default contradict each other")
     if not default and threshold is None and score is None and quality is None:
         raise UsageError(
-            "nothing to set: --threshold X, --default, --score cosine|normalised, or --quality off|standard|strict"
+            "nothing to set: --threshold X, --default, or --score cosine|normalised, or --quality off|standard|strict"
         )
     with open_gallery(gallery, create=False) as opened:
         before = opened.info()
@@ -115,10 +115,12 @@ def set_(
             opened.set_threshold(threshold)
         state = opened.info()
     if json:
-        told = ("threshold", "threshold_from", "score", "quality")
+        told = ("threshold", "threshold_from", "score", *(() if quality is None else ("quality",)))
         print_json({name: state.document()[name] for name in told})
         return
     _say_how_it_decides(state)
+    if quality is not None:
+        say(f"quality    {state.quality}")
     if before.calibration is not None and state.calibration is None:
         say(f"before     {_threshold(before)}")
 

@@ -104,4 +104,5 @@ class Rejection:
 
     def document(self) -> dict[str, object]:
         """What programs are told of it."""
-        return {"path": self.path, "reason": self.reason, "reasons": self.reasons}
+        fixed = {"reasons": self.reasons} if self.reasons else {}
+        return {"path": self.path, "reason": self.reason, **fixed}

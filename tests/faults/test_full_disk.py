@@ -20,14 +20,14 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of one megabyte."""
+    """A file system of about a megabyte."""
     place = tmp_path / "disk"
     place.mkdir()
     mount = shutil.which("mount")
     if mount is None:
         pytest.skip("there is no mount here")
     done = subprocess.run(
-        [mount, "-t", "tmpfs", "-o", "size=1m", "facesearch-test", str(place)],
+        [mount, "-t", "tmpfs", "-o", "size=1100k", "facesearch-test", str(place)],
         check=False,
         capture_output=True,
         text=True,
