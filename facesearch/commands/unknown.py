@@ -188,9 +188,9 @@ def name(
         raise UsageError("say which faces, then whose they are: facesearch unknown name 7 NAME")
     with open_gallery(gallery, create=False) as opened:
         done = opened.unknown.name(which, identity)
-        left = opened.unknown.list(like=done.identity).faces
+        left = 0 if json else opened.unknown.list(like=done.identity).faces
     _say_named(done, json=json)
-    if left and not json:
+    if left:
         say(f"  {counted(left, 'unknown face')} in clusters or alone may be {done.identity}, too: unknown list --like")
 
 

@@ -192,16 +192,15 @@ class Parts:
 
     def pipeline(self, threads: int | None = None) -> Pipeline:
         """What turns photos into templates; threads: that one call may use, by default those asked for at opening."""
-        opening = self.opening
+        opening, spec = self.opening, self.spec
         count = opening.threads if threads is None else threads
         given = opening.given_encoder
         if given is None:
-            name = str(self.encoder_spec)
-            return shared_pipeline(name, self.spec, threads=count, device=opening.device)
+            return shared_pipeline(str(self.encoder_spec), spec, threads=count, device=opening.device)
         with self._loading:
-            key = (self.spec.quality, count)
+            key = (spec.quality, count)
             if key not in self._own:
-                self._own[key] = Pipeline(given, self.spec, threads=count)
+                self._own[key] = Pipeline(given, spec, threads=count)
             return self._own[key]
 
     @property
