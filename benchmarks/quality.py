@@ -104,8 +104,7 @@ def _rows(
         face = _face(detector, image)
         if worse[number] and face is not None:
             drawn = np.random.default_rng(zlib.crc32(path.name.encode()))
-            eyes = float(np.hypot(*(face.landmarks[1] - face.landmarks[0])))
-            image = Degradation.drawn(drawn)(image, eyes, drawn)
+            image = Degradation.drawn(drawn)(image, face, drawn)
             face = _face(detector, image)
         if face is None:
             lost += 1
@@ -136,8 +135,7 @@ def _centres(photos: list[Path], encoders: dict[str, Encoder]) -> dict[str, npt.
     for path in photos:
         image = load_image(path)
         if (face := _face(detector, image)) is not None:
-            eyes = float(np.hypot(*(face.landmarks[1] - face.landmarks[0])))
-            seen.append((Degradation("blur", BLUR)(image, eyes, generator), face))
+            seen.append((Degradation("blur", BLUR)(image, face, generator), face))
     found = {}
     for name, encoder in encoders.items():
         crops = [find_crop(encoder.crop).cut(image, face) for image, face in seen]

@@ -2,7 +2,7 @@
 
     FACESEARCH_HOME=… python -m scripts.fit_quality FOLDER_OF_PORTRAITS FOLDER_OF_PAIRS [--encoder dlib-resnet] …
 
-Every portrait is searched for faces as it is and four times made worse (`facesearch.evaluation.degradations`). With the
+Every portrait is searched for faces as it is and six times made worse (`facesearch.evaluation.degradations`). With the
 similarity s of the worse face to the same face as it is, and similarities of two ordinary photos of a person normal
 with mean m and deviation d, that of the worse face to an ordinary photo is taken as s · m, and the probability to reach
 the encoder's threshold t as Φ((s · m − t) / d). m and d are those of the pairs in FOLDER_OF_PAIRS (master.csv,
@@ -36,7 +36,7 @@ from scripts.portraits import LICENCE, MODELS, Pixels, encoded, parser, photos, 
 
 Floats = npt.NDArray[np.float64]
 
-WORSE = 4  # times each portrait is made worse
+WORSE = 6  # times each portrait is made worse
 FOLDS = 5
 _TEMPLATE_PENALTY = 0.1
 _PENALTY = 0.01
@@ -99,7 +99,7 @@ class _Seen:
             return
         for _ in range(WORSE):
             worse = Degradation.drawn(generator)
-            self._take(worse(image, face.measures["eyes"], generator), number, clean)
+            self._take(worse(image, face, generator), number, clean)
 
     def _take(self, image: Pixels, number: int, clean: int) -> Face | None:
         faces = self._stage(image, self._detector.detect(image))

@@ -35,6 +35,17 @@ class Face:
         """The geometric mean of the box's sides, in pixels."""
         return size(self.box)
 
+    @property
+    def eyes(self) -> float:
+        """The inter-eye distance, in pixels."""
+        return float(np.hypot(*(self.landmarks[1] - self.landmarks[0])))
+
+    def scaled(self, share: float) -> Face:
+        """The same face in an image that is `share` times as large."""
+        left, top, width, height = self.box
+        box = (left * share, top * share, width * share, height * share)
+        return replace(self, box=box, landmarks=self.landmarks * np.float32(share))
+
 
 def size(box: Box) -> float:
     """The geometric mean of a box's sides, in pixels."""

@@ -43,7 +43,7 @@ GOOD = 0.7
 """Faces of lower quality are not enrolled by the strict profile."""
 
 # at most 1 of 200 photos of UTKFace is beyond each of these, whatever the colour of the skin
-_LEAST_SHARPNESS = 0.8
+_LEAST_SHARPNESS = 0.72
 _LEAST_BRIGHTNESS = 0.16  # of white
 _LEAST_CONTRAST = 0.05
 _LEAST_CONFIDENCE = 0.98

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from facesearch.evaluation.degradations import STRENGTHS, Degradation, Kind
-from facesearch.faces import FaceDetector
+from facesearch.faces import Face, FaceDetector
 from facesearch.faces.sharpness import sharpness
 
 Pixels = npt.NDArray[np.uint8]
@@ -23,8 +23,17 @@ def image(people_photos: Path) -> Pixels:
     return np.asarray(Image.open(min(people_photos.glob("*/*.jpg"))).convert("RGB"))
 
 
+def face_of(image: Pixels, eyes: float = 80.0) -> Face:
+    """A face in the middle of a photo."""
+    middle = np.array([image.shape[1] / 2, image.shape[0] / 2])
+    landmarks = middle + eyes * np.array([[-0.5, -0.4], [0.5, -0.4], [0, 0], [-0.4, 0.5], [0.4, 0.5]])
+    left, top = middle - 1.25 * eyes
+    return Face((left, top, 2.5 * eyes, 2.5 * eyes), 0.99, landmarks.astype(np.float32))
+
+
 def worse(image: Pixels, kind: Kind, share: float, seed: int = 0) -> Pixels:
-    return Degradation(kind, Degradation.between(kind, share))(image, 80.0, np.random.default_rng(seed))
+    strength = Degradation.between(kind, share)
+    return Degradation(kind, strength)(image, face_of(image), np.random.default_rng(seed))
 
 
 def difference(one: Pixels, other: Pixels) -> float:
@@ -88,5 +97,32 @@ def test_tiny_photos(kind: Kind, shape: tuple[int, int, int]) -> None:
 
 
 def test_a_face_smaller_than_asked_for_is_not_enlarged(image: Pixels) -> None:
-    few = Degradation("small", 100.0)(image, 20.0, np.random.default_rng(0))
+    few = Degradation("small", 100.0)(image, face_of(image, 20.0), np.random.default_rng(0))
     assert difference(image, few) < 1
+
+
+def test_movement_blurs_along_one_line(image: Pixels) -> None:
+    (face, *_) = FaceDetector().detect(image)
+    for seed in range(4):
+        moved = Degradation("motion", 0.6)(image, face, np.random.default_rng(seed))
+        assert sharpness(moved, face) < 0.5
+
+
+def test_large_photos_become_as_bad_as_small_ones(image: Pixels) -> None:
+    large = np.asarray(Image.fromarray(image).resize((image.shape[1] * 2, image.shape[0] * 2)))
+    for kind in ("motion", "noise", "jpeg"):
+        way = Degradation(kind, Degradation.between(kind, 0.7))
+        once, twice = (
+            way(photo, face_of(photo, eyes), np.random.default_rng(1)) for photo, eyes in ((image, 80), (large, 160))
+        )
+        small = np.asarray(Image.fromarray(twice).resize(image.shape[1::-1], Image.Resampling.BOX))
+        assert difference(small, once) < difference(image, once) / 4
+
+
+def test_what_is_covered_is_of_one_colour_and_within_the_face(image: Pixels) -> None:
+    face = face_of(image)
+    changed = np.any(Degradation("covered", 0.4)(image, face, np.random.default_rng(5)) != image, axis=2)
+    rows, columns = np.flatnonzero(changed.any(axis=1)), np.flatnonzero(changed.any(axis=0))
+    share = (np.ptp(rows) + 1) * (np.ptp(columns) + 1) / (face.box[2] * face.box[3])
+    assert share == pytest.approx(0.4, abs=0.03)
+    assert face.box[0] - 1 <= columns[0] and columns[-1] <= face.box[0] + face.box[2]
