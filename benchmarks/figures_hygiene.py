@@ -7,7 +7,7 @@ from typing import Any
 
 from benchmarks.common import read_results, table
 
-_OUTCOMES = ("enrolled", "doubtful", "blurred", "turned", "no usable face")
+_OUTCOMES = ("enrolled", "doubtful", "blurred", "too poor", "turned", "no usable face")
 
 
 def _of_poor_photos() -> Any:
@@ -20,7 +20,17 @@ def poor_photos() -> str:
     rows = [(name, "as they are", counts) for name, counts in results["sets"].items()]
     rows += [(name, way, counts) for name, ways in results["blurred"].items() for way, counts in ways.items()]
     return table(
-        ("photos of", "way", "photos", "enrolled", "of them doubtful", "too blurred", "turned", "no usable face"),
+        (
+            "photos of",
+            "way",
+            "photos",
+            "enrolled",
+            "of them doubtful",
+            "too blurred",
+            "else too poor",
+            "turned",
+            "no usable face",
+        ),
         [
             (name, way, f"{counts['photos']:,}", *(f"{counts.get(outcome, 0):,}" for outcome in _OUTCOMES))
             for name, way, counts in rows
@@ -35,19 +45,30 @@ def alike() -> str:
 
 
 def poisoned() -> str:
-    """Whom one blurred enrolment is taken for, with and without the bar."""
+    """Whom one poor enrolment is taken for, with and without the bar."""
     rows = []
-    for radius, qualities in _of_poor_photos()["poisoned"].items():
-        off, standard = qualities["off"], qualities["standard"]
-        rows.append(
-            (
-                radius,
-                f"{off['called Poor']:,} of {off['strangers']:,}",
-                f"{standard['called Poor']:,} of {standard['strangers']:,}",
-                f"{standard['enrolled']} of {off['enrolled']}",
+    for encoder, ways in _of_poor_photos()["poisoned"].items():
+        for way, qualities in ways.items():
+            off, standard = qualities["off"], qualities["standard"]
+            rows.append(
+                (
+                    encoder,
+                    way,
+                    f"{off['called Poor']:,} of {off['strangers']:,}",
+                    f"{standard['called Poor']:,} of {standard['strangers']:,}",
+                    standard["most of a draw"],
+                    f"{standard['enrolled']} of {off['enrolled']}",
+                )
             )
-        )
-    return table(("blur, pixels", "given its name without the bar", "with the bar", "enrolled nevertheless"), rows)
+    headers = (
+        "encoder",
+        "photographed with",
+        "given its name without the bar",
+        "with it",
+        "at most, of 50",
+        "enrolled",
+    )
+    return table(headers, rows)
 
 
 def discard() -> str:

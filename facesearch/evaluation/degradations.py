@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -60,9 +60,9 @@ class Degradation:
         return _WAYS[self.kind](image, self.strength, face, generator)
 
     @classmethod
-    def drawn(cls, generator: np.random.Generator) -> Degradation:
-        """Any of them, with any strength; strengths are spread evenly on a scale of ratios."""
-        kind = tuple(STRENGTHS)[int(generator.integers(len(STRENGTHS)))]
+    def drawn(cls, generator: np.random.Generator, kinds: Sequence[Kind] = tuple(STRENGTHS)) -> Degradation:
+        """Any of these, with any strength; strengths are spread evenly on a scale of ratios."""
+        kind = kinds[int(generator.integers(len(kinds)))]
         return cls(kind, cls.between(kind, float(generator.random())))
 
     @staticmethod

@@ -16,7 +16,7 @@ Quality = Literal["off", "standard", "strict"]
 """What a face has to be like to be enrolled: anything; neither turned, blurred beyond recognition nor otherwise poor;
 or good enough to serve for years. With the last two, poor probes are not named."""
 
-LEAST: dict[Quality, float] = {"off": 0.0, "standard": POOR, "strict": GOOD}
+LEAST: dict[Quality, float] = {"off": 0.0, "standard": FAIR, "strict": GOOD}
 """The lowest quality that each of them enrols."""
 
 LEAST_SHARPNESS = 0.5
@@ -56,7 +56,7 @@ def doubt(face: Face, judged: Judged, quality: Quality) -> str | None:
             f"{LEAST_SHARPNESS:.2f} is needed (--quality off enrols it) (LOW_SHARPNESS)"
         )
     if judged.quality < LEAST[quality]:
-        lenient = "off" if judged.quality < POOR else "standard"
+        lenient = "off" if judged.quality < FAIR else "standard"
         raise PoorFaceError(
             f"the face is too poor to be recognised by: at least {LEAST[quality]:.2f} is needed (--quality {lenient} "
             f"enrols it): {told}"
@@ -65,4 +65,4 @@ def doubt(face: Face, judged: Judged, quality: Quality) -> str | None:
         if quality == "strict":
             raise PoorFaceError(f"the face is somewhat blurred (--quality standard enrols it): {told}")
         return f"somewhat blurred: sharpness {sharpness:.2f}, {told}"
-    return f"hard to recognise: {told}" if judged.quality < FAIR else None
+    return f"hard to recognise: {told}" if judged.quality < GOOD else None

@@ -36,11 +36,12 @@ Reason = Literal[
 """What makes a face hard to recognise, in the words of Amazon Rekognition where it has some."""
 
 POOR = 0.3
-"""Faces of lower quality are neither enrolled nor named by the usual profile."""
+"""Faces of lower quality are not named by the usual profile."""
 FAIR = 0.5
-"""Faces of lower quality, more likely missed than found, are enrolled as doubtful by the usual profile."""
+"""Faces of lower quality, more likely missed than found, are not enrolled by the usual profile. Probes are as they
+come, but a photo to be enrolled can be taken again, and a poor one is taken for others photographed as poorly."""
 GOOD = 0.7
-"""Faces of lower quality are not enrolled by the strict profile."""
+"""Faces of lower quality are enrolled as doubtful by the usual profile, and not by the strict one."""
 
 # at most 1 of 200 photos of UTKFace is beyond each of these, whatever the colour of the skin
 _LEAST_SHARPNESS = 0.72
@@ -142,7 +143,7 @@ def _reasons(face: Face, quality: float) -> list[Reason]:
         "SMALL_BOUNDING_BOX": measures["eyes"] < _LEAST_EYES,
     }
     reasons = [reason for reason, holds in found.items() if holds]
-    return reasons or (["LOW_FACE_QUALITY"] if quality < FAIR else [])
+    return reasons or (["LOW_FACE_QUALITY"] if quality < GOOD else [])
 
 
 def _logistic(value: float) -> float:

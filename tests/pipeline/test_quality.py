@@ -142,15 +142,15 @@ def test_a_detector_that_is_certain(score: float, model: QualityModel) -> None:
 def test_profiles_let_in_what_they_say() -> None:
     good, fair, poor = (
         Judged(0.95),
-        Judged((POOR + FAIR) / 2, ("LOW_FACE_QUALITY",)),
-        Judged(POOR / 2, ("LOW_CONFIDENCE",)),
+        Judged(0.6, ("LOW_FACE_QUALITY",)),
+        Judged(0.4, ("LOW_CONFIDENCE",)),
     )
     assert [doubt(face(), good, profile) for profile in ("off", "standard", "strict")] == [None, None, None]
     assert doubt(face(), fair, "off") is None
-    assert doubt(face(), fair, "standard") == "hard to recognise: quality 0.40 (LOW_FACE_QUALITY)"
-    with pytest.raises(PoorFaceError, match=r"at least 0\.70 is needed .*: quality 0\.40 \(LOW_FACE_QUALITY\)$"):
+    assert doubt(face(), fair, "standard") == "hard to recognise: quality 0.60 (LOW_FACE_QUALITY)"
+    with pytest.raises(PoorFaceError, match=r"at least 0\.70 is needed .*: quality 0\.60 \(LOW_FACE_QUALITY\)$"):
         doubt(face(), fair, "strict")
-    with pytest.raises(PoorFaceError, match=r"at least 0\.30 is needed .*: quality 0\.15 \(LOW_CONFIDENCE\)$"):
+    with pytest.raises(PoorFaceError, match=r"at least 0\.50 is needed .*: quality 0\.40 \(LOW_CONFIDENCE\)$"):
         doubt(face(), poor, "standard")
     assert doubt(face(), poor, "off") is None
 
