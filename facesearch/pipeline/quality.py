@@ -40,8 +40,10 @@ POOR = 0.3
 FAIR = 0.5
 """Faces of lower quality, more likely missed than found, are not enrolled by the usual profile. Probes are as they
 come, but a photo to be enrolled can be taken again, and a poor one is taken for others photographed as poorly."""
+UNSURE = 0.6
+"""Faces of lower quality are enrolled as doubtful by the usual profile."""
 GOOD = 0.7
-"""Faces of lower quality are enrolled as doubtful by the usual profile, and not by the strict one."""
+"""Faces of lower quality are not enrolled by the strict profile."""
 
 # at most 1 of 200 photos of UTKFace is beyond each of these, whatever the colour of the skin
 _LEAST_SHARPNESS = 0.72
