@@ -18,6 +18,7 @@ from facesearch.gallery.enrolment_report import EnrolmentReport
 from facesearch.gallery.groups import Among, checked
 from facesearch.gallery.known_photos import known_photos
 from facesearch.gallery.parts import Parts
+from facesearch.gallery.poor_pairs import poor_pairs
 from facesearch.gallery.questions import ranked
 from facesearch.photos.photo import Photo, Rejection, composed
 from facesearch.photos.video import FRAMES_PER_SECOND, check_rate, frames, video_hash
@@ -68,6 +69,7 @@ def identify_video(parts: Parts, path: Path, k: int, asked: ClipOptions, progres
     templates = np.stack([track.template for _, track in numbered])
     found = ranked(parts, templates, k, fused=asked.fused, score=score, among=among)
     limit = parts.threshold_of(found.settings, score) if threshold is None else threshold
+    poor = poor_pairs(parts, [track.best.quality for _, track in numbered], found.candidates, limit)
     answers = [
         TrackAnswer(
             box=track.best.box,
@@ -78,13 +80,15 @@ def identify_video(parts: Parts, path: Path, k: int, asked: ClipOptions, progres
             found=len(clip.tracks),
             quality=track.best.quality,
             reasons=track.best.reasons,
-            poor=track.best.poor,
+            poor=track.best.poor or too_poor,
             start=track.start,
             end=track.end,
             best=track.best.time,
             boxes=tuple((sight.time, sight.box) for sight in track.sights),
         )
-        for (number, track), each, ignored in zip(numbered, found.candidates, found.ignored, strict=True)
+        for (number, track), each, ignored, too_poor in zip(
+            numbered, found.candidates, found.ignored, poor, strict=True
+        )
     ]
     return ClipAnswer(tuple(named_once(answers, _share_a_frame)), len(clip.tracks), clip.frames, clip.seconds)
 

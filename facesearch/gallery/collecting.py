@@ -157,4 +157,4 @@ def _answers(parts: Parts, photos: Sequence[Sequence[FaceTemplate]]) -> list[lis
     found = ranked(parts, np.stack(probes), 1)
     limit = parts.threshold(found.settings)
     each = zip(found.candidates, found.ignored, strict=True)
-    return [named_once([answer_of(face, limit, *next(each), None) for face in faces]) for faces in photos]
+    return [named_once([answer_of(face, limit, *next(each), photo=None) for face in faces]) for faces in photos]

@@ -19,6 +19,7 @@ from facesearch.gallery.groups import Among, Asked, checked
 from facesearch.gallery.left_out import without
 from facesearch.gallery.nearest import AllTemplates, FusedPeople, Nearest
 from facesearch.gallery.parts import Parts
+from facesearch.gallery.poor_pairs import poor_pairs
 from facesearch.gallery.scoring import COSINE, DEPTH, Rule
 from facesearch.photos.given import Probe
 from facesearch.pipeline.pipeline import FaceTemplate, Image, Stopwatch, templates_of
@@ -204,7 +205,8 @@ def identify_photos(
             found.append(error)
         if progress:
             progress(done, len(images))
-    probes = [face.template for faces in found if not isinstance(faces, RejectedImageError) for face in faces]
+    asked_about = [face for faces in found if not isinstance(faces, RejectedImageError) for face in faces]
+    probes = [face.template for face in asked_about]
     start = time.perf_counter()
     answers = Ranked(settings, [], [])
     if probes:
@@ -212,19 +214,27 @@ def identify_photos(
     if watch:
         watch.add("search", start)
     limit = parts.threshold_of(answers.settings, score) if threshold is None else threshold
-    each = zip(answers.candidates, answers.ignored, strict=True)
+    poor = poor_pairs(parts, [face.quality for face in asked_about], answers.candidates, limit)
+    each = zip(answers.candidates, answers.ignored, poor, strict=True)
     return [
         faces
         if isinstance(faces, RejectedImageError)
-        else PhotoAnswers(named_once([answer_of(face, limit, *next(each), photo) for face in faces]))
+        else PhotoAnswers(named_once([answer_of(face, limit, *next(each), photo=photo) for face in faces]))
         for faces, photo in zip(found, photos, strict=True)
     ]
 
 
 def answer_of(
-    face: FaceTemplate, threshold: float, candidates: list[Candidate], ignored: float, photo: Probe | None
+    face: FaceTemplate,
+    threshold: float,
+    candidates: list[Candidate],
+    ignored: float,
+    poor: bool = False,
+    *,
+    photo: Probe | None,
 ) -> FaceAnswer:
-    """What is said of a face with these candidates, and this score of somebody who is to be ignored."""
+    """What is said of a face with these candidates, and this score of somebody who is to be ignored. poor: too much
+    for what it is most like."""
     hidden = ignored >= threshold
     named = () if hidden else tuple(candidates)
     return FaceAnswer(
@@ -237,5 +247,5 @@ def answer_of(
         photo=photo,
         quality=face.quality,
         reasons=face.reasons,
-        poor=face.poor,
+        poor=face.poor or poor,
     )

@@ -12,6 +12,7 @@ from facesearch.faces import FaceChoice
 from facesearch.gallery.answers import Verification, VerifiedFace
 from facesearch.photos.given import named
 from facesearch.pipeline.pipeline import Image, Pipeline, templates_of
+from facesearch.pipeline.quality import GOOD
 
 Decide = Callable[[npt.NDArray[np.float32]], tuple[float, npt.NDArray[np.float64]]]
 """Of templates (m, d): the threshold, and what is taken off the similarities of each (m,)."""
@@ -45,7 +46,9 @@ def verify(
     score = similarity - (taken[: len(first), None] + taken[len(first) :]) / 2
     row, column = np.unravel_index(int(score.argmax()), score.shape)
     compared = (faces[0][row], faces[1][column])
+    both = pipeline.spec.quality != "off" and all(face.quality < GOOD for face in compared)
     told = tuple(
-        VerifiedFace(face.box, face.number, face.found, face.quality, face.reasons, face.poor) for face in compared
+        VerifiedFace(face.box, face.number, face.found, face.quality, face.reasons, face.poor or both)
+        for face in compared
     )
     return Verification(float(similarity[row, column]), threshold, float(score[row, column]), (told[0], told[1]))

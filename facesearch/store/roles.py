@@ -184,6 +184,10 @@ class TemplatesRole(Protocol):
         """The templates with these ids, in this order; ids that are not stored are left out."""
         ...
 
+    def qualities(self, template_ids: Sequence[int]) -> dict[int, float]:
+        """The quality of the face that each of them is of; ids that are not stored are left out."""
+        ...
+
     def removed_since(self, removal_id: int) -> npt.NDArray[np.int64]:
         """Ids (n,) of the templates taken out after that entry of the log, in its order."""
         ...

@@ -58,6 +58,7 @@ def test_a_sound_store_has_no_damaged_row_whatever_was_done_to_it(filled: Sqlite
     [
         ("UPDATE templates SET code = x'00' WHERE id = 2", lambda store: list(store.templates.batches())),
         ("UPDATE templates SET code = x'00' WHERE id = 2", lambda store: store.templates.codes([2])),
+        ("UPDATE templates SET quality = 0.9 WHERE id = 2", lambda store: store.templates.qualities([2])),
         ("UPDATE templates SET codec = 'fp16' WHERE id = 2", lambda store: list(store.templates.batches(1))),
         ("UPDATE templates SET identity_id = 2 WHERE id = 2", lambda store: store.templates.owners([2])),
         ("UPDATE templates SET quality = 0.25 WHERE id = 2", lambda store: store.identities.templates("Ann")),

@@ -103,6 +103,13 @@ def test_ids_from_an_array_are_accepted(store: GalleryStore) -> None:
     assert len(store.templates.codes(ids)) == 2  # type: ignore[arg-type]
 
 
+def test_qualities_are_those_of_the_templates_that_are_there(store: GalleryStore) -> None:
+    good = template("Bo", "2")._replace(quality=0.9)
+    first, second = store.templates.add([template("Ada", "1"), good], ENCODER, "int8")
+    assert store.templates.qualities([second, 999, first]) == {first: 0.5, second: 0.9}
+    assert store.templates.qualities([]) == {}
+
+
 def test_codes_come_in_the_order_that_was_asked_for(store: GalleryStore) -> None:
     first = add(store, "Ann", "1", code=b"one")[0]
     second = add(store, "Ann", "2", code=b"two")[0]

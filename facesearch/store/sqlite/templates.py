@@ -76,6 +76,10 @@ class SqliteTemplates:
         with self._transactions.reading() as connection:
             return _codes(connection, template_ids)
 
+    def qualities(self, template_ids: Sequence[int]) -> dict[int, float]:
+        with self._transactions.reading() as connection:
+            return qualities(connection, template_ids)
+
     def removed_since(self, removal_id: int) -> npt.NDArray[np.int64]:
         with self._transactions.reading() as connection:
             return removed_since(connection, removal_id)
@@ -215,6 +219,18 @@ def owners(connection: Connection, template_ids: Sequence[int]) -> dict[int, Own
             require_sound(TemplateRow, sound, template_id)
             require_sound(IdentityRow, identity_sound, identity_id)
             found[template_id] = Owner(identity_id, name)
+    return found
+
+
+def qualities(connection: Connection, template_ids: Sequence[int]) -> dict[int, float]:
+    statement = select(TemplateRow.id, TemplateRow.quality, is_sound(TemplateRow)).where(
+        TemplateRow.id.in_(bindparam("ids", expanding=True))
+    )
+    found: dict[int, float] = {}
+    for ids in chunks(template_ids):
+        for template_id, quality, sound in connection.execute(statement, {"ids": padded([int(i) for i in ids])}):
+            require_sound(TemplateRow, sound, template_id)
+            found[template_id] = quality
     return found
 
 
