@@ -80,6 +80,7 @@ def _say_enrolled(report: EnrolmentReport, *, dry_run: bool) -> None:
     new = f"{counted(report.templates, 'photo')} of {counted(report.identities, 'person', 'people')}"
     aside = f", {report.aside} of them set aside" if report.aside else ""
     aside += f", {report.thinned:,} of them thinned out" if report.thinned else ""
+    aside += f", {report.deleted:,} of them taken out for good" if report.deleted else ""
     if dry_run:
         say(f"would enrol {new}, as far as they show faces; enrolled before: {report.skipped}{aside}")
         return

@@ -161,7 +161,7 @@ class CorrectingGallery(DecidingGallery):
     def _take_out(self, templates: Sequence[int | str | os.PathLike[str]], *, keep: bool) -> list[TemplateInfo]:
         """Set templates aside; keep: `compact` does not delete them."""
         infos = self.template_infos(templates)
-        if self.parts.store.corrections.set_aside([info.id for info in infos], keep=keep):
+        if self.parts.store.corrections.set_aside([info.id for info in infos], keep=keep, stays_out=True):
             self.parts.writer.save()
         return infos
 

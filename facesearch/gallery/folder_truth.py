@@ -68,7 +68,7 @@ def tied(store: GalleryStore, photos: Sequence[Photo], folders: Folders) -> tupl
 
 def _thinned_from(store: GalleryStore, photos: Sequence[Photo]) -> set[str]:
     hashes = [hashed for hashed in map(hash_of, photos) if isinstance(hashed, bytes)]
-    return set(store.thinning.of_photos(hashes).values())
+    return {name for names in store.thinning.of_photos(hashes).values() for name in names}
 
 
 def _folder_of(photo: Photo, roots: Sequence[Path]) -> Path | None:

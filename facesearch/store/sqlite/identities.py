@@ -29,20 +29,22 @@ from facesearch.store.sqlite.counting import (
     damaged_indexes,
     templates_in_indexes,
 )
+from facesearch.store.sqlite.elsewhere import delete_elsewhere, images_of_deleted
 from facesearch.store.sqlite.forgotten import remember_photos
 from facesearch.store.sqlite.gaps import stored_integer, traces_of
 from facesearch.store.sqlite.index_state import discard_files_with
+from facesearch.store.sqlite.marks import hand_marks_over, take_marks
 from facesearch.store.sqlite.models import IdentityRow, RemovalRow, TemplateRow
-from facesearch.store.sqlite.negative_rows import delete_negatives_of, hand_negatives_over
+from facesearch.store.sqlite.negative_rows import hand_negatives_over
+from facesearch.store.sqlite.places import box_of
 from facesearch.store.sqlite.suspicions import hand_suspicions_over
 from facesearch.store.sqlite.template_infos import (
     BOTH,
     delete_unused_images,
-    hashes_of_others,
+    hashes_of,
     in_both,
     traces_of_images,
 )
-from facesearch.store.sqlite.thinned import forget_thinned, hand_thinned_over
 from facesearch.store.sqlite.transactions import Transactions
 from facesearch.store.sqlite.unknown_rows import delete_faces
 
@@ -101,7 +103,7 @@ class SqliteIdentities:
                 unite(connection, source_id, target_id)
                 hand_negatives_over(connection, source_id, target_id)
                 hand_suspicions_over(connection, source_id, target_id)
-                hand_thinned_over(connection, source_id, target_id)
+                hand_marks_over(connection, source_id, target_id)
                 moved += _merge(connection, source_id, target_id)
             return moved
 
@@ -149,25 +151,32 @@ def _forget(connection: Connection, identity_id: int, *, remember: bool) -> Remo
     stored = [
         (kept, *row)
         for kept in BOTH
-        for row in connection.execute(select(kept.id, kept.image_id, kept.code).where(kept.identity_id == identity_id))
+        for row in connection.execute(
+            select(kept.id, kept.image_id, kept.code, kept.box_x, kept.box_y, kept.box_w, kept.box_h).where(
+                kept.identity_id == identity_id
+            )
+        )
     ]
     traces = _traces_of_name(connection, identity_id) | traces_of_attributes(connection, identity_id)
-    traces = traces.union(*(traces_of(code) for *_, code in stored))
+    traces = traces.union(*(traces_of(row[3]) for row in stored))
     ids = sorted(number for kept, number, *_ in stored if kept is TemplateRow)
     if ids:
         first = next_id(connection, RemovalRow)
         insert_rows(connection, RemovalRow, [(entry, number) for entry, number in enumerate(ids, start=first)])
         discard_files_with(connection, ids)
-    theirs = [image for _, _, image, _ in stored]
-    others = delete_negatives_of(connection, identity_id, theirs)
+    faces = [(image, box_of(place)) for _, _, image, _, *place in stored]
+    deleted = images_of_deleted(connection, identity_id, {image for image, _ in faces})
+    others = delete_elsewhere(connection, identity_id, faces, deleted)
+    theirs = [image for image, _ in faces] + deleted
+    hashes = hashes_of(connection, theirs)
     connection.execute(delete(IdentityRow).where(IdentityRow.id == identity_id))  # its templates go with it
     gone = delete_unused_images(connection, theirs)
     of_others = delete_unused_images(connection, [image for image, _ in others])
     traces = traces.union(*(traces_of(code) for _, code in others))
     traces |= traces_of_images(gone) | traces_of_images(of_others)
+    marked = take_marks(connection, identity_id)
     if remember:
-        remember_photos(connection, [sha256 for _, sha256 in gone] + hashes_of_others(connection, theirs))
-    forget_thinned(connection, identity_id, remember=remember)
+        remember_photos(connection, hashes, marked)
     add_audit(connection, "forget", identity_id, {"templates": len(ids), "images": len(gone)})
     return Removed(identity_id, tuple(ids), len(gone), frozenset(traces), tuple(gone))
 
