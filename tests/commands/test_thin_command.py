@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from command_line import Command
 
 from facesearch import Gallery
+from facesearch.store.sqlite.thinning import SqliteThinning
 
 
 @pytest.fixture
@@ -76,3 +79,25 @@ def test_a_dry_run_leaves_every_file_as_it_is(facesearch: Command, gallery: Path
     before = files()
     assert facesearch("gallery", "thin", "--keep", 1, "--dry-run").status == 0
     assert files() == before
+
+
+def test_while_somebody_reads_no_bytes_are_said_to_be_freed(facesearch: Command, gallery: Path) -> None:
+    with closing(sqlite3.connect(gallery / "gallery.db")) as reader:
+        reader.execute("BEGIN")
+        reader.execute("SELECT count(*) FROM templates").fetchall()
+        done = facesearch("gallery", "thin", "--keep", 1)
+    assert done.status == 0
+    assert "deleted 12 templates of 12 people\n" in done.out
+    assert "freed" not in done.out
+    assert "room; facesearch gallery compact frees it once nobody reads\n" in done.out
+    assert "on disk (before: " in facesearch("gallery", "compact").out
+
+
+def test_somebody_overtaken_is_named_and_not_everybody_said_to_be_done(
+    facesearch: Command, gallery: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(SqliteThinning, "thin", lambda self, plans: [])
+    done = facesearch("gallery", "thin", "--keep", 1)
+    assert "nobody has more" not in done.out
+    assert "deleted 12" not in done.out
+    assert done.out.count("of whom nothing was deleted: run it again\n") == 12
