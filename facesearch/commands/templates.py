@@ -183,6 +183,8 @@ def restore(
         return
     for old, new in numbers.items():
         say(f"template {old} is back, as {new}")
+    if not numbers:
+        say("nothing was put back: none of these is set aside")
 
 
 def _print(found: Sequence[TemplateInfo]) -> None:

@@ -170,7 +170,7 @@ class CorrectingGallery(DecidingGallery):
         path = arguments.number_or_path(asked, "a template")
         if isinstance(path, int):
             return kept.find([path])
-        infos = kept.of_photo(path.absolute() if path.exists() else path)
+        infos = kept.of_photo(path.absolute() if os.path.lexists(path) else path)
         if len({info.path for info in infos}) > 1:
             numbers = ", ".join(str(info.id) for info in infos)
             raise UsageError(f"several photos end in {path}, of templates {numbers}: name one by its number")

@@ -286,8 +286,8 @@ class SuspicionsRole(Protocol):
         """Remember these; returns how many are new. Of templates and people that are gone, none is remembered."""
         ...
 
-    def remove_all(self) -> int:
-        """Remember none any more; returns how many there were."""
+    def remove_all(self) -> tuple[int, int]:
+        """Remember none any more; returns how many there were, and how many of them damaged."""
         ...
 
 

@@ -25,6 +25,7 @@ from facesearch.store.sqlite.template_infos import BOTH, Kept, delete_unused_ima
 from facesearch.store.sqlite.transactions import Transactions
 
 _COLUMNS = tuple(column.name for column in SetAsideRow.__table__.columns if column.name != "checksum")
+_LARGEST = 2**63 - 1  # number that SQLite takes
 
 
 class SqliteCorrections:
@@ -48,8 +49,9 @@ class SqliteCorrections:
 
     def known(self, template_ids: Sequence[int]) -> dict[int, TemplateInfo]:
         found: dict[int, TemplateInfo] = {}
+        possible = [number for number in template_ids if 0 < number <= _LARGEST]
         with self._transactions.reading() as connection:
-            for some in chunks(template_ids):
+            for some in chunks(possible):
                 found |= {info.id: info for info in in_both(connection, partial(_numbered, some))}
         return found
 
