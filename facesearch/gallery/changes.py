@@ -83,6 +83,8 @@ def enroll_photos(
         report.gone = folder_truth.gone(parts.store, folders, report)
         if folders.sync and (folders.confirmed or not folder_truth.many(parts.store, report.gone)):
             report.taken_out = parts.store.corrections.set_aside([info.id for info in report.gone])
+    if folders is not None:
+        report.without = folder_truth.without_templates(parts.store, report)
     if report.templates:
         parts.store.audit.add("enroll", detail={"templates": report.templates, "rejected": len(report.rejected)})
     _save(parts, report)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 
 from facesearch.gallery.answers import Document
@@ -33,7 +34,9 @@ class EnrolmentReport:
     templates, and their people, that look like somebody else. unread: paths of photos that could not be read. gone:
     templates that have lost their photos; taken_out: how many were set aside. returned: photos of people who were
     forgotten that were enrolled again, with the day of forgetting, by path. times: of clips, the seconds of the frames
-    that were enrolled. unknown: how many faces of the inbox look like people enrolled now, by name.
+    that were enrolled. unknown: how many faces of the inbox look like people enrolled now, by name. thinned_of: how
+    many of the photos were thinned out, by whose they are. without: people who have no template left, with how many of
+    the photos were thinned out of theirs.
     """
 
     identities: int = 0
@@ -57,6 +60,8 @@ class EnrolmentReport:
     seconds: float = 0.0
     times: dict[str, tuple[float, ...]] = field(default_factory=dict)
     unknown: dict[str, int] = field(default_factory=dict)
+    thinned_of: Counter[str] = field(default_factory=Counter)
+    without: dict[str, int] = field(default_factory=dict)
 
     @property
     def images_per_second(self) -> float:
@@ -82,6 +87,7 @@ class EnrolmentReport:
         self.chosen |= other.chosen
         self.times |= other.times
         self.unknown |= other.unknown
+        self.thinned_of += other.thinned_of
         self.seconds += other.seconds
 
     def take(self, photo: Photo, known: Known) -> None:
@@ -92,6 +98,7 @@ class EnrolmentReport:
             self.seen.add(number)
         elif known.thinned:
             self.thinned += 1
+            self.thinned_of[photo.identity] += 1
         elif known.deleted:
             self.deleted += 1
         else:
@@ -120,5 +127,8 @@ class EnrolmentReport:
             "tied": self.tied,
             "gone": [{"template_id": item.id, "identity": item.identity, "path": item.path} for item in self.gone],
             "taken_out": self.taken_out,
+            "without_templates": [
+                {"identity": name, "thinned": thinned} for name, thinned in sorted(self.without.items())
+            ],
             "images_per_second": round(self.images_per_second, 2),
         }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -101,3 +102,25 @@ def test_somebody_overtaken_is_named_and_not_everybody_said_to_be_done(
     assert "nobody has more" not in done.out
     assert "deleted 12" not in done.out
     assert done.out.count("of whom nothing was deleted: run it again\n") == 12
+
+
+def test_a_person_whose_kept_photo_left_is_told_to_have_no_template(
+    facesearch: Command, people: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FACESEARCH_GALLERY", str(tmp_path / "own"))
+    shutil.copytree(people[0], tmp_path / "p" / "Ada")
+    shutil.copytree(people[1], tmp_path / "p" / "Zoe")
+    facesearch("enroll", tmp_path / "p")
+    facesearch("gallery", "thin", "--keep", 1)
+    (kept,) = facesearch("templates", "list", "Ada", "--json").json["templates"]
+    Path(kept["path"]).unlink()
+    left = len(list((tmp_path / "p" / "Ada").iterdir()))
+    planned = facesearch("enroll", tmp_path / "p", "--sync", "--dry-run").out
+    assert "Ada would have no template left, and be in no answer\n" in planned
+    for _ in range(2):  # not only when it happens
+        done = facesearch("enroll", tmp_path / "p", "--sync").out
+        assert "Ada has no template left, and is in no answer\n" in done
+        assert f"  {left} photo" in done
+        assert "had been thinned out: enroll --again takes" in done
+    assert "Zoe" not in done
+    assert "no template left" not in facesearch("enroll", tmp_path / "p", "--again").out

@@ -223,8 +223,17 @@ def test_they_stay_known_when_the_photo_that_stays_is_gone(thinned: Path, folder
     with Gallery.open(thinned) as gallery:
         (kept,) = gallery.templates("Ada")
         Path(kept.path).unlink()
+        planned = gallery.survey(from_paths([folders]).photos, Folders((folders,), sync=True))
+        assert planned.without == {"Ada": 2}
+        assert gallery.survey(from_paths([folders]).photos, Folders((folders,))).without == {}
         assert scanned(gallery, folders) == (0, 5, 4, 1)
         assert scanned(gallery, folders) == (0, 5, 4, 0)
+        report = gallery.enroll_photos(from_paths([folders]).photos, folders=Folders((folders,)))
+        assert report.without == {"Ada": 2}
+        assert report.document()["without_templates"] == [{"identity": "Ada", "thinned": 2}]
+        assert scanned(gallery, folders, again=True)[0] == 4
+        report = gallery.enroll_photos(from_paths([folders]).photos, folders=Folders((folders,)))
+        assert report.without == {}
 
 
 def test_a_photo_thinned_out_of_one_person_does_not_become_anothers_unnoticed(thinned: Path, folders: Path) -> None:
