@@ -259,3 +259,19 @@ def test_a_backup_keeps_what_was_taken_out(gallery: Gallery, tmp_path: Path) -> 
     Gallery.restore(tmp_path / "b.zip", tmp_path / "r")
     with Gallery.open(tmp_path / "r") as restored:
         assert scan(restored, "Ada", "a1") == "deleted"
+
+
+@pytest.mark.parametrize("aside", [True, False])
+def test_a_face_that_was_unknown_before_it_was_enrolled_goes_too(gallery: Gallery, aside: bool) -> None:
+    for box, code in ((LEFT, CODES[10]), (RIGHT, CODES[11])):
+        gallery.parts.store.unknown.add([new("", "p", code, box)], [sha("p")], KEY, "fp32")
+    (number,) = add(gallery, new("Mia", "p", CODES[12], LEFT))
+    if aside:
+        gallery.remove_templates([number])
+    assert gallery.forget("Mia").out_of_inbox == 1
+    held = content(gallery)
+    assert CODES[10] not in held
+    assert CODES[11] in held  # another face
+    assert gallery.unknown.discard().faces == 1
+    assert scan(gallery, "Mia", "p") == FORGOTTEN
+    assert_gone(gallery, "p", CODES[11])

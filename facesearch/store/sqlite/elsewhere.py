@@ -1,4 +1,5 @@
-"""What shows somebody who is being forgotten and is kept as others': negatives, and templates set aside."""
+"""What shows somebody who is being forgotten and is kept as others': negatives, templates set aside, and
+unknown faces."""
 
 from __future__ import annotations
 
@@ -9,8 +10,9 @@ from sqlalchemy import Connection, delete, or_, select
 from facesearch.photos.geometry import Box, same_place
 from facesearch.store.sqlite.chunks import chunks
 from facesearch.store.sqlite.marks import images_marked
-from facesearch.store.sqlite.models import ImageRow, NegativeRow, SetAsideRow
+from facesearch.store.sqlite.models import ImageRow, NegativeRow, SetAsideRow, UnknownFaceRow
 from facesearch.store.sqlite.places import box_of
+from facesearch.store.sqlite.template_infos import BOTH
 
 _PLACE = (SetAsideRow.box_x, SetAsideRow.box_y, SetAsideRow.box_w, SetAsideRow.box_h)
 
@@ -23,6 +25,20 @@ def images_of_deleted(connection: Connection, identity_id: int, own: Set[int]) -
         wanted = select(ImageRow.id, ImageRow.sha256).join(kept, kept.image_id == ImageRow.id)
         images |= {number: sha256 for number, sha256 in connection.execute(wanted)}  # noqa: C416 - rows
     return images_marked(connection, identity_id, {each: images[each] for each in images.keys() - own})
+
+
+def unknown_of(connection: Connection, identity_ids: Sequence[int]) -> set[int]:
+    """The faces of the inbox that are faces of these people: of the same images and places."""
+    columns = (UnknownFaceRow.box_x, UnknownFaceRow.box_y, UnknownFaceRow.box_w, UnknownFaceRow.box_h)
+    found: set[int] = set()
+    for kept in BOTH:
+        theirs = (kept.box_x, kept.box_y, kept.box_w, kept.box_h)
+        wanted = select(UnknownFaceRow.id, *columns, *theirs).join(kept, kept.image_id == UnknownFaceRow.image_id)
+        for some in chunks(identity_ids):
+            for number, *places in connection.execute(wanted.where(kept.identity_id.in_(some))):
+                if same_place(box_of(places[:4]), box_of(places[4:])):
+                    found.add(number)
+    return found
 
 
 def delete_elsewhere(

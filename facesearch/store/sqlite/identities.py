@@ -29,10 +29,11 @@ from facesearch.store.sqlite.counting import (
     damaged_indexes,
     templates_in_indexes,
 )
-from facesearch.store.sqlite.elsewhere import delete_elsewhere, images_of_deleted
+from facesearch.store.sqlite.elsewhere import delete_elsewhere, images_of_deleted, unknown_of
 from facesearch.store.sqlite.forgotten import remember_photos
 from facesearch.store.sqlite.gaps import stored_integer, traces_of
 from facesearch.store.sqlite.index_state import discard_files_with
+from facesearch.store.sqlite.keyed import KeyedContents, key_of
 from facesearch.store.sqlite.marks import hand_marks_over, take_marks
 from facesearch.store.sqlite.models import IdentityRow, RemovalRow, TemplateRow
 from facesearch.store.sqlite.negative_rows import hand_negatives_over
@@ -110,9 +111,9 @@ class SqliteIdentities:
     def forget(self, names: Sequence[str], *, remember: bool = True, unknown: Collection[int] = ()) -> list[Removed]:
         with self._transactions.writing() as connection:
             ids = [find_id(connection, name) for name in dict.fromkeys(names)]  # raises before anybody is forgotten
+            faces = delete_faces(connection, {*unknown, *unknown_of(connection, ids)})
             removed = [_forget(connection, identity_id, remember=remember) for identity_id in ids]
-            traces = delete_faces(connection, unknown).traces
-            return [replace(each, traces=each.traces | traces) for each in removed]
+            return [replace(each, traces=each.traces | faces.traces, unknown=faces.faces) for each in removed]
 
 
 def known_ids(connection: Connection, names: Sequence[str]) -> dict[str, int]:
@@ -175,10 +176,11 @@ def _forget(connection: Connection, identity_id: int, *, remember: bool) -> Remo
     traces = traces.union(*(traces_of(code) for _, code in others))
     traces |= traces_of_images(gone) | traces_of_images(of_others)
     marked = take_marks(connection, identity_id)
+    before = KeyedContents(key_of(connection) or b"", frozenset(marked))
     if remember:
         remember_photos(connection, hashes, marked)
     add_audit(connection, "forget", identity_id, {"templates": len(ids), "images": len(gone)})
-    return Removed(identity_id, tuple(ids), len(gone), frozenset(traces), tuple(gone))
+    return Removed(identity_id, tuple(ids), len(gone), frozenset(traces), tuple(gone), before)
 
 
 def infos_of(connection: Connection, identity_id: int) -> list[TemplateInfo]:
