@@ -9,7 +9,7 @@ from sqlalchemy import Connection, delete, or_, select
 
 from facesearch.photos.geometry import Box, same_place
 from facesearch.store.sqlite.chunks import chunks
-from facesearch.store.sqlite.marks import images_marked
+from facesearch.store.sqlite.keyed import KeyedContents
 from facesearch.store.sqlite.models import ImageRow, NegativeRow, SetAsideRow, UnknownFaceRow
 from facesearch.store.sqlite.places import box_of
 from facesearch.store.sqlite.template_infos import BOTH
@@ -17,14 +17,16 @@ from facesearch.store.sqlite.template_infos import BOTH
 _PLACE = (SetAsideRow.box_x, SetAsideRow.box_y, SetAsideRow.box_w, SetAsideRow.box_h)
 
 
-def images_of_deleted(connection: Connection, identity_id: int, own: Set[int]) -> list[int]:
-    """Images that are still there for a negative or a template set aside, and whose template of a person was thinned
-    out, or taken out and deleted; but not the person's own."""
+def images_of_deleted(connection: Connection, before: KeyedContents, own: Set[int]) -> list[int]:
+    """Images that are still there for a negative or a template set aside, and are of photos whose template of a person
+    had been deleted before; but not the person's own."""
+    if not before.hashes:
+        return []
     images: dict[int, bytes] = {}
     for kept in (NegativeRow, SetAsideRow):
         wanted = select(ImageRow.id, ImageRow.sha256).join(kept, kept.image_id == ImageRow.id)
         images |= {number: sha256 for number, sha256 in connection.execute(wanted)}  # noqa: C416 - rows
-    return images_marked(connection, identity_id, {each: images[each] for each in images.keys() - own})
+    return [number for number, sha256 in images.items() if number not in own and sha256 in before]
 
 
 def unknown_of(connection: Connection, identity_ids: Sequence[int]) -> set[int]:

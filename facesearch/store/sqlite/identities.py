@@ -166,7 +166,9 @@ def _forget(connection: Connection, identity_id: int, *, remember: bool) -> Remo
         insert_rows(connection, RemovalRow, [(entry, number) for entry, number in enumerate(ids, start=first)])
         discard_files_with(connection, ids)
     faces = [(image, box_of(place)) for _, _, image, _, *place in stored]
-    deleted = images_of_deleted(connection, identity_id, {image for image, _ in faces})
+    marked = frozenset(take_marks(connection, identity_id))
+    before = KeyedContents((key_of(connection) if marked else None) or b"", marked)
+    deleted = images_of_deleted(connection, before, {image for image, _ in faces})
     others = delete_elsewhere(connection, identity_id, faces, deleted)
     theirs = [image for image, _ in faces] + deleted
     hashes = hashes_of(connection, theirs)
@@ -175,10 +177,8 @@ def _forget(connection: Connection, identity_id: int, *, remember: bool) -> Remo
     of_others = delete_unused_images(connection, [image for image, _ in others])
     traces = traces.union(*(traces_of(code) for _, code in others))
     traces |= traces_of_images(gone) | traces_of_images(of_others)
-    marked = take_marks(connection, identity_id)
-    before = KeyedContents(key_of(connection) or b"", frozenset(marked))
     if remember:
-        remember_photos(connection, hashes, marked)
+        remember_photos(connection, hashes, sorted(before.hashes))
     add_audit(connection, "forget", identity_id, {"templates": len(ids), "images": len(gone)})
     return Removed(identity_id, tuple(ids), len(gone), frozenset(traces), tuple(gone), before)
 

@@ -8,7 +8,7 @@ become photos of somebody forgotten, which are hashes of the same.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from typing import Literal, NamedTuple
 
 from sqlalchemy import Connection, delete, select, update
@@ -89,14 +89,6 @@ def hand_marks_over(connection: Connection, source_id: int, target_id: int) -> N
             row,
             [_Mark(how, target_id if number == source_id else number) for how, number in row.marks],
         )
-
-
-def images_marked(connection: Connection, identity_id: int, images: Mapping[int, bytes]) -> list[int]:
-    """Of these images, with their SHA-256, those that the identity has a mark of."""
-    theirs, key = {row.photo_key for row in _of(connection, identity_id)}, key_of(connection)
-    if not theirs or key is None:
-        return []
-    return [number for number, sha256 in images.items() if keyed(key, sha256) in theirs]
 
 
 def take_marks(connection: Connection, identity_id: int) -> list[bytes]:
