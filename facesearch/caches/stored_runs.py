@@ -7,7 +7,7 @@ has their name, if the path of one of their photos ends in it, or if the file is
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Container
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,7 @@ class Theirs:
 
     names: Collection[str]
     paths: Collection[str]
-    contents: Collection[bytes]
+    contents: Container[bytes]
 
 
 class RunPurger:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -90,7 +90,7 @@ class Shards:
             yield content.tobytes(), reason or row
 
     @classmethod
-    def purge(cls, path: Path, contents: Collection[bytes]) -> int | None:
+    def purge(cls, path: Path, contents: Container[bytes]) -> int | None:
         """Take rows of photos with these SHA-256 out of a shard, which is written anew before the old file goes.
 
         Returns how many rows; None for a shard that cannot be read, and may hold them: it is deleted. Raises `OSError`.

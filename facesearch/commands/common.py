@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from facesearch.photos.photo import Rejection
 
 SHOWN = 10  # rejected inputs listed without -v
+_MOST_DIGITS = 255  # of a number; no file has a longer name
 EXIT_REJECTED = 3  # a batch finished with rejected inputs
 
 GalleryOption = Annotated[
@@ -175,7 +176,7 @@ def frames_bar(label: str, *, quiet: bool = False) -> Iterator[Callable[[int], N
 
 def numbers_or_paths(words: Sequence[str]) -> list[int | str]:
     """What may be asked for by its number or by the path of its photo."""
-    return [int(each) if each.isascii() and each.isdigit() and len(each) < 19 else each for each in words]
+    return [int(each) if each.isascii() and each.isdigit() and len(each) <= _MOST_DIGITS else each for each in words]
 
 
 def on_a_terminal() -> bool:

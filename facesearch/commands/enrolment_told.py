@@ -54,6 +54,7 @@ def tell(
             say(f"{'would move' if dry_run else 'moved'} {moved.path} from {moved.before} to {moved.identity}")
         say_remarks(report, verbose=verbose)
         _say_gone(report, sync=sync, dry_run=dry_run, verbose=verbose)
+        _say_without(report, dry_run=dry_run, verbose=verbose)
         if not dry_run:
             held_by = f"{counted(counts.templates, 'template')} of {counted(counts.identities, 'person', 'people')}"
             say(f"the gallery holds {held_by}")
@@ -80,6 +81,7 @@ def _say_enrolled(report: EnrolmentReport, *, dry_run: bool) -> None:
     new = f"{counted(report.templates, 'photo')} of {counted(report.identities, 'person', 'people')}"
     aside = f", {report.aside} of them set aside" if report.aside else ""
     aside += f", {report.thinned:,} of them thinned out" if report.thinned else ""
+    aside += f", {report.deleted:,} of them taken out for good" if report.deleted else ""
     if dry_run:
         say(f"would enrol {new}, as far as they show faces; enrolled before: {report.skipped}{aside}")
         return
@@ -98,3 +100,20 @@ def _say_gone(report: EnrolmentReport, *, sync: bool, dry_run: bool, verbose: bo
         say("  facesearch templates restore puts them back")
     elif not sync:
         say(f"{photos} left the folders or changed: --sync takes {'it' if len(report.gone) == 1 else 'them'} out")
+
+
+def _say_without(report: EnrolmentReport, *, dry_run: bool, verbose: bool) -> None:
+    """Who is in no answer: a folder with photos that were all thinned out may have lost the one that stood for them."""
+    names = sorted(report.without)
+    for name in names if verbose else names[:SHOWN]:
+        thinned = report.without[name]
+        verbs = ("would have", "be") if dry_run else ("has", "is")
+        say(f"{name} {verbs[0]} no template left, and {verbs[1]} in no answer")
+        if thinned:
+            say(f"  {counted(thinned, 'photo')} there had been thinned out: enroll --again takes {_them(thinned)} back")
+    if len(names) > SHOWN and not verbose:
+        say(f"{counted(len(names) - SHOWN, 'person', 'people')} more without a template; -v lists them all")
+
+
+def _them(count: int) -> str:
+    return "it" if count == 1 else "them"

@@ -67,17 +67,18 @@ def _of_whom(report: ThinningReport) -> str:
 
 
 def _tell(report: ThinningReport) -> None:
-    if not report.people:
+    if not report.people and not report.overtaken:
         say(f"nobody has more than {counted(report.keep, 'template')}")
     elif report.dry_run:
         say(f"would delete {_of_whom(report)}, and free about {_freed(report)}; nothing was changed")
-    else:
-        say(f"deleted {_of_whom(report)}; freed {_freed(report)}")
+    elif report.people:
+        say(f"deleted {_of_whom(report)}" + (f"; freed {_freed(report)}" if report.freed_bytes else ""))
         say("  photos on disk and backups are not touched")
     for name in report.overtaken:
-        say(f"  {name} was being changed and stays as before: run it again")
+        say(f"  another process was changing {name}, of whom nothing was deleted: run it again")
     if not report.wiped:
-        say("  another process is reading, or the disk is full: old pages stay until facesearch gallery compact")
+        say("  another process is reading, or the disk is full: what was deleted still takes")
+        say("  room; facesearch gallery compact frees it once nobody reads")
     for what, times in (("backups", report.backups), ("exports", report.exports)):
         if times:
             days = dict.fromkeys(time.strftime("%Y-%m-%d", time.localtime(at)) for at in times)
@@ -85,4 +86,4 @@ def _tell(report: ThinningReport) -> None:
 
 
 def _freed(report: ThinningReport) -> str:
-    return f"{bytes_in_words(report.before_bytes - report.after_bytes)} of {bytes_in_words(report.before_bytes)}"
+    return f"{bytes_in_words(report.freed_bytes)} of {bytes_in_words(report.before_bytes)}"

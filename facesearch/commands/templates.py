@@ -95,7 +95,8 @@ def remove(
     """Take photos of a person out of all answers, as after a mistake.
 
     They are set aside: `templates restore` puts them back, until `gallery compact` deletes them for good. The photos
-    stay where they are, and are not enrolled again for the same person. `templates set-aside` keeps them.
+    stay where they are, and are not enrolled again for the same person, unless `enroll --again` says so. `templates
+    set-aside` keeps them.
     """
     set_up(verbose)
     with open_gallery(gallery, create=False) as opened:
@@ -182,6 +183,8 @@ def restore(
         return
     for old, new in numbers.items():
         say(f"template {old} is back, as {new}")
+    if not numbers:
+        say("nothing was put back: none of these is set aside")
 
 
 def _print(found: Sequence[TemplateInfo]) -> None:

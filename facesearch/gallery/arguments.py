@@ -61,8 +61,10 @@ def names(values: Any, what: str) -> list[str]:
 
 def number_or_path(value: Any, what: str) -> int | Path:
     """What something stored of a photo is named by; what: as in "a template"."""
-    if isinstance(value, int) and not isinstance(value, bool):
-        return value
+    if isinstance(value, Integral) and not isinstance(value, bool):
+        return int(value)
+    if isinstance(value, str) and not value.strip():
+        raise UsageError(f"{what} is named by its number or its photo's path, not by nothing")
     if not isinstance(value, str | os.PathLike):
         raise UsageError(f"{what} is named by its number or its photo's path, not by {shown(value)}")
     return Path(value)

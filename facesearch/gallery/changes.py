@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy.typing as npt
 
 from facesearch.codecs.gallery_codecs import Stored, originals_kept
-from facesearch.errors import OvertakenError, UsageError
+from facesearch.errors import OvertakenError, StoreError, UsageError
 from facesearch.gallery import arguments
 from facesearch.gallery.agreement import check_kind, in_force, key_of
 from facesearch.gallery.answers import Compaction, GalleryInfo
@@ -83,13 +83,18 @@ def enroll_photos(
         report.gone = folder_truth.gone(parts.store, folders, report)
         if folders.sync and (folders.confirmed or not folder_truth.many(parts.store, report.gone)):
             report.taken_out = parts.store.corrections.set_aside([info.id for info in report.gone])
+    if folders is not None:
+        report.without = folder_truth.without_templates(parts.store, report)
     if report.templates:
         parts.store.audit.add("enroll", detail={"templates": report.templates, "rejected": len(report.rejected)})
     _save(parts, report)
     new = report.added.keys() | {moved.template_id for moved in report.moved}
-    found = suspects(parts, new, least=LIKELY)
-    report.suspects = [replace(each, path=report.added.get(each.template_id or 0, each.path)) for each in found]
-    report.unknown = now_like(parts, sorted(report.added))
+    try:
+        found = suspects(parts, new, least=LIKELY)
+        report.suspects = [replace(each, path=report.added.get(each.template_id or 0, each.path)) for each in found]
+        report.unknown = now_like(parts, sorted(report.added))
+    except StoreError as error:  # the photos are enrolled, and their report must not be lost
+        _log.warning("%s; the new photos are enrolled, and not compared with all that is there", error)
     return report
 
 

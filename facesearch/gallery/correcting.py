@@ -161,7 +161,7 @@ class CorrectingGallery(DecidingGallery):
     def _take_out(self, templates: Sequence[int | str | os.PathLike[str]], *, keep: bool) -> list[TemplateInfo]:
         """Set templates aside; keep: `compact` does not delete them."""
         infos = self.template_infos(templates)
-        if self.parts.store.corrections.set_aside([info.id for info in infos], keep=keep):
+        if self.parts.store.corrections.set_aside([info.id for info in infos], keep=keep, stays_out=True):
             self.parts.writer.save()
         return infos
 
@@ -170,7 +170,7 @@ class CorrectingGallery(DecidingGallery):
         path = arguments.number_or_path(asked, "a template")
         if isinstance(path, int):
             return kept.find([path])
-        infos = kept.of_photo(path.absolute() if path.exists() else path)
+        infos = kept.of_photo(path.absolute() if os.path.lexists(path) else path)
         if len({info.path for info in infos}) > 1:
             numbers = ", ".join(str(info.id) for info in infos)
             raise UsageError(f"several photos end in {path}, of templates {numbers}: name one by its number")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 
 from facesearch.gallery.answers import Document
@@ -25,15 +26,17 @@ class MovedPhoto:
 class EnrolmentReport:
     """What an enrolment did: numbers of people and templates added and of photos skipped, the photos rejected.
 
-    skipped: enrolled before, also set aside (`aside` of them) or thinned out (`thinned` of them). moved: photos
-    that were enrolled as somebody else. chosen: of photos with several faces, which one was taken: its number, 1
-    being the largest, of how many. tied: folders whose person has another name now, with that name. seen: ids of
-    the templates of all photos that were looked at, added: of the new ones, with their paths. doubtful: what speaks
-    against photos that were enrolled nevertheless, by path. suspects: new and moved templates, and their people,
-    that look like somebody else. unread: paths of photos that could not be read. gone: templates that have lost
-    their photos; taken_out: how many were set aside. returned: photos of people who were forgotten that were
-    enrolled again, with the day of forgetting, by path. times: of clips, the seconds of the frames that were
-    enrolled. unknown: how many faces of the inbox look like people enrolled now, by name.
+    skipped: enrolled before, also set aside (`aside` of them), thinned out (`thinned` of them), or taken out and
+    deleted since (`deleted` of them). moved: photos that were enrolled as somebody else. chosen: of photos with several
+    faces, which one was taken: its number, 1 being the largest, of how many. tied: folders whose person has another
+    name now, with that name. seen: ids of the templates of all photos that were looked at, added: of the new ones, with
+    their paths. doubtful: what speaks against photos that were enrolled nevertheless, by path. suspects: new and moved
+    templates, and their people, that look like somebody else. unread: paths of photos that could not be read. gone:
+    templates that have lost their photos; taken_out: how many were set aside. returned: photos of people who were
+    forgotten that were enrolled again, with the day of forgetting, by path. times: of clips, the seconds of the frames
+    that were enrolled. unknown: how many faces of the inbox look like people enrolled now, by name. thinned_of: how
+    many of the photos were thinned out, by whose they are. without: people who have no template left, with how many of
+    the photos were thinned out of theirs.
     """
 
     identities: int = 0
@@ -41,6 +44,7 @@ class EnrolmentReport:
     skipped: int = 0
     aside: int = 0
     thinned: int = 0
+    deleted: int = 0
     rejected: list[Rejection] = field(default_factory=list)
     moved: list[MovedPhoto] = field(default_factory=list)
     tied: dict[str, str] = field(default_factory=dict)
@@ -56,6 +60,8 @@ class EnrolmentReport:
     seconds: float = 0.0
     times: dict[str, tuple[float, ...]] = field(default_factory=dict)
     unknown: dict[str, int] = field(default_factory=dict)
+    thinned_of: Counter[str] = field(default_factory=Counter)
+    without: dict[str, int] = field(default_factory=dict)
 
     @property
     def images_per_second(self) -> float:
@@ -70,6 +76,7 @@ class EnrolmentReport:
         self.skipped += other.skipped
         self.aside += other.aside
         self.thinned += other.thinned
+        self.deleted += other.deleted
         self.rejected += other.rejected
         self.moved += other.moved
         self.seen |= other.seen
@@ -80,6 +87,7 @@ class EnrolmentReport:
         self.chosen |= other.chosen
         self.times |= other.times
         self.unknown |= other.unknown
+        self.thinned_of += other.thinned_of
         self.seconds += other.seconds
 
     def take(self, photo: Photo, known: Known) -> None:
@@ -90,6 +98,9 @@ class EnrolmentReport:
             self.seen.add(number)
         elif known.thinned:
             self.thinned += 1
+            self.thinned_of[photo.identity] += 1
+        elif known.deleted:
+            self.deleted += 1
         else:
             self.aside += 1
         if number is None or known.moved_from is None:
@@ -103,6 +114,7 @@ class EnrolmentReport:
             "templates": self.templates,
             "skipped": self.skipped,
             "thinned": self.thinned,
+            "deleted": self.deleted,
             "rejected": [item.document() for item in self.rejected],
             "rejected_before": [item.path for item in self.rejected if item.before],
             "moved": [{"path": item.path, "from": item.before, "to": item.identity} for item in self.moved],
@@ -115,5 +127,8 @@ class EnrolmentReport:
             "tied": self.tied,
             "gone": [{"template_id": item.id, "identity": item.identity, "path": item.path} for item in self.gone],
             "taken_out": self.taken_out,
+            "without_templates": [
+                {"identity": name, "thinned": thinned} for name, thinned in sorted(self.without.items())
+            ],
             "images_per_second": round(self.images_per_second, 2),
         }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -68,7 +69,7 @@ def tied(store: GalleryStore, photos: Sequence[Photo], folders: Folders) -> tupl
 
 def _thinned_from(store: GalleryStore, photos: Sequence[Photo]) -> set[str]:
     hashes = [hashed for hashed in map(hash_of, photos) if isinstance(hashed, bytes)]
-    return set(store.thinning.of_photos(hashes).values())
+    return {name for names in store.thinning.of_photos(hashes).values() for name in names}
 
 
 def _folder_of(photo: Photo, roots: Sequence[Path]) -> Path | None:
@@ -99,6 +100,22 @@ def many(store: GalleryStore, templates: Sequence[TemplateInfo]) -> bool:
     return len(templates) > max(ALWAYS_TAKEN_OUT, MOST_TAKEN_OUT * store.templates.counts().templates)
 
 
+def without_templates(
+    store: GalleryStore, report: EnrolmentReport, leaving: Sequence[TemplateInfo] = ()
+) -> dict[str, int]:
+    """The people of a report who have no template, or have none once some have left; with how many of their photos were
+    thinned out."""
+    asked = {info.identity for info in report.gone} | report.thinned_of.keys()
+    if not asked:
+        return {}
+    fewer = Counter(info.identity for info in leaving)
+    return {
+        person.name: report.thinned_of[person.name]
+        for person in store.identities.all()
+        if person.name in asked and person.templates <= fewer[person.name]
+    }
+
+
 def surveyed(store: GalleryStore | None, photos: Sequence[Photo], folders: Folders, *, again: bool) -> EnrolmentReport:
     """What an enrolment of these photos would do, as far as can be said without encoding: `templates` are the photos
     that are new, all where there is no gallery yet (None). Nothing is changed."""
@@ -123,4 +140,6 @@ def surveyed(store: GalleryStore | None, photos: Sequence[Photo], folders: Folde
     report.identities = len(people)
     if store is not None:
         report.gone = gone(store, folders, report)
+        missing = without_templates(store, report, report.gone if folders.sync else ())
+        report.without = {name: thinned for name, thinned in missing.items() if name not in people}
     return report

@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -55,7 +56,8 @@ def forget(parts: Parts, names: Sequence[str], *, remember: bool) -> list[Receip
         _log.warning("%s; old pages stay until facesearch gallery compact", error)
         wiped = False
     photos = [photo for each in removed for photo in each.photos]
-    purged = purge(Theirs(frozenset(names), frozenset(path for path, _ in photos), frozenset(sha for _, sha in photos)))
+    contents = _AnyOf((frozenset(sha256 for _, sha256 in photos), *(each.deleted for each in removed)))
+    purged = purge(Theirs(frozenset(names), frozenset(path for path, _ in photos), contents))
     traces = _learnt_from_people(parts)
     now, unfinished = int(time.time()), tuple(map(str, remove_unfinished(parts.opening.folder)))
     return [
@@ -71,11 +73,21 @@ def forget(parts: Parts, names: Sequence[str], *, remember: bool) -> list[Receip
             unfinished=unfinished,
             learnt_from_people=traces,
             exports=exports[each.identity_id],
-            out_of_inbox=len(unknown),
+            out_of_inbox=each.unknown,
             purged=purged,
         )
         for name, each in zip(names, removed, strict=True)
     ]
+
+
+@dataclass(frozen=True, slots=True)
+class _AnyOf:
+    """What is in one of several containers."""
+
+    containers: tuple[Container[bytes], ...]
+
+    def __contains__(self, content: object) -> bool:
+        return any(content in each for each in self.containers)
 
 
 def _learnt_from_people(parts: Parts) -> bool:

@@ -106,6 +106,7 @@ def _new_rows(
     enrolled, aside = parts.store.templates.enrolled(hashes), kept.aside(hashes)
     forgotten = {} if again else kept.forgotten(hashes)
     thinned = {} if again else parts.store.thinning.of_photos(hashes)
+    deleted = {} if again else kept.deleted(hashes)
     rows_of: dict[bytes, list[int]] = {}
     wanted = []
     for row, (name, hashed) in enumerate(zip(table.identity, hashes, strict=True)):
@@ -124,11 +125,14 @@ def _new_rows(
         elif name in aside.get(hashed, ()):
             report.skipped += 1
             report.aside += 1
-        elif hashed in forgotten:
-            reason = forgotten_reason(forgotten[hashed])
-        elif thinned.get(hashed) == name:
+        elif name in thinned.get(hashed, ()):
             report.skipped += 1
             report.thinned += 1
+        elif name in deleted.get(hashed, ()):
+            report.skipped += 1
+            report.deleted += 1
+        elif hashed in forgotten:
+            reason = forgotten_reason(forgotten[hashed])
         elif hashed in thinned:
             reason = thinned_reason(thinned[hashed])
         elif before != row and table.identity[before] != name:

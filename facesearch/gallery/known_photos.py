@@ -1,4 +1,4 @@
-"""What a gallery knows of photos before they are encoded: enrolled, moved, set aside, thinned out, of people forgotten.
+"""What a gallery knows of photos before they are encoded: enrolled, moved, set aside, deleted, of people forgotten.
 
 Photos are known by their content. A photo that is enrolled as somebody else is moved where its old file is gone, as
 after it was put into the right person's folder; while both files are there, the one enrolled first counts.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,8 +18,8 @@ from facesearch.store import EnrolledPhoto, GalleryStore
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """A photo that needs no encoding. template_id: under which it is enrolled, None where that is set aside, or thinned
-    out.
+    """A photo that needs no encoding. template_id: under which it is enrolled, None where that is set aside, or
+    deleted: thinned out, or taken out of the person's and deleted.
 
     moved_from: whose it was until now, where it becomes somebody else's. relocated: its file is at another path now.
     others: templates of other faces in it.
@@ -29,6 +29,7 @@ class Known:
     moved_from: str | None = None
     relocated: bool = False
     thinned: bool = False
+    deleted: bool = False
     others: tuple[int, ...] = ()
 
 
@@ -44,8 +45,8 @@ def known_photos(
 ) -> list[Known | Rejection | None]:
     """What is known of photos with these hashes, or why they cannot be enrolled; None for those that are new.
 
-    again: photos of people who were forgotten, and photos that were thinned out, are enrolled like others, and photos
-    that a pipeline with this digest rejected are looked at again. in_folders: whose they are is said by folders.
+    again: photos of people who were forgotten, and photos whose templates were deleted, are enrolled like others, and
+    photos that a pipeline with this digest rejected are looked at again. in_folders: whose they are is said by folders.
     returning: takes the paths of photos of people who were forgotten, that are enrolled `again`, and the day.
     """
     readable = [hashed for hashed in hashes if isinstance(hashed, bytes)]
@@ -53,7 +54,8 @@ def known_photos(
     new = [hashed for hashed in readable if hashed not in enrolled]
     aside = store.corrections.aside(new) if new else {}
     forgotten: Mapping[bytes, int] = store.corrections.forgotten(new) if new else {}
-    thinned: Mapping[bytes, str] = store.thinning.of_photos(new) if new and not again else {}
+    thinned: Mapping[bytes, set[str]] = store.thinning.of_photos(new) if new and not again else {}
+    deleted: Mapping[bytes, set[str]] = store.corrections.deleted(new) if new and not again else {}
     rejected: Mapping[bytes, str] = store.corrections.rejected(new, pipeline) if new and pipeline and not again else {}
     found: list[Known | Rejection | None] = []
     for photo, hashed in zip(photos, hashes, strict=True):
@@ -63,10 +65,14 @@ def known_photos(
             found.append(enrolled_as(photo, enrolled[hashed], in_folders=in_folders))
         elif photo.identity in aside.get(hashed, ()):
             found.append(Known(None))
+        elif photo.identity in thinned.get(hashed, ()):
+            found.append(Known(None, thinned=True))
+        elif photo.identity in deleted.get(hashed, ()):
+            found.append(Known(None, deleted=True))
         elif hashed in forgotten and not again:
             found.append(Rejection(str(photo.path), forgotten_reason(forgotten[hashed])))
         elif hashed in thinned:
-            found.append(thinned_from(photo, thinned[hashed]))
+            found.append(Rejection(str(photo.path), thinned_reason(thinned[hashed])))
         elif hashed in rejected:
             found.append(Rejection(str(photo.path), rejected[hashed], before=True))
         else:
@@ -81,16 +87,9 @@ def forgotten_reason(at: int) -> str:
     return f"it shows somebody who was forgotten on {day_of(at)}; --again enrols it"
 
 
-def thinned_from(photo: Photo, identity: str) -> Known | Rejection:
-    """What a photo is whose template was thinned out of that identity's."""
-    if photo.identity == identity:
-        return Known(None, thinned=True)
-    return Rejection(str(photo.path), thinned_reason(identity))
-
-
-def thinned_reason(identity: str) -> str:
-    """Why a photo that was thinned out of that identity's is not enrolled as somebody else's."""
-    return f"the same image was enrolled as {identity} and thinned out; --again enrols it"
+def thinned_reason(people: Collection[str]) -> str:
+    """Why a photo that was thinned out of these people's is not enrolled as somebody else's."""
+    return f"the same image was enrolled as {' and '.join(sorted(people))} and thinned out; --again enrols it"
 
 
 def day_of(at: int) -> str:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from facesearch.errors import UnknownIdentityError
+from facesearch.errors import UnknownIdentityError, UsageError
 from facesearch.gallery import arguments
 from facesearch.gallery.correcting import CorrectingGallery
 from facesearch.photos.photo import composed
 from facesearch.store import TemplateInfo
+from facesearch.text.figures import counted
 
 if TYPE_CHECKING:
     from facesearch.gallery.suspect import Suspect
+
+_log = logging.getLogger("facesearch")
 
 Progress = Callable[[int, int], None]  # (templates done, in all)
 Suspected = int | str | os.PathLike[str]
@@ -43,13 +47,23 @@ class SuspectingGallery(CorrectingGallery):
     def keep_suspects(self, suspects: Sequence[Suspect]) -> int:
         """Remember that these are all right, so that they are not told again; returns how many are new.
 
-        It holds for a template and whom it looks like, or for two people, until one of them is gone.
+        It holds for a template and whom it looks like, or for two people, until one of them is gone. Raises
+        `UsageError` for what is no suspect.
         """
+        from facesearch.gallery.suspect import Suspect
+
+        if not isinstance(suspects, Sequence) or not all(isinstance(each, Suspect) for each in suspects):
+            raise UsageError(
+                f"what is kept is a list of suspects, as suspects() gives, not {arguments.shown(suspects)}"
+            )
         return self.parts.store.suspicions.add([suspect.key for suspect in suspects])
 
     def reconsider_suspects(self) -> int:
-        """Tell again what was kept; returns how many suspects these were."""
-        return self.parts.store.suspicions.remove_all()
+        """Tell again what was kept; returns how many suspects these were. A warning says what was damaged of it."""
+        kept, damaged = self.parts.store.suspicions.remove_all()
+        if damaged:
+            _log.warning("%s of what was kept had been damaged: it is told again, too", counted(damaged, "row"))
+        return kept
 
     def set_aside_templates(self, templates: Sequence[Suspected]) -> list[TemplateInfo]:
         """Take templates out of all answers, and keep them until they are put back, removed, or forgotten.

@@ -7,15 +7,20 @@ told again.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Collection
 
 import numpy as np
 
+from facesearch.errors import StoreError
 from facesearch.gallery.neighbourhood import Progress, Surroundings, surroundings
 from facesearch.gallery.parts import Parts
 from facesearch.gallery.suspect import Suspect
 from facesearch.gallery.suspects_told import told
 from facesearch.gallery.suspicion import Judgement, judged
+from facesearch.store import KeptSuspect
+
+_log = logging.getLogger("facesearch")
 
 LEAST = 0.2
 """The confidence from which on suspects are told."""
@@ -34,7 +39,8 @@ def suspects(
 ) -> list[Suspect]:
     """What is suspicious of these templates and their people, None: of all; the most certain ones first.
 
-    least: the confidence from which on they are told. progress: called with (templates looked at, in all).
+    least: the confidence from which on they are told. progress: called with (templates looked at, in all). Where what
+    was kept is damaged, a warning says so, and all is told.
     """
     if templates is not None and not templates:
         return []
@@ -47,9 +53,17 @@ def suspects(
         if wider is not None:
             around, judgement = wider, judged(wider.hood, wider.scale)
     found = told(parts, around, judgement, templates, least)
-    kept = parts.store.suspicions.all()
+    kept = _kept(parts)
     open_ = [suspect for suspect in found if suspect.key not in kept]
     return sorted(open_, key=lambda item: (-item.confidence, item.template_id or 0, item.identity))
+
+
+def _kept(parts: Parts) -> set[KeptSuspect]:
+    try:
+        return parts.store.suspicions.all()
+    except StoreError as error:  # what was done before must be told all the same
+        _log.warning("%s; until then what was kept is told again", error)
+        return set()
 
 
 def _unseen(around: Surroundings, judgement: Judgement) -> list[int]:

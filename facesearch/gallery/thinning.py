@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,11 +13,10 @@ from facesearch.gallery.answers import Document
 from facesearch.gallery.parts import Parts
 from facesearch.gallery.representatives import representatives
 from facesearch.gallery.suspects import LIKELY, suspects
-from facesearch.store import Thinning
+from facesearch.store import Thinning, open_store
 
 _log = logging.getLogger("facesearch")
 
-_EMPTY = 143_000  # bytes of a gallery without templates: pages of its tables
 _KEYED = 108  # bytes that the hash of a photo and the log of its removal take once its template is gone
 
 
@@ -38,9 +37,10 @@ class ThinningReport:
     """What thinning did, or with `dry_run` would do.
 
     people: those who had more than `keep` templates, by name. overtaken: people whose templates were changed by
-    somebody else meanwhile, and stayed as they are. before_bytes, after_bytes: database and index on disk; after a dry
-    run an estimate. wiped: no copy of what was deleted is left in the database or its write-ahead log. backups,
-    exports: when such files were made (epoch seconds) that may still hold what was deleted.
+    somebody else meanwhile, and stayed as they are, by the names that they have now. before_bytes, after_bytes:
+    database and index on disk; after a dry run an estimate. While others read, what was deleted is written beside what
+    they read, and it is more than before. wiped: no copy of what was deleted is left in the database or its write-ahead
+    log. backups, exports: when such files were made (epoch seconds) that may still hold what was deleted.
     """
 
     keep: int
@@ -58,6 +58,11 @@ class ThinningReport:
         """The numbers of the templates that go."""
         return tuple(number for person in self.people for number in person.removed)
 
+    @property
+    def freed_bytes(self) -> int:
+        """What the disk has got back: none yet where it is more than before."""
+        return max(self.before_bytes - self.after_bytes, 0)
+
     def document(self) -> Document:
         return {
             "keep": self.keep,
@@ -67,7 +72,7 @@ class ThinningReport:
             "overtaken": list(self.overtaken),
             "before_bytes": self.before_bytes,
             "after_bytes": self.after_bytes,
-            "freed_bytes": self.before_bytes - self.after_bytes,
+            "freed_bytes": self.freed_bytes,
             "wiped": self.wiped,
             "backups": list(self.backups),
             "exports": list(self.exports),
@@ -81,20 +86,21 @@ def thin(parts: Parts, keep: int, *, dry_run: bool) -> ThinningReport:
         parts.store.transactions.require_write()
     before = _bytes_on_disk(parts)
     templates = parts.store.templates.counts().templates
-    plans = list(_plans(parts, keep, dimension))
-    names = {person.id: person.name for person in parts.store.identities.all()}
-    if dry_run or not plans:
-        people = _people(plans, names)
+    plans = _plans(parts, keep, dimension)
+    names = _names(parts)
+    if dry_run or not plans.people:
+        people, overtaken = _people(plans.people, names), _named(plans.overtaken, names)
         gone = sum(len(person.removed) for person in people)
-        each = max(max(before - _EMPTY, 0) / max(templates, 1) - _KEYED, 0.0)
-        return ThinningReport(keep, dry_run, people, (), before, before - round(each * gone), wiped=True)
-    ids = [plan.identity_id for plan in plans]
+        after = before - gone * _bytes_each(before, templates)
+        return ThinningReport(keep, dry_run, people, overtaken, before, after, wiped=True)
+    ids = [plan.identity_id for plan in plans.people]
     backups, exports = (
         tuple(sorted({at for each in ids for at in parts.store.audit.copies_with(each, action)}))
         for action in ("backup", "export")
     )
-    parts.writer.discard(np.sort(np.concatenate([np.array(plan.removed, np.int64) for plan in plans])))
-    done = set(parts.store.thinning.thin(plans))
+    parts.writer.discard(np.sort(np.concatenate([np.array(plan.removed, np.int64) for plan in plans.people])))
+    done = set(parts.store.thinning.thin(plans.people))
+    now = _names(parts)  # others may have been renamed or forgotten since the plan was made
     try:
         parts.writer.save()
     except (IndexStateError, StoreError) as error:  # the templates are gone all the same
@@ -108,8 +114,8 @@ def thin(parts: Parts, keep: int, *, dry_run: bool) -> ThinningReport:
     return ThinningReport(
         keep,
         dry_run,
-        _people([plan for plan in plans if plan.identity_id in done], names),
-        tuple(sorted(names.get(each, "") for each in ids if each not in done and each in names)),
+        _people([plan for plan in plans.people if plan.identity_id in done], names | now),
+        _named([*plans.overtaken, *(each for each in ids if each not in done)], now),
         before,
         _bytes_on_disk(parts),
         wiped,
@@ -118,8 +124,16 @@ def thin(parts: Parts, keep: int, *, dry_run: bool) -> ThinningReport:
     )
 
 
-def _plans(parts: Parts, keep: int, dimension: int) -> Iterator[Thinning]:
-    """What goes of whom, person by person."""
+@dataclass(frozen=True, slots=True)
+class _Plans:
+    """What goes of whom, person by person; and who was being changed when that was to be found out."""
+
+    people: list[Thinning]
+    overtaken: list[int]
+
+
+def _plans(parts: Parts, keep: int, dimension: int) -> _Plans:
+    plans = _Plans([], [])
     with parts.store.moment() as moment:
         held = moment.template_owners()
     order = np.lexsort((held.ids, held.identity_ids))
@@ -127,14 +141,16 @@ def _plans(parts: Parts, keep: int, dimension: int) -> Iterator[Thinning]:
     many = [order[start : start + count] for start, count in zip(starts, counts, strict=True) if count > keep]
     doubted = _of_others(parts, [number for rows in many for number in held.ids[rows].tolist()])
     for rows in many:
-        ids = held.ids[rows]
+        ids, owner = held.ids[rows], int(held.identity_ids[rows[0]])
         stored = parts.store.templates.codes(ids.tolist())
         if len(stored) < len(ids):  # somebody is changing this person's templates just now
+            plans.overtaken.append(owner)
             continue
         vectors = parts.codecs.decode(stored.codes, stored.codecs, dimension)
         qualities = np.where(np.isin(ids, doubted), 0.0, held.qualities[rows])
         stay = representatives(vectors, qualities, keep)
-        yield Thinning(int(held.identity_ids[rows[0]]), tuple(ids[stay].tolist()), tuple(np.delete(ids, stay).tolist()))
+        plans.people.append(Thinning(owner, tuple(ids[stay].tolist()), tuple(np.delete(ids, stay).tolist())))
+    return plans
 
 
 def _of_others(parts: Parts, templates: list[int]) -> list[int]:
@@ -150,6 +166,22 @@ def _people(plans: Sequence[Thinning], names: dict[int, str]) -> tuple[ThinnedPe
         if plan.identity_id in names
     ]
     return tuple(sorted(found, key=lambda person: person.identity))
+
+
+def _named(ids: Iterable[int], names: dict[int, str]) -> tuple[str, ...]:
+    """Those of these people who are there, by name."""
+    return tuple(sorted(names[each] for each in ids if each in names))
+
+
+def _names(parts: Parts) -> dict[int, str]:
+    return {person.id: person.name for person in parts.store.identities.all()}
+
+
+def _bytes_each(held: int, templates: int) -> int:
+    """About what a template takes on disk, of a gallery of so many bytes: what a new gallery has anyway is not its."""
+    with open_store("sqlite://") as empty:
+        own = held - empty.database_bytes()
+    return max(round(own / max(templates, 1)) - _KEYED, 0)
 
 
 def _bytes_on_disk(parts: Parts) -> int:

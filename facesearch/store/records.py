@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
@@ -297,7 +297,8 @@ class IdentitySummary:
 class Removed:
     """What forgetting an identity took out. traces: bytes by which copies of what was deleted are recognised.
 
-    photos: path and SHA-256 of each image that nobody else has.
+    photos: path and SHA-256 of each image that nobody else has. deleted: whether the SHA-256 of a photo is of one whose
+    template had been deleted before. unknown: faces of the inbox that went with all who were forgotten together.
     """
 
     identity_id: int
@@ -305,6 +306,8 @@ class Removed:
     images: int
     traces: frozenset[bytes] = field(default=frozenset(), repr=False)
     photos: tuple[tuple[str, bytes], ...] = field(default=(), repr=False)
+    deleted: Container[bytes] = field(default=frozenset(), repr=False)
+    unknown: int = 0
 
 
 class Thinning(NamedTuple):

@@ -257,10 +257,11 @@ class CorrectionsRole(Protocol):
         """The photo of a template is at another path now."""
         ...
 
-    def set_aside(self, template_ids: Sequence[int], *, keep: bool = False) -> int:
+    def set_aside(self, template_ids: Sequence[int], *, keep: bool = False, stays_out: bool = False) -> int:
         """Take templates out of all answers, and keep them until `discard`, or beyond it; returns how many were in use.
 
-        Of those that are set aside already, `keep` is changed.
+        Of those that are set aside already, `keep` is changed. stays_out: their photos are known by keyed hashes when
+        they come back, also after `discard`.
         """
         ...
 
@@ -271,6 +272,10 @@ class CorrectionsRole(Protocol):
 
     def discard(self) -> int:
         """Delete for good what is set aside and not to be kept; returns how many templates."""
+        ...
+
+    def deleted(self, sha256s: Sequence[bytes]) -> dict[bytes, set[str]]:
+        """Of these photos, those of which a template was set aside to stay out, and not put back: whose it was."""
         ...
 
 
@@ -285,8 +290,8 @@ class SuspicionsRole(Protocol):
         """Remember these; returns how many are new. Of templates and people that are gone, none is remembered."""
         ...
 
-    def remove_all(self) -> int:
-        """Remember none any more; returns how many there were."""
+    def remove_all(self) -> tuple[int, int]:
+        """Remember none any more; returns how many there were, and how many of them damaged."""
         ...
 
 
@@ -326,7 +331,7 @@ class ThinningRole(Protocol):
         """
         ...
 
-    def of_photos(self, sha256s: Sequence[bytes]) -> dict[bytes, str]:
+    def of_photos(self, sha256s: Sequence[bytes]) -> dict[bytes, set[str]]:
         """Of these photos, those whose template was deleted so: whose it was."""
         ...
 

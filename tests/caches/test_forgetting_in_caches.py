@@ -233,3 +233,20 @@ def test_who_was_renamed_is_found_by_content(people: Path, tmp_path: Path) -> No
         gallery.enroll("Ada", photo)
         gallery.rename("Ada", "Bea")
         assert gallery.forget("Bea").purged.rows == 1
+
+
+def test_photos_whose_templates_were_deleted_before_are_found_by_their_hashes(people: Path, tmp_path: Path) -> None:
+    ada, bea, *_ = sorted(people.iterdir())
+    photos = sorted(ada.iterdir())
+    for number, photo in enumerate([*photos, min(bea.iterdir())]):
+        _shards().write([(Photo("Ada", photo).hash(), _row(number))])
+    with Gallery.open(tmp_path / "gallery") as gallery:
+        gallery.enroll("Ada", photos)
+        gallery.enroll("Bea", min(bea.iterdir()))
+        gallery.remove_templates([photos[0]])
+        gallery.compact()
+        gallery.thin(1)
+        assert len(gallery.templates("Ada")) == 1
+        gallery.rename("Ada", "Zoe")
+        assert gallery.forget("Zoe").purged.rows == len(photos)
+        assert gallery.forget("Bea", remember=False).purged.rows == 1

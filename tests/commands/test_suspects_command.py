@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -79,3 +81,53 @@ def test_a_photo_is_set_aside_by_its_path(facesearch: Command, mixed: list[str],
     (number,) = facesearch("templates", "remove", photo, "--json").json["removed"]
     assert facesearch("gallery", "compact", "--json").json["discarded"] == 1
     assert facesearch("templates", "show", number).status != 0
+
+
+@pytest.mark.parametrize("table", ["kept_suspects", "unknown_faces"])
+def test_an_enrolment_that_was_done_is_told_whatever_is_damaged_beside_it(
+    table: str, facesearch: Command, mixed: list[str], people_photos: Path, tmp_path: Path
+) -> None:
+    facesearch("enroll", tmp_path / "p")
+    (suspect,) = facesearch("gallery", "suspects", "--json").json["suspects"]
+    facesearch("gallery", "suspects", "--keep", suspect["template_id"])
+    *_, new, stranger = sorted(people_photos.iterdir())
+    assert facesearch("unknown", "add", stranger).status == 0
+    with closing(sqlite3.connect(tmp_path / "gallery" / "gallery.db")) as database, database:
+        assert database.execute(f"UPDATE {table} SET checksum = checksum + 1").rowcount
+    shutil.copytree(new, tmp_path / "p" / new.name)
+    done = facesearch("enroll", tmp_path / "p", "--json")
+    assert done.status == 0
+    assert done.json["templates"] == len(list(new.iterdir()))
+    assert done.err.count("warning: ") == 1
+    assert f"of {table} is damaged" in done.err
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (
+            ("gallery", "suspects", "--keep", ""),
+            "a template is named by its number or its photo's path, not by nothing",
+        ),
+        (("gallery", "suspects", "--keep", 2**64), "no template 18446744073709551616 in the gallery"),
+        (("gallery", "suspects", "--keep", "9" * 5000), "no template of a photo 999"),
+        (("templates", "show", ""), "not by nothing"),
+        (("templates", "remove", "1", " "), "not by nothing"),
+        (("templates", "set-aside", 10**20), "no template 100000000000000000000 in the gallery"),
+        (("templates", "move", "", "--to", "Zoe"), "not by nothing"),
+        (("templates", "restore", ""), "not by nothing"),
+        (("gallery", "thin", "--keep", "-" + "9" * 30), "a whole number from 1 on is needed"),
+    ],
+)
+def test_a_word_that_names_nothing_is_a_usage_error(
+    words: tuple[object, ...], said: str, facesearch: Command, gallery: Path
+) -> None:
+    refused = facesearch(*words)
+    assert refused.status == 2
+    assert said in refused.err
+    assert refused.err.count("\n") == 1
+
+
+def test_putting_back_what_is_not_set_aside_is_told(facesearch: Command, gallery: Path) -> None:
+    assert facesearch("templates", "restore", 1).out == "nothing was put back: none of these is set aside\n"
+    assert facesearch("templates", "restore", 1, "--json").json == {"restored": []}

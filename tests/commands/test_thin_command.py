@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import shutil
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from command_line import Command
 
 from facesearch import Gallery
+from facesearch.store.sqlite.thinning import SqliteThinning
 
 
 @pytest.fixture
@@ -76,3 +80,47 @@ def test_a_dry_run_leaves_every_file_as_it_is(facesearch: Command, gallery: Path
     before = files()
     assert facesearch("gallery", "thin", "--keep", 1, "--dry-run").status == 0
     assert files() == before
+
+
+def test_while_somebody_reads_no_bytes_are_said_to_be_freed(facesearch: Command, gallery: Path) -> None:
+    with closing(sqlite3.connect(gallery / "gallery.db")) as reader:
+        reader.execute("BEGIN")
+        reader.execute("SELECT count(*) FROM templates").fetchall()
+        done = facesearch("gallery", "thin", "--keep", 1)
+    assert done.status == 0
+    assert "deleted 12 templates of 12 people\n" in done.out
+    assert "freed" not in done.out
+    assert "room; facesearch gallery compact frees it once nobody reads\n" in done.out
+    assert "on disk (before: " in facesearch("gallery", "compact").out
+
+
+def test_somebody_overtaken_is_named_and_not_everybody_said_to_be_done(
+    facesearch: Command, gallery: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(SqliteThinning, "thin", lambda self, plans: [])
+    done = facesearch("gallery", "thin", "--keep", 1)
+    assert "nobody has more" not in done.out
+    assert "deleted 12" not in done.out
+    assert done.out.count("of whom nothing was deleted: run it again\n") == 12
+
+
+def test_a_person_whose_kept_photo_left_is_told_to_have_no_template(
+    facesearch: Command, people: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FACESEARCH_GALLERY", str(tmp_path / "own"))
+    shutil.copytree(people[0], tmp_path / "p" / "Ada")
+    shutil.copytree(people[1], tmp_path / "p" / "Zoe")
+    facesearch("enroll", tmp_path / "p")
+    facesearch("gallery", "thin", "--keep", 1)
+    (kept,) = facesearch("templates", "list", "Ada", "--json").json["templates"]
+    Path(kept["path"]).unlink()
+    left = len(list((tmp_path / "p" / "Ada").iterdir()))
+    planned = facesearch("enroll", tmp_path / "p", "--sync", "--dry-run").out
+    assert "Ada would have no template left, and be in no answer\n" in planned
+    for _ in range(2):  # not only when it happens
+        done = facesearch("enroll", tmp_path / "p", "--sync").out
+        assert "Ada has no template left, and is in no answer\n" in done
+        assert f"  {left} photo" in done
+        assert "had been thinned out: enroll --again takes" in done
+    assert "Zoe" not in done
+    assert "no template left" not in facesearch("enroll", tmp_path / "p", "--again").out

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -299,3 +302,66 @@ def test_one_template_or_person_may_be_named_alone(known: list[Photo], tmp_path:
         assert gallery.set_aside_templates(one.id) == [one]  # type: ignore[arg-type]
         with pytest.raises(UsageError, match=r"name numbers, names or paths, not 1\.5"):
             gallery.suspects(of=1.5)  # type: ignore[arg-type]
+
+
+def damage(gallery: Gallery, table: str) -> None:
+    folder = gallery.parts.opening.folder
+    assert folder is not None
+    with closing(sqlite3.connect(folder / "gallery.db")) as database, database:
+        assert database.execute(f"UPDATE {table} SET checksum = checksum + 1").rowcount
+
+
+def test_what_was_kept_and_is_damaged_is_told_again_with_a_warning(
+    wrong: Gallery, caplog: pytest.LogCaptureFixture
+) -> None:
+    found = wrong.suspects()
+    wrong.keep_suspects(found)
+    damage(wrong, "kept_suspects")
+    assert wrong.suspects() == found
+    (said,) = caplog.messages
+    assert "of kept_suspects is damaged" in said
+    assert "facesearch gallery suspects --reconsider removes it" in said
+    assert wrong.thin(2, dry_run=True).people
+    caplog.clear()
+    assert wrong.reconsider_suspects() == len(found)
+    assert caplog.messages == [
+        f"{len(found)} row{'s' * (len(found) > 1)} of what was kept had been damaged: it is told again, too"
+    ]
+    assert wrong.check() == []
+
+
+@pytest.mark.parametrize("number", [0, -1, 2**63 - 1, 2**63, -(2**63) - 1, 10**30])
+def test_numbers_that_no_template_has_are_refused(number: int, wrong: Gallery) -> None:
+    for asked in (
+        wrong.suspects,
+        wrong.template_infos,
+        wrong.remove_templates,
+        wrong.set_aside_templates,
+        wrong.restore_templates,
+    ):
+        with pytest.raises(UnknownTemplateError, match=f"no template {number} in the gallery"):
+            asked([1, number])
+    with pytest.raises(UnknownTemplateError):
+        wrong.move_templates([number], "P03")
+    with pytest.raises(UsageError, match=f"has no negative {number}"):
+        wrong.remove_negatives("P00", [number])
+    assert wrong.counts().templates == PEOPLE * PHOTOS
+
+
+@pytest.mark.parametrize("nothing", ["", " ", "\t"])
+def test_an_empty_word_names_no_template(nothing: str, wrong: Gallery) -> None:
+    for asked in (wrong.suspects, wrong.template_infos, wrong.remove_templates):
+        with pytest.raises(UsageError, match="not by nothing"):
+            asked([nothing])
+
+
+def test_numbers_of_numpy_are_numbers(wrong: Gallery) -> None:
+    numbers: Any = np.array([3, 4, 5, 6])
+    assert [info.id for info in wrong.template_infos(numbers[:3])] == [3, 4, 5]
+    assert [each.template_id for each in wrong.suspects(numbers[3:])] == [6]
+
+
+@pytest.mark.parametrize("nonsense", ["P00", ["P00"], [1], None])
+def test_only_suspects_are_kept(nonsense: Any, wrong: Gallery) -> None:
+    with pytest.raises(UsageError, match="a list of suspects"):
+        wrong.keep_suspects(nonsense)

@@ -16,6 +16,7 @@ from facesearch import Gallery, Photo
 from facesearch.errors import GalleryNotFoundError, StoreError, UnknownIdentityError, UsageError
 from facesearch.gallery import thinning
 from facesearch.gallery.folder_truth import Folders
+from facesearch.gallery.suspect import Suspect
 from facesearch.photos.sources import from_paths
 from facesearch.store import Thinning
 
@@ -105,21 +106,61 @@ def test_what_is_set_aside_neither_counts_nor_goes(tmp_path: Path) -> None:
 
 def test_whoever_changes_meanwhile_stays_as_they_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made(tmp_path)
-    plan = thinning._plans
     with Gallery.open(tmp_path) as gallery, Gallery.open(tmp_path) as other:
+        thin = gallery.parts.store.thinning.thin
 
-        def overtaken(*asked: object) -> Sequence[Thinning]:
-            plans = list(plan(*asked))  # type: ignore[arg-type]
+        def overtaken(plans: Sequence[Thinning]) -> list[int]:
             other.move_templates([3], "person 6")
             other.forget("person 1")
-            return plans
+            other.rename("person 0", "Ada")
+            other.rename("person 2", "Bea")
+            return thin(plans)
 
-        monkeypatch.setattr(thinning, "_plans", overtaken)
+        monkeypatch.setattr(gallery.parts.store.thinning, "thin", overtaken)
+        report = gallery.thin(4)
+        assert report.overtaken == ("Ada",)
+        assert [person.identity for person in report.people] == ["Bea", "person 3", "person 4", "person 5"]
+        assert len(gallery.templates("Ada")) == EACH - 1
+        assert gallery.check() == []
+
+
+def test_whoever_is_being_changed_while_plans_are_made_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made(tmp_path)
+    with Gallery.open(tmp_path) as gallery, Gallery.open(tmp_path) as other:
+
+        def suspects(*_: object, **__: object) -> list[Suspect]:
+            other.remove_templates([1])
+            return []
+
+        monkeypatch.setattr(thinning, "suspects", suspects)
         report = gallery.thin(4)
         assert report.overtaken == ("person 0",)
-        assert [person.identity for person in report.people] == [f"person {number}" for number in (2, 3, 4, 5)]
-        assert len(gallery.templates("person 0")) == EACH - 1
-        assert gallery.check() == []
+        assert [person.identity for person in report.people] == [f"person {number}" for number in range(1, 6)]
+        assert len(gallery.thin(4).people) == 1
+
+
+def test_nothing_is_freed_rather_than_less_while_somebody_reads(tmp_path: Path) -> None:
+    made(tmp_path)
+    with Gallery.open(tmp_path) as gallery, closing(sqlite3.connect(tmp_path / "gallery.db")) as reader:
+        reader.execute("BEGIN")
+        reader.execute("SELECT count(*) FROM templates").fetchall()
+        report = gallery.thin(4)
+        assert report.after_bytes > report.before_bytes
+        assert (report.wiped, report.freed_bytes, report.document()["freed_bytes"]) == (False, 0, 0)
+
+
+@pytest.mark.parametrize(("kind", "codec"), [("flat", "fp32"), ("sq8", "int8")])
+def test_a_dry_run_tells_about_what_is_freed(kind: str, codec: str, tmp_path: Path) -> None:
+    rng = np.random.default_rng(4)
+    noisy = np.repeat(unit_vectors(30), 20, axis=0) + 0.06 * rng.normal(size=(600, DIMENSION))
+    vectors = np.asarray(noisy / np.linalg.norm(noisy, axis=1, keepdims=True), np.float32)
+    store_templates(tmp_path, [f"person {row // 20}" for row in range(600)], vectors, kind=kind, codec=codec)
+    with Gallery.open(tmp_path) as gallery:
+        gallery.build_index()
+        planned, done = gallery.thin(5, dry_run=True), gallery.thin(5)
+    assert planned.freed_bytes == pytest.approx(done.freed_bytes, rel=0.15)
 
 
 def test_backups_that_hold_what_is_deleted_are_named(tmp_path: Path) -> None:
@@ -182,8 +223,17 @@ def test_they_stay_known_when_the_photo_that_stays_is_gone(thinned: Path, folder
     with Gallery.open(thinned) as gallery:
         (kept,) = gallery.templates("Ada")
         Path(kept.path).unlink()
+        planned = gallery.survey(from_paths([folders]).photos, Folders((folders,), sync=True))
+        assert planned.without == {"Ada": 2}
+        assert gallery.survey(from_paths([folders]).photos, Folders((folders,))).without == {}
         assert scanned(gallery, folders) == (0, 5, 4, 1)
         assert scanned(gallery, folders) == (0, 5, 4, 0)
+        report = gallery.enroll_photos(from_paths([folders]).photos, folders=Folders((folders,)))
+        assert report.without == {"Ada": 2}
+        assert report.document()["without_templates"] == [{"identity": "Ada", "thinned": 2}]
+        assert scanned(gallery, folders, again=True)[0] == 4
+        report = gallery.enroll_photos(from_paths([folders]).photos, folders=Folders((folders,)))
+        assert report.without == {}
 
 
 def test_a_photo_thinned_out_of_one_person_does_not_become_anothers_unnoticed(thinned: Path, folders: Path) -> None:

@@ -81,6 +81,7 @@ _NAMED = 5  # damaged rows that are named
 _ADVICE = "restore a backup"
 _REBUILT = {row.__tablename__: "facesearch index build repairs it" for row in (IndexStateRow, SegmentRow)} | {
     CohortRow.__tablename__: "facesearch calibrate --cohort none removes it",
+    KeptSuspectRow.__tablename__: "facesearch gallery suspects --reconsider removes it",
     UnknownFaceRow.__tablename__: "facesearch unknown discard deletes it, as f and the number, or restore a backup",
 }
 

@@ -17,6 +17,7 @@ from facesearch.store.sqlite.checksums import computed, insert_rows, next_id, re
 from facesearch.store.sqlite.chunks import chunks
 from facesearch.store.sqlite.forgotten import forgotten
 from facesearch.store.sqlite.identities import find_id, ids_of, infos_of
+from facesearch.store.sqlite.marks import clear_marks, mark, marked
 from facesearch.store.sqlite.models import IdentityRow, ImageRow, KeptAsideRow, RemovalRow, SetAsideRow, TemplateRow
 from facesearch.store.sqlite.places import box_of, faces_at
 from facesearch.store.sqlite.rejected import rejected, remember_rejected
@@ -24,6 +25,7 @@ from facesearch.store.sqlite.template_infos import BOTH, Kept, delete_unused_ima
 from facesearch.store.sqlite.transactions import Transactions
 
 _COLUMNS = tuple(column.name for column in SetAsideRow.__table__.columns if column.name != "checksum")
+_LARGEST = 2**63 - 1  # number that SQLite takes
 
 
 class SqliteCorrections:
@@ -47,8 +49,9 @@ class SqliteCorrections:
 
     def known(self, template_ids: Sequence[int]) -> dict[int, TemplateInfo]:
         found: dict[int, TemplateInfo] = {}
+        possible = [number for number in template_ids if 0 < number <= _LARGEST]
         with self._transactions.reading() as connection:
-            for some in chunks(template_ids):
+            for some in chunks(possible):
                 found |= {info.id: info for info in in_both(connection, partial(_numbered, some))}
         return found
 
@@ -116,9 +119,13 @@ class SqliteCorrections:
             connection.execute(update(ImageRow).where(ImageRow.id == image).values(path=path))
             refresh(connection, ImageRow, ImageRow.id == image)
 
-    def set_aside(self, template_ids: Sequence[int], *, keep: bool = False) -> int:
+    def set_aside(self, template_ids: Sequence[int], *, keep: bool = False, stays_out: bool = False) -> int:
         with self._transactions.writing() as connection:
             _keep(connection, template_ids, keep=keep)
+            if stays_out:
+                for kept in BOTH:
+                    for owner, photos in _photos(connection, kept, template_ids).items():
+                        mark(connection, "taken", owner, photos)
             _require_sound(connection, TemplateRow, template_ids)
             rows = _rows(connection, TemplateRow, template_ids)
             if not rows:
@@ -144,6 +151,8 @@ class SqliteCorrections:
             first = next_id(connection, TemplateRow)
             insert_rows(connection, TemplateRow, [(number, *row[1:]) for number, row in enumerate(rows, start=first)])
             ids = [row[0] for row in rows]
+            owners = _photos(connection, SetAsideRow, ids)
+            clear_marks(connection, [(sha256, owner) for owner, photos in owners.items() for sha256 in photos])
             for some in chunks(ids):
                 connection.execute(delete(SetAsideRow).where(SetAsideRow.id.in_(some)))
             if rows:
@@ -157,6 +166,20 @@ class SqliteCorrections:
             gone = connection.execute(delete(SetAsideRow).where(goes)).rowcount
             delete_unused_images(connection, images)
             return gone
+
+    def deleted(self, sha256s: Sequence[bytes]) -> dict[bytes, set[str]]:
+        with self._transactions.reading() as connection:
+            return marked(connection, "taken", sha256s)
+
+
+def _photos(connection: Connection, kept: Kept, template_ids: Sequence[int]) -> dict[int, list[bytes]]:
+    """The hashes of the photos of these templates, by whose they are."""
+    wanted = select(kept.identity_id, ImageRow.sha256).join(ImageRow, ImageRow.id == kept.image_id)
+    found: dict[int, list[bytes]] = {}
+    for some in chunks(template_ids):
+        for owner, sha256 in connection.execute(wanted.where(kept.id.in_(some)).order_by(kept.id)):
+            found.setdefault(owner, []).append(sha256)
+    return found
 
 
 def _keep(connection: Connection, template_ids: Sequence[int], *, keep: bool) -> None:

@@ -3,37 +3,43 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from sqlalchemy import Connection, delete
 
 from facesearch.store.sqlite.checksums import insert_rows, next_id
 from facesearch.store.sqlite.chunks import chunks
 from facesearch.store.sqlite.keyed import key_of, keyed, looked_up, made_key
-from facesearch.store.sqlite.models import ForgottenPhotoRow, RejectedPhotoRow
+from facesearch.store.sqlite.marks import clear_marks
+from facesearch.store.sqlite.models import ForgottenPhotoRow
 
 
-def remember_photos(connection: Connection, sha256s: Sequence[bytes]) -> None:
-    """These photos, known by the SHA-256 of their content, show somebody who is being forgotten."""
-    if not sha256s:
+def remember_photos(connection: Connection, sha256s: Sequence[bytes], hashes: Sequence[bytes] = ()) -> None:
+    """These photos, known by the SHA-256 of their content or its keyed hash, show somebody who is being forgotten."""
+    if not sha256s and not hashes:
         return
-    recall(connection, sha256s)
-    key, now, first = made_key(connection), int(time.time()), next_id(connection, ForgottenPhotoRow)
-    rows = [(number, keyed(key, sha256), now) for number, sha256 in enumerate(sha256s, start=first)]
+    key, now = made_key(connection), int(time.time())
+    all_hashes = list(dict.fromkeys([*(keyed(key, sha256) for sha256 in sha256s), *hashes]))
+    _delete(connection, all_hashes)
+    first = next_id(connection, ForgottenPhotoRow)
+    rows = [(number, hashed, now) for number, hashed in enumerate(all_hashes, start=first)]
     insert_rows(connection, ForgottenPhotoRow, rows)
 
 
-def recall(connection: Connection, sha256s: Sequence[bytes]) -> None:
-    """They no longer count as photos of somebody forgotten, nor as thinned out."""
+def recall(connection: Connection, enrolled: Collection[tuple[bytes, int]]) -> None:
+    """Photos are enrolled, given by SHA-256 and whose they are: they no longer count as photos of somebody forgotten,
+    nor as thinned or taken out of theirs."""
     key = key_of(connection)
-    if key is None:
-        return
-    for some in chunks(sha256s):
-        hashes = [keyed(key, sha256) for sha256 in some]
-        for row in (ForgottenPhotoRow, RejectedPhotoRow):
-            connection.execute(delete(row).where(row.photo_key.in_(hashes)))
+    if key is not None:
+        _delete(connection, [keyed(key, sha256) for sha256, _ in enrolled])
+        clear_marks(connection, enrolled)
 
 
 def forgotten(connection: Connection, sha256s: Sequence[bytes]) -> dict[bytes, int]:
     """Of these photos, those of people who were forgotten: when (epoch seconds)."""
     return looked_up(connection, ForgottenPhotoRow, ForgottenPhotoRow.forgotten_at, sha256s)
+
+
+def _delete(connection: Connection, hashes: Sequence[bytes]) -> None:
+    for some in chunks(hashes):
+        connection.execute(delete(ForgottenPhotoRow).where(ForgottenPhotoRow.photo_key.in_(some)))

@@ -29,20 +29,23 @@ from facesearch.store.sqlite.counting import (
     damaged_indexes,
     templates_in_indexes,
 )
+from facesearch.store.sqlite.elsewhere import delete_elsewhere, images_of_deleted, unknown_of
 from facesearch.store.sqlite.forgotten import remember_photos
 from facesearch.store.sqlite.gaps import stored_integer, traces_of
 from facesearch.store.sqlite.index_state import discard_files_with
+from facesearch.store.sqlite.keyed import KeyedContents, key_of
+from facesearch.store.sqlite.marks import hand_marks_over, take_marks
 from facesearch.store.sqlite.models import IdentityRow, RemovalRow, TemplateRow
-from facesearch.store.sqlite.negative_rows import delete_negatives_of, hand_negatives_over
+from facesearch.store.sqlite.negative_rows import hand_negatives_over
+from facesearch.store.sqlite.places import box_of
 from facesearch.store.sqlite.suspicions import hand_suspicions_over
 from facesearch.store.sqlite.template_infos import (
     BOTH,
     delete_unused_images,
-    hashes_of_others,
+    hashes_of,
     in_both,
     traces_of_images,
 )
-from facesearch.store.sqlite.thinned import forget_thinned, hand_thinned_over
 from facesearch.store.sqlite.transactions import Transactions
 from facesearch.store.sqlite.unknown_rows import delete_faces
 
@@ -101,16 +104,16 @@ class SqliteIdentities:
                 unite(connection, source_id, target_id)
                 hand_negatives_over(connection, source_id, target_id)
                 hand_suspicions_over(connection, source_id, target_id)
-                hand_thinned_over(connection, source_id, target_id)
+                hand_marks_over(connection, source_id, target_id)
                 moved += _merge(connection, source_id, target_id)
             return moved
 
     def forget(self, names: Sequence[str], *, remember: bool = True, unknown: Collection[int] = ()) -> list[Removed]:
         with self._transactions.writing() as connection:
             ids = [find_id(connection, name) for name in dict.fromkeys(names)]  # raises before anybody is forgotten
+            faces = delete_faces(connection, {*unknown, *unknown_of(connection, ids)})
             removed = [_forget(connection, identity_id, remember=remember) for identity_id in ids]
-            traces = delete_faces(connection, unknown).traces
-            return [replace(each, traces=each.traces | traces) for each in removed]
+            return [replace(each, traces=each.traces | faces.traces, unknown=faces.faces) for each in removed]
 
 
 def known_ids(connection: Connection, names: Sequence[str]) -> dict[str, int]:
@@ -149,27 +152,35 @@ def _forget(connection: Connection, identity_id: int, *, remember: bool) -> Remo
     stored = [
         (kept, *row)
         for kept in BOTH
-        for row in connection.execute(select(kept.id, kept.image_id, kept.code).where(kept.identity_id == identity_id))
+        for row in connection.execute(
+            select(kept.id, kept.image_id, kept.code, kept.box_x, kept.box_y, kept.box_w, kept.box_h).where(
+                kept.identity_id == identity_id
+            )
+        )
     ]
     traces = _traces_of_name(connection, identity_id) | traces_of_attributes(connection, identity_id)
-    traces = traces.union(*(traces_of(code) for *_, code in stored))
+    traces = traces.union(*(traces_of(row[3]) for row in stored))
     ids = sorted(number for kept, number, *_ in stored if kept is TemplateRow)
     if ids:
         first = next_id(connection, RemovalRow)
         insert_rows(connection, RemovalRow, [(entry, number) for entry, number in enumerate(ids, start=first)])
         discard_files_with(connection, ids)
-    theirs = [image for _, _, image, _ in stored]
-    others = delete_negatives_of(connection, identity_id, theirs)
+    faces = [(image, box_of(place)) for _, _, image, _, *place in stored]
+    marked = frozenset(take_marks(connection, identity_id))
+    before = KeyedContents((key_of(connection) if marked else None) or b"", marked)
+    deleted = images_of_deleted(connection, before, {image for image, _ in faces})
+    others = delete_elsewhere(connection, identity_id, faces, deleted)
+    theirs = [image for image, _ in faces] + deleted
+    hashes = hashes_of(connection, theirs)
     connection.execute(delete(IdentityRow).where(IdentityRow.id == identity_id))  # its templates go with it
     gone = delete_unused_images(connection, theirs)
     of_others = delete_unused_images(connection, [image for image, _ in others])
     traces = traces.union(*(traces_of(code) for _, code in others))
     traces |= traces_of_images(gone) | traces_of_images(of_others)
     if remember:
-        remember_photos(connection, [sha256 for _, sha256 in gone] + hashes_of_others(connection, theirs))
-    forget_thinned(connection, identity_id, remember=remember)
+        remember_photos(connection, hashes, sorted(before.hashes))
     add_audit(connection, "forget", identity_id, {"templates": len(ids), "images": len(gone)})
-    return Removed(identity_id, tuple(ids), len(gone), frozenset(traces), tuple(gone))
+    return Removed(identity_id, tuple(ids), len(gone), frozenset(traces), tuple(gone), before)
 
 
 def infos_of(connection: Connection, identity_id: int) -> list[TemplateInfo]:

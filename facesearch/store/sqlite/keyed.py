@@ -10,6 +10,7 @@ import hashlib
 import hmac
 import secrets
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 from sqlalchemy import Connection, bindparam, select
@@ -21,6 +22,18 @@ from facesearch.store.sqlite.models import CollectedPhotoRow, ForgottenPhotoRow,
 
 _KEY_BYTES = 32
 _HASH_BYTES = 16
+
+
+@dataclass(frozen=True, slots=True)
+class KeyedContents:
+    """Contents that are known by keyed hashes only: `in` says whether one is among them."""
+
+    key: bytes = field(repr=False)
+    hashes: frozenset[bytes] = field(repr=False)
+
+    def __contains__(self, content: object) -> bool:
+        return isinstance(content, bytes) and keyed(self.key, content) in self.hashes
+
 
 T = TypeVar("T")
 KeyedRow = CollectedPhotoRow | ForgottenPhotoRow | RejectedPhotoRow

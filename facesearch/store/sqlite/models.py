@@ -224,7 +224,7 @@ class ForgottenPhotoRow(Checked, Base):
 
 class RejectedPhotoRow(Checked, Base):
     """A photo that enrolment rejected for what it shows, as a keyed hash of its content and of the pipeline; or one
-    whose template was thinned out, as a keyed hash of its content."""
+    whose template was thinned or taken out, as a keyed hash of its content."""
 
     __tablename__ = "rejected_photos"
 

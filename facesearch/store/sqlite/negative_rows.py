@@ -1,16 +1,15 @@
-"""Rows of negatives: read for searches, handed over when people are merged, deleted with people."""
+"""Rows of negatives: read for searches, handed over when people are merged."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, delete, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, delete, select, update
 from sqlalchemy.orm import aliased
 
 from facesearch.store.records import Negative
 from facesearch.store.sqlite.checksums import computed, is_sound, require_all_sound, require_sound
-from facesearch.store.sqlite.chunks import chunks
 from facesearch.store.sqlite.models import IdentityRow, NegativeRow, TemplateRow
 
 _BOX = (NegativeRow.box_x, NegativeRow.box_y, NegativeRow.box_w, NegativeRow.box_h)
@@ -64,16 +63,3 @@ def hand_negatives_over(connection: Connection, source_id: int, target_id: int) 
     connection.execute(delete(NegativeRow).where(theirs, select(other.id).where(same).exists()))
     checksum = computed(NegativeRow, identity_id=target_id)
     connection.execute(update(NegativeRow).where(theirs).values(identity_id=target_id, checksum=checksum))
-
-
-def delete_negatives_of(connection: Connection, identity_id: int, image_ids: Sequence[int]) -> list[tuple[int, bytes]]:
-    """Delete the negatives of a person who is being forgotten, and those that may show the person: of these images.
-
-    Returns image id and code of each.
-    """
-    gone: list[tuple[int, bytes]] = []
-    for some in chunks(sorted(set(image_ids))) if image_ids else [[]]:
-        either = or_(NegativeRow.identity_id == identity_id, NegativeRow.image_id.in_(some))
-        wanted = delete(NegativeRow).where(either).returning(NegativeRow.image_id, NegativeRow.code)
-        gone += [(image_id, code) for image_id, code in connection.execute(wanted)]
-    return gone

@@ -34,12 +34,14 @@ class SqliteSuspicions:
                 add_audit(connection, "keep suspects", None, {"suspects": len(new)})
             return len(new)
 
-    def remove_all(self) -> int:
+    def remove_all(self) -> tuple[int, int]:
         with self._transactions.writing() as connection:
+            broken = select(func.count()).select_from(KeptSuspectRow).where(~is_sound(KeptSuspectRow))
+            damaged = connection.scalar(broken) or 0
             gone: int = connection.execute(delete(KeptSuspectRow)).rowcount
             if gone:
                 add_audit(connection, "reconsider suspects", None, {"suspects": gone})
-            return gone
+            return gone, damaged
 
 
 def hand_suspicions_over(connection: Connection, source_id: int, target_id: int) -> None:

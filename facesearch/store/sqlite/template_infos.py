@@ -47,12 +47,11 @@ def delete_unused_images(connection: Connection, image_ids: Sequence[int]) -> li
     return gone
 
 
-def hashes_of_others(connection: Connection, image_ids: Sequence[int]) -> list[bytes]:
-    """Of these images, those that are only there for unknown faces: their hashes."""
-    known = [~select(kept.id).where(kept.image_id == ImageRow.id).exists() for kept in (*BOTH, NegativeRow)]
+def hashes_of(connection: Connection, image_ids: Sequence[int]) -> list[bytes]:
+    """The hashes of these images."""
     found: list[bytes] = []
     for some in chunks(sorted(set(image_ids))):
-        found += connection.scalars(select(ImageRow.sha256).where(ImageRow.id.in_(some), *known))
+        found += connection.scalars(select(ImageRow.sha256).where(ImageRow.id.in_(some)))
     return found
 
 

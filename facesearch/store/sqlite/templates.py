@@ -155,7 +155,7 @@ def _add_templates(
     now = int(time.time())
     news = batch if len(accepted) == len(batch) else [batch[position] for position in accepted]
     owner_ids = ids_of(connection, {new.identity for new in news})
-    recall(connection, [new.sha256 for new in news])
+    recall(connection, [(new.sha256, owner_ids[new.identity]) for new in news])
     add_images(connection, news, known_images, now)
     by_encoder, first = encoder_id(connection, encoder), next_id(connection, TemplateRow)
     nowhere = (None, None, None, None)

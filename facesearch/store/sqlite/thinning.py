@@ -12,9 +12,9 @@ from facesearch.store.sqlite.checksums import insert_rows, next_id
 from facesearch.store.sqlite.chunks import chunks
 from facesearch.store.sqlite.identities import find_id
 from facesearch.store.sqlite.index_state import discard_files_with
+from facesearch.store.sqlite.marks import count_thinned, mark, marked
 from facesearch.store.sqlite.models import RemovalRow, TemplateRow
-from facesearch.store.sqlite.template_infos import delete_unused_images
-from facesearch.store.sqlite.thinned import count_thinned, remember_thinned, thinned
+from facesearch.store.sqlite.template_infos import delete_unused_images, hashes_of
 from facesearch.store.sqlite.transactions import Transactions
 
 
@@ -28,9 +28,9 @@ class SqliteThinning:
         with self._transactions.writing() as connection:
             return [plan.identity_id for plan in plans if _thin(connection, plan)]
 
-    def of_photos(self, sha256s: Sequence[bytes]) -> dict[bytes, str]:
+    def of_photos(self, sha256s: Sequence[bytes]) -> dict[bytes, set[str]]:
         with self._transactions.reading() as connection:
-            return thinned(connection, sha256s)
+            return marked(connection, "thinned", sha256s)
 
     def count(self, identity: str) -> int:
         with self._transactions.reading() as connection:
@@ -49,6 +49,10 @@ def _thin(connection: Connection, plan: Thinning) -> bool:
     first = next_id(connection, RemovalRow)
     insert_rows(connection, RemovalRow, list(enumerate(plan.removed, start=first)))
     discard_files_with(connection, plan.removed)
-    remember_thinned(connection, plan.identity_id, [sha256 for _, sha256 in delete_unused_images(connection, images)])
+    of_kept = set(connection.scalars(select(TemplateRow.image_id).where(theirs)))
+    mark(
+        connection, "thinned", plan.identity_id, hashes_of(connection, [each for each in images if each not in of_kept])
+    )
+    delete_unused_images(connection, images)
     add_audit(connection, "thin", plan.identity_id, {"templates": len(plan.removed), "kept": len(plan.kept)})
     return True

@@ -119,7 +119,7 @@ class SqliteUnknown:
                 if there is not None and there != identity:
                     raise UsageError(f"face f{number} is enrolled as {there}: facesearch unknown discard f{number}")
                 if there is None:
-                    recall(connection, [sha256])
+                    recall(connection, [(sha256, owner)])
                     new.append((first + len(new), owner, *kept, now))
             insert_rows(connection, TemplateRow, new)
             for some in chunks(sorted(faces)):

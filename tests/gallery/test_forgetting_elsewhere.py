@@ -1,0 +1,277 @@
+"""Somebody forgotten is nowhere else either, thinned out, set aside or negative under another name, and stays out."""
+
+from __future__ import annotations
+
+import hashlib
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from facesearch import Gallery, Photo
+from facesearch.errors import StoreError
+from facesearch.gallery.known_photos import Known, known_photos
+from facesearch.photos.geometry import Box
+from facesearch.photos.photo import Rejection
+from facesearch.store import NewTemplate, Thinning
+
+from .doubles import KEY, store_templates, unit_vectors
+
+CODES = [row.tobytes() for row in unit_vectors(40, seed=5)]
+LEFT, RIGHT = (0.0, 0.0, 40.0, 40.0), (100.0, 0.0, 40.0, 40.0)
+
+
+def sha(photo: str) -> bytes:
+    return hashlib.sha256(photo.encode()).digest()
+
+
+def new(name: str, photo: str, code: bytes, box: Box | None = LEFT) -> NewTemplate:
+    return NewTemplate(name, sha(photo), f"/people/{name}/{photo}.jpg", 10, 10, code, 1.0, box)
+
+
+@pytest.fixture
+def gallery(tmp_path: Path) -> Iterator[Gallery]:
+    """Ada with four photos, Zoe with one."""
+    store_templates(tmp_path / "g", ["Zoe"], unit_vectors(1))
+    with Gallery.open(tmp_path / "g") as opened:
+        add(opened, *(new("Ada", f"a{number}", CODES[number]) for number in range(4)))
+        yield opened
+
+
+def add(gallery: Gallery, *news: NewTemplate) -> list[int]:
+    added = gallery.parts.store.templates.add(list(news), KEY, "fp32", by_place=True)
+    assert None not in added
+    gallery.parts.writer.save()
+    return [number for number in added if number is not None]
+
+
+def negative(gallery: Gallery, name: str, photo: str, code: bytes, box: Box | None = LEFT) -> None:
+    row = NewTemplate(name, sha(photo), f"/people/Ada/{photo}.jpg", 10, 10, code, 1.0, box)
+    gallery.parts.store.negatives.add(name, [row], KEY, "fp32")
+
+
+def thin(gallery: Gallery, name: str, keep: str) -> None:
+    """Thin a person out to the template of one photo."""
+    templates = gallery.templates(name)
+    (kept,) = [info.id for info in templates if info.path.endswith(f"/{keep}.jpg")]
+    gone = [info.id for info in templates if info.id != kept and info.state == "active"]
+    owner = gallery.parts.store.identities.find(name).id
+    gallery.parts.writer.discard(np.array(gone, np.int64))
+    assert gallery.parts.store.thinning.thin([Thinning(owner, (kept,), tuple(gone))]) == [owner]
+    gallery.parts.writer.save()
+
+
+def scan(gallery: Gallery, name: str, photo: str, *, again: bool = False) -> str:
+    """What enrolling a photo from a person's folder would do."""
+    place = [Photo(name, Path(f"/people/{name}/{photo}.jpg"))]
+    (found,) = known_photos(gallery.parts.store, place, [sha(photo)], again=again, in_folders=True)
+    if isinstance(found, Known):
+        return "thinned" if found.thinned else "deleted" if found.deleted else "known"
+    return found.reason.split(" on ")[0] if isinstance(found, Rejection) else "new"
+
+
+def content(gallery: Gallery) -> bytes:
+    gallery.compact()
+    folder = gallery.parts.opening.folder
+    assert folder is not None
+    return b"".join(path.read_bytes() for path in folder.iterdir() if path.is_file())
+
+
+def assert_gone(gallery: Gallery, photo: str, *codes: bytes) -> None:
+    held = content(gallery)
+    assert f"{photo}.jpg".encode() not in held
+    assert sha(photo) not in held
+    for code in codes:
+        assert code not in held
+    assert gallery.check() == []
+
+
+FORGOTTEN = "it shows somebody who was forgotten"
+
+
+def test_a_photo_thinned_out_that_is_anothers_negative_goes_with_its_person(gallery: Gallery) -> None:
+    negative(gallery, "Zoe", "a1", CODES[10])
+    thin(gallery, "Ada", "a0")
+    assert scan(gallery, "Ada", "a1") == "thinned"
+    assert gallery.thinned("Ada") == 3
+    assert CODES[10] in content(gallery)
+    gallery.forget("Ada")
+    assert_gone(gallery, "a1", CODES[1], CODES[10])
+    assert [scan(gallery, "Ada", f"a{number}") for number in range(4)] == [FORGOTTEN] * 4
+    assert gallery.negatives() == []
+
+
+def test_a_photo_becomes_a_negative_after_it_was_thinned_out(gallery: Gallery) -> None:
+    thin(gallery, "Ada", "a0")
+    negative(gallery, "Zoe", "a1", CODES[10])
+    assert scan(gallery, "Ada", "a1") == "thinned"
+    gallery.forget("Ada")
+    assert_gone(gallery, "a1", CODES[10])
+
+
+@pytest.mark.parametrize("thinned", [True, False])
+@pytest.mark.parametrize("keep", [True, False])
+def test_a_photo_set_aside_under_another_name_goes_with_its_person(gallery: Gallery, thinned: bool, keep: bool) -> None:
+    (before,) = add(gallery, new("Zoe", "p", CODES[10]))
+    (gallery.set_aside_templates if keep else gallery.remove_templates)([before])
+    add(gallery, new("Ada", "p", CODES[11]))
+    if thinned:
+        thin(gallery, "Ada", "a0")
+        assert scan(gallery, "Ada", "p") == "thinned"
+        assert scan(gallery, "Zoe", "p") == "known"
+    gallery.forget("Ada")
+    assert_gone(gallery, "p", CODES[10], CODES[11])
+    assert scan(gallery, "Ada", "p") == FORGOTTEN
+
+
+def test_another_face_of_the_photo_that_is_set_aside_stays(gallery: Gallery) -> None:
+    (other,) = add(gallery, new("Zoe", "p", CODES[10], RIGHT))
+    gallery.set_aside_templates([other])
+    add(gallery, new("Ada", "p", CODES[11], LEFT))
+    gallery.forget("Ada")
+    held = content(gallery)
+    assert CODES[10] in held
+    assert CODES[11] not in held
+    assert scan(gallery, "Ada", "p") == FORGOTTEN
+    assert scan(gallery, "Zoe", "p") == "known"
+    assert list(gallery.restore_templates([other])) == [other]
+
+
+def test_a_photo_of_two_people_stays_out_when_the_other_is_taken_out(gallery: Gallery) -> None:
+    add(gallery, new("Ada", "p", CODES[11], LEFT))
+    (zoes,) = add(gallery, new("Zoe", "p", CODES[10], RIGHT))
+    gallery.forget("Ada")
+    assert scan(gallery, "Zoe", "p") == "known"
+    gallery.remove_templates([zoes])
+    assert scan(gallery, "Ada", "p") == FORGOTTEN
+    gallery.compact()
+    assert scan(gallery, "Ada", "p") == FORGOTTEN
+    assert scan(gallery, "Zoe", "p") == "deleted"
+    gallery.forget("Zoe")
+    assert scan(gallery, "Zoe", "p") == FORGOTTEN
+
+
+def test_a_photo_thinned_out_of_two_people_is_known_as_both(gallery: Gallery) -> None:
+    add(gallery, new("Ada", "p", CODES[11], LEFT))
+    add(gallery, new("Zoe", "p", CODES[10], RIGHT), new("Zoe", "z", CODES[12]))
+    thin(gallery, "Ada", "a0")
+    thin(gallery, "Zoe", "z")
+    assert (scan(gallery, "Ada", "p"), scan(gallery, "Zoe", "p")) == ("thinned", "thinned")
+    gallery.forget("Ada")
+    assert (scan(gallery, "Ada", "p"), scan(gallery, "Zoe", "p")) == (FORGOTTEN, "thinned")
+    gallery.rename("Zoe", "Zoe Z")
+    gallery.forget("Zoe Z")  # the photo is somebody forgotten's already
+    assert scan(gallery, "Zoe", "p") == FORGOTTEN
+    assert gallery.check() == []
+
+
+def test_merging_two_people_a_photo_was_thinned_out_of_leaves_one_mark(gallery: Gallery) -> None:
+    add(gallery, new("Ada", "p", CODES[11], LEFT))
+    add(gallery, new("Zoe", "p", CODES[10], RIGHT), new("Zoe", "z", CODES[12]))
+    thin(gallery, "Ada", "a0")
+    thin(gallery, "Zoe", "z")
+    gallery.merge("Zoe", into="Ada")
+    assert gallery.thinned("Ada") == 5
+    assert scan(gallery, "Ada", "p") == "thinned"
+    gallery.forget("Ada", remember=False)
+    assert scan(gallery, "Ada", "p") == "new"
+    assert gallery.check() == []
+
+
+def test_what_was_removed_stays_out_after_compacting_for_that_person_only(gallery: Gallery) -> None:
+    wrong = next(info.id for info in gallery.templates("Ada") if info.path.endswith("/a1.jpg"))
+    gallery.remove_templates([wrong])
+    assert_gone(gallery, "a1", CODES[1])
+    assert scan(gallery, "Ada", "a1") == "deleted"
+    assert scan(gallery, "Zoe", "a1") == "new"  # whose it is
+    assert scan(gallery, "Ada", "a1", again=True) == "new"
+    (zoes,) = add(gallery, new("Zoe", "a1", CODES[1]))
+    gallery.remove_templates([zoes])
+    gallery.compact()
+    assert (scan(gallery, "Ada", "a1"), scan(gallery, "Zoe", "a1")) == ("deleted", "deleted")
+    gallery.merge("Ada", into="Zoe")
+    assert scan(gallery, "Zoe", "a1") == "deleted"
+
+
+def test_what_was_removed_comes_back_where_that_is_asked_for(gallery: Gallery) -> None:
+    (info,) = [info for info in gallery.templates("Ada") if info.path.endswith("/a1.jpg")]
+    gallery.remove_templates([info.id])
+    gallery.compact()
+    (back,) = add(gallery, new("Ada", "a1", CODES[1]))
+    assert scan(gallery, "Ada", "a1") == "known"
+    gallery.remove_templates([back])
+    gallery.compact()
+    assert scan(gallery, "Ada", "a1") == "deleted"
+    gallery.forget("Ada")
+    assert scan(gallery, "Ada", "a1") == FORGOTTEN
+
+
+def test_what_is_put_back_or_left_a_folder_is_not_kept_out(gallery: Gallery) -> None:
+    first, second = [info.id for info in gallery.templates("Ada")][:2]
+    gallery.remove_templates([first])
+    (back,) = gallery.restore_templates([first]).values()
+    for gone in (back, second):  # as enroll --sync does where the photo is gone
+        gallery.parts.store.corrections.set_aside([gone])
+    gallery.compact()
+    assert [scan(gallery, "Ada", photo) for photo in ("a0", "a1", "a2")] == ["new", "new", "known"]
+
+
+def test_an_export_does_not_bring_back_what_was_removed(gallery: Gallery, tmp_path: Path) -> None:
+    gallery.export(tmp_path / "all.npz")
+    gallery.remove_templates([gallery.templates("Ada")[0].id])
+    gallery.compact()
+    report = gallery.import_templates(tmp_path / "all.npz")
+    assert (report.templates, report.skipped, report.deleted) == (0, 5, 1)
+    assert gallery.import_templates(tmp_path / "all.npz", again=True).templates == 1
+
+
+def test_identities_whose_numbers_begin_alike_are_told_apart(gallery: Gallery) -> None:
+    add(gallery, *(new(f"n{number:02}", f"n{number:02}", CODES[20]) for number in range(18)))  # identities 3 to 20
+    for name in ("Ada", "n17"):
+        gallery.remove_templates([info.id for info in gallery.templates(name)])
+    gallery.compact()
+    assert [gallery.parts.store.identities.find(name).id for name in ("Ada", "n17")] == [2, 20]
+    gallery.forget("Ada")
+    assert scan(gallery, "n17", "n17") == "deleted"
+    assert scan(gallery, "Ada", "a1") == FORGOTTEN
+
+
+def test_a_damaged_mark_keeps_nobody_from_being_forgotten(gallery: Gallery) -> None:
+    thin(gallery, "Ada", "a0")
+    folder = gallery.parts.opening.folder
+    assert folder is not None
+    with closing(sqlite3.connect(folder / "gallery.db")) as database, database:
+        database.execute("UPDATE rejected_photos SET checksum = checksum + 1")
+    with pytest.raises(StoreError, match="of rejected_photos is damaged"):
+        scan(gallery, "Ada", "a1")
+    gallery.forget("Ada")
+    assert gallery.check() == []
+    assert scan(gallery, "Ada", "a1") == FORGOTTEN
+
+
+def test_a_backup_keeps_what_was_taken_out(gallery: Gallery, tmp_path: Path) -> None:
+    gallery.remove_templates([gallery.templates("Ada")[1].id])
+    gallery.compact()
+    gallery.backup(tmp_path / "b.zip")
+    Gallery.restore(tmp_path / "b.zip", tmp_path / "r")
+    with Gallery.open(tmp_path / "r") as restored:
+        assert scan(restored, "Ada", "a1") == "deleted"
+
+
+@pytest.mark.parametrize("aside", [True, False])
+def test_a_face_that_was_unknown_before_it_was_enrolled_goes_too(gallery: Gallery, aside: bool) -> None:
+    for box, code in ((LEFT, CODES[10]), (RIGHT, CODES[11])):
+        gallery.parts.store.unknown.add([new("", "p", code, box)], [sha("p")], KEY, "fp32")
+    (number,) = add(gallery, new("Mia", "p", CODES[12], LEFT))
+    if aside:
+        gallery.remove_templates([number])
+    assert gallery.forget("Mia").out_of_inbox == 1
+    held = content(gallery)
+    assert CODES[10] not in held
+    assert CODES[11] in held  # another face
+    assert gallery.unknown.discard().faces == 1
+    assert scan(gallery, "Mia", "p") == FORGOTTEN
+    assert_gone(gallery, "p", CODES[11])
