@@ -6,7 +6,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -21,18 +21,20 @@ from facesearch.commands.common import (
     QualityOption,
     VerboseOption,
     frames_bar,
+    has_gallery,
     open_gallery,
     progress_bar,
     set_up,
 )
 from facesearch.commands.enrolment_told import tell
 from facesearch.commands.unknown import add as collect_unknown
-from facesearch.errors import GalleryNotFoundError, UsageError
+from facesearch.errors import UsageError
 
 if TYPE_CHECKING:
     from facesearch.gallery.enrolment_report import EnrolmentReport
     from facesearch.gallery.folder_truth import Folders
     from facesearch.photos.photo import Photo
+    from facesearch.store import Counts
 
 EXAMPLES = """
 **Examples**
@@ -99,7 +101,9 @@ def enroll(
     watch: Annotated[
         bool, typer.Option("--watch", help="Go on: enrol photos that arrive in the folders, until Ctrl-C.")
     ] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and change nothing.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Look at new photos, say what would be done, and change nothing.")
+    ] = False,
     frames: Annotated[int, typer.Option(help="Templates to take from a clip of video, at most.", min=1, max=50)] = 5,
     frames_per_second: FrameRateOption = 3.0,
     collect: Annotated[
@@ -161,11 +165,10 @@ def enroll(
         )
         return
     from facesearch.faces import FaceChoice
-    from facesearch.gallery.folder_truth import Folders, surveyed
+    from facesearch.gallery.folder_truth import Folders
     from facesearch.photos.file_kinds import is_video
     from facesearch.photos.photo import composed
     from facesearch.photos.sources import from_manifest, from_paths
-    from facesearch.store import Counts
     from facesearch.store.identity_names import check_name
 
     if watch:
@@ -186,16 +189,6 @@ def enroll(
     if manifest is None and identity is None:
         unread = tuple(item.path for item in sources.rejected)
         folders = Folders(tuple(paths or ()), unread, sync=sync, confirmed=yes)
-    if dry_run:
-        try:
-            with open_gallery(gallery, create=False) as opened:
-                report = opened.survey(sources.photos, folders or Folders(()), again=again)
-                held = opened.counts()
-        except GalleryNotFoundError:  # it would be started
-            report, held = surveyed(None, sources.photos, folders or Folders(()), again=again), Counts(0, 0, 0)
-        report.rejected = sources.rejected + report.rejected
-        tell(report, held, sync=sync, json=json, verbose=verbose, dry_run=True, sources=sources)
-        return
     log = logging.getLogger("facesearch")
     asked = {
         "encoder": encoder,
@@ -205,6 +198,11 @@ def enroll(
         "quality": quality,
         "device": device,
     }
+    if dry_run:
+        report, held = _foretold(gallery, asked, sources.photos, folders, aligned, workers, again=again, quiet=json)
+        report.rejected = sources.rejected + report.rejected
+        tell(report, held, sync=sync, json=json, verbose=verbose, dry_run=True, sources=sources)
+        return
     if watch:
         from facesearch.commands.enroll_watching import watch_folders
 
@@ -244,3 +242,49 @@ def enroll(
         counts = opened.counts()
     report.rejected = sources.rejected + report.rejected
     tell(report, counts, sync=sync, json=json, verbose=verbose, sources=sources)
+
+
+def _foretold(
+    gallery: Path | None,
+    asked: dict[str, Any],
+    photos: Sequence[Photo],
+    folders: Folders | None,
+    aligned: str | None,
+    workers: int | None,
+    *,
+    again: bool,
+    quiet: bool,
+) -> tuple[EnrolmentReport, Counts]:
+    """What would be done, and what the gallery holds; it need not be there yet."""
+    from facesearch.store import Counts
+
+    with progress_bar("looking at photos", quiet=quiet) as progress:
+        if has_gallery(gallery):
+            with open_gallery(gallery, create=False, **asked) as opened:
+                report = opened.survey(
+                    photos, folders, aligned=aligned, progress=progress, workers=workers, again=again
+                )
+                return report, opened.counts()
+        from facesearch.encoders import DEFAULT_MODEL, load_encoder
+        from facesearch.gallery.agreement import NewGallery
+        from facesearch.gallery.foretelling import foretold
+        from facesearch.pipeline.fit_to_enrol import quality_profile
+        from facesearch.pipeline.pipeline import Pipeline
+        from facesearch.pipeline.pipeline_spec import PipelineSpec
+
+        NewGallery.asked(asked["encoder"], asked["index"], asked["keep"])  # what is wrong with it is said now
+        spec = PipelineSpec(min_face=asked["min_face"], quality=quality_profile(asked["quality"] or "standard"))
+        pipeline = Pipeline(load_encoder(asked["encoder"] or DEFAULT_MODEL, device=asked["device"]), spec, threads=1)
+        report = foretold(
+            None,
+            pipeline,
+            photos,
+            whose=None,
+            folders=folders,
+            again=again,
+            aligned=aligned,
+            progress=progress,
+            workers=workers,
+            in_processes=asked["device"] == "cpu",
+        )
+        return report, Counts(0, 0, 0)

@@ -37,7 +37,7 @@ def tell(
         }
         print_json(report.document() | more)
     else:
-        _say_enrolled(report, dry_run=dry_run)
+        _say_enrolled(report, dry_run=dry_run, verbose=verbose)
         if sources.sub_folders:
             say(f"{counted(sources.sub_folders, 'folder')} inside people's folders: the photos count as those people's")
         if sources.left_out:
@@ -46,8 +46,9 @@ def tell(
             say(left_out_in_words(sources.left_out))
         for folder, name in report.tied.items():
             say(f"folder {folder} is {name}'s, who has been renamed or merged")
-        for path, (number, found) in report.chosen.items():
-            say(f"took face {number} of {found} in {path}, as the one like the person's other photos")
+        for path, face in report.chosen.items():
+            why = "like the person's other photos" if face.alike else "that the photo clearly is of"
+            say(f"{'would take' if dry_run else 'took'} face {face.number} of {face.found} in {path}, as the one {why}")
         for path, times in report.times.items():
             say(f"took {path} at {', '.join(f'{time:.1f}' for time in times)} s")
         for moved in report.moved:
@@ -76,12 +77,17 @@ def say_remarks(report: EnrolmentReport, *, verbose: bool) -> None:
         say(f"{look} like {name}: facesearch unknown list --like {shlex.quote(name)}")
 
 
-def _say_enrolled(report: EnrolmentReport, *, dry_run: bool) -> None:
+def _say_enrolled(report: EnrolmentReport, *, dry_run: bool, verbose: bool) -> None:
     new = f"{counted(report.templates, 'photo')} of {counted(report.identities, 'person', 'people')}"
     aside = f", {report.aside} of them set aside" if report.aside else ""
     aside += f", {report.thinned:,} of them thinned out" if report.thinned else ""
     if dry_run:
-        say(f"would enrol {new}, as far as they show faces; enrolled before: {report.skipped}{aside}")
+        say(f"would enrol {new}, skip {report.skipped:,} enrolled before{aside}")
+        several = [
+            f"{path}: it shows several faces, and which is taken is seen once others are enrolled"
+            for path in report.unsure
+        ]
+        say_listed("not sure of", several, verbose=verbose)
         return
     rate = f" ({report.images_per_second:.1f} images per second)" if report.templates else ""
     say(f"enrolled {new}{rate}, skipped {report.skipped:,} enrolled before{aside}")

@@ -117,6 +117,7 @@ def query(
     from facesearch.gallery.answers import PhotoAnswers
     from facesearch.gallery.groups import Tagged
     from facesearch.photos.file_kinds import is_video
+    from facesearch.photos.photo import Rejection
     from facesearch.photos.sources import left_out_in_words, of_anybody
     from facesearch.pipeline.pipeline import Stopwatch
 
@@ -161,7 +162,7 @@ def query(
                 if sheet is not None:
                     drawn.append(entry_of(photo, answers))
                 if isinstance(answers, RejectedImageError):
-                    rejected.append({"path": str(image), "reason": str(answers)})
+                    rejected.append(Rejection(str(image), str(answers)).document())
                     answers = PhotoAnswers()
                 count = answers[0].found if answers else 0
                 faces = [document_of(answer, rates) for answer in answers]

@@ -30,6 +30,17 @@ def turned(detector: FaceDetector, image: npt.NDArray[np.uint8], face: Face) -> 
     return _TURNS.get(best[1])
 
 
+def turned_alone(detector: FaceDetector, image: npt.NDArray[np.uint8]) -> str | None:
+    """How the largest face in pixels (h, w, 3) that shows none as it is, is turned, in words; None where none is seen
+    any way."""
+    best = (0.0, 0)
+    for quarters in _TURNS:
+        found = detector.detect(np.ascontiguousarray(np.rot90(image, quarters)))
+        sizes = [face.size for face in found if face.score >= _SURE and face.size >= detector.min_face]
+        best = max(best, (max(sizes, default=0.0), quarters if sizes else 0))
+    return _TURNS.get(best[1])
+
+
 def _around(image: npt.NDArray[np.uint8], face: Face) -> npt.NDArray[np.uint8]:
     left, top, width, height = face.box
     reach = _AROUND * max(width, height)

@@ -20,11 +20,14 @@ from facesearch.gallery.parts import Parts
 from facesearch.gallery.questions import search
 from facesearch.gallery.scratch import remove_unfinished
 from facesearch.photos.photo import Photo, composed
+from facesearch.pipeline.pipeline import Pipeline
+from facesearch.store import GallerySettings
 
 if TYPE_CHECKING:
     from facesearch.gallery.enrolment import Progress
     from facesearch.gallery.enrolment_report import EnrolmentReport
     from facesearch.gallery.folder_truth import Folders
+    from facesearch.gallery.whose_face import WhoseFace
 
 _log = logging.getLogger("facesearch")
 
@@ -45,10 +48,10 @@ def enroll_photos(
     """See `Gallery.enroll_photos`."""
     from facesearch.gallery import folder_truth  # a question does not wait for it
     from facesearch.gallery.enrolment import enrol_photos
+    from facesearch.gallery.enrolment_changes import StoredChanges
     from facesearch.gallery.enrolment_report import EnrolmentReport
     from facesearch.gallery.suspects import LIKELY, suspects
     from facesearch.gallery.unknown_list import now_like
-    from facesearch.gallery.whose_face import WhoseFace
 
     if not photos and folders is None:
         return EnrolmentReport()
@@ -64,8 +67,7 @@ def enroll_photos(
     report = enrol_photos(
         parts.store,
         pipeline,
-        key,
-        codec,
+        StoredChanges(parts.store, key, codec),
         photos,
         aligned=aligned,
         progress=progress,
@@ -74,9 +76,7 @@ def enroll_photos(
         in_processes=parts.in_processes,
         again=again,
         in_folders=folders is not None,
-        whose=WhoseFace(
-            parts.store, pipeline, partial(search, parts, k=1, fused=False, everybody=True), parts.threshold(settings)
-        ),
+        whose=_whose(parts, pipeline, settings),
     )
     report.tied = ties
     if folders is not None and not folders.partial:
@@ -91,6 +91,42 @@ def enroll_photos(
     report.suspects = [replace(each, path=report.added.get(each.template_id or 0, each.path)) for each in found]
     report.unknown = now_like(parts, sorted(report.added))
     return report
+
+
+def survey(
+    parts: Parts,
+    photos: Sequence[Photo],
+    *,
+    aligned: str | None,
+    progress: Progress | None,
+    workers: int | None,
+    folders: Folders | None,
+    again: bool,
+) -> EnrolmentReport:
+    """See `Gallery.survey`."""
+    from facesearch.gallery.foretelling import foretold  # a question does not wait for it
+
+    pipeline, settings = parts.pipeline(threads=1), parts.store.settings.read()
+    return foretold(
+        parts.store,
+        pipeline,
+        photos,
+        whose=None if settings is None else _whose(parts, pipeline, settings),
+        folders=folders,
+        again=again,
+        aligned=aligned,
+        progress=progress,
+        workers=None if workers is None else arguments.count(workers, "workers"),
+        in_processes=parts.in_processes,
+    )
+
+
+def _whose(parts: Parts, pipeline: Pipeline, settings: GallerySettings) -> WhoseFace:
+    """What chooses among the faces of a photo, as a search would."""
+    from facesearch.gallery.whose_face import WhoseFace  # a question does not wait for it
+
+    find = partial(search, parts, k=1, fused=False, everybody=True)
+    return WhoseFace(parts.store, pipeline, find, parts.threshold(settings))
 
 
 def enroll_templates(

@@ -11,14 +11,12 @@ from facesearch.faces import Chosen
 from facesearch.gallery import arguments, changes, forgetting
 from facesearch.gallery.answers import Receipt
 from facesearch.gallery.deciding import DecidingGallery
-from facesearch.photos.photo import Photo, composed
+from facesearch.photos.photo import composed
 from facesearch.pipeline.pipeline import Image
 from facesearch.store import Attributes, NegativeInfo, TemplateInfo
 
 if TYPE_CHECKING:
     from facesearch.gallery.adding_negatives import NegativesReport
-    from facesearch.gallery.enrolment_report import EnrolmentReport
-    from facesearch.gallery.folder_truth import Folders
     from facesearch.gallery.thinning import ThinningReport
 
 
@@ -150,13 +148,6 @@ class CorrectingGallery(DecidingGallery):
     def thinned(self, identity: str) -> int:
         """Of how many photos of a person the templates were deleted by `thin`; raises `UnknownIdentityError`."""
         return self.parts.store.thinning.count(composed(identity))
-
-    def survey(self, photos: Sequence[Photo], folders: Folders, *, again: bool = False) -> EnrolmentReport:
-        """What `enroll_photos` would do, as far as can be said without encoding; nothing is changed. `templates` of the
-        report are the photos that are new."""
-        from facesearch.gallery.folder_truth import surveyed  # a question does not wait for it
-
-        return surveyed(self.parts.store, photos, folders, again=again)
 
     def _take_out(self, templates: Sequence[int | str | os.PathLike[str]], *, keep: bool) -> list[TemplateInfo]:
         """Set templates aside; keep: `compact` does not delete them."""

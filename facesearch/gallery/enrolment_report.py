@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from facesearch.gallery.answers import Document
 from facesearch.gallery.known_photos import Known
@@ -21,19 +22,31 @@ class MovedPhoto:
     template_id: int
 
 
+class ChosenFace(NamedTuple):
+    """Which face of a photo was taken: its number, 1 being the largest, of how many; alike: as the one that is like the
+    person's other photos, else as the one that the photo clearly is of."""
+
+    number: int
+    found: int
+    alike: bool
+
+    def document(self) -> Document:
+        return {"face": self.number, "faces_found": self.found, "by": "likeness" if self.alike else "prominence"}
+
+
 @dataclass(slots=True)
 class EnrolmentReport:
     """What an enrolment did: numbers of people and templates added and of photos skipped, the photos rejected.
 
-    skipped: enrolled before, also set aside (`aside` of them) or thinned out (`thinned` of them). moved: photos
-    that were enrolled as somebody else. chosen: of photos with several faces, which one was taken: its number, 1
-    being the largest, of how many. tied: folders whose person has another name now, with that name. seen: ids of
-    the templates of all photos that were looked at, added: of the new ones, with their paths. doubtful: what speaks
-    against photos that were enrolled nevertheless, by path. suspects: new and moved templates, and their people,
-    that look like somebody else. unread: paths of photos that could not be read. gone: templates that have lost
-    their photos; taken_out: how many were set aside. returned: photos of people who were forgotten that were
-    enrolled again, with the day of forgetting, by path. times: of clips, the seconds of the frames that were
-    enrolled. unknown: how many faces of the inbox look like people enrolled now, by name.
+    skipped: enrolled before, also set aside (`aside` of them) or thinned out (`thinned` of them). moved: photos that
+    were enrolled as somebody else. chosen: of photos with several faces, which one was taken. tied: folders whose
+    person has another name now, with that name. seen: ids of the templates of all photos that were looked at, added: of
+    the new ones, with their paths. doubtful: what speaks against photos that were enrolled nevertheless, by path.
+    suspects: new and moved templates, and their people, that look like somebody else. unread: paths of photos that
+    could not be read. gone: templates that have lost their photos; taken_out: how many were set aside. returned: photos
+    of people who were forgotten that were enrolled again, with the day of forgetting, by path. times: of clips, the
+    seconds of the frames that were enrolled. unsure: of a dry run, paths of photos of several faces of which one may be
+    taken once the others are enrolled. unknown: how many faces of the inbox look like people enrolled now, by name.
     """
 
     identities: int = 0
@@ -49,10 +62,11 @@ class EnrolmentReport:
     seen: set[int] = field(default_factory=set)
     added: dict[int, str] = field(default_factory=dict)
     suspects: list[Suspect] = field(default_factory=list)
-    chosen: dict[str, tuple[int, int]] = field(default_factory=dict)
+    chosen: dict[str, ChosenFace] = field(default_factory=dict)
     returned: dict[str, str] = field(default_factory=dict)
     doubtful: dict[str, str] = field(default_factory=dict)
     unread: set[str] = field(default_factory=set)
+    unsure: list[str] = field(default_factory=list)
     seconds: float = 0.0
     times: dict[str, tuple[float, ...]] = field(default_factory=dict)
     unknown: dict[str, int] = field(default_factory=dict)
@@ -106,12 +120,13 @@ class EnrolmentReport:
             "rejected": [item.document() for item in self.rejected],
             "rejected_before": [item.path for item in self.rejected if item.before],
             "moved": [{"path": item.path, "from": item.before, "to": item.identity} for item in self.moved],
-            "chosen": [{"path": path, "face": face, "faces_found": of} for path, (face, of) in self.chosen.items()],
+            "chosen": [{"path": path, **chosen.document()} for path, chosen in self.chosen.items()],
             "doubtful": [{"path": path, "reason": reason} for path, reason in self.doubtful.items()],
             "returned": [{"path": path, "forgotten_on": day} for path, day in self.returned.items()],
             "suspects": [suspect.document() for suspect in self.suspects],
             "clips": [{"path": path, "times": list(times)} for path, times in self.times.items()],
             "unknown": self.unknown,
+            "unsure": self.unsure,
             "tied": self.tied,
             "gone": [{"template_id": item.id, "identity": item.identity, "path": item.path} for item in self.gone],
             "taken_out": self.taken_out,

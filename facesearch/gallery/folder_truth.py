@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from facesearch.gallery.enrolment import hash_of
 from facesearch.gallery.enrolment_report import EnrolmentReport
-from facesearch.gallery.known_photos import Known, known_photos, stored_path
 from facesearch.photos.file_kinds import is_video
-from facesearch.photos.photo import Photo, Rejection
+from facesearch.photos.photo import Photo
 from facesearch.store import GalleryStore, TemplateInfo
 
 ALWAYS_TAKEN_OUT = 5  # templates that a synchronisation may take out of any gallery
@@ -97,30 +95,3 @@ def gone(store: GalleryStore, folders: Folders, report: EnrolmentReport) -> list
 def many(store: GalleryStore, templates: Sequence[TemplateInfo]) -> bool:
     """Whether so many are gone that taking them out has to be confirmed."""
     return len(templates) > max(ALWAYS_TAKEN_OUT, MOST_TAKEN_OUT * store.templates.counts().templates)
-
-
-def surveyed(store: GalleryStore | None, photos: Sequence[Photo], folders: Folders, *, again: bool) -> EnrolmentReport:
-    """What an enrolment of these photos would do, as far as can be said without encoding: `templates` are the photos
-    that are new, all where there is no gallery yet (None). Nothing is changed."""
-    report = EnrolmentReport()
-    if store is not None:
-        photos, report.tied = tied(store, photos, folders)
-    with ThreadPoolExecutor() as pool:
-        hashes = list(pool.map(hash_of, photos))
-    people: set[str] = set()
-    found: Sequence[Known | Rejection | None] = [each if isinstance(each, Rejection) else None for each in hashes]
-    if store is not None:
-        found = known_photos(store, photos, hashes, again=again, in_folders=True)
-    for photo, known in zip(photos, found, strict=True):
-        if isinstance(known, Rejection):
-            report.rejected.append(known)
-            report.unread.add(stored_path(photo))
-        elif known is None:
-            report.templates += 1
-            people.add(photo.identity)
-        else:
-            report.take(photo, known)
-    report.identities = len(people)
-    if store is not None:
-        report.gone = gone(store, folders, report)
-    return report

@@ -60,15 +60,15 @@ def known_photos(
         if isinstance(hashed, Rejection):
             found.append(hashed)
         elif hashed in enrolled:
-            found.append(enrolled_as(photo, enrolled[hashed], in_folders=in_folders))
+            found.append(enrolled_as(photo, enrolled[hashed], in_folders=in_folders, content=hashed))
         elif photo.identity in aside.get(hashed, ()):
             found.append(Known(None))
         elif hashed in forgotten and not again:
-            found.append(Rejection(str(photo.path), forgotten_reason(forgotten[hashed])))
+            found.append(Rejection(str(photo.path), forgotten_reason(forgotten[hashed]), content=hashed))
         elif hashed in thinned:
-            found.append(thinned_from(photo, thinned[hashed]))
+            found.append(thinned_from(photo, thinned[hashed], hashed))
         elif hashed in rejected:
-            found.append(Rejection(str(photo.path), rejected[hashed], before=True))
+            found.append(Rejection(str(photo.path), rejected[hashed], content=hashed, before=True, final=True))
         else:
             found.append(None)
             if hashed in forgotten and returning is not None:
@@ -81,11 +81,11 @@ def forgotten_reason(at: int) -> str:
     return f"it shows somebody who was forgotten on {day_of(at)}; --again enrols it"
 
 
-def thinned_from(photo: Photo, identity: str) -> Known | Rejection:
-    """What a photo is whose template was thinned out of that identity's."""
+def thinned_from(photo: Photo, identity: str, content: bytes) -> Known | Rejection:
+    """What a photo with that SHA-256 is whose template was thinned out of that identity's."""
     if photo.identity == identity:
         return Known(None, thinned=True)
-    return Rejection(str(photo.path), thinned_reason(identity))
+    return Rejection(str(photo.path), thinned_reason(identity), content=content)
 
 
 def thinned_reason(identity: str) -> str:
@@ -98,8 +98,8 @@ def day_of(at: int) -> str:
     return time.strftime("%Y-%m-%d", time.localtime(at))
 
 
-def enrolled_as(photo: Photo, faces: Sequence[EnrolledPhoto], *, in_folders: bool) -> Known | Rejection:
-    """What a photo is of which these faces are enrolled already."""
+def enrolled_as(photo: Photo, faces: Sequence[EnrolledPhoto], *, in_folders: bool, content: bytes) -> Known | Rejection:
+    """What a photo with that SHA-256 is of which these faces are enrolled already, or would be: with the number 0."""
     path = stored_path(photo)
     there = next((each for each in faces if each.identity == photo.identity), faces[0])
     others = tuple(each.template_id for each in faces if each is not there)
@@ -113,7 +113,9 @@ def enrolled_as(photo: Photo, faces: Sequence[EnrolledPhoto], *, in_folders: boo
     number = there.template_id
     names = " and ".join(each.identity for each in faces)
     reason = f"the same image is enrolled as {names}; to move it: facesearch templates move {number} --to NAME"
-    return Rejection(str(photo.path), reason)
+    if not number:
+        reason = f"the same image would be enrolled as {names}"
+    return Rejection(str(photo.path), reason, content=content)
 
 
 def stored_path(photo: Photo) -> str:

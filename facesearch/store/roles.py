@@ -245,6 +245,11 @@ class CorrectionsRole(Protocol):
         """These photos, by the SHA-256 of their content, were rejected by that pipeline."""
         ...
 
+    def told_before(self, told: Collection[tuple[bytes, str]], *, remember: bool) -> set[tuple[bytes, str]]:
+        """Those of these rejections (SHA-256 of a photo's content, reason) that were told before; remember: the others
+        count as told from now on."""
+        ...
+
     def move(self, template_ids: Sequence[int], identity: str) -> int:
         """Give templates to an identity, which is created if it is new; returns how many were another's."""
         ...
