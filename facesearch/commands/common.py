@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from facesearch.commands.lines import near as near
 from facesearch.commands.lines import print_table as print_table
 from facesearch.commands.lines import say as say
 from facesearch.commands.lines import tell as tell
@@ -46,6 +47,15 @@ QualityOption = Annotated[
     typer.Option(
         help="Which faces are enrolled, and which probes named: off, all; standard, none that is turned or too poor; "
         "strict, enrols good ones only.",
+        show_default=False,
+    ),
+]
+ProbeQualityOption = Annotated[
+    str | None,
+    typer.Option(
+        "--quality",
+        help="Which faces are too poor to tell: with off none, with standard or strict those of a quality below 0.3. "
+        "Default: as the gallery has it.",
         show_default=False,
     ),
 ]

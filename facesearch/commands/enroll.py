@@ -95,7 +95,7 @@ def enroll(
     sync: Annotated[
         bool,
         typer.Option(
-            "--sync", help="The folders are the truth: templates whose photos left them or changed are set aside."
+            "--sync", help="The folders are the truth: templates whose photos left them or changed are taken out."
         ),
     ] = False,
     watch: Annotated[

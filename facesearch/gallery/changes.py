@@ -21,7 +21,7 @@ from facesearch.gallery.questions import search
 from facesearch.gallery.scratch import remove_unfinished
 from facesearch.photos.photo import Photo, composed
 from facesearch.pipeline.pipeline import Pipeline
-from facesearch.store import GallerySettings
+from facesearch.store import GallerySettings, Sizes
 
 if TYPE_CHECKING:
     from facesearch.gallery.enrolment import Progress
@@ -213,12 +213,12 @@ def compact(parts: Parts) -> Compaction:
     wiped = parts.store.vacuum()
     for copy in remove_unfinished(parts.opening.folder):
         _log.warning("%s holds the gallery as it was: a backup is being made there, or could not be removed", copy)
-    return Compaction(before, _bytes_on_disk(parts), wiped, discarded, _set_aside(parts))
+    return Compaction(before, _bytes_on_disk(parts), wiped, discarded, _sizes(parts).set_aside)
 
 
-def _set_aside(parts: Parts) -> int:
+def _sizes(parts: Parts) -> Sizes:
     with parts.store.moment() as moment:
-        return moment.sizes()[1]
+        return moment.sizes()
 
 
 def _bytes_on_disk(parts: Parts) -> int:
@@ -228,7 +228,7 @@ def _bytes_on_disk(parts: Parts) -> int:
 def info(parts: Parts) -> GalleryInfo:
     """See `Gallery.info`."""
     settings, counts, cohort = parts.settings(), parts.store.templates.counts(), parts.store.cohort.read()
-    faces, clusters = parts.store.unknown.count()
+    sizes, (faces, clusters) = _sizes(parts), parts.store.unknown.count()
     calibration = in_force(parts.store.settings.calibration(), settings)
     return GalleryInfo(
         encoder=str(parts.store.settings.encoder()),
@@ -243,7 +243,8 @@ def info(parts: Parts) -> GalleryInfo:
         cohort=0 if cohort is None else len(cohort.templates),
         identities=counts.identities,
         templates=counts.templates,
-        set_aside=_set_aside(parts),
+        taken_out=sizes.taken_out,
+        set_aside=sizes.set_aside,
         unknown_faces=faces,
         unknown_clusters=clusters,
         database_bytes=parts.store.database_bytes(),

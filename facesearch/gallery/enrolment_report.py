@@ -22,6 +22,14 @@ class MovedPhoto:
     template_id: int
 
 
+class RelocatedPhoto(NamedTuple):
+    """A photo at another path than the one that it was enrolled from; copied: that file is still there, and counts."""
+
+    path: str
+    before: str
+    copied: bool
+
+
 class ChosenFace(NamedTuple):
     """Which face of a photo was taken: its number, 1 being the largest, of how many; alike: as the one that is like the
     person's other photos, else as the one that the photo clearly is of."""
@@ -38,15 +46,16 @@ class ChosenFace(NamedTuple):
 class EnrolmentReport:
     """What an enrolment did: numbers of people and templates added and of photos skipped, the photos rejected.
 
-    skipped: enrolled before, also set aside (`aside` of them) or thinned out (`thinned` of them). moved: photos that
-    were enrolled as somebody else. chosen: of photos with several faces, which one was taken. tied: folders whose
-    person has another name now, with that name. seen: ids of the templates of all photos that were looked at, added: of
-    the new ones, with their paths. doubtful: what speaks against photos that were enrolled nevertheless, by path.
-    suspects: new and moved templates, and their people, that look like somebody else. unread: paths of photos that
-    could not be read. gone: templates that have lost their photos; taken_out: how many were set aside. returned: photos
-    of people who were forgotten that were enrolled again, with the day of forgetting, by path. times: of clips, the
-    seconds of the frames that were enrolled. unsure: of a dry run, paths of photos of several faces of which one may be
-    taken once the others are enrolled. unknown: how many faces of the inbox look like people enrolled now, by name.
+    skipped: enrolled before, also taken out or set aside (`aside` of them) or thinned out (`thinned` of them). moved:
+    photos that were enrolled as somebody else. chosen: of photos with several faces, which one was taken. tied: folders
+    whose person has another name now, with that name. seen: ids of the templates of all photos that were looked at,
+    added: of the new ones, with their paths. doubtful: what speaks against photos that were enrolled nevertheless, by
+    path. suspects: new and moved templates, and their people, that look like somebody else. unread: paths of photos
+    that could not be read. gone: templates that have lost their photos; taken_out: how many were taken out. returned:
+    photos of people who were forgotten that were enrolled again, with the day of forgetting, by path. times: of clips,
+    the seconds of the frames that were enrolled. relocated: photos that are elsewhere than where they were enrolled
+    from. unsure: of a dry run, paths of photos of several faces of which one may be taken once the others are enrolled.
+    unknown: how many faces of the inbox look like people enrolled now, by name.
     """
 
     identities: int = 0
@@ -67,6 +76,7 @@ class EnrolmentReport:
     doubtful: dict[str, str] = field(default_factory=dict)
     unread: set[str] = field(default_factory=set)
     unsure: list[str] = field(default_factory=list)
+    relocated: list[RelocatedPhoto] = field(default_factory=list)
     seconds: float = 0.0
     times: dict[str, tuple[float, ...]] = field(default_factory=dict)
     unknown: dict[str, int] = field(default_factory=dict)
@@ -89,6 +99,7 @@ class EnrolmentReport:
         self.seen |= other.seen
         self.added |= other.added
         self.doubtful |= other.doubtful
+        self.relocated += other.relocated
         self.returned |= other.returned
         self.suspects += other.suspects
         self.chosen |= other.chosen
@@ -106,6 +117,8 @@ class EnrolmentReport:
             self.thinned += 1
         else:
             self.aside += 1
+        if known.enrolled_from:
+            self.relocated.append(RelocatedPhoto(str(photo.path), known.enrolled_from, not known.relocated))
         if number is None or known.moved_from is None:
             self.skipped += 1
         else:
@@ -127,6 +140,7 @@ class EnrolmentReport:
             "clips": [{"path": path, "times": list(times)} for path, times in self.times.items()],
             "unknown": self.unknown,
             "unsure": self.unsure,
+            "relocated": [{"path": at, "from": before, "copied": copied} for at, before, copied in self.relocated],
             "tied": self.tied,
             "gone": [{"template_id": item.id, "identity": item.identity, "path": item.path} for item in self.gone],
             "taken_out": self.taken_out,

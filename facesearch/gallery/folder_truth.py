@@ -21,7 +21,7 @@ MOST_TAKEN_OUT = 0.1  # of all templates, beyond which it has to be confirmed: a
 class Folders:
     """Folders of people, <folder>/<identity>/…, as they were given. unread: paths inside that could not be looked at.
 
-    sync: templates whose photos are gone are set aside; confirmed: however many these are. partial: the photos are only
+    sync: templates whose photos are gone are taken out; confirmed: however many these are. partial: the photos are only
     some of those inside; nothing is said of what has gone.
     """
 

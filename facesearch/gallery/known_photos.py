@@ -22,7 +22,7 @@ class Known:
     out.
 
     moved_from: whose it was until now, where it becomes somebody else's. relocated: its file is at another path now.
-    others: templates of other faces in it.
+    enrolled_from: the path that it was enrolled from, where that is another one. others: templates of its other faces.
     """
 
     template_id: int | None
@@ -30,6 +30,7 @@ class Known:
     relocated: bool = False
     thinned: bool = False
     others: tuple[int, ...] = ()
+    enrolled_from: str = ""
 
 
 def known_photos(
@@ -105,7 +106,8 @@ def enrolled_as(photo: Photo, faces: Sequence[EnrolledPhoto], *, in_folders: boo
     others = tuple(each.template_id for each in faces if each is not there)
     gone = not photo.in_memory and path != there.path and not os.path.lexists(there.path)
     if there.identity == photo.identity:
-        return Known(there.template_id, relocated=gone, others=others)
+        elsewhere = "" if photo.in_memory or path == there.path else there.path
+        return Known(there.template_id, relocated=gone, others=others, enrolled_from=elsewhere)
     if in_folders and there.path == path:  # it was given to somebody else by hand, and stays in its folder
         return Known(there.template_id, others=others)
     if gone and not others and Path(there.path).is_absolute():  # it was a file

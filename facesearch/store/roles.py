@@ -40,6 +40,7 @@ from facesearch.store.records import (
     Recode,
     Regrouping,
     Removed,
+    Sizes,
     TemplateInfo,
     TemplateOwners,
     TemplateRecord,
@@ -528,8 +529,8 @@ class Moment(Protocol):
         """All templates with what is known of them, in the order of their ids; none that is set aside."""
         ...
 
-    def sizes(self) -> tuple[int, int]:
-        """How many templates are in use, and how many are set aside."""
+    def sizes(self) -> Sizes:
+        """How many templates there are, in use and out of answers."""
         ...
 
     def removed_since(self, removal_id: int) -> npt.NDArray[np.int64]:

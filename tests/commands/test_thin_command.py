@@ -51,14 +51,14 @@ def test_show_tells_of_photos_thinned_out_and_enroll_skips_them(
     )
     assert facesearch("identities", "show", name, "--json").json["thinned"] == 1
     again = facesearch("enroll", people[0].parent, "--dry-run")
-    assert "enrolled before: 24, 12 of them thinned out\n" in again.out
+    assert "skip 24 enrolled before, 12 of them thinned out\n" in again.out
 
 
 def test_keeping_nobody_is_a_usage_error(facesearch: Command, gallery: Path) -> None:
     for keep in ("0", "-3"):
         refused = facesearch("gallery", "thin", "--keep", keep)
         assert refused.status == 2
-        assert "a whole number from 1 on is needed" in refused.err
+        assert "--keep" in refused.err
     assert facesearch("gallery", "thin", "--keep", "many").status == 2
 
 
