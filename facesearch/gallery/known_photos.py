@@ -7,6 +7,7 @@ after it was put into the right person's folder; while both files are there, the
 from __future__ import annotations
 
 import os
+import shlex
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -114,7 +115,8 @@ def enrolled_as(photo: Photo, faces: Sequence[EnrolledPhoto], *, in_folders: boo
         return Known(there.template_id, moved_from=there.identity, relocated=True)
     number = there.template_id
     names = " and ".join(each.identity for each in faces)
-    reason = f"the same image is enrolled as {names}; to move it: facesearch templates move {number} --to NAME"
+    move = f"facesearch templates move {number} --to {shlex.quote(photo.identity)}"
+    reason = f"the same image is enrolled as {names}; to move it: {move}"
     if not number:
         reason = f"the same image would be enrolled as {names}"
     return Rejection(str(photo.path), reason, content=content)

@@ -48,7 +48,7 @@ def test_while_both_files_are_there_the_one_enrolled_first_counts(facesearch: Co
     shutil.copy(folders / "Zoe" / "1.jpg", folders / "Ada" / "wrong.jpg")
     done = facesearch("enroll", folders)
     assert done.status == 3
-    assert "the same image is enrolled as Ada; to move it: facesearch templates move 4 --to NAME" in done.out
+    assert "the same image is enrolled as Ada; to move it: facesearch templates move 4 --to Zoe" in done.out
     moved = facesearch("templates", "move", folders / "Ada" / "wrong.jpg", "--to", "Zoe")
     assert moved.out == f"template 4 was Ada's and is Zoe's now: {folders / 'Ada' / 'wrong.jpg'}\n"
     assert templates(facesearch) == {"Ada": 3, "Zoe": 3}

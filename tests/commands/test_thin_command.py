@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import typer
 from command_line import Command
 
 from facesearch import Gallery
@@ -76,3 +77,24 @@ def test_a_dry_run_leaves_every_file_as_it_is(facesearch: Command, gallery: Path
     before = files()
     assert facesearch("gallery", "thin", "--keep", 1, "--dry-run").status == 0
     assert files() == before
+
+
+@pytest.mark.parametrize("json", [(), ("--json",)])
+def test_it_shows_whom_it_concerns_before_it_asks(
+    facesearch: Command, gallery: Path, monkeypatch: pytest.MonkeyPatch, json: tuple[str, ...]
+) -> None:
+    asked: list[str] = []
+
+    def no(question: str, **_: object) -> bool:
+        asked.append(question)
+        return False
+
+    monkeypatch.setattr("facesearch.commands.gallery_thin.on_a_terminal", lambda: True)
+    monkeypatch.setattr(typer, "confirm", no)
+    refused = facesearch("gallery", "thin", "--keep", 1, *json)
+    assert (refused.status, len(asked)) == (1, 1)
+    assert ("would go" in refused.out) == (not json)
+    monkeypatch.setattr(typer, "confirm", lambda question, **_: True)
+    done = facesearch("gallery", "thin", "--keep", 1)
+    assert done.out.count("identity  ") == 1
+    assert "deleted" in done.out
