@@ -8,7 +8,7 @@ from typing import NamedTuple
 from facesearch.gallery.answers import Document
 from facesearch.gallery.known_photos import Known
 from facesearch.gallery.suspect import Suspect
-from facesearch.photos.photo import Photo, Rejection
+from facesearch.photos.photo import Photo, Rejection, fixed_words
 from facesearch.store import TemplateInfo
 
 
@@ -134,7 +134,10 @@ class EnrolmentReport:
             "rejected_before": [item.path for item in self.rejected if item.before],
             "moved": [{"path": item.path, "from": item.before, "to": item.identity} for item in self.moved],
             "chosen": [{"path": path, **chosen.document()} for path, chosen in self.chosen.items()],
-            "doubtful": [{"path": path, "reason": reason} for path, reason in self.doubtful.items()],
+            "doubtful": [
+                {"path": path, "reason": reason, "reasons": fixed_words(reason)}
+                for path, reason in self.doubtful.items()
+            ],
             "returned": [{"path": path, "forgotten_on": day} for path, day in self.returned.items()],
             "suspects": [suspect.document() for suspect in self.suspects],
             "clips": [{"path": path, "times": list(times)} for path, times in self.times.items()],

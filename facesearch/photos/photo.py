@@ -83,6 +83,12 @@ class Photo:
         return content.digest()
 
 
+def fixed_words(reason: str) -> list[str]:
+    """What a sentence for people says against a face in words for programs, see `facesearch.pipeline.quality`."""
+    found = _FIXED_WORDS.search(reason)
+    return found[1].split(", ") if found else []
+
+
 @dataclass(frozen=True, slots=True)
 class Rejection:
     """A photo that could not be enrolled, and why.
@@ -99,10 +105,8 @@ class Rejection:
 
     @property
     def reasons(self) -> list[str]:
-        """The same in fixed words, where a face was found that is too poor or too small; see
-        `facesearch.pipeline.quality`."""
-        found = _FIXED_WORDS.search(self.reason)
-        return found[1].split(", ") if found else []
+        """The same in fixed words, where one fits."""
+        return fixed_words(self.reason)
 
     def document(self) -> dict[str, object]:
         """What programs are told of it."""
