@@ -6,7 +6,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -21,7 +21,6 @@ from facesearch.commands.common import (
     QualityOption,
     VerboseOption,
     frames_bar,
-    has_gallery,
     open_gallery,
     progress_bar,
     set_up,
@@ -34,7 +33,6 @@ if TYPE_CHECKING:
     from facesearch.gallery.enrolment_report import EnrolmentReport
     from facesearch.gallery.folder_truth import Folders
     from facesearch.photos.photo import Photo
-    from facesearch.store import Counts
 
 EXAMPLES = """
 **Examples**
@@ -185,7 +183,7 @@ def enroll(
     if clips and (dry_run or aligned is not None):
         raise UsageError("--dry-run and --aligned are for photos, not for clips of video")
     sources.photos = [photo for photo in sources.photos if not is_video(photo.path)]
-    folders = None
+    folders, named = None, identity is not None
     if manifest is None and identity is None:
         unread = tuple(item.path for item in sources.rejected)
         folders = Folders(tuple(paths or ()), unread, sync=sync, confirmed=yes)
@@ -199,9 +197,13 @@ def enroll(
         "device": device,
     }
     if dry_run:
-        report, held = _foretold(gallery, asked, sources.photos, folders, aligned, workers, again=again, quiet=json)
+        from facesearch.commands.enroll_dry_run import what_would_be_done
+
+        report, held = what_would_be_done(
+            gallery, asked, sources.photos, folders, aligned, workers, again=again, quiet=json
+        )
         report.rejected = sources.rejected + report.rejected
-        tell(report, held, sync=sync, json=json, verbose=verbose, dry_run=True, sources=sources)
+        tell(report, held, sync=sync, json=json, verbose=verbose, dry_run=True, sources=sources, named=named)
         return
     if watch:
         from facesearch.commands.enroll_watching import watch_folders
@@ -241,50 +243,4 @@ def enroll(
             report.add(of_clip)
         counts = opened.counts()
     report.rejected = sources.rejected + report.rejected
-    tell(report, counts, sync=sync, json=json, verbose=verbose, sources=sources)
-
-
-def _foretold(
-    gallery: Path | None,
-    asked: dict[str, Any],
-    photos: Sequence[Photo],
-    folders: Folders | None,
-    aligned: str | None,
-    workers: int | None,
-    *,
-    again: bool,
-    quiet: bool,
-) -> tuple[EnrolmentReport, Counts]:
-    """What would be done, and what the gallery holds; it need not be there yet."""
-    from facesearch.store import Counts
-
-    with progress_bar("looking at photos", quiet=quiet) as progress:
-        if has_gallery(gallery):
-            with open_gallery(gallery, create=False, **asked) as opened:
-                report = opened.survey(
-                    photos, folders, aligned=aligned, progress=progress, workers=workers, again=again
-                )
-                return report, opened.counts()
-        from facesearch.encoders import DEFAULT_MODEL, load_encoder
-        from facesearch.gallery.agreement import NewGallery
-        from facesearch.gallery.foretelling import foretold
-        from facesearch.pipeline.fit_to_enrol import quality_profile
-        from facesearch.pipeline.pipeline import Pipeline
-        from facesearch.pipeline.pipeline_spec import PipelineSpec
-
-        NewGallery.asked(asked["encoder"], asked["index"], asked["keep"])  # what is wrong with it is said now
-        spec = PipelineSpec(min_face=asked["min_face"], quality=quality_profile(asked["quality"] or "standard"))
-        pipeline = Pipeline(load_encoder(asked["encoder"] or DEFAULT_MODEL, device=asked["device"]), spec, threads=1)
-        report = foretold(
-            None,
-            pipeline,
-            photos,
-            whose=None,
-            folders=folders,
-            again=again,
-            aligned=aligned,
-            progress=progress,
-            workers=workers,
-            in_processes=asked["device"] == "cpu",
-        )
-        return report, Counts(0, 0, 0)
+    tell(report, counts, sync=sync, json=json, verbose=verbose, sources=sources, named=named)

@@ -26,8 +26,10 @@ def tell(
     verbose: bool,
     sources: Sources,
     dry_run: bool = False,
+    named: bool = False,
 ) -> None:
-    """Print what was done, or with `dry_run` what would be, and end with its status."""
+    """Print what was done, or with `dry_run` what would be, and end with its status. named: the photos were, by
+    hand."""
     left = sync and not dry_run and report.taken_out < len(report.gone)
     if json:
         more: dict[str, object] = {
@@ -66,7 +68,7 @@ def tell(
             f"{counted(len(report.gone), 'template')} would be taken out, of {counts.templates}: if that is right, "
             "--sync --yes does it"
         )
-    end_with_rejected(report.rejected, verbose=verbose, silent=json)
+    end_with_rejected(report.rejected, verbose=verbose, silent=json, before=named)
 
 
 def say_remarks(report: EnrolmentReport, *, verbose: bool) -> None:

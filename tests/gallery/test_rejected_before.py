@@ -198,6 +198,12 @@ def test_a_photo_of_several_faces_is_looked_at_again_once_the_person_is_enrolled
     assert [(item["by"], item["faces_found"]) for item in told["chosen"]] == [("likeness", 2)]
 
 
+def test_a_photo_that_is_named_by_hand_is_told_each_time(folder: Path, tmp_path: Path, facesearch: Command) -> None:
+    photo = folder / "Ada" / "wall1.png"
+    for _ in range(2):
+        assert "no face found" in facesearch("enroll", "--identity", "Ada", photo, "-g", tmp_path / "g").out
+
+
 def test_no_name_is_kept_of_what_was_told(folder: Path, tmp_path: Path, facesearch: Command) -> None:
     photos = sorted((folder / "Ada").glob("*.jpg"))
     (folder / "Ada").rename(folder / "Quentina Xylander")
