@@ -4,6 +4,7 @@ FacesearchError                 exit status 1
 ├── UsageError                  exit status 2: a wrong option, path or name
 │   ├── UnknownEncoderError
 │   ├── UnknownIdentityError
+│   ├── UnknownTagError
 │   ├── UnknownTemplateError
 │   ├── IdentityExistsError
 │   └── GalleryNotFoundError
@@ -11,13 +12,15 @@ FacesearchError                 exit status 1
 │   ├── UnreadableImageError
 │   ├── NoFaceError
 │   ├── SeveralFacesError
-│   └── TinyFaceError
+│   ├── TinyFaceError
+│   └── PoorFaceError
 ├── WeightsError                a model file is missing, damaged or not what its manifest says
 ├── EncoderMismatchError        templates of different models cannot meet
 ├── StoreError                  the identity store cannot be used
 │   ├── NewerSchemaError
 │   ├── StoreBusyError
 │   ├── DiskFullError
+│   ├── OvertakenError
 │   └── BackupError             a backup cannot be made, or an archive is none or is damaged
 └── IndexStateError             the index cannot do what is asked, or does not agree with the store
 

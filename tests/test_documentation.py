@@ -254,3 +254,12 @@ def test_the_tables_of_figures_are_those_of_the_committed_results() -> None:
 def test_the_charts_are_drawn_from_the_committed_results() -> None:
     for path, chart in CHARTS.items():
         assert path.read_text(encoding="utf-8") == chart(), f"{path.name}: run python -m benchmarks.figures"
+
+
+def test_every_error_stands_in_the_trees_of_errors() -> None:
+    from facesearch import errors
+
+    names = {name for name, each in vars(errors).items() if isinstance(each, type) and issubclass(each, Exception)}
+    for tree in (errors.__doc__ or "", TEXTS["docs/reference/python.md"]):
+        drawn = set(re.findall(r"─ (\w+Error)", tree)) | {"FacesearchError"}
+        assert drawn == names

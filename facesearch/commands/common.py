@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from facesearch.commands.lines import near as near
 from facesearch.commands.lines import print_table as print_table
 from facesearch.commands.lines import say as say
 from facesearch.commands.lines import tell as tell
@@ -47,6 +48,15 @@ QualityOption = Annotated[
     typer.Option(
         help="Which faces are enrolled, and which probes named: off, all; standard, none that is turned or too poor; "
         "strict, enrols good ones only.",
+        show_default=False,
+    ),
+]
+ProbeQualityOption = Annotated[
+    str | None,
+    typer.Option(
+        "--quality",
+        help="Which faces are too poor to tell: with off none, with standard or strict those of a quality below 0.3. "
+        "Default: as the gallery has it.",
         show_default=False,
     ),
 ]
@@ -184,19 +194,22 @@ def on_a_terminal() -> bool:
     return sys.stdin.isatty() and sys.stderr.isatty()
 
 
-def end_with_rejected(rejected: Sequence[Rejection], *, verbose: bool, silent: bool = False) -> None:
+def end_with_rejected(
+    rejected: Sequence[Rejection], *, verbose: bool, silent: bool = False, before: bool = False
+) -> None:
     """Name the inputs that were rejected and why, unless `silent`; then end with status 3 if there are any."""
     if not silent:
-        say_rejected(rejected, verbose=verbose)
+        say_rejected(rejected, verbose=verbose, before=before)
     exit_rejected(len(rejected))
 
 
-def say_rejected(rejected: Sequence[Rejection], *, verbose: bool) -> None:
-    """Name the inputs that were rejected and why, and count those that were rejected before."""
-    shown = [f"{item.path}: {item.reason}" for item in rejected if verbose or not item.before]
+def say_rejected(rejected: Sequence[Rejection], *, verbose: bool, before: bool = False) -> None:
+    """Name the inputs that were rejected and why, and count those that were rejected before; before: name these, too,
+    as where they were asked for one by one."""
+    shown = [f"{item.path}: {item.reason}" for item in rejected if verbose or before or not item.before]
     say_listed("rejected", shown, verbose=verbose)
-    if before := len(rejected) - len(shown):
-        say(f"rejected {counted(before, 'photo')} as before; -v lists {'it' if before == 1 else 'them'}")
+    if more := len(rejected) - len(shown):
+        say(f"rejected {counted(more, 'photo')} as before; -v lists {'it' if more == 1 else 'them'}")
 
 
 def say_listed(word: str, items: Sequence[str], *, verbose: bool) -> None:

@@ -27,7 +27,7 @@ from facesearch.commands.common import (
 )
 from facesearch.commands.enrolment_told import tell
 from facesearch.commands.unknown import add as collect_unknown
-from facesearch.errors import GalleryNotFoundError, UsageError
+from facesearch.errors import UsageError
 
 if TYPE_CHECKING:
     from facesearch.gallery.enrolment_report import EnrolmentReport
@@ -93,13 +93,15 @@ def enroll(
     sync: Annotated[
         bool,
         typer.Option(
-            "--sync", help="The folders are the truth: templates whose photos left them or changed are set aside."
+            "--sync", help="The folders are the truth: templates whose photos left them or changed are taken out."
         ),
     ] = False,
     watch: Annotated[
         bool, typer.Option("--watch", help="Go on: enrol photos that arrive in the folders, until Ctrl-C.")
     ] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and change nothing.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Look at new photos, say what would be done, and change nothing.")
+    ] = False,
     frames: Annotated[int, typer.Option(help="Templates to take from a clip of video, at most.", min=1, max=50)] = 5,
     frames_per_second: FrameRateOption = 3.0,
     collect: Annotated[
@@ -161,11 +163,10 @@ def enroll(
         )
         return
     from facesearch.faces import FaceChoice
-    from facesearch.gallery.folder_truth import Folders, surveyed
+    from facesearch.gallery.folder_truth import Folders
     from facesearch.photos.file_kinds import is_video
     from facesearch.photos.photo import composed
     from facesearch.photos.sources import from_manifest, from_paths
-    from facesearch.store import Counts
     from facesearch.store.identity_names import check_name
 
     if watch:
@@ -182,20 +183,10 @@ def enroll(
     if clips and (dry_run or aligned is not None):
         raise UsageError("--dry-run and --aligned are for photos, not for clips of video")
     sources.photos = [photo for photo in sources.photos if not is_video(photo.path)]
-    folders = None
+    folders, named = None, identity is not None
     if manifest is None and identity is None:
         unread = tuple(item.path for item in sources.rejected)
         folders = Folders(tuple(paths or ()), unread, sync=sync, confirmed=yes)
-    if dry_run:
-        try:
-            with open_gallery(gallery, create=False) as opened:
-                report = opened.survey(sources.photos, folders or Folders(()), again=again)
-                held = opened.counts()
-        except GalleryNotFoundError:  # it would be started
-            report, held = surveyed(None, sources.photos, folders or Folders(()), again=again), Counts(0, 0, 0)
-        report.rejected = sources.rejected + report.rejected
-        tell(report, held, sync=sync, json=json, verbose=verbose, dry_run=True, sources=sources)
-        return
     log = logging.getLogger("facesearch")
     asked = {
         "encoder": encoder,
@@ -205,6 +196,15 @@ def enroll(
         "quality": quality,
         "device": device,
     }
+    if dry_run:
+        from facesearch.commands.enroll_dry_run import what_would_be_done
+
+        report, held = what_would_be_done(
+            gallery, asked, sources.photos, folders, aligned, workers, again=again, quiet=json
+        )
+        report.rejected = sources.rejected + report.rejected
+        tell(report, held, sync=sync, json=json, verbose=verbose, dry_run=True, sources=sources, named=named)
+        return
     if watch:
         from facesearch.commands.enroll_watching import watch_folders
 
@@ -243,4 +243,4 @@ def enroll(
             report.add(of_clip)
         counts = opened.counts()
     report.rejected = sources.rejected + report.rejected
-    tell(report, counts, sync=sync, json=json, verbose=verbose, sources=sources)
+    tell(report, counts, sync=sync, json=json, verbose=verbose, sources=sources, named=named)

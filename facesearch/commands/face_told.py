@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from facesearch.commands.common import print_table, say
+from facesearch.text.figures import floored
 
 if TYPE_CHECKING:
     from facesearch.gallery.answers import FaceAnswer
@@ -14,23 +15,25 @@ if TYPE_CHECKING:
 def verdict(answer: FaceAnswer) -> str:
     """A name, "unknown" or "ignored", with the reason where the face is too poor, or another face takes the name."""
     if answer.poor and not answer.ignored:
-        return f"unknown, because the face is too poor: quality {answer.quality:.2f} ({', '.join(answer.reasons)})"
+        return f"unknown, because the face is too poor: quality {floored(answer.quality)} ({', '.join(answer.reasons)})"
     if answer.yields_to is not None:
         return f"unknown, as face {answer.yields_to} is more like {answer.candidates[0].identity}"
     return "ignored" if answer.ignored else answer.name or "unknown"
 
 
 def show_candidates(answer: FaceAnswer, rates: StrangerRates | None) -> None:
-    """The table of candidates, and what the first one's score means; nothing where there are none."""
+    """The table of candidates, and what the first one's score means, where the face is not too poor to tell; nothing
+    where there are none."""
     if not answer.candidates:
         return
     rows = [(each.rank, f"{each.score:.4f}", f"{each.similarity:.4f}", each.identity) for each in answer.candidates]
     print_table(("rank", "score", "similarity", "identity"), rows, right=("rank", "score", "similarity"))
-    if rates is not None and (words := rates.in_words(answer.candidates[0].score)):
+    if rates is not None and not answer.poor and (words := rates.in_words(answer.candidates[0].score)):
         say(words)
 
 
 def document_of(answer: FaceAnswer, rates: StrangerRates | None) -> dict[str, object]:
-    """The answer for `--json`; stranger_rate: in which share of searches a stranger reaches the first score."""
-    rate = None if rates is None or not answer.candidates else rates.of(answer.candidates[0].score)
+    """The answer for `--json`; stranger_rate: in which share of searches a stranger reaches the first score, None where
+    the face is too poor to tell."""
+    rate = None if rates is None or answer.poor or not answer.candidates else rates.of(answer.candidates[0].score)
     return answer.document() | {"stranger_rate": rate}

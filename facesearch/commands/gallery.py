@@ -56,8 +56,9 @@ def info(gallery: GalleryOption = None, json: JsonOption = False, verbose: Verbo
     say(f"quality    {state.quality}")
     if state.cohort:
         say(f"cohort     {counted(state.cohort, 'face')} of people who are not enrolled")
-    aside = f", and {state.set_aside:,} set aside" if state.set_aside else ""
-    say(f"people     {state.identities:,}, {counted(state.templates, 'template')}{aside}")
+    say(f"people     {state.identities:,}, {counted(state.templates, 'template')}")
+    if state.taken_out or state.set_aside:
+        say(f"           {state.taken_out:,} more taken out, {state.set_aside:,} set aside: facesearch templates list")
     if state.unknown_faces:
         clusters = counted(state.unknown_clusters, "cluster")
         say(f"inbox      {counted(state.unknown_faces, 'unknown face')}, {clusters}: facesearch unknown list")
@@ -114,13 +115,17 @@ def set_(
         if default or threshold is not None:
             opened.set_threshold(threshold)
         state = opened.info()
+        poor = [] if quality is None else opened.templates(below=opened.least_quality)
     if json:
         told = ("threshold", "threshold_from", "score", *(() if quality is None else ("quality",)))
         print_json({name: state.document()[name] for name in told})
         return
     _say_how_it_decides(state)
     if quality is not None:
-        say(f"quality    {state.quality}")
+        say(f"quality    {state.quality}, for photos and probes to come")
+    if poor and state.quality != "off":
+        are = f"{counted(len(poor), 'template')} enrolled before {'is' if len(poor) == 1 else 'are'} poorer than that"
+        say(f"           {are}: facesearch templates list --poor")
     if before.calibration is not None and state.calibration is None:
         say(f"before     {_threshold(before)}")
 
@@ -196,7 +201,7 @@ def export(
     """Write all templates with whose they are and from which photo, for another gallery or another program.
 
     They are biometric data: keep the file as safe as the gallery, and delete it when somebody in it wants to be
-    forgotten. What is set aside is left out.
+    forgotten. What is taken out or set aside stays behind.
     """
     set_up(verbose)
     with open_gallery(gallery, create=False) as opened, progress_bar("exporting") as progress:
@@ -209,7 +214,7 @@ def export(
     say(f"exported {held} to {report.path} ({bytes_in_words(report.bytes)})")
     say("  it holds biometric data: only its owner may read it; delete it when somebody in it wants to be forgotten")
     if report.set_aside:
-        say(f"  without {counted(report.set_aside, 'template')} set aside")
+        say(f"  without {counted(report.set_aside, 'template')} taken out or set aside")
     if ignored:
         people = counted(ignored, "person who is", "people who are")
         say(f"  with {people} never to be named: a gallery that imports them does not know, and has to be told again")
@@ -259,7 +264,7 @@ def import_(
         print_json({"file": str(file), **report.document(), "gallery": held})
     else:
         new = f"{counted(report.templates, 'template')} of {counted(report.identities, 'person', 'people')}"
-        aside = f", {report.aside} of them set aside" if report.aside else ""
+        aside = f", {report.aside:,} of them taken out or set aside" if report.aside else ""
         say(f"imported {new}, skipped {report.skipped:,} enrolled before{aside}")
         held_by = f"{counted(counts.templates, 'template')} of {counted(counts.identities, 'person', 'people')}"
         say(f"the gallery holds {held_by}")
@@ -270,7 +275,7 @@ def import_(
 def compact(gallery: GalleryOption = None, json: JsonOption = False, verbose: VerboseOption = False) -> None:
     """Give free space back to the disk, and leave nothing behind of what was deleted or removed.
 
-    What `templates set-aside` took out of answers is kept.
+    Templates that were taken out (`templates remove`, `enroll --sync`) are deleted, those set aside are kept.
 
     Database and index file are written anew; for a moment that takes as much space again.
     """
@@ -282,7 +287,7 @@ def compact(gallery: GalleryOption = None, json: JsonOption = False, verbose: Ve
         return
     say(f"the gallery takes {bytes_in_words(done.after_bytes)} on disk (before: {bytes_in_words(done.before_bytes)})")
     if done.discarded:
-        say(f"  {counted(done.discarded, 'template')} that had been set aside deleted for good")
+        say(f"  {counted(done.discarded, 'template')} that had been taken out deleted for good")
     if done.kept:
         say(f"  {counted(done.kept, 'template')} set aside kept: templates remove, then compact, deletes them for good")
     if not done.wiped:

@@ -89,7 +89,7 @@ def suspects(
         return
     if again:
         say(f"{counted(again, 'suspect')} kept before told again")
-    _say(found, verbose=verbose)
+    _say(found, least, verbose=verbose)
     if set_aside:
         _say_set_aside(out)
     elif found:
@@ -120,9 +120,10 @@ def _set_aside(opened: Gallery, found: Sequence[Suspect]) -> list[TemplateInfo]:
     return opened.set_aside_templates(numbers) if numbers else []
 
 
-def _say(found: Sequence[Suspect], *, verbose: bool) -> None:
+def _say(found: Sequence[Suspect], least: float | None, *, verbose: bool) -> None:
     if not found:
-        say("nothing looks wrong")
+        sure = "" if least is None else f" with a confidence of {least:g} or more: --at-least asks for another one"
+        say(f"nothing looks wrong{sure}")
     for suspect in found if verbose else found[:_SHOWN]:
         say(str(suspect))
     if len(found) > _SHOWN and not verbose:

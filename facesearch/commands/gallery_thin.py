@@ -31,7 +31,7 @@ EXAMPLES = (
 
 
 def thin(
-    keep: Annotated[int, typer.Option(help="How many templates of a person stay.", metavar="N")] = 10,
+    keep: Annotated[int, typer.Option(help="How many templates of a person stay.", metavar="N", min=1)] = 10,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be deleted; delete nothing.")] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask on a terminal.")] = False,
     gallery: GalleryOption = None,
@@ -45,19 +45,28 @@ def thin(
     """
     set_up(verbose)
     with open_gallery(gallery, create=False) as opened:
-        if not dry_run and not yes and on_a_terminal():
-            _ask(opened.thin(keep, dry_run=True))
+        asked = not dry_run and not yes and on_a_terminal()
+        if asked:
+            _ask(opened.thin(keep, dry_run=True), table=not json)
         report = opened.thin(keep, dry_run=dry_run)
     if json:
         print_json(report.document())
         return
-    rows = [(person.identity, person.kept, len(person.removed)) for person in report.people]
-    if rows:
-        print_table(("identity", "stay", "would go" if dry_run else "gone"), rows, right=("stay", "would go", "gone"))
+    if not asked:  # they have been shown
+        _print_people(report)
     _tell(report)
 
 
-def _ask(planned: ThinningReport) -> None:
+def _print_people(report: ThinningReport) -> None:
+    rows = [(person.identity, person.kept, len(person.removed)) for person in report.people]
+    if rows:
+        go = "would go" if report.dry_run else "gone"
+        print_table(("identity", "stay", go), rows, right=("stay", go))
+
+
+def _ask(planned: ThinningReport, *, table: bool) -> None:
+    if table:
+        _print_people(planned)
     if planned.people and not typer.confirm(f"Delete {_of_whom(planned)} for good?", err=True):
         raise typer.Exit(1)
 

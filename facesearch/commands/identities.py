@@ -19,7 +19,7 @@ from facesearch.commands.common import (
     set_up,
 )
 from facesearch.errors import UsageError
-from facesearch.text.figures import counted
+from facesearch.text.figures import counted, floored
 
 if TYPE_CHECKING:
     from facesearch.gallery.answers import Receipt
@@ -90,8 +90,8 @@ def show(
         say(f"  note: {person.attributes.note}")
     if thinned:
         say(f"  thinned: {counted(thinned, 'photo')} more whose templates gallery thin deleted")
-    rows = [(item.id, f"{item.quality:.2f}", item.precision, item.path) for item in templates]
-    print_table(("template", "quality", "precision", "photo"), rows, right=("template", "quality"))
+    rows = [(item.id, floored(item.quality), item.precision, item.state_in_words, item.path) for item in templates]
+    print_table(("template", "quality", "precision", "state", "photo"), rows, right=("template", "quality"))
 
 
 @app.command(

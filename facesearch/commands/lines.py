@@ -9,6 +9,7 @@ import os
 import shutil
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 import typer
 
@@ -27,6 +28,11 @@ def say(text: str) -> None:
 
     indent = " " * (len(line) - len(line.lstrip()) + 2)
     sys.stdout.write("\n".join(wrapped(line, width, more=indent, measure=cell_len)) + "\n")
+
+
+def near(path: str) -> str:
+    """A path in the current folder or below it without that folder, another one as it is."""
+    return path.removeprefix(f"{str(Path.cwd()).rstrip('/')}/")
 
 
 def tell(text: str) -> None:

@@ -18,6 +18,7 @@ from facesearch.commands.common import (
     GalleryOption,
     JsonOption,
     MinFaceOption,
+    ProbeQualityOption,
     ScoreOption,
     ThresholdOption,
     VerboseOption,
@@ -54,7 +55,10 @@ EXAMPLES = """
 
     facesearch query - < visitor.jpg
 
+    facesearch query blurred.jpg --quality off    # however poor the photo is
+
     facesearch query visitors/ --all-faces --sheet visitors.png
+
     facesearch query clip.mp4 --all-faces
 """
 
@@ -85,6 +89,7 @@ def query(
     aligned: AlignedOption = None,
     encoder: EncoderOption = None,
     min_face: MinFaceOption = 40,
+    quality: ProbeQualityOption = None,
     device: DeviceOption = "cpu",
     threads: Annotated[
         int,
@@ -117,6 +122,7 @@ def query(
     from facesearch.gallery.answers import PhotoAnswers
     from facesearch.gallery.groups import Tagged
     from facesearch.photos.file_kinds import is_video
+    from facesearch.photos.photo import Rejection
     from facesearch.photos.sources import left_out_in_words, of_anybody
     from facesearch.pipeline.pipeline import Stopwatch
 
@@ -133,7 +139,7 @@ def query(
     probes: list[dict[str, object]] = [{"path": item.path, "faces_found": 0, "faces": []} for item in sources.rejected]
     with (
         open_gallery(
-            gallery, create=False, encoder=encoder, min_face=min_face, device=device, threads=threads
+            gallery, create=False, encoder=encoder, min_face=min_face, quality=quality, device=device, threads=threads
         ) as opened,
         progress_bar("searching", quiet=len(photos) < 5) as progress,
     ):
@@ -161,7 +167,7 @@ def query(
                 if sheet is not None:
                     drawn.append(entry_of(photo, answers))
                 if isinstance(answers, RejectedImageError):
-                    rejected.append({"path": str(image), "reason": str(answers)})
+                    rejected.append(Rejection(str(image), str(answers)).document())
                     answers = PhotoAnswers()
                 count = answers[0].found if answers else 0
                 faces = [document_of(answer, rates) for answer in answers]

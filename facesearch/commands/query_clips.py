@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from facesearch.commands.common import frames_bar, say
 from facesearch.commands.face_told import document_of, show_candidates, verdict
 from facesearch.errors import RejectedImageError
+from facesearch.photos.photo import Rejection
 from facesearch.photos.sources import refuse_url
 from facesearch.photos.video import MAX_FRAMES
 from facesearch.text.figures import counted
@@ -35,7 +36,7 @@ def ask(
         with frames_bar(f"looking at {path.name}", quiet=json) as progress:
             answer = gallery.identify_video(path, k, asked, progress=progress)
     except RejectedImageError as error:
-        rejected.append({"path": str(path), "reason": str(error)})
+        rejected.append(Rejection(str(path), str(error)).document())
         return {"path": str(path), "faces_found": 0, "faces": []}
     if not json:
         _show(path, answer, rates)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -18,7 +19,7 @@ from facesearch.commands.common import (
     say,
     set_up,
 )
-from facesearch.text.figures import counted, place
+from facesearch.text.figures import counted, floored, place
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,6 +30,9 @@ app = typer.Typer(
     help="See, move, take out and put back single templates: one photo of one person.", no_args_is_help=True
 )
 
+OUT = ("taken out", "set aside")
+WHAT_COMPACT_DOES = {"taken out": ": gallery compact deletes it", "set aside": ": gallery compact keeps it"}
+
 TemplatesArgument = Annotated[
     list[str],
     typer.Argument(metavar="ID...", help="Numbers of templates, or paths of the photos that they are of."),
@@ -37,24 +41,37 @@ TemplatesArgument = Annotated[
 
 @app.command(
     "list",
-    epilog='**Examples**\n\n    facesearch templates list\n\n    facesearch templates list "Ada Lovelace" --json',
+    epilog='**Examples**\n\n    facesearch templates list\n\n    facesearch templates list "Ada Lovelace" --json\n\n'
+    "    facesearch templates list --poor",
 )
 def list_(
     name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="An identity. Default: all.")] = None,
+    poor: Annotated[
+        bool,
+        typer.Option(
+            "--poor", help="Only those in use that the gallery's profile of quality would not enrol now, worst first."
+        ),
+    ] = False,
     gallery: GalleryOption = None,
     json: JsonOption = False,
     verbose: VerboseOption = False,
 ) -> None:
-    """The templates stored, with their numbers and photos; those set aside last."""
+    """The templates stored, with their numbers and photos; those that are in no answer last."""
     set_up(verbose)
     with open_gallery(gallery, create=False) as opened:
-        found = opened.templates(name)
+        least, profile = opened.least_quality, opened.quality
+        found = opened.templates(name, below=least if poor else None)
     if json:
-        print_json({"templates": [info.document() for info in found]})
+        bar: dict[str, object] = {"below": least} if poor else {}
+        print_json({"templates": [info.document() for info in found]} | bar)
+        return
+    if poor:
+        _print_poor(found, least, "standard" if profile == "off" else profile)
         return
     _print(found)
-    aside = sum(info.state != "active" for info in found)
-    say(counted(len(found), "template") + (f", {aside} of them set aside" if aside else ""))
+    states = Counter(info.state_in_words for info in found)
+    out = ", ".join(f"{states[state]:,} {state}" for state in OUT if states[state])
+    say(counted(len(found), "template") + (f" ({out})" if out else ""))
 
 
 @app.command(
@@ -74,11 +91,11 @@ def show(
         print_json({"templates": [info.document() for info in found]})
         return
     for info in found:
-        say(f"template   {info.id}, {info.state}{', kept by gallery compact' if info.kept else ''}")
+        say(f"template   {info.id}, {info.state_in_words}{WHAT_COMPACT_DOES.get(info.state_in_words, '')}")
         say(f"identity   {info.identity}")
         say(f"photo      {info.path}")
         say(f"face       {place(info.box)}")
-        say(f"quality    {info.quality:.2f}")
+        say(f"quality    {floored(info.quality)}")
         say(f"stored as  {info.codec}, made in {info.precision}")
         say(f"added      {time.strftime('%Y-%m-%d %H:%M:%S', time.localtime(info.created_at))}")
 
@@ -94,21 +111,20 @@ def remove(
 ) -> None:
     """Take photos of a person out of all answers, as after a mistake.
 
-    They are set aside: `templates restore` puts them back, until `gallery compact` deletes them for good. The photos
-    stay where they are, and are not enrolled again for the same person, unless `enroll --again` says so. `templates
-    set-aside` keeps them.
+    `templates restore` puts them back, until `gallery compact` deletes them for good. The photos stay where they are,
+    and are not enrolled again for the same person, unless `enroll --again` says so. `templates set-aside` does the
+    same, and compact keeps them.
     """
     set_up(verbose)
     with open_gallery(gallery, create=False) as opened:
         found = opened.remove_templates(numbers_or_paths(templates))
         people = {person.name: person.templates for person in opened.identities()}
     if json:
-        print_json({"removed": [info.id for info in found]})
+        print_json({"removed": [info.id for info in found], "unchanged": _unchanged(found, "taken out")})
         return
-    for info in found:
-        say(f"took out template {info.id} of {info.identity}: {info.path}")
+    _say_out(found, "took out", "taken out")
     _say_who_has_none(found, people)
-    say("  facesearch templates restore puts them back, facesearch gallery compact deletes them for good")
+    say(f"  {_putting_back(found)}, facesearch gallery compact deletes {_them(found)} for good")
 
 
 @app.command(
@@ -132,12 +148,11 @@ def set_aside(
         found = opened.set_aside_templates(numbers_or_paths(templates))
         people = {person.name: person.templates for person in opened.identities()}
     if json:
-        print_json({"set_aside": [info.id for info in found]})
+        print_json({"set_aside": [info.id for info in found], "unchanged": _unchanged(found, "set aside")})
         return
-    for info in found:
-        say(f"set aside template {info.id} of {info.identity}: {info.path}")
+    _say_out(found, "set aside", "set aside")
     _say_who_has_none(found, people)
-    say(f"  facesearch templates restore {' '.join(str(info.id) for info in found)} puts them back")
+    say(f"  {_putting_back(found)}")
 
 
 @app.command(
@@ -158,9 +173,13 @@ def move(
         found = opened.move_templates(numbers_or_paths(templates), to)
         people = {person.name: person.templates for person in opened.identities()}
     if json:
-        print_json({"moved": [info.id for info in found], "to": to})
+        moved = [info.id for info in found if info.identity != to]
+        print_json({"moved": moved, "to": to, "unchanged": [info.id for info in found if info.identity == to]})
         return
     for info in found:
+        if info.identity == to:
+            say(f"template {info.id} is {to}'s already, nothing is changed: {info.path}")
+            continue
         say(f"template {info.id} was {info.identity}'s and is {to}'s now: {info.path}")
     if not known & {to}:
         say(f"  {to} is new in the gallery")
@@ -174,25 +193,63 @@ def restore(
     json: JsonOption = False,
     verbose: VerboseOption = False,
 ) -> None:
-    """Put templates back that were taken out; they get new numbers."""
+    """Put templates back that were taken out or set aside; they get new numbers."""
     set_up(verbose)
     with open_gallery(gallery, create=False) as opened:
-        numbers = opened.restore_templates(numbers_or_paths(templates))
+        found = opened.template_infos(numbers_or_paths(templates))
+        numbers = opened.restore_templates([info.id for info in found])
+    in_use = [info for info in found if info.id not in numbers]
     if json:
-        print_json({"restored": [{"from": old, "to": new} for old, new in numbers.items()]})
+        restored = [{"from": old, "to": new} for old, new in numbers.items()]
+        print_json({"restored": restored, "unchanged": [info.id for info in in_use]})
         return
     for old, new in numbers.items():
         say(f"template {old} is back, as {new}")
-    if not numbers:
-        say("nothing was put back: none of these is set aside")
+    for info in in_use:
+        say(f"template {info.id} is in use, nothing is changed: {info.path}")
 
 
 def _print(found: Sequence[TemplateInfo]) -> None:
-    rows = [(info.id, info.identity, f"{info.quality:.2f}", info.state, info.path) for info in found]
+    rows = [(info.id, info.identity, floored(info.quality), info.state_in_words, info.path) for info in found]
     print_table(("template", "identity", "quality", "state", "photo"), rows, right=("template", "quality"))
+
+
+def _print_poor(found: Sequence[TemplateInfo], least: float, profile: str) -> None:
+    which = f"of a quality below {least:.2f}, which the profile {profile} enrols from"
+    if not found:
+        say(f"no template in use is {which}")
+        return
+    _print(found)
+    say(f"{counted(len(found), 'template')} in use {which}")
+    say("  facesearch templates set-aside ID takes one out of answers; a better photo of the person helps more")
 
 
 def _say_who_has_none(found: Sequence[TemplateInfo], people: dict[str, int]) -> None:
     for name in dict.fromkeys(info.identity for info in found):
         if people.get(name) == 0:
             say(f"  {name} has no template left, and is in no answer until a photo is enrolled")
+
+
+def _say_out(found: Sequence[TemplateInfo], done: str, state: str) -> None:
+    """What became of templates, as they were before, that are now in that state, and in no answer."""
+    for info in found:
+        which = f"template {info.id} of {info.identity}"
+        if info.state_in_words == state:
+            say(f"{which} is {state} already, nothing is changed: {info.path}")
+        elif info.state_in_words in OUT:
+            say(f"{which} was {info.state_in_words}, and is {state} now: {info.path}")
+        else:
+            say(f"{done} {which}: {info.path}")
+
+
+def _unchanged(found: Sequence[TemplateInfo], state: str) -> list[int]:
+    return [info.id for info in found if info.state_in_words == state]
+
+
+def _putting_back(found: Sequence[TemplateInfo]) -> str:
+    numbers = " ".join(str(info.id) for info in found)
+    return f"facesearch templates restore {numbers} puts {_them(found)} back"
+
+
+def _them(found: Sequence[TemplateInfo]) -> str:
+    return "it" if len(found) == 1 else "them"

@@ -14,6 +14,7 @@ from facesearch.commands.common import (
     GalleryOption,
     JsonOption,
     MinFaceOption,
+    ProbeQualityOption,
     ScoreOption,
     ThresholdOption,
     VerboseOption,
@@ -23,7 +24,7 @@ from facesearch.commands.common import (
     say,
     set_up,
 )
-from facesearch.text.figures import place
+from facesearch.text.figures import floored, place
 
 EXAMPLES = """
 **Example**
@@ -46,6 +47,7 @@ def verify(
     aligned: AlignedOption = None,
     encoder: EncoderOption = None,
     min_face: MinFaceOption = 40,
+    quality: ProbeQualityOption = None,
     device: DeviceOption = "cpu",
     gallery: GalleryOption = None,
     json: JsonOption = False,
@@ -62,7 +64,9 @@ def verify(
     for path in (a, b):
         refuse_url(path)
     if has_gallery(gallery):
-        with open_gallery(gallery, create=False, encoder=encoder, min_face=min_face, device=device) as opened:
+        with open_gallery(
+            gallery, create=False, encoder=encoder, min_face=min_face, quality=quality, device=device
+        ) as opened:
             answer = opened.verify(
                 a, b, threshold=threshold, score=score, aligned=aligned, face_a=face_a, face_b=face_b
             )
@@ -72,6 +76,7 @@ def verify(
         from facesearch.gallery.arguments import score as checked
         from facesearch.gallery.scoring import Rule
         from facesearch.gallery.verification import verify as verify_images
+        from facesearch.pipeline.fit_to_enrol import quality_profile
         from facesearch.pipeline.pipeline import Pipeline
         from facesearch.pipeline.pipeline_spec import PipelineSpec
 
@@ -79,7 +84,7 @@ def verify(
         limit = loaded.threshold if threshold is None else threshold
         rule = Rule.asked(loaded.spec.model, None if score is None else checked(score))
         answer = verify_images(
-            Pipeline(loaded, PipelineSpec(min_face=min_face)),
+            Pipeline(loaded, PipelineSpec(min_face=min_face, quality=quality_profile(quality or "standard"))),
             a,
             b,
             lambda templates: (limit, rule.by_cohorts(templates)),
@@ -97,6 +102,7 @@ def verify(
         )
         for path, face in zip((a, b), answer.faces, strict=True):
             if face.poor:
-                say(f"  the face in {path} is too poor to tell: quality {face.quality:.2f} ({', '.join(face.reasons)})")
+                why = f"quality {floored(face.quality)} ({', '.join(face.reasons)})"
+                say(f"  the face in {path} is too poor to tell: {why}; --quality off compares it nevertheless")
             if face.found > 1:
                 say(f"  compared face {face.number} of {face.found} in {path} ({place(face.box)})")

@@ -15,7 +15,7 @@ from facesearch.faces import Chosen, FaceChoice, chosen_face
 from facesearch.gallery import arguments
 from facesearch.gallery.answers import Document
 from facesearch.gallery.codec_in_use import CodecInUse
-from facesearch.gallery.enrolment import new_templates
+from facesearch.gallery.enrolment_changes import new_templates
 from facesearch.gallery.known_photos import forgotten_reason
 from facesearch.gallery.parts import Parts
 from facesearch.photos.given import is_one, named

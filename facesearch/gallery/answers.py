@@ -291,8 +291,8 @@ class GalleryInfo:
     default of an encoder that is not installed here. threshold_from: encoder (its default), set (by hand), or
     calibration. calibration: what that was made on, else None. score: what is compared with the threshold, cosine or
     normalised. quality: which faces are enrolled: off, standard or strict. cohort: faces of people who are not
-    enrolled, with which scores are normalised. set_aside: templates that are in no answer, and are not counted in
-    `templates`. unknown_faces, unknown_clusters: what is in the inbox.
+    enrolled, with which scores are normalised. taken_out, set_aside: templates that are in no answer, until `compact`
+    and beyond it, and are not counted in `templates`. unknown_faces, unknown_clusters: what is in the inbox.
     """
 
     encoder: str
@@ -307,6 +307,7 @@ class GalleryInfo:
     cohort: int
     identities: int
     templates: int
+    taken_out: int
     set_aside: int
     unknown_faces: int
     unknown_clusters: int
@@ -327,6 +328,7 @@ class GalleryInfo:
             "cohort": self.cohort,
             "identities": self.identities,
             "templates": self.templates,
+            "taken_out": self.taken_out,
             "set_aside": self.set_aside,
             "unknown_faces": self.unknown_faces,
             "unknown_clusters": self.unknown_clusters,
@@ -339,8 +341,8 @@ class GalleryInfo:
 class Compaction:
     """What `compact` did: bytes of the gallery on disk before and after.
 
-    wiped: nothing that was deleted is left in the database or its write-ahead log. discarded: templates that were set
-    aside and are now deleted. kept: those set aside that stay.
+    wiped: nothing that was deleted is left in the database or its write-ahead log. discarded: templates that were taken
+    out and are now deleted. kept: those set aside, which stay.
     """
 
     before_bytes: int

@@ -20,11 +20,14 @@ from facesearch.gallery.parts import Parts
 from facesearch.gallery.questions import search
 from facesearch.gallery.scratch import remove_unfinished
 from facesearch.photos.photo import Photo, composed
+from facesearch.pipeline.pipeline import Pipeline
+from facesearch.store import GallerySettings, Sizes
 
 if TYPE_CHECKING:
     from facesearch.gallery.enrolment import Progress
     from facesearch.gallery.enrolment_report import EnrolmentReport
     from facesearch.gallery.folder_truth import Folders
+    from facesearch.gallery.whose_face import WhoseFace
 
 _log = logging.getLogger("facesearch")
 
@@ -45,10 +48,10 @@ def enroll_photos(
     """See `Gallery.enroll_photos`."""
     from facesearch.gallery import folder_truth  # a question does not wait for it
     from facesearch.gallery.enrolment import enrol_photos
+    from facesearch.gallery.enrolment_changes import StoredChanges
     from facesearch.gallery.enrolment_report import EnrolmentReport
     from facesearch.gallery.suspects import LIKELY, suspects
     from facesearch.gallery.unknown_list import now_like
-    from facesearch.gallery.whose_face import WhoseFace
 
     if not photos and folders is None:
         return EnrolmentReport()
@@ -64,8 +67,7 @@ def enroll_photos(
     report = enrol_photos(
         parts.store,
         pipeline,
-        key,
-        codec,
+        StoredChanges(parts.store, key, codec),
         photos,
         aligned=aligned,
         progress=progress,
@@ -74,9 +76,7 @@ def enroll_photos(
         in_processes=parts.in_processes,
         again=again,
         in_folders=folders is not None,
-        whose=WhoseFace(
-            parts.store, pipeline, partial(search, parts, k=1, fused=False, everybody=True), parts.threshold(settings)
-        ),
+        whose=_whose(parts, pipeline, settings),
     )
     report.tied = ties
     if folders is not None and not folders.partial:
@@ -96,6 +96,42 @@ def enroll_photos(
     except StoreError as error:  # the photos are enrolled, and their report must not be lost
         _log.warning("%s; the new photos are enrolled, and not compared with all that is there", error)
     return report
+
+
+def survey(
+    parts: Parts,
+    photos: Sequence[Photo],
+    *,
+    aligned: str | None,
+    progress: Progress | None,
+    workers: int | None,
+    folders: Folders | None,
+    again: bool,
+) -> EnrolmentReport:
+    """See `Gallery.survey`."""
+    from facesearch.gallery.foretelling import foretold  # a question does not wait for it
+
+    pipeline, settings = parts.pipeline(threads=1), parts.store.settings.read()
+    return foretold(
+        parts.store,
+        pipeline,
+        photos,
+        whose=None if settings is None else _whose(parts, pipeline, settings),
+        folders=folders,
+        again=again,
+        aligned=aligned,
+        progress=progress,
+        workers=None if workers is None else arguments.count(workers, "workers"),
+        in_processes=parts.in_processes,
+    )
+
+
+def _whose(parts: Parts, pipeline: Pipeline, settings: GallerySettings) -> WhoseFace:
+    """What chooses among the faces of a photo, as a search would."""
+    from facesearch.gallery.whose_face import WhoseFace  # a question does not wait for it
+
+    find = partial(search, parts, k=1, fused=False, everybody=True)
+    return WhoseFace(parts.store, pipeline, find, parts.threshold(settings))
 
 
 def enroll_templates(
@@ -182,12 +218,12 @@ def compact(parts: Parts) -> Compaction:
     wiped = parts.store.vacuum()
     for copy in remove_unfinished(parts.opening.folder):
         _log.warning("%s holds the gallery as it was: a backup is being made there, or could not be removed", copy)
-    return Compaction(before, _bytes_on_disk(parts), wiped, discarded, _set_aside(parts))
+    return Compaction(before, _bytes_on_disk(parts), wiped, discarded, _sizes(parts).set_aside)
 
 
-def _set_aside(parts: Parts) -> int:
+def _sizes(parts: Parts) -> Sizes:
     with parts.store.moment() as moment:
-        return moment.sizes()[1]
+        return moment.sizes()
 
 
 def _bytes_on_disk(parts: Parts) -> int:
@@ -197,7 +233,7 @@ def _bytes_on_disk(parts: Parts) -> int:
 def info(parts: Parts) -> GalleryInfo:
     """See `Gallery.info`."""
     settings, counts, cohort = parts.settings(), parts.store.templates.counts(), parts.store.cohort.read()
-    faces, clusters = parts.store.unknown.count()
+    sizes, (faces, clusters) = _sizes(parts), parts.store.unknown.count()
     calibration = in_force(parts.store.settings.calibration(), settings)
     return GalleryInfo(
         encoder=str(parts.store.settings.encoder()),
@@ -212,7 +248,8 @@ def info(parts: Parts) -> GalleryInfo:
         cohort=0 if cohort is None else len(cohort.templates),
         identities=counts.identities,
         templates=counts.templates,
-        set_aside=_set_aside(parts),
+        taken_out=sizes.taken_out,
+        set_aside=sizes.set_aside,
         unknown_faces=faces,
         unknown_clusters=clusters,
         database_bytes=parts.store.database_bytes(),

@@ -12,7 +12,7 @@ from facesearch.gallery import arguments
 from facesearch.gallery.agreement import key_of
 from facesearch.gallery.answers import Document, FaceAnswer, named_once
 from facesearch.gallery.codec_in_use import CodecInUse
-from facesearch.gallery.enrolment import new_templates
+from facesearch.gallery.enrolment_changes import new_templates
 from facesearch.gallery.known_photos import forgotten_reason
 from facesearch.gallery.parts import Parts
 from facesearch.gallery.questions import answer_of, ranked

@@ -11,14 +11,13 @@ from facesearch.faces import Chosen
 from facesearch.gallery import arguments, changes, forgetting
 from facesearch.gallery.answers import Receipt
 from facesearch.gallery.deciding import DecidingGallery
-from facesearch.photos.photo import Photo, composed
+from facesearch.photos.photo import composed
 from facesearch.pipeline.pipeline import Image
 from facesearch.store import Attributes, NegativeInfo, TemplateInfo
+from facesearch.store.records import ACTIVE
 
 if TYPE_CHECKING:
     from facesearch.gallery.adding_negatives import NegativesReport
-    from facesearch.gallery.enrolment_report import EnrolmentReport
-    from facesearch.gallery.folder_truth import Folders
     from facesearch.gallery.thinning import ThinningReport
 
 
@@ -95,12 +94,19 @@ class CorrectingGallery(DecidingGallery):
         """The same of several people, all or none: what has to be written anew is written once."""
         return forgetting.forget(self.parts, identities, remember=remember)
 
-    def templates(self, identity: str | None = None) -> list[TemplateInfo]:
-        """All templates, or those of one identity, by number; those that are set aside come last.
+    def templates(self, identity: str | None = None, *, below: float | None = None) -> list[TemplateInfo]:
+        """All templates, or those of one identity, by number; those that are taken out or set aside come last.
+        below: only those in use of a lower quality than that, the worst first.
 
         Raises `UnknownIdentityError`.
         """
-        return self.parts.store.corrections.all(None if identity is None else composed(identity))
+        found = self.parts.store.corrections.all(None if identity is None else composed(identity))
+        if below is None:
+            return found
+        least = arguments.rate(below, "below")
+        return sorted(
+            (info for info in found if info.state == ACTIVE and info.quality < least), key=lambda info: info.quality
+        )
 
     def template_infos(self, templates: Sequence[int | str | os.PathLike[str]]) -> list[TemplateInfo]:
         """Those with these numbers, or of the photos at these paths (the whole, or its end), each once.
@@ -123,14 +129,14 @@ class CorrectingGallery(DecidingGallery):
         return infos
 
     def remove_templates(self, templates: Sequence[int | str | os.PathLike[str]]) -> list[TemplateInfo]:
-        """Take templates out of all answers. They are set aside, to be put back, until `compact` deletes them.
+        """Take templates out of all answers. They can be put back until `compact` deletes them.
 
         Raises what `template_infos` does.
         """
         return self._take_out(templates, keep=False)
 
     def restore_templates(self, templates: Sequence[int | str | os.PathLike[str]]) -> dict[int, int]:
-        """Put templates back that were taken out, under new numbers: old -> new.
+        """Put templates back that were taken out or set aside, under new numbers: old -> new.
 
         Raises what `template_infos` does, and `UsageError` where the same photo has been enrolled again.
         """
@@ -151,15 +157,8 @@ class CorrectingGallery(DecidingGallery):
         """Of how many photos of a person the templates were deleted by `thin`; raises `UnknownIdentityError`."""
         return self.parts.store.thinning.count(composed(identity))
 
-    def survey(self, photos: Sequence[Photo], folders: Folders, *, again: bool = False) -> EnrolmentReport:
-        """What `enroll_photos` would do, as far as can be said without encoding; nothing is changed. `templates` of the
-        report are the photos that are new."""
-        from facesearch.gallery.folder_truth import surveyed  # a question does not wait for it
-
-        return surveyed(self.parts.store, photos, folders, again=again)
-
     def _take_out(self, templates: Sequence[int | str | os.PathLike[str]], *, keep: bool) -> list[TemplateInfo]:
-        """Set templates aside; keep: `compact` does not delete them."""
+        """Take templates out of answers; keep: they are set aside, and `compact` does not delete them."""
         infos = self.template_infos(templates)
         if self.parts.store.corrections.set_aside([info.id for info in infos], keep=keep, stays_out=True):
             self.parts.writer.save()

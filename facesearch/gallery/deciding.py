@@ -13,7 +13,7 @@ from facesearch.gallery.groups import Among, checked
 from facesearch.gallery.opening import OpenGallery
 from facesearch.gallery.scoring import LARGEST_COHORT, NORMALISED, Rule
 from facesearch.gallery.stranger_rates import StrangerRates
-from facesearch.pipeline.fit_to_enrol import quality_profile
+from facesearch.pipeline.fit_to_enrol import LEAST, quality_profile
 from facesearch.store import Calibration, Cohort
 
 
@@ -43,6 +43,12 @@ class DecidingGallery(OpenGallery):
         """Keep another profile of quality; raises `UsageError` for one that there is not."""
         self.parts.settings()
         self.parts.store.settings.set_quality(quality_profile(quality))
+
+    @property
+    def least_quality(self) -> float:
+        """The lowest quality that its profile enrols; with "off", that "standard" enrols."""
+        profile = quality_profile(self.quality)
+        return LEAST["standard" if profile == "off" else profile]
 
     def cohort(self) -> Cohort | None:
         """People who are not enrolled, whom probes are compared with as with the others; None without."""

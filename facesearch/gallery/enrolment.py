@@ -11,10 +11,8 @@ import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
+from dataclasses import replace
 from typing import Self
-
-import numpy as np
 
 from facesearch.errors import (
     NoFaceError,
@@ -25,16 +23,15 @@ from facesearch.errors import (
     UsageError,
 )
 from facesearch.faces import chosen_face
-from facesearch.gallery.codec_in_use import CodecInUse
-from facesearch.gallery.enrolment_report import EnrolmentReport
+from facesearch.gallery.enrolment_changes import EnrolmentChanges, Told
+from facesearch.gallery.enrolment_report import ChosenFace, EnrolmentReport
 from facesearch.gallery.known_photos import Known, enrolled_as, known_photos, stored_path
-from facesearch.gallery.whose_face import Ambiguous, WhoseFace
-from facesearch.photos.geometry import Box
+from facesearch.gallery.whose_face import Ambiguous, WhoseFace, unchosen
 from facesearch.photos.photo import Photo, Rejection
 from facesearch.pipeline.in_order import done_in_order
 from facesearch.pipeline.pipeline import PhotoTemplate, Pipeline
 from facesearch.pipeline.worker_pool import WORTH_PROCESSES, WorkerPool
-from facesearch.store import EncoderKey, GalleryStore, NewTemplate
+from facesearch.store import GalleryStore
 from facesearch.store.identity_names import check_name
 
 Progress = Callable[[int, int], None]  # (photos done, photos in all)
@@ -44,10 +41,9 @@ _LONGEST_WAIT = 2.0  # seconds that a finished template waits for its batch to f
 
 
 def enrol_photos(
-    store: GalleryStore,
+    store: GalleryStore | None,
     pipeline: Pipeline,
-    encoder: EncoderKey,
-    codec: CodecInUse,
+    changes: EnrolmentChanges,
     photos: Sequence[Photo],
     *,
     aligned: str | None = None,
@@ -57,20 +53,27 @@ def enrol_photos(
     in_processes: bool = False,
     again: bool = False,
     in_folders: bool = False,
-    whose: WhoseFace,
+    whose: WhoseFace | None,
 ) -> EnrolmentReport:
-    """Add photos to a store; the index is the caller's. See `Gallery.enroll_photos` for the arguments.
+    """Add photos to a gallery; the index is the caller's. See `Gallery.enroll_photos` for the arguments.
 
+    store: what the gallery knows, None where there is none yet. changes: takes what is to be changed in it.
     in_processes: whether many photos may be shared among processes, which load the encoder by its name. in_folders:
-    whose photos they are is said by folders. whose: chooses among the faces of a photo.
+    whose photos they are is said by folders. whose: chooses among the faces of a photo; None: nobody is enrolled.
     """
     start = time.perf_counter()
-    run = _Run(store, encoder, codec, len(photos), progress, committed, in_folders=in_folders)
+    run = _Run(changes, len(photos), progress, committed, in_folders=in_folders)
     count = workers or os.cpu_count() or 1
     returning: dict[str, str] = {}
-    known = partial(
-        known_photos, store, again=again, in_folders=in_folders, pipeline=encoder.pipeline, returning=returning
-    )
+    digest = pipeline.spec.digest
+
+    def known(some: Sequence[Photo], hashes: Sequence[bytes | Rejection]) -> list[Known | Rejection | None]:
+        if store is None:
+            return [None if isinstance(each, bytes) else each for each in hashes]
+        return known_photos(
+            store, some, hashes, again=again, in_folders=in_folders, pipeline=digest, returning=returning
+        )
+
     with (
         _Extractor(pipeline, in_processes, aligned, count) as extractor,
         ThreadPoolExecutor(count, thread_name_prefix="enrol") as pool,
@@ -83,6 +86,8 @@ def enrol_photos(
                 run.take(photo, outcome)
             run.commit()
             run.take_several(whose)
+            if not again:
+                run.tell_once()
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
     enrolled = set(run.report.added.values())
@@ -113,7 +118,7 @@ class _Extractor:
         except SeveralFacesError as error:
             return Ambiguous(str(error))
         except (NoFaceError, TinyFaceError, PoorFaceError) as error:
-            return Rejection(str(photo.path), str(error), content=photo.hash())
+            return Rejection(str(photo.path), str(error), content=photo.hash(), final=True)
         except RejectedImageError as error:
             return Rejection(str(photo.path), str(error))
 
@@ -137,36 +142,12 @@ def hash_of(photo: Photo) -> bytes | Rejection:
         return Rejection(str(photo.path), str(error))
 
 
-def new_templates(batch: Sequence[tuple[Photo, PhotoTemplate]], codes: Sequence[bytes]) -> list[NewTemplate]:
-    """What is stored of photos' faces, with their codes."""
-    return [
-        NewTemplate(
-            identity=photo.identity,
-            sha256=template.sha256,
-            path=stored_path(photo),
-            width=template.width,
-            height=template.height,
-            code=code,
-            quality=round(template.face.quality, 3),
-            box=_rounded(template.face.box),
-        )
-        for (photo, template), code in zip(batch, codes, strict=True)
-    ]
-
-
-def _rounded(box: Box | None) -> Box | None:
-    """Whole pixels, which SQLite stores in a byte or two."""
-    return None if box is None else (round(box[0]), round(box[1]), round(box[2]), round(box[3]))
-
-
 class _Run:
     """Collects outcomes, stores templates batch by batch, counts."""
 
     def __init__(
         self,
-        store: GalleryStore,
-        encoder: EncoderKey,
-        codec: CodecInUse,
+        changes: EnrolmentChanges,
         total: int,
         progress: Progress | None,
         committed: Callable[[Photo], None] | None,
@@ -175,11 +156,12 @@ class _Run:
     ) -> None:
         self.report = EnrolmentReport()
         self._in_folders = in_folders
-        self._store, self._encoder, self._codec = store, encoder, codec
+        self._changes = changes
         self._total, self._done = total, 0
         self._progress, self._committed = progress, committed
         self._batch: list[tuple[Photo, PhotoTemplate]] = []
         self._unfit: dict[bytes, str] = {}
+        self._open: set[Told] = set()  # rejections that may be otherwise tomorrow
         self._oldest = 0.0
         self._people: set[str] = set()
         self._several: list[tuple[Photo, PhotoTemplate | Ambiguous]] = []
@@ -190,15 +172,27 @@ class _Run:
             return
         self._take(photo, outcome)
 
-    def take_several(self, whose: WhoseFace) -> None:
+    def take_several(self, whose: WhoseFace | None) -> None:
         """The photos that show several faces, after all others: the people whose photos they are may be known now."""
         several, self._several = self._several, []
+        unsure = self._changes.unsure(self._people)
         for photo, outcome in several:
-            chosen = whose.chosen(photo, outcome)
+            if photo.identity in unsure:
+                self.report.unsure.append(str(photo.path))
+                continue
+            alike = whose is not None and whose.is_enrolled(photo.identity)
+            chosen = whose.chosen(photo) if whose is not None and alike else unchosen(photo, outcome)
             self._take(photo, chosen)
             self.commit()  # the next photo of the person may be compared with this one
             if isinstance(chosen, PhotoTemplate) and chosen.face.found > 1:
-                self.report.chosen[str(photo.path)] = (chosen.face.number, chosen.face.found)
+                self.report.chosen[str(photo.path)] = ChosenFace(chosen.face.number, chosen.face.found, alike)
+
+    def tell_once(self) -> None:
+        """Of rejections that may be otherwise tomorrow, those that were told by an earlier enrolment are so marked."""
+        before = self._changes.told_before(self._open) if self._open else set()
+        self.report.rejected = [
+            replace(item, before=item.before or (item.content, item.reason) in before) for item in self.report.rejected
+        ]
 
     def _take(self, photo: Photo, outcome: PhotoTemplate | Known | Rejection) -> None:
         self._count(photo, outcome)
@@ -216,19 +210,22 @@ class _Run:
         """Store what has been collected, in one transaction."""
         batch, self._batch = self._batch, []
         if self._unfit:
-            self._store.corrections.remember_rejected(self._unfit, self._encoder.pipeline)
+            self._changes.remember_rejected(self._unfit)
             self._unfit = {}
         if not batch:
             return
-        vectors = np.stack([template.face.template for _, template in batch])
-        added = self._codec.add(vectors, lambda codes: new_templates(batch, codes), self._encoder)
+        added = self._changes.add(batch)
         twice = [template.sha256 for (_, template), new in zip(batch, added, strict=True) if new is None]
-        there = self._store.templates.enrolled(twice) if twice else {}
+        there = self._changes.enrolled(twice) if twice else {}
         for (photo, template), new in zip(batch, added, strict=True):
             if new is None:  # the same content twice in this run, or enrolled by another process meanwhile
                 other = there.get(template.sha256)
+                content = template.sha256
                 self._count(
-                    photo, Known(None) if other is None else enrolled_as(photo, other, in_folders=self._in_folders)
+                    photo,
+                    Known(None)
+                    if other is None
+                    else enrolled_as(photo, other, in_folders=self._in_folders, content=content),
                 )
                 continue
             self.report.templates += 1
@@ -244,8 +241,11 @@ class _Run:
     def _count(self, photo: Photo, outcome: PhotoTemplate | Known | Rejection) -> None:
         if isinstance(outcome, Rejection):
             self.report.rejected.append(outcome)
-            if outcome.content is not None and not photo.in_memory:
-                self._unfit[outcome.content] = outcome.reason
+            if outcome.content is not None and not outcome.before and not photo.in_memory:
+                if outcome.final:
+                    self._unfit[outcome.content] = outcome.reason
+                else:
+                    self._open.add((outcome.content, outcome.reason))
             self.report.unread.add(stored_path(photo))
         elif isinstance(outcome, Known):
             self._take_known(photo, outcome)
@@ -253,6 +253,6 @@ class _Run:
     def _take_known(self, photo: Photo, known: Known) -> None:
         self.report.take(photo, known)
         if known.template_id is not None and known.relocated:
-            self._store.corrections.relocate(known.template_id, stored_path(photo))
+            self._changes.relocate(known.template_id, stored_path(photo))
         if known.template_id is not None and known.moved_from is not None:
-            self._store.corrections.move([known.template_id], photo.identity)
+            self._changes.move(known.template_id, photo.identity)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from facesearch.gallery.answers import Document
 from facesearch.gallery.known_photos import Known
 from facesearch.gallery.suspect import Suspect
-from facesearch.photos.photo import Photo, Rejection
+from facesearch.photos.photo import Photo, Rejection, fixed_words
 from facesearch.store import TemplateInfo
 
 
@@ -22,21 +23,42 @@ class MovedPhoto:
     template_id: int
 
 
+class RelocatedPhoto(NamedTuple):
+    """A photo at another path than the one that it was enrolled from; copied: that file is still there, and counts."""
+
+    path: str
+    before: str
+    copied: bool
+
+
+class ChosenFace(NamedTuple):
+    """Which face of a photo was taken: its number, 1 being the largest, of how many; alike: as the one that is like the
+    person's other photos, else as the one that the photo clearly is of."""
+
+    number: int
+    found: int
+    alike: bool
+
+    def document(self) -> Document:
+        return {"face": self.number, "faces_found": self.found, "by": "likeness" if self.alike else "prominence"}
+
+
 @dataclass(slots=True)
 class EnrolmentReport:
     """What an enrolment did: numbers of people and templates added and of photos skipped, the photos rejected.
 
-    skipped: enrolled before, also set aside (`aside` of them), thinned out (`thinned` of them), or taken out and
-    deleted since (`deleted` of them). moved: photos that were enrolled as somebody else. chosen: of photos with several
-    faces, which one was taken: its number, 1 being the largest, of how many. tied: folders whose person has another
-    name now, with that name. seen: ids of the templates of all photos that were looked at, added: of the new ones, with
-    their paths. doubtful: what speaks against photos that were enrolled nevertheless, by path. suspects: new and moved
-    templates, and their people, that look like somebody else. unread: paths of photos that could not be read. gone:
-    templates that have lost their photos; taken_out: how many were set aside. returned: photos of people who were
-    forgotten that were enrolled again, with the day of forgetting, by path. times: of clips, the seconds of the frames
-    that were enrolled. unknown: how many faces of the inbox look like people enrolled now, by name. thinned_of: how
-    many of the photos were thinned out, by whose they are. without: people who have no template left, with how many of
-    the photos were thinned out of theirs.
+    skipped: enrolled before, also taken out or set aside (`aside` of them), thinned out (`thinned` of them), or taken
+    out and deleted since (`deleted` of them). moved: photos that were enrolled as somebody else. chosen: of photos with
+    several faces, which one was taken. tied: folders whose person has another name now, with that name. seen: ids of
+    the templates of all photos that were looked at, added: of the new ones, with their paths. doubtful: what speaks
+    against photos that were enrolled nevertheless, by path. suspects: new and moved templates, and their people, that
+    look like somebody else. unread: paths of photos that could not be read. gone: templates that have lost their
+    photos; taken_out: how many were taken out. returned: photos of people who were forgotten that were enrolled again,
+    with the day of forgetting, by path. times: of clips, the seconds of the frames that were enrolled. relocated:
+    photos that are elsewhere than where they were enrolled from. unsure: of a dry run, paths of photos of several faces
+    of which one may be taken once the others are enrolled. unknown: how many faces of the inbox look like people
+    enrolled now, by name. thinned_of: how many of the photos were thinned out, by whose they are. without: people who
+    have no template left, with how many of the photos were thinned out of theirs.
     """
 
     identities: int = 0
@@ -53,10 +75,12 @@ class EnrolmentReport:
     seen: set[int] = field(default_factory=set)
     added: dict[int, str] = field(default_factory=dict)
     suspects: list[Suspect] = field(default_factory=list)
-    chosen: dict[str, tuple[int, int]] = field(default_factory=dict)
+    chosen: dict[str, ChosenFace] = field(default_factory=dict)
     returned: dict[str, str] = field(default_factory=dict)
     doubtful: dict[str, str] = field(default_factory=dict)
     unread: set[str] = field(default_factory=set)
+    unsure: list[str] = field(default_factory=list)
+    relocated: list[RelocatedPhoto] = field(default_factory=list)
     seconds: float = 0.0
     times: dict[str, tuple[float, ...]] = field(default_factory=dict)
     unknown: dict[str, int] = field(default_factory=dict)
@@ -82,6 +106,7 @@ class EnrolmentReport:
         self.seen |= other.seen
         self.added |= other.added
         self.doubtful |= other.doubtful
+        self.relocated += other.relocated
         self.returned |= other.returned
         self.suspects += other.suspects
         self.chosen |= other.chosen
@@ -103,6 +128,8 @@ class EnrolmentReport:
             self.deleted += 1
         else:
             self.aside += 1
+        if known.enrolled_from:
+            self.relocated.append(RelocatedPhoto(str(photo.path), known.enrolled_from, not known.relocated))
         if number is None or known.moved_from is None:
             self.skipped += 1
         else:
@@ -118,12 +145,17 @@ class EnrolmentReport:
             "rejected": [item.document() for item in self.rejected],
             "rejected_before": [item.path for item in self.rejected if item.before],
             "moved": [{"path": item.path, "from": item.before, "to": item.identity} for item in self.moved],
-            "chosen": [{"path": path, "face": face, "faces_found": of} for path, (face, of) in self.chosen.items()],
-            "doubtful": [{"path": path, "reason": reason} for path, reason in self.doubtful.items()],
+            "chosen": [{"path": path, **chosen.document()} for path, chosen in self.chosen.items()],
+            "doubtful": [
+                {"path": path, "reason": reason, "reasons": fixed_words(reason)}
+                for path, reason in self.doubtful.items()
+            ],
             "returned": [{"path": path, "forgotten_on": day} for path, day in self.returned.items()],
             "suspects": [suspect.document() for suspect in self.suspects],
             "clips": [{"path": path, "times": list(times)} for path, times in self.times.items()],
             "unknown": self.unknown,
+            "unsure": self.unsure,
+            "relocated": [{"path": at, "from": before, "copied": copied} for at, before, copied in self.relocated],
             "tied": self.tied,
             "gone": [{"template_id": item.id, "identity": item.identity, "path": item.path} for item in self.gone],
             "taken_out": self.taken_out,

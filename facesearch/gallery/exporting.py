@@ -29,7 +29,8 @@ Progress = Callable[[int, int], None]  # (templates done, templates in all)
 
 @dataclass(frozen=True, slots=True)
 class ExportReport:
-    """What was exported. set_aside: templates that were left out because they are set aside.
+    """What was exported. set_aside: templates that were left out because they are taken out or
+    set aside.
 
     is_exact: another gallery of the same index and codec answers the same with it. Otherwise templates are stored as
     codes of an index kind, are coded again where they are imported, and lose a little by that.
@@ -67,11 +68,11 @@ def taken(parts: Parts, progress: Progress | None = None) -> Taken:
     dimension = parts.settings().dimension
     records: list[TemplateRecord] = []
     with parts.store.moment() as moment:
-        total, aside = moment.sizes()
+        sizes = moment.sizes()
         for some in moment.records():
             records += some
             if progress:
-                progress(len(records), total)
+                progress(len(records), sizes.in_use)
     templates = parts.codecs.decode([each.code for each in records], [each.codec for each in records], dimension)
     boxes = np.full((len(records), 4), np.nan)
     for row, record in enumerate(records):
@@ -91,7 +92,7 @@ def taken(parts: Parts, progress: Progress | None = None) -> Taken:
         template=templates,
     )
     is_exact = all(CodecRef.parse(codec).is_plain for codec in {each.codec for each in records})
-    return Taken(table, aside, is_exact)
+    return Taken(table, sizes.taken_out + sizes.set_aside, is_exact)
 
 
 def export(parts: Parts, path: Path, *, overwrite: bool, progress: Progress | None) -> ExportReport:

@@ -5,15 +5,13 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from facesearch.gallery.enrolment import hash_of
 from facesearch.gallery.enrolment_report import EnrolmentReport
-from facesearch.gallery.known_photos import Known, known_photos, stored_path
 from facesearch.photos.file_kinds import is_video
-from facesearch.photos.photo import Photo, Rejection
+from facesearch.photos.photo import Photo
 from facesearch.store import GalleryStore, TemplateInfo
 
 ALWAYS_TAKEN_OUT = 5  # templates that a synchronisation may take out of any gallery
@@ -24,7 +22,7 @@ MOST_TAKEN_OUT = 0.1  # of all templates, beyond which it has to be confirmed: a
 class Folders:
     """Folders of people, <folder>/<identity>/…, as they were given. unread: paths inside that could not be looked at.
 
-    sync: templates whose photos are gone are set aside; confirmed: however many these are. partial: the photos are only
+    sync: templates whose photos are gone are taken out; confirmed: however many these are. partial: the photos are only
     some of those inside; nothing is said of what has gone.
     """
 
@@ -114,32 +112,3 @@ def without_templates(
         for person in store.identities.all()
         if person.name in asked and person.templates <= fewer[person.name]
     }
-
-
-def surveyed(store: GalleryStore | None, photos: Sequence[Photo], folders: Folders, *, again: bool) -> EnrolmentReport:
-    """What an enrolment of these photos would do, as far as can be said without encoding: `templates` are the photos
-    that are new, all where there is no gallery yet (None). Nothing is changed."""
-    report = EnrolmentReport()
-    if store is not None:
-        photos, report.tied = tied(store, photos, folders)
-    with ThreadPoolExecutor() as pool:
-        hashes = list(pool.map(hash_of, photos))
-    people: set[str] = set()
-    found: Sequence[Known | Rejection | None] = [each if isinstance(each, Rejection) else None for each in hashes]
-    if store is not None:
-        found = known_photos(store, photos, hashes, again=again, in_folders=True)
-    for photo, known in zip(photos, found, strict=True):
-        if isinstance(known, Rejection):
-            report.rejected.append(known)
-            report.unread.add(stored_path(photo))
-        elif known is None:
-            report.templates += 1
-            people.add(photo.identity)
-        else:
-            report.take(photo, known)
-    report.identities = len(people)
-    if store is not None:
-        report.gone = gone(store, folders, report)
-        missing = without_templates(store, report, report.gone if folders.sync else ())
-        report.without = {name: thinned for name, thinned in missing.items() if name not in people}
-    return report

@@ -96,6 +96,24 @@ class Gallery(ExchangingGallery, ClipGallery):
             again=again,
         )
 
+    def survey(
+        self,
+        photos: Sequence[Photo],
+        folders: Folders | None = None,
+        *,
+        aligned: str | None = None,
+        progress: Progress | None = None,
+        workers: int | None = None,
+        again: bool = False,
+    ) -> EnrolmentReport:
+        """What `enroll_photos` would do; nothing is changed. New photos are looked at, which takes as long.
+
+        Suspects are not looked for. `unsure` of the report are photos of several faces, of people who are new.
+        """
+        return changes.survey(
+            self.parts, photos, aligned=aligned, progress=progress, workers=workers, folders=folders, again=again
+        )
+
     def enroll_templates(
         self,
         identities: Sequence[str],

@@ -8,6 +8,7 @@ rejected row by row, as in an enrolment; so an import that was interrupted is ma
 from __future__ import annotations
 
 import hashlib
+import shlex
 import time
 from collections.abc import Callable, Sequence
 
@@ -118,7 +119,7 @@ def _new_rows(
         there = next((each for each in enrolled.get(hashed, ()) if same_place(each.box, box)), None)
         if there is not None:
             if there.identity != name:
-                move = f"facesearch templates move {there.template_id} --to NAME"
+                move = f"facesearch templates move {there.template_id} --to {shlex.quote(name)}"
                 reason = f"the same photo is enrolled as {there.identity}; to move it: {move}"
             else:
                 report.skipped += 1

@@ -7,6 +7,7 @@ after it was put into the right person's folder; while both files are there, the
 from __future__ import annotations
 
 import os
+import shlex
 import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,7 +23,7 @@ class Known:
     deleted: thinned out, or taken out of the person's and deleted.
 
     moved_from: whose it was until now, where it becomes somebody else's. relocated: its file is at another path now.
-    others: templates of other faces in it.
+    enrolled_from: the path that it was enrolled from, where that is another one. others: templates of its other faces.
     """
 
     template_id: int | None
@@ -31,6 +32,7 @@ class Known:
     thinned: bool = False
     deleted: bool = False
     others: tuple[int, ...] = ()
+    enrolled_from: str = ""
 
 
 def known_photos(
@@ -62,7 +64,7 @@ def known_photos(
         if isinstance(hashed, Rejection):
             found.append(hashed)
         elif hashed in enrolled:
-            found.append(enrolled_as(photo, enrolled[hashed], in_folders=in_folders))
+            found.append(enrolled_as(photo, enrolled[hashed], in_folders=in_folders, content=hashed))
         elif photo.identity in aside.get(hashed, ()):
             found.append(Known(None))
         elif photo.identity in thinned.get(hashed, ()):
@@ -70,11 +72,11 @@ def known_photos(
         elif photo.identity in deleted.get(hashed, ()):
             found.append(Known(None, deleted=True))
         elif hashed in forgotten and not again:
-            found.append(Rejection(str(photo.path), forgotten_reason(forgotten[hashed])))
+            found.append(Rejection(str(photo.path), forgotten_reason(forgotten[hashed]), content=hashed))
         elif hashed in thinned:
-            found.append(Rejection(str(photo.path), thinned_reason(thinned[hashed])))
+            found.append(Rejection(str(photo.path), thinned_reason(thinned[hashed]), content=hashed))
         elif hashed in rejected:
-            found.append(Rejection(str(photo.path), rejected[hashed], before=True))
+            found.append(Rejection(str(photo.path), rejected[hashed], content=hashed, before=True, final=True))
         else:
             found.append(None)
             if hashed in forgotten and returning is not None:
@@ -97,22 +99,26 @@ def day_of(at: int) -> str:
     return time.strftime("%Y-%m-%d", time.localtime(at))
 
 
-def enrolled_as(photo: Photo, faces: Sequence[EnrolledPhoto], *, in_folders: bool) -> Known | Rejection:
-    """What a photo is of which these faces are enrolled already."""
+def enrolled_as(photo: Photo, faces: Sequence[EnrolledPhoto], *, in_folders: bool, content: bytes) -> Known | Rejection:
+    """What a photo with that SHA-256 is of which these faces are enrolled already, or would be: with the number 0."""
     path = stored_path(photo)
     there = next((each for each in faces if each.identity == photo.identity), faces[0])
     others = tuple(each.template_id for each in faces if each is not there)
     gone = not photo.in_memory and path != there.path and not os.path.lexists(there.path)
     if there.identity == photo.identity:
-        return Known(there.template_id, relocated=gone, others=others)
+        elsewhere = "" if photo.in_memory or path == there.path else there.path
+        return Known(there.template_id, relocated=gone, others=others, enrolled_from=elsewhere)
     if in_folders and there.path == path:  # it was given to somebody else by hand, and stays in its folder
         return Known(there.template_id, others=others)
     if gone and not others and Path(there.path).is_absolute():  # it was a file
         return Known(there.template_id, moved_from=there.identity, relocated=True)
     number = there.template_id
     names = " and ".join(each.identity for each in faces)
-    reason = f"the same image is enrolled as {names}; to move it: facesearch templates move {number} --to NAME"
-    return Rejection(str(photo.path), reason)
+    move = f"facesearch templates move {number} --to {shlex.quote(photo.identity)}"
+    reason = f"the same image is enrolled as {names}; to move it: {move}"
+    if not number:
+        reason = f"the same image would be enrolled as {names}"
+    return Rejection(str(photo.path), reason, content=content)
 
 
 def stored_path(photo: Photo) -> str:

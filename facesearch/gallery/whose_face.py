@@ -25,24 +25,24 @@ class Ambiguous:
     reason: str
 
 
+def unchosen(photo: Photo, found: PhotoTemplate | Ambiguous) -> PhotoTemplate | Rejection:
+    """The photo of somebody without templates: with its clear subject, or rejected where there is none."""
+    return Rejection(str(photo.path), found.reason, content=photo.hash()) if isinstance(found, Ambiguous) else found
+
+
 class WhoseFace:
     """Chooses faces for people who are enrolled. search: of the gallery. threshold: score from which on it matches."""
 
     def __init__(self, store: GalleryStore, pipeline: Pipeline, search: Search, threshold: float) -> None:
         self._store, self._pipeline, self._search, self._threshold = store, pipeline, search, threshold
 
-    def chosen(self, photo: Photo, found: PhotoTemplate | Ambiguous) -> PhotoTemplate | Rejection:
-        """The photo with the face that is taken for the person.
-
-        Of somebody without templates, the clear subject if there is one. A rejection where no face is taken for them:
-        the photo may be somebody else's.
-        """
-        if not self._is_enrolled(photo.identity):
-            return Rejection(str(photo.path), found.reason) if isinstance(found, Ambiguous) else found
+    def chosen(self, photo: Photo) -> PhotoTemplate | Rejection:
+        """The photo of somebody enrolled with the face that is taken for them; a rejection where none is: the photo may
+        be somebody else's."""
         try:
             return self._pipeline.one_of(photo.load(), photo.hash(), partial(self._theirs, photo.identity))
         except RejectedImageError as error:
-            return Rejection(str(photo.path), str(error))
+            return Rejection(str(photo.path), str(error), content=photo.hash())
 
     def _theirs(self, identity: str, faces: Sequence[FaceTemplate]) -> int:
         """The place of the face that is taken for them; raises `RejectedImageError`."""
@@ -59,7 +59,8 @@ class WhoseFace:
             )
         return best
 
-    def _is_enrolled(self, identity: str) -> bool:
+    def is_enrolled(self, identity: str) -> bool:
+        """Whether there are templates of somebody, whom faces can be compared with."""
         try:
             return self._store.identities.find(identity).templates > 0
         except UnknownIdentityError:

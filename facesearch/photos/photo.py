@@ -83,26 +83,31 @@ class Photo:
         return content.digest()
 
 
+def fixed_words(reason: str) -> list[str]:
+    """What a sentence for people says against a face in words for programs, see `facesearch.pipeline.quality`."""
+    found = _FIXED_WORDS.search(reason)
+    return found[1].split(", ") if found else []
+
+
 @dataclass(frozen=True, slots=True)
 class Rejection:
     """A photo that could not be enrolled, and why.
 
-    content: SHA-256 of a photo that was looked at and will be rejected again, for what it shows. before: it was
-    rejected by an earlier enrolment, and not looked at again.
+    content: SHA-256 of the photo, where it can be known again by it. final: it will be rejected again, for what it
+    shows, and need not be looked at again. before: an earlier enrolment rejected it for the same reason.
     """
 
     path: str
     reason: str
     content: bytes | None = None
     before: bool = False
+    final: bool = False
 
     @property
     def reasons(self) -> list[str]:
-        """The same in fixed words, where a face was found that is too poor; see `facesearch.pipeline.quality`."""
-        found = _FIXED_WORDS.search(self.reason)
-        return found[1].split(", ") if found else []
+        """The same in fixed words, where one fits."""
+        return fixed_words(self.reason)
 
     def document(self) -> dict[str, object]:
         """What programs are told of it."""
-        fixed = {"reasons": self.reasons} if self.reasons else {}
-        return {"path": self.path, "reason": self.reason, **fixed}
+        return {"path": self.path, "reason": self.reason, "reasons": self.reasons}

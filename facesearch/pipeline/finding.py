@@ -12,8 +12,9 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image as PillowImage
 
-from facesearch.errors import FacesearchError, RejectedImageError, TinyFaceError, UnreadableImageError
+from facesearch.errors import FacesearchError, NoFaceError, RejectedImageError, TinyFaceError, UnreadableImageError
 from facesearch.faces import Face, FaceDetector, most_prominent
+from facesearch.faces.turned import turned_alone
 from facesearch.photos.decoding import decode, read_bytes, sha256
 from facesearch.photos.limits import check_size
 
@@ -60,9 +61,18 @@ def _find(detector: FaceDetector, image: RGB) -> list[Face]:
     faces = [face for face in found if face.size >= least]
     if found and not faces:
         raise TinyFaceError(
-            f"the face is only {int(found[0].size)} pixels wide, at least {least} are needed (--min-face)"
+            f"the face is only {int(found[0].size)} pixels wide, at least {least} are needed (--min-face) "
+            "(SMALL_BOUNDING_BOX)"
         )
     return faces
+
+
+def check_way_up(detector: FaceDetector, image: RGB) -> None:
+    """Raises `NoFaceError` for pixels (h, w, 3) that show no face large enough as they are, but do so turned."""
+    with within_memory():
+        way = turned_alone(detector, image)
+    if way is not None:
+        raise NoFaceError(f"no upright face found, but one that {way}: turn the photo (EXTREME_POSE)")
 
 
 def prominent_face(detector: FaceDetector, path: Path) -> tuple[Face, bytes]:

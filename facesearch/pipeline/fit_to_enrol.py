@@ -11,6 +11,7 @@ from facesearch.errors import PoorFaceError, UsageError
 from facesearch.faces import Face, FaceDetector
 from facesearch.faces.turned import turned
 from facesearch.pipeline.quality import FAIR, GOOD, POOR, UNSURE, Judged
+from facesearch.text.figures import floored
 
 Quality = Literal["off", "standard", "strict"]
 """What a face has to be like to be enrolled: anything; neither turned, blurred beyond recognition nor otherwise poor;
@@ -49,10 +50,10 @@ def doubt(face: Face, judged: Judged, quality: Quality) -> str | None:
     """
     if quality == "off":
         return None
-    told = f"quality {judged.quality:.2f} ({', '.join(judged.reasons)})"
+    told = f"quality {floored(judged.quality)} ({', '.join(judged.reasons)})"
     if (sharpness := face.measures.get("sharpness", 1.0)) < LEAST_SHARPNESS:
         raise PoorFaceError(
-            f"the face is too blurred, or enlarged from too few pixels: sharpness {sharpness:.2f}, at least "
+            f"the face is too blurred, or enlarged from too few pixels: sharpness {floored(sharpness)}, at least "
             f"{LEAST_SHARPNESS:.2f} is needed (--quality off enrols it) (LOW_SHARPNESS)"
         )
     if judged.quality < LEAST[quality]:
@@ -64,5 +65,5 @@ def doubt(face: Face, judged: Judged, quality: Quality) -> str | None:
     if "LOW_SHARPNESS" in judged.reasons:
         if quality == "strict":
             raise PoorFaceError(f"the face is somewhat blurred (--quality standard enrols it): {told}")
-        return f"somewhat blurred: sharpness {sharpness:.2f}, {told}"
+        return f"somewhat blurred: sharpness {floored(sharpness)}, {told}"
     return f"hard to recognise: {told}" if judged.quality < UNSURE else None

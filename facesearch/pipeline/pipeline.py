@@ -26,7 +26,7 @@ from facesearch.faces import (
 from facesearch.photos.decoding import decode, read_bytes, sha256
 from facesearch.photos.geometry import Box
 from facesearch.photos.given import Given, pixels_of
-from facesearch.pipeline.finding import aligned_crop, find_faces, within_memory
+from facesearch.pipeline.finding import aligned_crop, check_way_up, find_faces, within_memory
 from facesearch.pipeline.fit_to_enrol import check_upright, doubt, too_poor
 from facesearch.pipeline.pipeline_spec import USUAL, PipelineSpec
 from facesearch.pipeline.quality import Judged, QualityModel, Reason
@@ -122,7 +122,7 @@ class Pipeline:
         height, width = image.shape[:2]
         if aligned:
             return PhotoTemplate(self.aligned(image, aligned), content, width, height)
-        faces = self._found(image)
+        faces = self._one_found(image)
         place = (
             faces.index(clear_subject(faces, height, width))
             if face is None
@@ -139,8 +139,7 @@ class Pipeline:
         Raises as `photo` does, but for `SeveralFacesError`, and what `choose` raises.
         """
         height, width = image.shape[:2]
-        faces = self._found(image)
-        most_prominent(faces, height, width)
+        faces = self._one_found(image)
         templates = self._encode(image, faces, range(len(faces)))
         place = choose(templates)
         self._check_upright(image, faces[place])
@@ -158,13 +157,13 @@ class Pipeline:
 
     def prominent(self, image: RGB, watch: Stopwatch | None = None) -> FaceTemplate:
         """For a probe: the most prominent face. Raises `NoFaceError` or `TinyFaceError`."""
-        faces = self._timed(image, watch)
+        faces = self._timed(image, watch, one=True)
         place = faces.index(most_prominent(faces, *image.shape[:2]))
         return self._encode(image, faces, [place], watch)[0]
 
     def chosen(self, image: RGB, face: FaceChoice, watch: Stopwatch | None = None) -> FaceTemplate:
         """For a probe: a face that was chosen. Raises `NoFaceError` or `TinyFaceError`."""
-        faces = self._timed(image, watch)
+        faces = self._timed(image, watch, one=True)
         return self._encode(image, faces, [face.among([[each.box] for each in faces])], watch)[0]
 
     def everyone(self, image: RGB, watch: Stopwatch | None = None) -> list[FaceTemplate]:
@@ -208,9 +207,19 @@ class Pipeline:
                 faces = stage(image, faces)
         return faces
 
-    def _timed(self, image: RGB, watch: Stopwatch | None) -> list[Face]:
+    def _one_found(self, image: RGB) -> list[Face]:
+        """The faces of a photo that is of somebody: that it has to be turned is said where none is found as it is."""
+        try:
+            faces = self._found(image)
+            most_prominent(faces, *image.shape[:2])
+        except (NoFaceError, TinyFaceError):
+            check_way_up(self._detector, image)
+            raise
+        return faces
+
+    def _timed(self, image: RGB, watch: Stopwatch | None, *, one: bool = False) -> list[Face]:
         start = time.perf_counter()
-        faces = self._found(image)
+        faces = self._one_found(image) if one else self._found(image)
         if watch:
             watch.add("detect", start)
         return faces

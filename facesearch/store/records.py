@@ -105,7 +105,7 @@ def shown_time(at: int) -> str:
 
 @dataclass(frozen=True, slots=True)
 class TemplateInfo:
-    """A stored template without its code. state: "active", or "set-aside" where it was taken out and may come back;
+    """A stored template without its code. state: "active", or "set-aside" where it is in no answer and may come back;
     kept: then also after `gallery compact`."""
 
     id: int
@@ -118,6 +118,11 @@ class TemplateInfo:
     created_at: int  # epoch seconds
     state: str = ACTIVE
     kept: bool = False
+
+    @property
+    def state_in_words(self) -> str:
+        """ "active", "taken out" (by a person, until `gallery compact`), or "set aside" (kept by it)."""
+        return "active" if self.state == ACTIVE else "set aside" if self.kept else "taken out"
 
     def document(self) -> dict[str, Any]:
         return {
@@ -410,6 +415,14 @@ class Cohort:
     id: int
     templates: npt.NDArray[np.float32]
     source: str
+
+
+class Sizes(NamedTuple):
+    """How many templates are in use, taken out (until `gallery compact`) and set aside (until somebody decides)."""
+
+    in_use: int
+    taken_out: int
+    set_aside: int
 
 
 class Counts(NamedTuple):

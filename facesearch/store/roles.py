@@ -40,6 +40,7 @@ from facesearch.store.records import (
     Recode,
     Regrouping,
     Removed,
+    Sizes,
     TemplateInfo,
     TemplateOwners,
     TemplateRecord,
@@ -247,6 +248,11 @@ class CorrectionsRole(Protocol):
 
     def remember_rejected(self, reasons: Mapping[bytes, str], pipeline: str) -> None:
         """These photos, by the SHA-256 of their content, were rejected by that pipeline."""
+        ...
+
+    def told_before(self, told: Collection[tuple[bytes, str]], *, remember: bool) -> set[tuple[bytes, str]]:
+        """Those of these rejections (SHA-256 of a photo's content, reason) that were told before; remember: the others
+        count as told from now on."""
         ...
 
     def move(self, template_ids: Sequence[int], identity: str) -> int:
@@ -532,8 +538,8 @@ class Moment(Protocol):
         """All templates with what is known of them, in the order of their ids; none that is set aside."""
         ...
 
-    def sizes(self) -> tuple[int, int]:
-        """How many templates are in use, and how many are set aside."""
+    def sizes(self) -> Sizes:
+        """How many templates there are, in use and out of answers."""
         ...
 
     def removed_since(self, removal_id: int) -> npt.NDArray[np.int64]:

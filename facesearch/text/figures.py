@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 MINUS = "\N{MINUS SIGN}"
 ELLIPSIS = "…"
 
@@ -31,6 +33,11 @@ def fixed(value: float, decimals: int) -> str:
     if not text.startswith("-"):
         return text
     return MINUS + text[1:] if any(letter in "123456789" for letter in text) else text[1:]
+
+
+def floored(value: float, decimals: int = 2) -> str:
+    """0.2996 -> "0.29": what is below a bound of so many decimals is not shown as having reached it."""
+    return f"{math.floor(value * 10**decimals + 1e-9) / 10**decimals:.{decimals}f}"
 
 
 def signed(value: float, decimals: int) -> str:

@@ -131,7 +131,7 @@ def test_photos_without_a_face_are_named(facesearch: Command, family: Path, phot
         done = facesearch("calibrate", *asked, "--json")
         assert (done.status, done.err) == (3, "")
         assert {Path(item["path"]).name for item in done.json["rejected"]} == {"wall.png", "torn.jpg"}
-        assert all(item.keys() == {"path", "reason"} for item in done.json["rejected"])
+        assert all(item.keys() == {"path", "reason", "reasons"} for item in done.json["rejected"])
 
 
 def test_a_threshold_is_not_calibrated_on_the_cohort(

@@ -57,7 +57,7 @@ def test_enroll_with_rejected_photos_ends_with_status_3_and_gives_the_reasons(
     assert outcome.status == 3
     report = _document(outcome)
     assert report["templates"] == 3
-    assert all(rejected.keys() == {"path", "reason"} for rejected in report["rejected"])
+    assert all(rejected.keys() == {"path", "reason", "reasons"} for rejected in report["rejected"])
     reasons = {Path(rejected["path"]).name: rejected["reason"] for rejected in report["rejected"]}
     assert reasons["wall.png"] == "no face found"
     assert "--identity NAME" in reasons["stray.png"]

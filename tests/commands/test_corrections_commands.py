@@ -48,7 +48,7 @@ def test_while_both_files_are_there_the_one_enrolled_first_counts(facesearch: Co
     shutil.copy(folders / "Zoe" / "1.jpg", folders / "Ada" / "wrong.jpg")
     done = facesearch("enroll", folders)
     assert done.status == 3
-    assert "the same image is enrolled as Ada; to move it: facesearch templates move 4 --to NAME" in done.out
+    assert "the same image is enrolled as Ada; to move it: facesearch templates move 4 --to Zoe" in done.out
     moved = facesearch("templates", "move", folders / "Ada" / "wrong.jpg", "--to", "Zoe")
     assert moved.out == f"template 4 was Ada's and is Zoe's now: {folders / 'Ada' / 'wrong.jpg'}\n"
     assert templates(facesearch) == {"Ada": 3, "Zoe": 3}
@@ -88,7 +88,7 @@ def test_a_disk_that_is_not_mounted_empties_no_gallery(facesearch: Command, fold
         photo.unlink()
     refused = facesearch("enroll", folders, "--sync")
     assert refused.status == 2
-    assert refused.err == ("error: 6 templates would be set aside, of 6: if that is right, --sync --yes does it\n")
+    assert refused.err == ("error: 6 templates would be taken out, of 6: if that is right, --sync --yes does it\n")
     assert templates(facesearch) == {"Ada": 3, "Zoe": 3}
     assert facesearch("enroll", folders, "--sync", "--yes").status == 0
     assert templates(facesearch) == {"Ada": 0, "Zoe": 0}
@@ -174,9 +174,9 @@ def test_templates_are_listed_shown_and_taken_out(facesearch: Command, folders: 
         facesearch("query", folders / "Zoe" / "1.jpg", "--json").json["probes"][0]["faces"][0]["decision"] == "unknown"
     )
     table = facesearch("templates", "list", "Zoe").out
-    assert table.count("set-aside") == 3
-    assert "3 templates, 3 of them set aside" in table
-    assert "3 templates that had been set aside deleted for good" in facesearch("gallery", "compact").out
+    assert table.count("taken out  ") == 3
+    assert "3 templates (3 taken out)" in table
+    assert "3 templates that had been taken out deleted for good" in facesearch("gallery", "compact").out
     for wrong in ((99,), ("Zoe/9.jpg",), ("1.jpg",)):
         refused = facesearch("templates", "remove", *wrong)
         assert (refused.status, refused.out) == ((2, "") if wrong != ("1.jpg",) else (0, refused.out))

@@ -8,6 +8,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+import typer
 from command_line import Command
 
 from facesearch import Gallery
@@ -55,14 +56,14 @@ def test_show_tells_of_photos_thinned_out_and_enroll_skips_them(
     )
     assert facesearch("identities", "show", name, "--json").json["thinned"] == 1
     again = facesearch("enroll", people[0].parent, "--dry-run")
-    assert "enrolled before: 24, 12 of them thinned out\n" in again.out
+    assert "skip 24 enrolled before, 12 of them thinned out\n" in again.out
 
 
 def test_keeping_nobody_is_a_usage_error(facesearch: Command, gallery: Path) -> None:
     for keep in ("0", "-3"):
         refused = facesearch("gallery", "thin", "--keep", keep)
         assert refused.status == 2
-        assert "a whole number from 1 on is needed" in refused.err
+        assert "--keep" in refused.err
     assert facesearch("gallery", "thin", "--keep", "many").status == 2
 
 
@@ -124,3 +125,24 @@ def test_a_person_whose_kept_photo_left_is_told_to_have_no_template(
         assert "had been thinned out: enroll --again takes" in done
     assert "Zoe" not in done
     assert "no template left" not in facesearch("enroll", tmp_path / "p", "--again").out
+
+
+@pytest.mark.parametrize("json", [(), ("--json",)])
+def test_it_shows_whom_it_concerns_before_it_asks(
+    facesearch: Command, gallery: Path, monkeypatch: pytest.MonkeyPatch, json: tuple[str, ...]
+) -> None:
+    asked: list[str] = []
+
+    def no(question: str, **_: object) -> bool:
+        asked.append(question)
+        return False
+
+    monkeypatch.setattr("facesearch.commands.gallery_thin.on_a_terminal", lambda: True)
+    monkeypatch.setattr(typer, "confirm", no)
+    refused = facesearch("gallery", "thin", "--keep", 1, *json)
+    assert (refused.status, len(asked)) == (1, 1)
+    assert ("would go" in refused.out) == (not json)
+    monkeypatch.setattr(typer, "confirm", lambda question, **_: True)
+    done = facesearch("gallery", "thin", "--keep", 1)
+    assert done.out.count("identity  ") == 1
+    assert "deleted" in done.out

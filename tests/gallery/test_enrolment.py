@@ -73,7 +73,8 @@ def test_the_same_image_of_another_identity_is_rejected_with_the_name_it_has(
     report = gallery.enroll_photos([Photo("Somebody Else", known[0].path)])
     assert report.templates == 0
     assert [item.reason for item in report.rejected] == [
-        f"the same image is enrolled as {known[0].identity}; to move it: facesearch templates move 1 --to NAME"
+        f"the same image is enrolled as {known[0].identity}; "
+        "to move it: facesearch templates move 1 --to 'Somebody Else'"
     ]
     with pytest.raises(UnknownIdentityError):
         gallery.identity("Somebody Else")
@@ -84,7 +85,7 @@ def test_the_same_image_twice_in_a_run_counts_once(gallery: Gallery, known: list
     report = gallery.enroll_photos([photo, Photo("Somebody Else", photo.path), photo])
     assert (report.templates, report.identities, report.skipped) == (1, 1, 1)
     assert [item.reason for item in report.rejected] == [
-        f"the same image is enrolled as {photo.identity}; to move it: facesearch templates move 1 --to NAME"
+        f"the same image is enrolled as {photo.identity}; to move it: facesearch templates move 1 --to 'Somebody Else'"
     ]
     assert gallery.counts() == (1, 1, 1)
 

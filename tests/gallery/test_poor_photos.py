@@ -45,7 +45,7 @@ def test_a_somewhat_blurred_photo_is_enrolled_and_named(known: list[Photo], tmp_
         assert report.templates == 1
         ((path, reason),) = report.doubtful.items()
         assert reason.startswith("somewhat blurred: sharpness 0.")
-        assert report.document()["doubtful"] == [{"path": path, "reason": reason}]
+        assert report.document()["doubtful"] == [{"path": path, "reason": reason, "reasons": ["LOW_SHARPNESS"]}]
 
 
 def test_a_sharp_photo_is_not_doubtful(known: list[Photo], tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from command_line import Command
-from PIL import Image
+from PIL import Image, ImageFilter
 
 from facesearch import Gallery, Photo
 from facesearch.pipeline.pipeline import PhotoTemplate, Pipeline
@@ -113,5 +113,135 @@ def test_whoever_is_named_by_hand_comes_back_and_the_report_says_so(folder: Path
 
 def test_a_dry_run_before_the_first_enrolment_starts_nothing(folder: Path, tmp_path: Path, facesearch: Command) -> None:
     told = facesearch("enroll", folder, "--dry-run", "-g", tmp_path / "g")
-    assert "would enrol 5 photos of 1 person" in told.out
-    assert (told.status, (tmp_path / "g").exists()) == (0, False)
+    assert "would enrol 3 photos of 1 person" in told.out
+    assert "wall1.png: no face found" in told.out
+    assert (told.status, (tmp_path / "g").exists()) == (3, False)
+
+
+def test_a_dry_run_foretells_what_is_rejected_as_before_and_what_by_the_profile(
+    folder: Path, tmp_path: Path, facesearch: Command
+) -> None:
+    _blurred(folder / "Ada")
+    gallery = tmp_path / "g"
+    facesearch("enroll", folder, "-g", gallery)
+    before = gallery_bytes(gallery)
+    assert "rejected 3 photos as before" in facesearch("enroll", folder, "--dry-run", "-g", gallery).out
+    off = facesearch("enroll", folder, "--dry-run", "--quality", "off", "--json", "-g", gallery).json
+    assert (off["templates"], off["rejected_before"], len(off["rejected"])) == (1, [], 2)
+    assert gallery_bytes(gallery) == before
+    assert facesearch("enroll", folder, "--quality", "off", "--json", "-g", gallery).json["templates"] == 1
+
+
+def test_a_dry_run_goes_by_the_profile_that_the_gallery_has(folder: Path, tmp_path: Path, facesearch: Command) -> None:
+    first = folder / "Ada" / min(path.name for path in (folder / "Ada").glob("*.jpg"))
+    facesearch("enroll", "--identity", "Ada", first, "--quality", "off", "-g", tmp_path / "g")
+    _blurred(folder / "Ada")
+    told = facesearch("enroll", folder, "--dry-run", "--json", "-g", tmp_path / "g").json
+    assert told["templates"] == 3
+    facesearch("gallery", "set", "--quality", "standard", "-g", tmp_path / "g")
+    told = facesearch("enroll", folder, "--dry-run", "--json", "-g", tmp_path / "g").json
+    assert told["templates"] == 2
+    assert [item["reasons"] for item in told["rejected"] if "blurred" in item["path"]] == [["LOW_SHARPNESS"]]
+
+
+def test_photos_that_are_somebody_elses_and_photos_of_several_faces_are_told_once(
+    folder: Path, tmp_path: Path, facesearch: Command
+) -> None:
+    photos = sorted((folder / "Ada").glob("*.jpg"))
+    (folder / "Zoe").mkdir()
+    (folder / "Two").mkdir()
+    shutil.copy(photos[0], folder / "Zoe" / "copy.jpg")
+    _beside(photos[1], photos[2], folder / "Two" / "both.png")
+    foretold = facesearch("enroll", folder, "--dry-run", "-g", tmp_path / "g").out
+    assert "copy.jpg: the same image would be enrolled as Ada" in foretold
+    first = facesearch("enroll", folder, "-g", tmp_path / "g").out
+    assert "copy.jpg: the same image is enrolled as Ada" in first
+    assert "both.png: 2 faces of similar size" in first
+    for dry in ((), ("--dry-run",)):
+        again = facesearch("enroll", folder, *dry, "-g", tmp_path / "g")
+        assert (again.status, "copy.jpg" in again.out, "both.png" in again.out) == (3, False, False)
+        assert "rejected 4 photos as before" in again.out
+    assert "copy.jpg" in facesearch("enroll", folder, "--again", "-g", tmp_path / "g").out
+
+
+def test_a_dry_run_does_not_count_as_having_told(folder: Path, tmp_path: Path, facesearch: Command) -> None:
+    photos = sorted((folder / "Ada").glob("*.jpg"))
+    facesearch("enroll", folder, "-g", tmp_path / "g")
+    (folder / "Zoe").mkdir()
+    shutil.copy(photos[0], folder / "Zoe" / "copy.jpg")
+    for dry in (("--dry-run",), ("--dry-run",), ()):
+        assert "copy.jpg: the same image" in facesearch("enroll", folder, *dry, "-g", tmp_path / "g").out
+
+
+def test_what_is_rejected_for_another_reason_than_before_is_told(
+    folder: Path, tmp_path: Path, facesearch: Command
+) -> None:
+    photos = sorted((folder / "Ada").glob("*.jpg"))
+    (folder / "Zoe").mkdir()
+    shutil.copy(photos[0], folder / "Zoe" / "copy.jpg")
+    facesearch("enroll", folder, "-g", tmp_path / "g")
+    facesearch("identities", "rename", "Ada", "Adela", "-g", tmp_path / "g")
+    assert "is enrolled as Adela" in facesearch("enroll", folder, "-g", tmp_path / "g").out
+
+
+def test_a_photo_of_several_faces_is_looked_at_again_once_the_person_is_enrolled(
+    people_photos: Path, folder: Path, tmp_path: Path, facesearch: Command
+) -> None:
+    zoe, third = (sorted(person.iterdir()) for person in sorted(people_photos.iterdir())[1:3])
+    (folder / "Zoe").mkdir()
+    _beside(zoe[0], third[0], folder / "Zoe" / "both.png")
+    gallery = ("-g", tmp_path / "g")
+    for before in (0, 3):
+        assert len(facesearch("enroll", folder, "--json", *gallery).json["rejected_before"]) == before
+    shutil.copy(zoe[1], folder / "Zoe" / "alone.jpg")
+    told = facesearch("enroll", folder, "--json", *gallery).json
+    assert [(item["by"], item["faces_found"]) for item in told["chosen"]] == [("likeness", 2)]
+
+
+def test_a_photo_that_is_named_by_hand_is_told_each_time(folder: Path, tmp_path: Path, facesearch: Command) -> None:
+    photo = folder / "Ada" / "wall1.png"
+    for _ in range(2):
+        assert "no face found" in facesearch("enroll", "--identity", "Ada", photo, "-g", tmp_path / "g").out
+
+
+def test_no_name_is_kept_of_what_was_told(folder: Path, tmp_path: Path, facesearch: Command) -> None:
+    photos = sorted((folder / "Ada").glob("*.jpg"))
+    (folder / "Ada").rename(folder / "Quentina Xylander")
+    (folder / "Zoe").mkdir()
+    shutil.copy(folder / "Quentina Xylander" / photos[0].name, folder / "Zoe" / "copy.jpg")
+    facesearch("enroll", folder, "-g", tmp_path / "g")
+    with closing(sqlite3.connect(tmp_path / "g" / "gallery.db")) as database:
+        reasons = [reason for (reason,) in database.execute("SELECT reason FROM rejected_photos")]
+    assert len(reasons) == 3
+    assert not any("Quentina" in reason for reason in reasons)
+
+
+def test_the_only_photo_of_a_person_is_not_said_to_be_like_others(
+    folder: Path, tmp_path: Path, facesearch: Command
+) -> None:
+    photos = sorted((folder / "Ada").glob("*.jpg"))
+    (folder / "Zoe").mkdir()
+    _beside(photos[0], photos[1], folder / "Zoe" / "both.png", smaller=2)
+    told = facesearch("enroll", folder, "-g", tmp_path / "g").out
+    assert "took face 1 of 2" in told
+    assert "as the one that the photo clearly is of" in told
+    assert "like the person's other photos" not in told
+
+
+def gallery_bytes(gallery: Path) -> list[bytes]:
+    return [path.read_bytes() for path in sorted(gallery.glob("*.faiss"))] + [(gallery / "gallery.db").read_bytes()]
+
+
+def _blurred(person: Path) -> None:
+    with Image.open(min(person.glob("*.jpg"))) as photo:
+        photo.filter(ImageFilter.GaussianBlur(photo.width / 40)).save(person / "blurred.png")
+
+
+def _beside(left: Path, right: Path, target: Path, *, smaller: int = 1) -> None:
+    """Two photos side by side, the right one smaller."""
+    with Image.open(left) as one, Image.open(right) as other:
+        size = (other.width // smaller, other.height // smaller)
+        both = Image.new("RGB", (one.width + size[0], max(one.height, size[1])), (90, 90, 90))
+        both.paste(one, (0, 0))
+        both.paste(other.resize(size), (one.width, 0))
+        both.save(target)

@@ -106,6 +106,7 @@ def test_ids_from_an_array_are_accepted(store: GalleryStore) -> None:
 def test_qualities_are_those_of_the_templates_that_are_there(store: GalleryStore) -> None:
     good = template("Bo", "2")._replace(quality=0.9)
     first, second = store.templates.add([template("Ada", "1"), good], ENCODER, "int8")
+    assert first and second
     assert store.templates.qualities([second, 999, first]) == {first: 0.5, second: 0.9}
     assert store.templates.qualities([]) == {}
 

@@ -20,7 +20,7 @@ from facesearch.store.sqlite.identities import find_id, ids_of, infos_of
 from facesearch.store.sqlite.marks import clear_marks, mark, marked
 from facesearch.store.sqlite.models import IdentityRow, ImageRow, KeptAsideRow, RemovalRow, SetAsideRow, TemplateRow
 from facesearch.store.sqlite.places import box_of, faces_at
-from facesearch.store.sqlite.rejected import rejected, remember_rejected
+from facesearch.store.sqlite.rejected import rejected, remember_rejected, remember_told, told_before
 from facesearch.store.sqlite.template_infos import BOTH, Kept, delete_unused_images, in_both, template_infos
 from facesearch.store.sqlite.transactions import Transactions
 
@@ -97,6 +97,14 @@ class SqliteCorrections:
     def remember_rejected(self, reasons: Mapping[bytes, str], pipeline: str) -> None:
         with self._transactions.writing() as connection:
             remember_rejected(connection, reasons, pipeline)
+
+    def told_before(self, told: Collection[tuple[bytes, str]], *, remember: bool) -> set[tuple[bytes, str]]:
+        with self._transactions.reading() as connection:
+            before = told_before(connection, told)
+        if remember and (new := set(told) - before):
+            with self._transactions.writing() as connection:
+                remember_told(connection, new)
+        return before
 
     def move(self, template_ids: Sequence[int], identity: str) -> int:
         with self._transactions.writing() as connection:

@@ -223,8 +223,9 @@ class ForgottenPhotoRow(Checked, Base):
 
 
 class RejectedPhotoRow(Checked, Base):
-    """A photo that enrolment rejected for what it shows, as a keyed hash of its content and of the pipeline; or one
-    whose template was thinned or taken out, as a keyed hash of its content."""
+    """A photo that enrolment rejected for what it shows, as a keyed hash of its content and of the pipeline, or for
+    another reason that was told, as one of its content and that reason; or one whose template was thinned or taken out,
+    as a keyed hash of its content."""
 
     __tablename__ = "rejected_photos"
 

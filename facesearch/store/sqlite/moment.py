@@ -14,6 +14,7 @@ from facesearch.store.records import (
     GalleryState,
     Negative,
     Owner,
+    Sizes,
     TemplateOwners,
     TemplateRecord,
     Templates,
@@ -26,6 +27,7 @@ from facesearch.store.sqlite.models import (
     CohortRow,
     GalleryRow,
     IndexStateRow,
+    KeptAsideRow,
     NegativeRow,
     SetAsideRow,
     TemplateRow,
@@ -106,11 +108,12 @@ class SqliteMoment:
     def records(self, batch: int = 4096) -> Iterator[list[TemplateRecord]]:
         return template_records(self._connection, batch)
 
-    def sizes(self) -> tuple[int, int]:
-        in_use, aside = (
-            self._connection.scalar(select(func.count()).select_from(kept)) or 0 for kept in (TemplateRow, SetAsideRow)
+    def sizes(self) -> Sizes:
+        in_use, out, aside = (
+            self._connection.scalar(select(func.count()).select_from(kept)) or 0
+            for kept in (TemplateRow, SetAsideRow, KeptAsideRow)
         )
-        return in_use, aside
+        return Sizes(in_use, out - aside, aside)
 
     def removed_since(self, removal_id: int) -> npt.NDArray[np.int64]:
         return removed_since(self._connection, removal_id)
