@@ -165,13 +165,9 @@ class UnknownFaces:
         there."""
         from facesearch.gallery.unknown_sheet import sheets
 
-        found = self.list()
-        if cluster is None:
-            return sheets("alone", found.alone)
-        theirs = next((each for each in found.clusters if each.number == cluster), None)
-        if theirs is None:
-            raise UsageError(f"there is no cluster {cluster} in the inbox: facesearch unknown list")
-        return sheets(f"cluster {cluster}", theirs.faces)
+        if cluster is not None:
+            return sheets(f"cluster {cluster}", self.show(cluster))
+        return sheets("alone", self.list().alone)
 
     def _named(self, which: Which | Sequence[Which], identity: str, *, ignored: bool) -> Named:
         parts, asked = self._parts(), _several(which)
