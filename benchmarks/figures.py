@@ -55,6 +55,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "hygiene-refused": figures_hygiene.refused,
     "hygiene-suspects": figures_hygiene.suspects,
     "hygiene-two-names": figures_hygiene.two_names,
+    "hygiene-two-names-by-length": figures_hygiene.two_names_by_length,
     "hygiene-confidence": figures_hygiene.confidence,
     "hygiene-suspects-cost": figures_hygiene.suspects_cost,
     "index-kinds": figures_indexes.kinds,

@@ -192,6 +192,24 @@ def two_names() -> str:
     )
 
 
+def two_names_by_length() -> str:
+    """How many of the people under two names are among the first pairs, the most certain first."""
+    trials = [
+        (encoder, row, row["found among the first"])
+        for encoder, found in read_results("suspects").items()
+        for row in found["trials"]
+        if row["found among the first"]
+    ]
+    lengths = list(trials[0][2])
+    return table(
+        ("encoder", "photos given away", *(f"first {length}" for length in lengths)),
+        [
+            (encoder, f"{row['given to others']:,} {row['given']}", *(str(found[length]) for length in lengths))
+            for encoder, row, found in trials
+        ],
+    )
+
+
 def confidence() -> str:
     """How often suspects of each confidence are right: among people drawn anew, and on LFW."""
     drawn, rows = read_results("suspect_weights"), []

@@ -89,16 +89,16 @@ def grown(population: Population, people: int, seed: int = 0) -> Iterator[tuple[
     for first in range(0, people, _CHUNK):
         count = min(_CHUNK, people - first)
         centres = _centres(population, count, rng)
-        by_person = _photos(population, centres, PHOTOS + 1, rng)
+        by_person = photos_around(population, centres, PHOTOS + 1, rng)
         yield np.ascontiguousarray(by_person[:, :PHOTOS]).reshape(-1, d), np.ascontiguousarray(by_person[:, PHOTOS])
 
 
 def photos_of(population: Population, people: int, photos: int, rng: np.random.Generator) -> Floats:
     """Photos (people, photos, d) of people drawn anew."""
-    return _photos(population, _centres(population, people, rng), photos, rng)
+    return photos_around(population, _centres(population, people, rng), photos, rng)
 
 
-def _photos(population: Population, centres: Floats, photos: int, rng: np.random.Generator) -> Floats:
+def photos_around(population: Population, centres: Floats, photos: int, rng: np.random.Generator) -> Floats:
     """Photos (p, photos, d) of people with centres (p, d)."""
     normal = rng.standard_normal((len(centres) * photos, centres.shape[1]), np.float32)
     normal *= np.exp(population.spread * rng.standard_normal((len(normal), 1), np.float32) - population.spread**2)
@@ -111,7 +111,7 @@ def _photos(population: Population, centres: Floats, photos: int, rng: np.random
 def _worst_pairs(population: Population) -> float:
     """Cosine below which the worst twentieth of pairs of photos of one person lie."""
     rng = np.random.default_rng(1)
-    photos = _photos(population, _centres(population, 2000, rng), 2, rng)
+    photos = photos_around(population, _centres(population, 2000, rng), 2, rng)
     return float(np.quantile(np.vecdot(photos[:, 0], photos[:, 1]), _WORST))
 
 

@@ -1,24 +1,31 @@
 """The weights that suspects are judged by (`facesearch.gallery.suspicion`), fitted on drawn people.
 
-    python -m benchmarks.suspect_weights
+    python -m benchmarks.suspect_weights PORTRAITS_FOLDER
 
 People are drawn as templates are spread (`benchmarks.grown_templates`): several dimensions, spreads within a person
 and shares of look-alikes. Labels are given to others at random or to the nearest other person, photos of strangers are
-given to somebody, and people are split in two. Prints the weights, and how often suspects of each confidence are right
-among people drawn anew. Nothing is learnt from real people. Writes benchmarks/results/suspect_weights.json.
+given to somebody. For two people who are one, centres are templates of portraits, of another person each, so that
+people are as alike as real ones are; some are split in two. Prints the weights, and how often suspects of each
+confidence are right among people drawn anew. How photos of one real person differ is not learnt. Writes
+benchmarks/results/suspect_weights.json.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 import benchmarks.grown_templates as grown_templates
 from benchmarks.common import measured
+from benchmarks.dataset_templates import found_templates
+from facesearch.encoders import EncoderSpec
+from facesearch.evaluation.datasets import read_dataset
 from facesearch.gallery import suspicion
 from facesearch.gallery.likeness import Neighbourhood, People, nearest_others, pair_features, template_features
 from facesearch.gallery.neighbourhood import NEIGHBOURS, scale_among
@@ -34,26 +41,31 @@ SHAPES = (
     (512, 0.36, 0.5),
     (512, 0.5, 0.3),
 )
+ENCODERS, AROUND_PORTRAITS = ("mobilefacenet", "edgeface-xs", "edgeface-xxs"), ((0.36, 0.5), (0.5, 0.4))
+BETWEEN = 0.64  # variance between people, beside which the spreads within one are
 SHARES = (0.01, 0.03)
 STRAYS = 0.2  # photos of strangers, for each photo that is given away
-PEOPLE, SPLIT, MOST = 1500, 45, 12
+PEOPLE, STRANGERS, SPLIT, MOST = 1500, 200, 45, 12
 LOOKALIKES, LOOKALIKE_COSINE = 0.03, (0.5, 0.9)
 BARS = (0.05, 0.2, 0.5, 0.8, 0.95, 0.99, 1.0)
 
 
 def main() -> None:
-    argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0]).parse_args()
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("portraits", type=Path)
     grown_templates.LOOKALIKES, grown_templates.LOOKALIKE_COSINE = LOOKALIKES, LOOKALIKE_COSINE
-    examples = _together(0)
+    dataset = read_dataset(parser.parse_args().portraits, layout="photos")
+    portraits = [found_templates(dataset, EncoderSpec.parse(name))[0] for name in ENCODERS]
+    examples = _together(0, portraits)
     weights = {kind: _fitted(*examples[kind]) for kind in KINDS}
-    fresh, results = _together(1000), {}
+    fresh, results = _together(1000, portraits), {}
     for kind, (found, bias) in weights.items():
         features, right = fresh[kind]
         confidence = suspicion.Logistic(tuple(found), bias)(features)
         results[kind] = {"weights": [round(value, 4) for value in found], "bias": round(bias, 4)}
         results[kind]["right by confidence"] = _by_confidence(confidence, right)
         print(kind, results[kind])
-    measured("suspect_weights", results, "python -m benchmarks.suspect_weights")
+    measured("suspect_weights", results, "python -m benchmarks.suspect_weights PORTRAITS_FOLDER")
 
 
 def _by_confidence(confidence: np.ndarray, right: np.ndarray) -> dict[str, Any]:
@@ -66,48 +78,100 @@ def _by_confidence(confidence: np.ndarray, right: np.ndarray) -> dict[str, Any]:
     return rows
 
 
-def _together(seed: int) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+def _together(seed: int, portraits: Sequence[np.ndarray]) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """Features and outcomes of each kind, of all trials."""
     found: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {kind: [] for kind in KINDS}
-    for shape in SHAPES:
-        for to_lookalikes in (False, True):
-            for share in SHARES:
-                seed += 1
-                for kind, features, right in _trial(seed, shape, share, to_lookalikes=to_lookalikes):
-                    found[kind].append((features, right))
+    ways = (False, True)
+    for number, (shape, to_lookalikes, share) in enumerate(itertools.product(SHAPES, ways, SHARES), start=1):
+        rng = np.random.default_rng(seed + number)
+        drawn = (*_drawn(rng, *shape), _drawn(rng, *shape, people=STRANGERS)[0])
+        for kind, features, right in _templates(rng, *drawn, share, to_lookalikes=to_lookalikes):
+            found[kind].append((features, right))
+    around = itertools.product(portraits, AROUND_PORTRAITS, ways, SHARES)
+    for number, (templates, spreads, to_lookalikes, share) in enumerate(around, start=1):
+        rng = np.random.default_rng(seed + number)
+        centres = rng.permutation(templates)
+        people = _drawn_around(rng, centres[:PEOPLE], *spreads)
+        strangers, _ = _drawn_around(rng, centres[PEOPLE : PEOPLE + STRANGERS], *spreads)
+        found["one"].append(_pairs(rng, *people, strangers, share, to_lookalikes=to_lookalikes))
     return {kind: tuple(map(np.concatenate, zip(*rows, strict=True))) for kind, rows in found.items()}  # type: ignore[misc]
 
 
-def _trial(
-    seed: int, shape: tuple[int, float, float], share: float, *, to_lookalikes: bool
-) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
-    rng = np.random.default_rng(seed)
-    templates, people = _drawn(rng, *shape)
-    strangers, _ = _drawn(rng, *shape, people=200)
+@dataclass(frozen=True, slots=True)
+class _Labelled:
+    """Templates with labels of which these rows are wrong or of strangers; pairs: the people who are one."""
+
+    templates: np.ndarray
+    labels: np.ndarray
+    wrong: np.ndarray
+    stray: np.ndarray
+    pairs: set[tuple[int, int]]
+
+    @property
+    def hood(self) -> Neighbourhood:
+        return Neighbourhood(self.templates, self.labels, np.arange(len(self.labels)), *nearest(self.templates))
+
+
+def _labelled(
+    rng: np.random.Generator,
+    templates: np.ndarray,
+    people: np.ndarray,
+    strangers: np.ndarray,
+    share: float,
+    *,
+    to_lookalikes: bool,
+) -> _Labelled:
     labels, wrong = _given_away(templates, people, share, rng, to_lookalikes=to_lookalikes)
     rest = np.setdiff1d(np.arange(len(templates)), wrong)
     stray = rng.choice(rest, int(STRAYS * share * len(rest)), replace=False)
     templates[stray] = strangers[rng.choice(len(strangers), len(stray), replace=False)]
     labels, pairs = _split(labels, np.concatenate([wrong, stray]), rng)
-    hood = Neighbourhood(templates, labels, np.arange(len(labels)), *nearest(templates))
-    scale = scale_among(templates, labels)
-    kept = np.ones(len(labels), bool)
-    found = pair_features(hood, People(templates, labels, kept, scale), nearest_others(hood, labels, kept))
+    return _Labelled(templates, labels, wrong, stray, pairs)
+
+
+def _pairs(
+    rng: np.random.Generator,
+    templates: np.ndarray,
+    people: np.ndarray,
+    strangers: np.ndarray,
+    share: float,
+    *,
+    to_lookalikes: bool,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Features of pairs of people, and which of them are one."""
+    drawn = _labelled(rng, templates, people, strangers, share, to_lookalikes=to_lookalikes)
+    hood, labels, kept = drawn.hood, drawn.labels, np.ones(len(drawn.labels), bool)
+    counted = People(templates, labels, kept, scale_among(templates, labels))
+    found = pair_features(hood, counted, nearest_others(hood, labels, kept))
     people_of = zip(found.these.tolist(), found.those.tolist(), strict=True)
-    yield "one", found.features, np.array([pair in pairs for pair in people_of])
-    as_one = labels.copy()
-    for one, other in pairs:
+    return found.features, np.array([pair in drawn.pairs for pair in people_of])
+
+
+def _templates(
+    rng: np.random.Generator,
+    templates: np.ndarray,
+    people: np.ndarray,
+    strangers: np.ndarray,
+    share: float,
+    *,
+    to_lookalikes: bool,
+) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
+    """Features of templates, and which of them are somebody else's, or nobody's."""
+    drawn = _labelled(rng, templates, people, strangers, share, to_lookalikes=to_lookalikes)
+    hood, scale = drawn.hood, scale_among(templates, drawn.labels)
+    as_one = drawn.labels.copy()
+    for one, other in drawn.pairs:
         as_one[as_one == other] = one
-    both = np.concatenate([wrong, stray])
+    both = np.concatenate([drawn.wrong, drawn.stray])
     for left_out in (0.0, 0.7):  # in the first round, and later
-        kept = np.ones(len(labels), bool)
+        kept = np.ones(len(as_one), bool)
         kept[both[rng.random(len(both)) < left_out]] = False
         features, _, comparable = template_features(
             hood, People(templates, as_one, kept, scale), nearest_others(hood, as_one, kept)
         )
-        for kind, rows, others in (("wrong", wrong, stray), ("stray", stray, wrong)):
-            right = np.isin(np.arange(len(labels)), rows)
-            counted = comparable & ~np.isin(np.arange(len(labels)), others)
+        for kind, rows, others in (("wrong", drawn.wrong, drawn.stray), ("stray", drawn.stray, drawn.wrong)):
+            right = np.isin(np.arange(len(as_one)), rows)
+            counted = comparable & ~np.isin(np.arange(len(as_one)), others)
             yield kind, features[counted], right[counted]
 
 
@@ -130,13 +194,31 @@ def _drawn(
     rng: np.random.Generator, dimension: int, within: float, spread: float, people: int = PEOPLE
 ) -> tuple[np.ndarray, np.ndarray]:
     """Templates of people who have one photo to `MOST`, and whose they are."""
+    taken = _taken(rng, people)
+    photos = grown_templates.photos_of(_population(dimension, within, spread), people, MOST, rng)
+    return photos[taken], np.repeat(np.arange(people), taken.sum(axis=1))
+
+
+def _drawn_around(
+    rng: np.random.Generator, portraits: np.ndarray, within: float, spread: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """The same of people whose centres are portraits (n, d)."""
+    taken, centres = _taken(rng, len(portraits)), portraits * np.float32(np.sqrt(BETWEEN))
+    population = _population(portraits.shape[1], within, spread)
+    photos = grown_templates.photos_around(population, centres, MOST, rng)
+    return photos[taken], np.repeat(np.arange(len(portraits)), taken.sum(axis=1))
+
+
+def _population(dimension: int, within: float, spread: float) -> grown_templates.Population:
     population = grown_templates.drawn_population(dimension)
-    factor = np.float32(np.sqrt(within / 0.36))
-    population = replace(population, within=population.within * factor, spread=spread)
+    factor = np.float32(np.sqrt(within / (1 - BETWEEN)))
+    return replace(population, within=population.within * factor, spread=spread)
+
+
+def _taken(rng: np.random.Generator, people: int) -> np.ndarray:
+    """Which of `MOST` photos people have, (people, MOST): the first ones."""
     counts = np.clip(rng.geometric(0.35, people) + (rng.random(people) > 0.3), 1, MOST)
-    photos = grown_templates.photos_of(population, people, MOST, rng)
-    taken = np.arange(MOST) < counts[:, None]
-    return photos[taken], np.repeat(np.arange(people), counts)
+    return np.arange(MOST) < counts[:, None]
 
 
 def _given_away(

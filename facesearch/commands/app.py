@@ -26,7 +26,7 @@ from facesearch.commands import (
     query,
     report,
     templates,
-    unknown,
+    unknown_changes,
     verify,
 )
 from facesearch.commands.common import print_json, tell
@@ -47,7 +47,7 @@ app.command("cluster", epilog=cluster.EXAMPLES)(cluster.cluster)
 identities.app.command("negative", epilog=identities_negative.EXAMPLES)(identities_negative.negative)
 app.add_typer(identities.app, name="identities")
 app.add_typer(templates.app, name="templates")
-app.add_typer(unknown.app, name="unknown")
+app.add_typer(unknown_changes.app, name="unknown")
 app.add_typer(index.app, name="index")
 gallery.app.command("thin", epilog=gallery_thin.EXAMPLES)(gallery_thin.thin)
 app.add_typer(gallery.app, name="gallery")

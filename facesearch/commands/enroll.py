@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from facesearch.gallery.folder_truth import Folders
     from facesearch.photos.photo import Photo
 
+FRAMES, FRAMES_PER_SECOND = 5, 3.0
+
 EXAMPLES = """
 **Examples**
 
@@ -102,8 +104,10 @@ def enroll(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Look at new photos, say what would be done, and change nothing.")
     ] = False,
-    frames: Annotated[int, typer.Option(help="Templates to take from a clip of video, at most.", min=1, max=50)] = 5,
-    frames_per_second: FrameRateOption = 3.0,
+    frames: Annotated[
+        int, typer.Option(help="Templates to take from a clip of video, at most.", min=1, max=50)
+    ] = FRAMES,
+    frames_per_second: FrameRateOption = FRAMES_PER_SECOND,
     collect: Annotated[
         bool,
         typer.Option(
@@ -148,7 +152,9 @@ def enroll(
     if watch and (manifest is not None or identity is not None or sync or dry_run):
         raise UsageError("--watch goes with folders of people: without --manifest, --identity, --sync and --dry-run")
     if collect:
-        if identity or manifest is not None or sync or watch or dry_run or aligned is not None or encoder or index:
+        of_people = identity or manifest is not None or sync or watch or dry_run or yes
+        of_templates = encoder or index or keep_originals or aligned is not None
+        if of_people or of_templates or (frames, frames_per_second) != (FRAMES, FRAMES_PER_SECOND):
             raise UsageError("--collect keeps faces of nobody known: it goes with PATH... alone, as unknown add")
         collect_unknown(
             paths or [],

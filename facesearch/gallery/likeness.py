@@ -26,6 +26,7 @@ Flags = npt.NDArray[np.bool_]
 OTHERS = 4  # other people whom a template is compared with: those of its nearest templates
 _CROWD = 5  # other people of whom a person is nearest, whose mean a pair is compared with
 _SHRINK = 3.0  # templates that a person's own spread is mixed with, as if they had the usual one
+_MANY = 6  # templates from which on more of them make two people no more certain: half of what was learnt from
 _STRANGER = 0.3  # similarity to the next person where nobody else was found
 _NOBODY = -1
 
@@ -187,7 +188,7 @@ def pair_features(hood: Neighbourhood, people: People, others: Ids) -> Pairs:
     low = np.minimum(people.within[these], people.within[those])
     high = np.maximum(people.within[these], people.within[those])
     fewer = np.minimum(people.count[these], people.count[those])
-    size = np.log(fewer)
+    size = np.log(np.minimum(fewer, _MANY))
     features = np.stack(
         [
             alike - low,

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 import numpy as np
 
 from facesearch.gallery.likeness import OTHERS, Doubles, Ids, Neighbourhood, Scale, Vectors
+from facesearch.gallery.one_moment import at_a_moment
 from facesearch.gallery.parts import Parts
 from facesearch.gallery.view import View
 from facesearch.store import GalleryState, Moment, Owner
@@ -61,7 +61,7 @@ def surroundings(parts: Parts, asked: Collection[int] | None, progress: Progress
 
     progress: called with (templates searched for, in all).
     """
-    with _at_a_moment(parts) as found:
+    with at_a_moment(parts.store, parts.index.at, parts.index.open) as found:
         if found is None:
             return None
         moment, state, view = found
@@ -99,19 +99,6 @@ def scale_among(templates: Vectors, people: Ids, usual: Scale | None = None) -> 
 
 def _mixed(seen: float, times: int, usual: float) -> float:
     return (times * seen + _AS_IF * usual) / (times + _AS_IF)
-
-
-@contextmanager
-def _at_a_moment(parts: Parts) -> Iterator[tuple[Moment, GalleryState, View] | None]:
-    """The state of the gallery and a view of it, in one moment; None before the first enrolment."""
-    while True:
-        with parts.store.moment() as moment:
-            state = moment.state()
-            view = None if state is None else parts.index.at(moment, state)
-            if state is None or view is not None:
-                yield None if state is None or view is None else (moment, state, view)
-                return
-        parts.index.open()
 
 
 def _usual(parts: Parts, moment: Moment, state: GalleryState) -> Scale:

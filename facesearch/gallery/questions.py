@@ -18,12 +18,13 @@ from facesearch.gallery.answers import Candidate, FaceAnswer, PhotoAnswers, name
 from facesearch.gallery.groups import Among, Asked, checked
 from facesearch.gallery.left_out import without
 from facesearch.gallery.nearest import AllTemplates, FusedPeople, Nearest
+from facesearch.gallery.one_moment import at_a_moment
 from facesearch.gallery.parts import Parts
 from facesearch.gallery.poor_pairs import poor_pairs
 from facesearch.gallery.scoring import COSINE, DEPTH, Rule
 from facesearch.photos.given import Probe
 from facesearch.pipeline.pipeline import FaceTemplate, Image, Stopwatch, templates_of
-from facesearch.store import GallerySettings
+from facesearch.store import GallerySettings, GalleryState, Moment
 from indexes.threads import threads as search_threads
 
 Vectors = npt.NDArray[np.float32]
@@ -118,30 +119,24 @@ def _found(
     among: Asked | None = None,
     everybody: bool = False,
 ) -> _Found:
-    with search_threads(parts.opening.threads):
-        while True:
-            with parts.store.moment() as moment:
-                state = moment.state()
-                if state is None:
-                    raise parts.empty()
-                rule = parts.rule(state.settings, state.cohort, score)
-                group = None if among is None else parts.groups.among(moment, state, among)
-                more = rule.depth(k) - k
-                nearest: Nearest | None
-                if fused:
-                    nearest = FusedPeople(parts.fused, moment, state, group, k, more)
-                else:
-                    view = parts.index.at(moment, state)
-                    nearest = None if view is None else AllTemplates(parts.ranking, moment, view, group, k, more)
-                if nearest is not None:
-                    ignored = None if everybody else parts.groups.ignored(moment, state)
-                    refused = parts.negatives.at(moment, state)
-                    whole = nearest(probes)
-                    people, hidden = without(
-                        whole, probes, k, moment, ignored=ignored, refused=refused, nearest=nearest
-                    )
-                    return _Found(state.settings, rule, people, nearest.size - 1, whole, hidden)
-            parts.index.open()
+    def nearest_at(moment: Moment, state: GalleryState) -> tuple[Rule, Nearest] | None:
+        rule = parts.rule(state.settings, state.cohort, score)
+        group = None if among is None else parts.groups.among(moment, state, among)
+        more = rule.depth(k) - k
+        if fused:
+            return rule, FusedPeople(parts.fused, moment, state, group, k, more)
+        view = parts.index.at(moment, state)
+        return None if view is None else (rule, AllTemplates(parts.ranking, moment, view, group, k, more))
+
+    with search_threads(parts.opening.threads), at_a_moment(parts.store, nearest_at, parts.index.open) as found:
+        if found is None:
+            raise parts.empty()
+        moment, state, (rule, nearest) = found
+        ignored = None if everybody else parts.groups.ignored(moment, state)
+        refused = parts.negatives.at(moment, state)
+        whole = nearest(probes)
+        people, hidden = without(whole, probes, k, moment, ignored=ignored, refused=refused, nearest=nearest)
+        return _Found(state.settings, rule, people, nearest.size - 1, whole, hidden)
 
 
 class QuestionOptions(TypedDict, total=False):

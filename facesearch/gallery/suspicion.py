@@ -1,9 +1,9 @@
 """How sure it is that a template is somebody else's, or that two people are one: on arrays, without a gallery.
 
 A logistic function of what `facesearch.gallery.likeness` measures gives the *confidence*: the share of such suspects
-that are right, where one label of fifty is wrong. Its weights were fitted on drawn people, never on real ones
-(`benchmarks.suspect_weights`). What was found is left out, people found to be one are taken as one, and the rest is
-judged again: one wrong photo hides another one.
+that are right, where one label of fifty is wrong. Its weights were fitted on drawn people, those for two people who are
+one on people drawn around portraits (`benchmarks.suspect_weights`). What was found is left out, people found to be one
+are taken as one, and the rest is judged again: one wrong photo hides another one.
 """
 
 from __future__ import annotations
@@ -44,7 +44,8 @@ class Logistic:
 WRONG = Logistic((6.4505, -11.5055, 11.8681, -12.4642, -4.4843, 4.6007), -3.3449)
 STRAY = Logistic((10.0474, -6.3475, -3.262, -3.9938, 0.1707, -6.5489), -5.4472)
 ONE = Logistic(
-    (18.8193, 24.7083, 3.0719, -32.0196, 5.8288, -5.2388, 7.271, -7.912, 23.2349, 9.344, -2.9816, -0.0199), 25.7807
+    (6.7834, 16.3174, -3.9483, -26.6833, 1.6041, -14.784, 43.8548, -28.4392, 24.9614, 17.7062, -10.3331, 0.0612),
+    26.1805,
 )
 COPY = Logistic((-35.0,), 7.0)
 """Of `template_features` (two), of `pair_features`, and of (1 − similarity) / (1 − usual similarity of one person)."""

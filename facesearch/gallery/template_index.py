@@ -23,6 +23,7 @@ from facesearch.gallery.answers import Document
 from facesearch.gallery.index_building import BuiltIndex, IndexBuilder, in_memory
 from facesearch.gallery.index_files import IndexFiles
 from facesearch.gallery.index_filling import IndexFiller
+from facesearch.gallery.one_moment import at_a_moment
 from facesearch.gallery.view import OpenSegment, View
 from facesearch.store import GallerySettings, GalleryState, GalleryStore, IndexState, Moment, Segment
 from indexes import VectorIndex, VectorIndexError
@@ -112,15 +113,10 @@ class TemplateIndex:
 
     def current(self) -> View:
         """The view as of now; raises `GalleryNotFoundError` where nobody is enrolled yet."""
-        while True:
-            with self._store.moment() as moment:
-                state = moment.state()
-                if state is None:
-                    raise GalleryNotFoundError("the gallery is empty: enrol somebody first")
-                view = self.at(moment, state)
-            if view is not None:
-                return view
-            self.open()
+        with at_a_moment(self._store, self.at, self.open) as found:
+            if found is None:
+                raise GalleryNotFoundError("the gallery is empty: enrol somebody first")
+            return found[2]
 
     def info(self) -> IndexInfo:
         """State of the index."""

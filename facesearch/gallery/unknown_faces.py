@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar, cast
 
 from facesearch.errors import OvertakenError, RejectedImageError, StoreError, UsageError
-from facesearch.gallery.answers import Document
 from facesearch.gallery.collecting import CollectionReport, Progress, collect
 from facesearch.gallery.parts import Parts
+from facesearch.gallery.unknown_done import Grouping, InboxReceipt, Named
 from facesearch.gallery.unknown_list import ListedFace, UnknownList, found_faces, listed, vectors_of
 from facesearch.gallery.unknown_numbers import (
     Which,
@@ -34,60 +33,6 @@ _ATTEMPTS = 5
 
 T = TypeVar("T")
 Changed = tuple[Regrouping, list[int]]  # a change of clusters, and the numbers of its groups
-
-
-@dataclass(frozen=True, slots=True)
-class Grouping:
-    """What `cluster` found: numbers of faces, of clusters, of clusters that are new, and of faces that are alone."""
-
-    faces: int
-    clusters: int
-    new: int
-    alone: int
-
-    def document(self) -> Document:
-        return {"faces": self.faces, "clusters": self.clusters, "new": self.new, "alone": self.alone}
-
-
-@dataclass(frozen=True, slots=True)
-class Named:
-    """Unknown faces that are a person's by now. templates: their ids; left: how many were the person's already."""
-
-    identity: str
-    templates: tuple[int, ...]
-    left: int
-    ignored: bool = False
-
-    def document(self) -> Document:
-        return {
-            "identity": self.identity,
-            "templates": list(self.templates),
-            "enrolled_before": self.left,
-            "ignored": self.ignored,
-        }
-
-
-@dataclass(frozen=True, slots=True)
-class InboxReceipt:
-    """What `discard` did. wiped: no copy of it is left in the database. backups: when such files were made (epoch
-    seconds) that may still hold the faces."""
-
-    faces: int
-    clusters: int
-    images: int
-    wiped: bool
-    discarded_at: int
-    backups: tuple[int, ...]
-
-    def document(self) -> Document:
-        return {
-            "faces": self.faces,
-            "clusters": self.clusters,
-            "images": self.images,
-            "database_wiped": self.wiped,
-            "discarded_at": self.discarded_at,
-            "backups": list(self.backups),
-        }
 
 
 class UnknownFaces:
@@ -220,13 +165,9 @@ class UnknownFaces:
         there."""
         from facesearch.gallery.unknown_sheet import sheets
 
-        found = self.list()
-        if cluster is None:
-            return sheets("alone", found.alone)
-        theirs = next((each for each in found.clusters if each.number == cluster), None)
-        if theirs is None:
-            raise UsageError(f"there is no cluster {cluster} in the inbox: facesearch unknown list")
-        return sheets(f"cluster {cluster}", theirs.faces)
+        if cluster is not None:
+            return sheets(f"cluster {cluster}", self.show(cluster))
+        return sheets("alone", self.list().alone)
 
     def _named(self, which: Which | Sequence[Which], identity: str, *, ignored: bool) -> Named:
         parts, asked = self._parts(), _several(which)

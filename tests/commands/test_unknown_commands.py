@@ -52,3 +52,39 @@ def test_what_cannot_be_meant_is_one_line_and_status_2(facesearch: Command, stra
     ):
         done = facesearch(*words)
         assert done.status != 0 and done.err.startswith("error: ") and done.err.count("\n") == 1, words
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("--identity", "Bea"),
+        ("--manifest", "people.csv"),
+        ("--encoder", "mobilefacenet"),
+        ("--index", "flat"),
+        ("--keep-originals", "fp32"),
+        ("--face", "1"),
+        ("--sync",),
+        ("--watch",),
+        ("--dry-run",),
+        ("--frames", "3"),
+        ("--frames-per-second", "1"),
+        ("--yes",),
+        ("--aligned", "arcface"),
+    ],
+    ids=lambda options: options[0],
+)
+def test_what_says_whose_photos_are_or_how_a_gallery_begins_is_refused_with_collect(
+    options: tuple[str, ...], facesearch: Command, strangers: Path
+) -> None:
+    done = facesearch("enroll", "--collect", strangers, *options)
+    assert done.status == 2 and done.err.startswith("error: ") and done.err.count("\n") == 1
+    assert facesearch("unknown", "list", "--json").json == {"clusters": [], "alone": [], "sheets": []}
+
+
+def test_workers_smallest_face_quality_and_again_hold_with_collect(facesearch: Command, strangers: Path) -> None:
+    assert facesearch("gallery", "set", "--threshold", "0.95").status == 0
+    words = ("enroll", "--collect", strangers, "--json")
+    assert facesearch(*words, "--min-face", "2000").json["faces"] == 0
+    assert facesearch(*words, "--workers", "2").json["skipped"] == 4
+    done = facesearch(*words, "--workers", "2", "--again", "--quality", "off")
+    assert (done.json["faces"], done.json["skipped"]) == (4, 0)
