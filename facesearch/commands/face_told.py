@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 def verdict(answer: FaceAnswer) -> str:
     """A name, "unknown" or "ignored", with the reason where the face is too poor, or another face takes the name."""
     if answer.poor and not answer.ignored:
-        return f"unknown, because the face is too poor: quality {floored(answer.quality)} ({', '.join(answer.reasons)})"
+        from facesearch.pipeline.quality import POOR
+
+        what = "the face is too poor" if answer.quality < POOR else "the face and the photo it is most like are poor"
+        return f"unknown, because {what}: quality {floored(answer.quality)} ({', '.join(answer.reasons)})"
     if answer.yields_to is not None:
         return f"unknown, as face {answer.yields_to} is more like {answer.candidates[0].identity}"
     return "ignored" if answer.ignored else answer.name or "unknown"

@@ -13,9 +13,9 @@ from facesearch.gallery.neighbourhood import Surroundings
 from facesearch.gallery.parts import Parts
 from facesearch.gallery.suspect import Kind, Suspect
 from facesearch.gallery.suspicion import SURE, Judgement
+from facesearch.pipeline.quality import FAIR
 from facesearch.store import KeptSuspect, TemplateInfo
 
-_POOR = 0.5  # quality below which a template that is like somebody else is called poor
 _HUB = 3  # other people whom a template that is unlike its own person resembles, from which on it is called poor
 
 
@@ -180,7 +180,7 @@ def _poor(parts: Parts, around: Surroundings, attracted: Ids) -> Doubles:
     infos = parts.store.corrections.known(ids)
     quality = np.array([infos[number].quality if number in infos else 1.0 for number in ids])
     poor = np.zeros(len(attracted))
-    poor[places] = np.where(quality < _POOR, 1.0 - quality, 0.0)
+    poor[places] = np.where(quality < FAIR, 1.0 - quality, 0.0)
     return poor
 
 

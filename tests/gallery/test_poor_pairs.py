@@ -9,6 +9,7 @@ import pytest
 from PIL import Image, ImageFilter
 
 from facesearch import FaceAnswer, Gallery, Photo
+from facesearch.commands.face_told import verdict
 from facesearch.errors import RejectedImageError
 from facesearch.pipeline.quality import GOOD, POOR
 
@@ -47,6 +48,8 @@ def test_it_is_not_named_by_a_poor_one(known: list[Photo], fair: Image.Image, tm
         gallery.set_quality("standard")
     with Gallery.open(tmp_path / "g", quality="standard") as gallery:
         answer = ask(gallery, fair)
+        why = "the face and the photo it is most like are poor"
+        assert verdict(answer).startswith(f"unknown, because {why}: quality 0.")
         assert answer.candidates[0].score >= answer.threshold
         assert (answer.name, answer.poor) == (None, True)
         assert answer.reasons

@@ -160,11 +160,12 @@ def test_few_templates_are_judged_as_among_all(tmp_path: Path) -> None:
     with Gallery.open(tmp_path / "g", encoder=CloseEncoder()) as gallery:
         gallery.enroll_templates(names, vectors)
         every = gallery.suspects()
-        assert [each.kind for each in every] == ["wrong-person", "same-person"]
-        assert suspects(gallery.parts, [6]) == [every[0]]
+        wrong, one = sorted(every, key=lambda each: each.kind, reverse=True)
+        assert (wrong.kind, one.kind) == ("wrong-person", "same-person")
+        assert suspects(gallery.parts, [6]) == [wrong]
         (pair,) = gallery.suspects(["Q"])
         assert (pair.kind, {pair.identity, pair.other}) == ("same-person", {"Q", name(25)})
-        assert pair.confidence == pytest.approx(every[1].confidence, abs=0.1)
+        assert pair.confidence == pytest.approx(one.confidence, abs=0.1)
         assert gallery.suspects([200]) == []
 
 
