@@ -10,7 +10,7 @@ import numpy.typing as npt
 from facesearch.errors import PoorFaceError, UsageError
 from facesearch.faces import Face, FaceDetector
 from facesearch.faces.turned import turned
-from facesearch.pipeline.quality import FAIR, GOOD, POOR, UNSURE, Judged
+from facesearch.pipeline.quality import FAIR, GOOD, POOR, Judged
 from facesearch.text.figures import floored
 
 Quality = Literal["off", "standard", "strict"]
@@ -66,4 +66,4 @@ def doubt(face: Face, judged: Judged, quality: Quality) -> str | None:
         if quality == "strict":
             raise PoorFaceError(f"the face is somewhat blurred (--quality standard enrols it): {told}")
         return f"somewhat blurred: sharpness {floored(sharpness)}, {told}"
-    return f"hard to recognise: {told}" if judged.quality < UNSURE else None
+    return None

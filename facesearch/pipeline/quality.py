@@ -40,8 +40,6 @@ POOR = 0.3
 FAIR = 0.5
 """Faces of lower quality, more likely missed than found, are not enrolled by the usual profile. Probes are as they
 come, but a photo to be enrolled can be taken again, and a poor one is taken for others photographed as poorly."""
-UNSURE = 0.6
-"""Faces of lower quality are enrolled as doubtful by the usual profile."""
 GOOD = 0.7
 """Faces of lower quality are not enrolled by the strict profile."""
 
