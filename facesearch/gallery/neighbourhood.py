@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
@@ -23,6 +24,7 @@ _WHOLE = 8  # from an eighth of the gallery on, reading the whole takes less tim
 _SAMPLE, _MOST_IN_SAMPLE = 128, 512  # templates whose people tell what is usual in a gallery, and templates of these
 _AS_IF = 10  # pairs of one person that what is usual for the encoder counts as
 _DRAWS = 20_000
+_STEPS = 7  # that what is usual is told anew, while a gallery grows to twice its size
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -102,8 +104,24 @@ def _mixed(seen: float, times: int, usual: float) -> float:
 
 
 def _usual(parts: Parts, moment: Moment, state: GalleryState) -> Scale:
-    """The scale of a gallery, by a sample of its people that is the same for every question."""
-    last = state.position.last_template_id
+    """The scale of a gallery, by a sample of its people; it stays until the gallery has grown by a tenth, or lost
+    somebody."""
+    last = _rounded(state.position.last_template_id)
+    key = (last, state.position.last_removal_id, state.settings)
+    if (known := parts.scales.get(key)) is None:
+        parts.scales.clear()
+        known = parts.scales[key] = _sampled(parts, moment, state, last)
+    return known
+
+
+def _rounded(number: int) -> int:
+    """The largest of the numbers, each a tenth above the one before, that is not above it; small ones as they are."""
+    if number <= _SAMPLE:
+        return number
+    return math.floor(2 ** (math.floor(_STEPS * math.log2(number)) / _STEPS))
+
+
+def _sampled(parts: Parts, moment: Moment, state: GalleryState, last: int) -> Scale:
     places = np.unique(np.linspace(1, max(last, 1), _SAMPLE).astype(np.int64))
     people = sorted({owner.identity_id for owner in moment.owners(places.tolist()).values()})
     ids = moment.template_ids(people)

@@ -89,6 +89,7 @@ class Parts:
         self.ranking = Ranking()
         self.groups = Groups()
         self.negatives = Negatives(self.codecs)
+        self.scales: dict[tuple[object, ...], Scale] = {}  # what is usual in the gallery; the last one alone
         self._own: dict[tuple[Quality, int], Pipeline] = {}  # for an encoder that was handed in: by number of threads
         self._loading = threading.Lock()
         self._usual: Rule | None = None  # for normalised scores, once it was needed
