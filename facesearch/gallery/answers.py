@@ -47,10 +47,10 @@ class FaceAnswer:
 
     number: which face of the photo it is, 1 being the largest, of `found`. quality: how likely an ordinary photo of the
     same person is found by it, 0 to 1; reasons: what makes it hard, in fixed words; poor: too much to name anybody, see
-    `facesearch.pipeline.quality`. yields_to: number of another face of the
-    photo, to which the same candidate is nearer: one person is not there twice. ignored: it is somebody who is never to
-    be named; there are no candidates then. photo: the one that was asked about, as it was given, for `show`; a notebook
-    shows it by itself.
+    `facesearch.pipeline.quality`, or as much as in the photo that it is most like, see `facesearch.gallery.poor_pairs`.
+    yields_to: number of another face of the photo, to which the same candidate is nearer: one person is not there
+    twice. ignored: it is somebody who is never to be named; there are no candidates then. photo: the one that was asked
+    about, as it was given, for `show`; a notebook shows it by itself.
     """
 
     box: Box | None
