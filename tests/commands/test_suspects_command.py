@@ -120,7 +120,7 @@ def test_an_enrolment_that_was_done_is_told_whatever_is_damaged_beside_it(
         (("templates", "set-aside", 10**20), "no template 100000000000000000000 in the gallery"),
         (("templates", "move", "", "--to", "Zoe"), "not by nothing"),
         (("templates", "restore", ""), "not by nothing"),
-        (("gallery", "thin", "--keep", "-" + "9" * 30), "a whole number from 1 on is needed"),
+        (("gallery", "thin", "--keep", "-" + "9" * 30), "Invalid value for '--keep'"),
     ],
 )
 def test_a_word_that_names_nothing_is_a_usage_error(
@@ -133,5 +133,5 @@ def test_a_word_that_names_nothing_is_a_usage_error(
 
 
 def test_putting_back_what_is_not_set_aside_is_told(facesearch: Command, gallery: Path) -> None:
-    assert facesearch("templates", "restore", 1).out == "nothing was put back: none of these is set aside\n"
-    assert facesearch("templates", "restore", 1, "--json").json == {"restored": []}
+    assert facesearch("templates", "restore", 1).out.startswith("template 1 is in use, nothing is changed: ")
+    assert facesearch("templates", "restore", 1, "--json").json == {"restored": [], "unchanged": [1]}

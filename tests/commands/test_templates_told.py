@@ -89,11 +89,11 @@ def blurred(people: list[Path], tmp_path: Path) -> Path:
 
 
 def test_poor_templates_are_listed_the_worst_first(facesearch: Command, ada: list[int], blurred: Path) -> None:
-    assert "no template in use is of a quality below 0.30" in facesearch("templates", "list", "--poor").out
+    assert "no template in use is of a quality below 0.50" in facesearch("templates", "list", "--poor").out
     assert "poorer than that" not in facesearch("gallery", "set", "--quality", "standard").out
     facesearch("enroll", "--identity", "Poor", blurred, "--quality", "off")
     told = facesearch("templates", "list", "--poor", "--json").json
-    assert (told["below"], [item["identity"] for item in told["templates"]]) == (0.3, ["Poor"])
+    assert (told["below"], [item["identity"] for item in told["templates"]]) == (0.5, ["Poor"])
     strict = facesearch("gallery", "set", "--quality", "strict").out
     assert "enrolled before" in strict and "facesearch templates list --poor" in strict
     told = facesearch("templates", "list", "--poor", "--json").json
