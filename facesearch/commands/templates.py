@@ -49,7 +49,7 @@ def list_(
     poor: Annotated[
         bool,
         typer.Option(
-            "--poor", help="Only those in use that the gallery's profile of quality would not enrol now, worst first."
+            "--poor", help="Only those in use of a lower quality than the gallery's profile enrols now, worst first."
         ),
     ] = False,
     gallery: GalleryOption = None,
