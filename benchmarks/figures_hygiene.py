@@ -56,7 +56,7 @@ def poisoned() -> str:
                     way,
                     f"{off['called Poor']:,} of {off['strangers']:,}",
                     f"{standard['called Poor']:,} of {standard['strangers']:,}",
-                    standard["most of a draw"],
+                    str(standard["most of a draw"]),
                     f"{standard['enrolled']} of {off['enrolled']}",
                 )
             )
@@ -124,7 +124,7 @@ def refused() -> str:
 
 def _of_quality() -> Iterator[tuple[str, Any]]:
     results = read_results("quality")
-    for way in ("as they are", "a third made worse"):
+    for way in ("as they are", "a third made worse in five ways", "a third made worse in nine ways"):
         yield way, {name: found for name, found in results[way].items() if isinstance(found, dict)}
 
 

@@ -39,8 +39,9 @@ def forget(parts: Parts, names: Sequence[str], *, remember: bool) -> list[Receip
     )
     with parts.store.moment() as moment:
         template_ids = moment.template_ids([person.id for person in people])
-    lookalikes = _of_cohort(parts, template_ids)
-    unknown = _of_inbox(parts, template_ids)
+    theirs = _all_of(parts, names, template_ids)
+    lookalikes = _of_cohort(parts, theirs)
+    unknown = _of_inbox(parts, theirs)
     parts.writer.discard(template_ids)
     removed = parts.store.identities.forget(names, remember=remember, unknown=unknown)
     out_of_cohort = parts.store.cohort.remove(lookalikes)
@@ -99,13 +100,23 @@ def _learnt_from_people(parts: Parts) -> bool:
         return False
 
 
+def _all_of(parts: Parts, names: Sequence[str], template_ids: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """These templates of people in use, and those that are taken out or set aside."""
+    try:
+        every = [info.id for name in names for info in parts.store.corrections.all(name)]
+    except StoreError as error:  # what is damaged must not keep anybody from being forgotten
+        _log.warning("%s; whether unknown faces show them is not known", error)
+        return template_ids
+    return np.union1d(template_ids, np.array(every, np.int64))
+
+
 def _of_cohort(parts: Parts, template_ids: npt.NDArray[np.int64]) -> list[int]:
     """The rows of the cohort that may show one of the people whose templates these are."""
     try:
         cohort = parts.store.cohort.read()
         if cohort is None:
             return []
-        stored = parts.store.templates.codes(template_ids.tolist())
+        stored = parts.store.templates.codes(template_ids.tolist(), aside=True)
         if not len(stored):
             return []
         vectors = parts.codecs.decode(stored.codes, stored.codecs, parts.settings().dimension)
@@ -122,7 +133,9 @@ def _of_inbox(parts: Parts, template_ids: npt.NDArray[np.int64]) -> list[int]:
         if not kept.count()[0] or not len(template_ids):
             return []
         inbox, settings = kept.inbox(), parts.settings()
-        stored = parts.store.templates.codes(template_ids.tolist())
+        stored = parts.store.templates.codes(template_ids.tolist(), aside=True)
+        if not len(stored):
+            return []
         vectors = parts.codecs.decode(stored.codes, stored.codecs, settings.dimension)
         limit = parts.known_threshold(settings)
         rows = similar(vectors_of(parts, inbox), vectors, _LOOKS_THE_SAME if limit is None else limit)

@@ -181,8 +181,9 @@ class TemplatesRole(Protocol):
         """Whose the templates are; ids that are not (or no longer) stored are left out."""
         ...
 
-    def codes(self, template_ids: Sequence[int]) -> Templates:
-        """The templates with these ids, in this order; ids that are not stored are left out."""
+    def codes(self, template_ids: Sequence[int], *, aside: bool = False) -> Templates:
+        """The templates with these ids, in this order; ids that are not stored are left out. aside: also those that are
+        taken out or set aside."""
         ...
 
     def qualities(self, template_ids: Sequence[int]) -> dict[int, float]:

@@ -127,6 +127,14 @@ def test_faces_like_somebody_who_is_forgotten_go_with_them(gallery: Gallery) -> 
     assert len(gallery.unknown) == 6
 
 
+@pytest.mark.parametrize("way", ["remove_templates", "set_aside_templates"])
+def test_also_where_all_of_the_persons_templates_are_out_of_use(gallery: Gallery, way: str) -> None:
+    _keep(gallery, _faces(0, 1, seed=4))
+    getattr(gallery, way)([info.id for info in gallery.identity("Ada")[1]])
+    assert gallery.forget("Ada").out_of_inbox == 1
+    assert len(gallery.unknown) == 6
+
+
 def test_somebody_enrolled_later_is_suggested(gallery: Gallery) -> None:
     assert gallery.unknown.list(like="Ada").faces == 0
     gallery.enroll_templates(["Zoe"], _faces(1, 1, seed=2))

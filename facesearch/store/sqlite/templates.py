@@ -27,9 +27,10 @@ from facesearch.store.sqlite.chunks import chunks, padded
 from facesearch.store.sqlite.counting import count_templates
 from facesearch.store.sqlite.forgotten import recall
 from facesearch.store.sqlite.identities import ids_of
-from facesearch.store.sqlite.models import IdentityRow, ImageRow, RemovalRow, TemplateRow
+from facesearch.store.sqlite.models import IdentityRow, ImageRow, RemovalRow, SetAsideRow, TemplateRow
 from facesearch.store.sqlite.places import box_of
 from facesearch.store.sqlite.settings import encoder_id, require_codec
+from facesearch.store.sqlite.template_infos import Kept
 from facesearch.store.sqlite.transactions import Transactions
 
 
@@ -72,9 +73,9 @@ class SqliteTemplates:
         with self._transactions.reading() as connection:
             return owners(connection, template_ids)
 
-    def codes(self, template_ids: Sequence[int]) -> Templates:
+    def codes(self, template_ids: Sequence[int], *, aside: bool = False) -> Templates:
         with self._transactions.reading() as connection:
-            return _codes(connection, template_ids)
+            return _codes(connection, template_ids, (TemplateRow, SetAsideRow) if aside else (TemplateRow,))
 
     def qualities(self, template_ids: Sequence[int]) -> dict[int, float]:
         with self._transactions.reading() as connection:
@@ -265,15 +266,16 @@ def read_templates(connection: Connection, after_id: int, *, until_id: int | Non
     )
 
 
-def _codes(connection: Connection, template_ids: Sequence[int]) -> Templates:
-    statement = select(TemplateRow.id, TemplateRow.code, TemplateRow.codec, is_sound(TemplateRow)).where(
-        TemplateRow.id.in_(bindparam("ids", expanding=True))
-    )
+def _codes(connection: Connection, template_ids: Sequence[int], kept: Sequence[Kept]) -> Templates:
     found: dict[int, tuple[bytes, str]] = {}
-    for ids in chunks(template_ids):
-        for template_id, code, codec, sound in connection.execute(statement, {"ids": [int(i) for i in ids]}):
-            require_sound(TemplateRow, sound, template_id)
-            found[template_id] = (code, codec)
+    for row in kept:
+        statement = select(row.id, row.code, row.codec, is_sound(row)).where(
+            row.id.in_(bindparam("ids", expanding=True))
+        )
+        for ids in chunks(template_ids):
+            for template_id, code, codec, sound in connection.execute(statement, {"ids": [int(i) for i in ids]}):
+                require_sound(row, sound, template_id)
+                found[template_id] = (code, codec)
     present = [int(i) for i in template_ids if int(i) in found]
     return Templates(
         ids=np.array(present, np.int64),
