@@ -85,7 +85,8 @@ def _together(seed: int, portraits: Sequence[np.ndarray]) -> dict[str, tuple[np.
     for number, (shape, to_lookalikes, share) in enumerate(itertools.product(SHAPES, ways, SHARES), start=1):
         rng = np.random.default_rng(seed + number)
         drawn = (*_drawn(rng, *shape), _drawn(rng, *shape, people=STRANGERS)[0])
-        for kind, features, right in _templates(rng, *drawn, share, to_lookalikes=to_lookalikes):
+        labelled = _labelled(rng, *drawn, share, to_lookalikes=to_lookalikes)
+        for kind, features, right in _templates(rng, labelled):
             found[kind].append((features, right))
     around = itertools.product(portraits, AROUND_PORTRAITS, ways, SHARES)
     for number, (templates, spreads, to_lookalikes, share) in enumerate(around, start=1):
@@ -93,7 +94,7 @@ def _together(seed: int, portraits: Sequence[np.ndarray]) -> dict[str, tuple[np.
         centres = rng.permutation(templates)
         people = _drawn_around(rng, centres[:PEOPLE], *spreads)
         strangers, _ = _drawn_around(rng, centres[PEOPLE : PEOPLE + STRANGERS], *spreads)
-        found["one"].append(_pairs(rng, *people, strangers, share, to_lookalikes=to_lookalikes))
+        found["one"].append(_pairs(_labelled(rng, *people, strangers, share, to_lookalikes=to_lookalikes)))
     return {kind: tuple(map(np.concatenate, zip(*rows, strict=True))) for kind, rows in found.items()}  # type: ignore[misc]
 
 
@@ -129,36 +130,18 @@ def _labelled(
     return _Labelled(templates, labels, wrong, stray, pairs)
 
 
-def _pairs(
-    rng: np.random.Generator,
-    templates: np.ndarray,
-    people: np.ndarray,
-    strangers: np.ndarray,
-    share: float,
-    *,
-    to_lookalikes: bool,
-) -> tuple[np.ndarray, np.ndarray]:
+def _pairs(drawn: _Labelled) -> tuple[np.ndarray, np.ndarray]:
     """Features of pairs of people, and which of them are one."""
-    drawn = _labelled(rng, templates, people, strangers, share, to_lookalikes=to_lookalikes)
     hood, labels, kept = drawn.hood, drawn.labels, np.ones(len(drawn.labels), bool)
-    counted = People(templates, labels, kept, scale_among(templates, labels))
+    counted = People(drawn.templates, labels, kept, scale_among(drawn.templates, labels))
     found = pair_features(hood, counted, nearest_others(hood, labels, kept))
     people_of = zip(found.these.tolist(), found.those.tolist(), strict=True)
     return found.features, np.array([pair in drawn.pairs for pair in people_of])
 
 
-def _templates(
-    rng: np.random.Generator,
-    templates: np.ndarray,
-    people: np.ndarray,
-    strangers: np.ndarray,
-    share: float,
-    *,
-    to_lookalikes: bool,
-) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
+def _templates(rng: np.random.Generator, drawn: _Labelled) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
     """Features of templates, and which of them are somebody else's, or nobody's."""
-    drawn = _labelled(rng, templates, people, strangers, share, to_lookalikes=to_lookalikes)
-    hood, scale = drawn.hood, scale_among(templates, drawn.labels)
+    hood, scale = drawn.hood, scale_among(drawn.templates, drawn.labels)
     as_one = drawn.labels.copy()
     for one, other in drawn.pairs:
         as_one[as_one == other] = one
@@ -167,7 +150,7 @@ def _templates(
         kept = np.ones(len(as_one), bool)
         kept[both[rng.random(len(both)) < left_out]] = False
         features, _, comparable = template_features(
-            hood, People(templates, as_one, kept, scale), nearest_others(hood, as_one, kept)
+            hood, People(drawn.templates, as_one, kept, scale), nearest_others(hood, as_one, kept)
         )
         for kind, rows, others in (("wrong", drawn.wrong, drawn.stray), ("stray", drawn.stray, drawn.wrong)):
             right = np.isin(np.arange(len(as_one)), rows)

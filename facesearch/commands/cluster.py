@@ -23,7 +23,7 @@ from facesearch.commands.common import (
 )
 from facesearch.commands.sheet_files import check_place, check_sheet, write_sheets
 from facesearch.errors import FacesearchError, UsageError
-from facesearch.text.figures import counted
+from facesearch.text.figures import counted, them
 
 if TYPE_CHECKING:
     from facesearch.sorting.person_folders import FoldersReport
@@ -192,7 +192,7 @@ def _say_what_there_is(found: PhotoClusters, *, verbose: bool) -> None:
         say_listed("no face:", [f"{item.path}: {item.reason}" for item in found.faceless], verbose=True)
     elif found.faceless:
         count = len(found.faceless)
-        say(f"{counted(count, 'photo')} without a face; -v lists {'it' if count == 1 else 'them'}")
+        say(f"{counted(count, 'photo')} without a face; -v lists {them(count)}")
     if found.left_out:
         from facesearch.photos.sources import left_out_in_words
 

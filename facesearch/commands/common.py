@@ -21,7 +21,7 @@ from facesearch.files.locations import default_gallery
 from facesearch.text.announcements import NOTICE
 from facesearch.text.characters import escaped
 from facesearch.text.figures import bytes_in_words as bytes_in_words
-from facesearch.text.figures import counted
+from facesearch.text.figures import counted, them
 
 if TYPE_CHECKING:
     from facesearch.gallery.gallery import Gallery
@@ -189,6 +189,11 @@ def numbers_or_paths(words: Sequence[str]) -> list[int | str]:
     return [int(each) if each.isascii() and each.isdigit() and len(each) <= _MOST_DIGITS else each for each in words]
 
 
+def putting_back(templates: Sequence[int]) -> str:
+    """How templates with these numbers come back into answers, as a line says it."""
+    return f"facesearch templates restore {' '.join(map(str, templates))} puts {them(len(templates))} back"
+
+
 def on_a_terminal() -> bool:
     """Whether somebody sits there who can be asked."""
     return sys.stdin.isatty() and sys.stderr.isatty()
@@ -209,7 +214,7 @@ def say_rejected(rejected: Sequence[Rejection], *, verbose: bool, before: bool =
     shown = [f"{item.path}: {item.reason}" for item in rejected if verbose or before or not item.before]
     say_listed("rejected", shown, verbose=verbose)
     if more := len(rejected) - len(shown):
-        say(f"rejected {counted(more, 'photo')} as before; -v lists {'it' if more == 1 else 'them'}")
+        say(f"rejected {counted(more, 'photo')} as before; -v lists {them(more)}")
 
 
 def say_listed(word: str, items: Sequence[str], *, verbose: bool) -> None:

@@ -6,9 +6,9 @@ import shlex
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from facesearch.commands.common import SHOWN, end_with_rejected, near, print_json, say, say_listed
+from facesearch.commands.common import SHOWN, end_with_rejected, near, print_json, putting_back, say, say_listed
 from facesearch.errors import UsageError
-from facesearch.text.figures import counted
+from facesearch.text.figures import counted, them
 
 if TYPE_CHECKING:
     from facesearch.gallery.enrolment_report import EnrolmentReport
@@ -128,10 +128,9 @@ def _say_gone(report: EnrolmentReport, *, sync: bool, dry_run: bool, verbose: bo
         say(f"{verb} {near(info.path)} of {info.identity} (template {info.id})")
     photos = f"{counted(len(report.gone), 'photo')} that {'was' if len(report.gone) == 1 else 'were'} enrolled"
     if report.taken_out:
-        numbers = " ".join(str(info.id) for info in report.gone)
-        say(f"  facesearch templates restore {numbers} puts {'it' if len(report.gone) == 1 else 'them'} back")
+        say(f"  {putting_back([info.id for info in report.gone])}")
     elif not sync:
-        say(f"{photos} left the folders or changed: --sync takes {'it' if len(report.gone) == 1 else 'them'} out")
+        say(f"{photos} left the folders or changed: --sync takes {them(len(report.gone))} out")
 
 
 def _say_without(report: EnrolmentReport, *, dry_run: bool, verbose: bool) -> None:
@@ -142,10 +141,6 @@ def _say_without(report: EnrolmentReport, *, dry_run: bool, verbose: bool) -> No
         verbs = ("would have", "be") if dry_run else ("has", "is")
         say(f"{name} {verbs[0]} no template left, and {verbs[1]} in no answer")
         if thinned:
-            say(f"  {counted(thinned, 'photo')} there had been thinned out: enroll --again takes {_them(thinned)} back")
+            say(f"  {counted(thinned, 'photo')} there had been thinned out: enroll --again takes {them(thinned)} back")
     if len(names) > SHOWN and not verbose:
         say(f"{counted(len(names) - SHOWN, 'person', 'people')} more without a template; -v lists them all")
-
-
-def _them(count: int) -> str:
-    return "it" if count == 1 else "them"

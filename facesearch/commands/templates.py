@@ -16,10 +16,11 @@ from facesearch.commands.common import (
     open_gallery,
     print_json,
     print_table,
+    putting_back,
     say,
     set_up,
 )
-from facesearch.text.figures import counted, floored, place
+from facesearch.text.figures import counted, floored, place, them
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -124,7 +125,8 @@ def remove(
         return
     _say_out(found, "took out", "taken out")
     _say_who_has_none(found, people)
-    say(f"  {_putting_back(found)}, facesearch gallery compact deletes {_them(found)} for good")
+    back = putting_back([info.id for info in found])
+    say(f"  {back}, facesearch gallery compact deletes {them(len(found))} for good")
 
 
 @app.command(
@@ -152,7 +154,7 @@ def set_aside(
         return
     _say_out(found, "set aside", "set aside")
     _say_who_has_none(found, people)
-    say(f"  {_putting_back(found)}")
+    say(f"  {putting_back([info.id for info in found])}")
 
 
 @app.command(
@@ -244,12 +246,3 @@ def _say_out(found: Sequence[TemplateInfo], done: str, state: str) -> None:
 
 def _unchanged(found: Sequence[TemplateInfo], state: str) -> list[int]:
     return [info.id for info in found if info.state_in_words == state]
-
-
-def _putting_back(found: Sequence[TemplateInfo]) -> str:
-    numbers = " ".join(str(info.id) for info in found)
-    return f"facesearch templates restore {numbers} puts {_them(found)} back"
-
-
-def _them(found: Sequence[TemplateInfo]) -> str:
-    return "it" if len(found) == 1 else "them"

@@ -38,7 +38,8 @@ class Face:
     @property
     def eyes(self) -> float:
         """The inter-eye distance, in pixels."""
-        return float(np.hypot(*(self.landmarks[1] - self.landmarks[0])))
+        left, right = self.landmarks[:2].astype(np.float64)
+        return float(np.hypot(*(right - left)))
 
     def scaled(self, share: float) -> Face:
         """The same face in an image that is `share` times as large."""

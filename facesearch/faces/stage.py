@@ -59,14 +59,13 @@ def _light(image: npt.NDArray[np.uint8], face: Face) -> Mapping[str, float]:
 def _pose(face: Face) -> Mapping[str, float]:
     """From the five landmarks, in the directions of the line of the eyes and across it."""
     left, right, nose, *corners = face.landmarks.astype(np.float64)
-    eyes = float(np.hypot(*(right - left)))
-    along = (right - left) / max(eyes, 1e-6)
+    along = (right - left) / max(face.eyes, 1e-6)
     across = np.array([-along[1], along[0]])
     middle, mouth = (left + right) / 2, (corners[0] + corners[1]) / 2
     return {
-        "eyes": eyes,
+        "eyes": face.eyes,
         "roll": abs(math.atan2(along[1], along[0])) / math.pi * _HALF_TURN,
-        "yaw": abs(float((nose - middle) @ along)) / max(eyes, 1e-6),
+        "yaw": abs(float((nose - middle) @ along)) / max(face.eyes, 1e-6),
         "pitch": float((nose - middle) @ across) / max(float((mouth - middle) @ across), 1e-6),
     }
 

@@ -16,13 +16,12 @@ def poor_pairs(
 
     qualities, candidates: of each probe. limit: score from which on it is a match.
     """
-    asked = [
-        quality < GOOD and bool(found) and found[0].score >= limit
-        for quality, found in zip(qualities, candidates, strict=True)
-    ]
-    if not any(asked) or parts.pipeline().spec.quality == "off":
-        return [False] * len(asked)
-    first = [found[0].template_id for found, ask in zip(candidates, asked, strict=True) if ask]
-    held = parts.store.templates.qualities(first)
-    each = iter(first)
-    return [ask and held.get(next(each), 1.0) < GOOD for ask in asked]
+    matched = {
+        place: found[0].template_id
+        for place, (quality, found) in enumerate(zip(qualities, candidates, strict=True))
+        if quality < GOOD and found and found[0].score >= limit
+    }
+    held: dict[int, float] = {}
+    if matched and parts.pipeline().spec.quality != "off":
+        held = parts.store.templates.qualities(list(matched.values()))
+    return [place in matched and held.get(matched[place], 1.0) < GOOD for place in range(len(qualities))]

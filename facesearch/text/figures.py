@@ -22,6 +22,11 @@ def counted(number: int, noun: str, plural: str | None = None) -> str:
     return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
 
 
+def them(number: int) -> str:
+    """it, or them: as said of so many."""
+    return "it" if number == 1 else "them"
+
+
 def percent(share: float, decimals: int = 2) -> str:
     """0.9912 -> "99.12"; the unit stands in the heading."""
     return fixed(100 * share, decimals)
