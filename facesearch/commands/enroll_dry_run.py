@@ -42,6 +42,7 @@ def what_would_be_done(
         from facesearch.pipeline.fit_to_enrol import quality_profile
         from facesearch.pipeline.pipeline import Pipeline
         from facesearch.pipeline.pipeline_spec import PipelineSpec
+        from facesearch.pipeline.workers import Workers
 
         NewGallery.asked(asked["encoder"], asked["index"], asked["keep"])  # what is wrong with it is said now
         spec = PipelineSpec(min_face=asked["min_face"], quality=quality_profile(asked["quality"] or "standard"))
@@ -55,7 +56,6 @@ def what_would_be_done(
             again=again,
             aligned=aligned,
             progress=progress,
-            workers=workers,
-            in_processes=asked["device"] == "cpu",
+            workers=Workers(workers, by_name=asked["device"] == "cpu"),
         )
         return report, Counts(0, 0, 0)

@@ -35,7 +35,8 @@ from facesearch.files import locations
 from facesearch.photos.decoding import load_image
 from facesearch.pipeline.finding import aligned_crop, prominent_face, within_memory
 from facesearch.pipeline.pipeline_spec import USUAL, PipelineSpec
-from facesearch.pipeline.worker_pool import WORTH_PROCESSES, DetectorPool
+from facesearch.pipeline.tasks import detected
+from facesearch.pipeline.worker_pool import WORTH_PROCESSES, WorkerPool
 from facesearch.text.figures import counted
 
 RGB = npt.NDArray[np.uint8]
@@ -151,7 +152,7 @@ class _FaceFinder:
 
     def __init__(self, photos: int, spec: PipelineSpec) -> None:
         count = os.cpu_count() or 1
-        self._pool = DetectorPool(count, spec) if count > 1 and photos >= WORTH_PROCESSES else None
+        self._pool = WorkerPool(count, detected(spec)) if count > 1 and photos >= WORTH_PROCESSES else None
         self._detector = None if self._pool else FaceDetector(spec.min_face, threads=1)
 
     def __enter__(self) -> Callable[[Path, Sample], Entry]:
@@ -164,7 +165,7 @@ class _FaceFinder:
     def _find(self, folder: Path, sample: Sample) -> Entry:
         try:
             if self._pool is not None:
-                face, content = self._pool.face(folder / sample.path)
+                face, content = self._pool.ask(folder / sample.path)
             else:
                 assert self._detector is not None  # noqa: S101 - one of the two
                 face, content = prominent_face(self._detector, folder / sample.path)

@@ -12,7 +12,6 @@ import numpy.typing as npt
 
 from facesearch.codecs.gallery_codecs import Stored, originals_kept
 from facesearch.errors import OvertakenError, StoreError, UsageError
-from facesearch.gallery import arguments
 from facesearch.gallery.agreement import check_kind, in_force, key_of
 from facesearch.gallery.answers import Compaction, GalleryInfo
 from facesearch.gallery.codec_in_use import CodecInUse
@@ -55,8 +54,7 @@ def enroll_photos(
 
     if not photos and folders is None:
         return EnrolmentReport()
-    if workers is not None:
-        workers = arguments.count(workers, "workers")
+    by = parts.workers(workers)
     pipeline = parts.pipeline(threads=1)
     if aligned is not None:
         pipeline.check_aligned(aligned)
@@ -72,8 +70,7 @@ def enroll_photos(
         aligned=aligned,
         progress=progress,
         committed=committed,
-        workers=workers,
-        in_processes=parts.in_processes,
+        workers=by,
         again=again,
         in_folders=folders is not None,
         whose=_whose(parts, pipeline, settings),
@@ -121,8 +118,7 @@ def survey(
         again=again,
         aligned=aligned,
         progress=progress,
-        workers=None if workers is None else arguments.count(workers, "workers"),
-        in_processes=parts.in_processes,
+        workers=parts.workers(workers),
     )
 
 

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from facesearch.gallery import arguments
 from facesearch.gallery.agreement import key_of
 from facesearch.gallery.answers import Document, FaceAnswer, named_once
 from facesearch.gallery.codec_in_use import CodecInUse
@@ -71,8 +70,7 @@ def collect(
     start, report = time.perf_counter(), CollectionReport()
     if not photos:
         return report
-    if workers is not None:
-        workers = arguments.count(workers, "workers")
+    by = parts.workers(workers)
     parts.store.transactions.require_write()
     pipeline = parts.pipeline(threads=1)
     key = key_of(pipeline.encoder, pipeline.spec)
@@ -85,9 +83,7 @@ def collect(
 
     batch: list[tuple[Photo, PhotoFaces]] = []
     oldest = 0.0
-    found: Iterator[tuple[Photo, PhotoFaces | Rejection | Seen]] = every_face(
-        pipeline, photos, known, workers=workers, in_processes=parts.in_processes
-    )
+    found: Iterator[tuple[Photo, PhotoFaces | Rejection | Seen]] = every_face(pipeline, photos, known, by)
     for done, (photo, outcome) in enumerate(found, start=1):
         if isinstance(outcome, Seen):
             report.skipped += 1

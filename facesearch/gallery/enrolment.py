@@ -7,12 +7,9 @@ is done again by the next run, which skips all that is enrolled by the hash of i
 
 from __future__ import annotations
 
-import os
 import time
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Self
 
 from facesearch.errors import (
     NoFaceError,
@@ -29,8 +26,10 @@ from facesearch.gallery.known_photos import Known, enrolled_as, known_photos, st
 from facesearch.gallery.whose_face import Ambiguous, WhoseFace, unchosen
 from facesearch.photos.photo import Photo, Rejection
 from facesearch.pipeline.in_order import done_in_order
+from facesearch.pipeline.many_photos import ManyPhotos
 from facesearch.pipeline.pipeline import PhotoTemplate, Pipeline
-from facesearch.pipeline.worker_pool import WORTH_PROCESSES, WorkerPool
+from facesearch.pipeline.tasks import subject
+from facesearch.pipeline.workers import Workers
 from facesearch.store import GalleryStore
 from facesearch.store.identity_names import check_name
 
@@ -49,8 +48,7 @@ def enrol_photos(
     aligned: str | None = None,
     progress: Progress | None = None,
     committed: Callable[[Photo], None] | None = None,
-    workers: int | None = None,
-    in_processes: bool = False,
+    workers: Workers,
     again: bool = False,
     in_folders: bool = False,
     whose: WhoseFace | None,
@@ -58,76 +56,46 @@ def enrol_photos(
     """Add photos to a gallery; the index is the caller's. See `Gallery.enroll_photos` for the arguments.
 
     store: what the gallery knows, None where there is none yet. changes: takes what is to be changed in it.
-    in_processes: whether many photos may be shared among processes, which load the encoder by its name. in_folders:
-    whose photos they are is said by folders. whose: chooses among the faces of a photo; None: nobody is enrolled.
+    in_folders: whose photos they are is said by folders. whose: chooses among the faces of a photo; None: nobody is
+    enrolled.
     """
     start = time.perf_counter()
     run = _Run(changes, len(photos), progress, committed, in_folders=in_folders)
-    count = workers or os.cpu_count() or 1
     returning: dict[str, str] = {}
     digest = pipeline.spec.digest
 
-    def known(some: Sequence[Photo], hashes: Sequence[bytes | Rejection]) -> list[Known | Rejection | None]:
+    def extract(photo: Photo) -> PhotoTemplate:
+        if photo.in_memory or photo.face is not None:
+            return pipeline.photo(photo.load(), photo.hash(), aligned, chosen_face(photo.face))
+        return pipeline.file(photo.path, aligned)
+
+    def known(some: Sequence[Photo]) -> list[Known | Rejection | None]:
+        hashes = many.each(hash_of, some)
         if store is None:
             return [None if isinstance(each, bytes) else each for each in hashes]
         return known_photos(
             store, some, hashes, again=again, in_folders=in_folders, pipeline=digest, returning=returning
         )
 
-    with (
-        _Extractor(pipeline, in_processes, aligned, count) as extractor,
-        ThreadPoolExecutor(count, thread_name_prefix="enrol") as pool,
-    ):
-        try:
-            outcomes: Iterator[tuple[Photo, _Outcome]] = done_in_order(
-                pool, photos, lambda some: known(some, list(pool.map(hash_of, some))), extractor, extractor.expect
-            )
-            for photo, outcome in outcomes:
-                run.take(photo, outcome)
-            run.commit()
-            run.take_several(whose)
-            if not again:
-                run.tell_once()
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
+    with ManyPhotos[_Outcome](workers, extract, subject(pipeline.spec, aligned), _without_template) as many:
+        for photo, outcome in done_in_order(photos, known, many):
+            run.take(photo, outcome)
+        run.commit()
+        run.take_several(whose)
+        if not again:
+            run.tell_once()
     enrolled = set(run.report.added.values())
     run.report.returned = {path: day for path, day in returning.items() if path in enrolled}
     run.report.seconds = time.perf_counter() - start
     return run.report
 
 
-class _Extractor:
-    """Photos -> templates, in this process, or in several once there are enough photos to be worth starting them."""
-
-    def __init__(self, pipeline: Pipeline, in_processes: bool, aligned: str | None, count: int) -> None:
-        self._pipeline, self._in_processes, self._aligned, self._count = pipeline, in_processes, aligned, count
-        self._workers: WorkerPool | None = None
-
-    def expect(self, photos: int) -> None:
-        """So many photos are about to come."""
-        if self._workers is None and self._in_processes and self._count > 1 and photos >= WORTH_PROCESSES:
-            self._workers = WorkerPool(self._count, self._pipeline.spec, self._aligned)
-
-    def __call__(self, photo: Photo) -> PhotoTemplate | Rejection | Ambiguous:
-        try:
-            if photo.in_memory or photo.face is not None:
-                return self._pipeline.photo(photo.load(), photo.hash(), self._aligned, chosen_face(photo.face))
-            if self._workers is not None:
-                return self._workers.template(photo.path)
-            return self._pipeline.file(photo.path, self._aligned)
-        except SeveralFacesError as error:
-            return Ambiguous(str(error))
-        except (NoFaceError, TinyFaceError, PoorFaceError) as error:
-            return Rejection(str(photo.path), str(error), content=photo.hash(), final=True)
-        except RejectedImageError as error:
-            return Rejection(str(photo.path), str(error))
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._workers is not None:
-            self._workers.close()
+def _without_template(photo: Photo, error: RejectedImageError) -> Rejection | Ambiguous:
+    if isinstance(error, SeveralFacesError):
+        return Ambiguous(str(error))
+    if isinstance(error, NoFaceError | TinyFaceError | PoorFaceError):
+        return Rejection(str(photo.path), str(error), content=photo.hash(), final=True)
+    return Rejection(str(photo.path), str(error))
 
 
 _Outcome = PhotoTemplate | Known | Rejection | Ambiguous

@@ -12,6 +12,7 @@ from facesearch.gallery.folder_truth import Folders
 from facesearch.gallery.whose_face import WhoseFace
 from facesearch.photos.photo import Photo
 from facesearch.pipeline.pipeline import Pipeline
+from facesearch.pipeline.workers import Workers
 from facesearch.store import GalleryStore
 
 Progress = Callable[[int, int], None]  # (photos done, photos in all)
@@ -27,8 +28,7 @@ def foretold(
     again: bool,
     aligned: str | None = None,
     progress: Progress | None = None,
-    workers: int | None = None,
-    in_processes: bool = False,
+    workers: Workers,
 ) -> EnrolmentReport:
     """What `Gallery.enroll_photos` would report; store and whose are None where there is no gallery yet.
 
@@ -49,7 +49,6 @@ def foretold(
         aligned=aligned,
         progress=progress,
         workers=workers,
-        in_processes=in_processes,
         again=again,
         in_folders=folders is not None,
         whose=whose,

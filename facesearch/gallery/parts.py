@@ -16,6 +16,7 @@ from facesearch.errors import (
     GalleryNotFoundError,
     UnknownEncoderError,
 )
+from facesearch.gallery import arguments
 from facesearch.gallery.agreement import NewGallery, check_agreement, encoder_asked, key_of
 from facesearch.gallery.folder import keep_private
 from facesearch.gallery.fused_index import FusedIndex
@@ -30,6 +31,7 @@ from facesearch.pipeline.fit_to_enrol import Quality, quality_profile
 from facesearch.pipeline.pipeline import Pipeline
 from facesearch.pipeline.pipeline_spec import PipelineSpec
 from facesearch.pipeline.sessions import shared_pipeline
+from facesearch.pipeline.workers import Workers
 from facesearch.store import DATABASE_NAME, Cohort, EncoderKey, GallerySettings, SqliteStore, open_store
 
 _BEYOND = 1.5  # how far beyond the threshold two photos of one person usually are, of what it is beyond different ones
@@ -214,10 +216,13 @@ class Parts:
         usual = PipelineSpec(min_face=opening.min_face)
         return usual if settings is None else replace(usual, quality=quality_profile(settings.quality))
 
-    @property
-    def in_processes(self) -> bool:
-        """Whether processes may share the work: each loads the encoder by name, and an accelerator is for one."""
-        return self.opening.given_encoder is None and self.opening.device == "cpu"
+    def workers(self, count: int | None) -> Workers:
+        """Who looks at many photos: so many at once, None: one per core; an accelerator is for one process.
+
+        Raises `UsageError` for what is no count.
+        """
+        by_name = self.opening.given_encoder is None and self.opening.device == "cpu"
+        return Workers(None if count is None else arguments.count(count, "workers"), by_name)
 
     def _settled(self) -> EncoderSpec:
         """The encoder in use, after seeing that what is asked agrees with a gallery that is there."""

@@ -20,6 +20,7 @@ from facesearch.pipeline.every_face import every_face
 from facesearch.pipeline.pipeline import FaceTemplate, PhotoFaces, Pipeline
 from facesearch.pipeline.pipeline_spec import PipelineSpec
 from facesearch.pipeline.sessions import shared_pipeline
+from facesearch.pipeline.workers import Workers
 from facesearch.sorting.copies import Copies, Copy
 from facesearch.sorting.photo_clusters import ClusteredFace, PhotoClusters
 
@@ -62,7 +63,7 @@ def cluster_photos(
     by_name = isinstance(encoder, str) and device == "cpu"  # an accelerator is for one process
     start, total = time.perf_counter(), len(sources.photos)
     found = FoundFaces(pipeline.encoder.dimension, sources.rejected)
-    outcomes = every_face(pipeline, sources.photos, Copies(), workers=workers, in_processes=by_name)
+    outcomes = every_face(pipeline, sources.photos, Copies(), Workers(workers, by_name))
     for done, (photo, outcome) in enumerate(outcomes, start=1):
         found.take(photo, outcome)
         if progress:

@@ -14,6 +14,7 @@ from facesearch.errors import NoFaceError, RejectedImageError, UnreadableImageEr
 from facesearch.faces import Face, FaceDetector
 from facesearch.pipeline.finding import check_pixels, within_memory
 from facesearch.pipeline.pipeline_spec import PipelineSpec
+from facesearch.pipeline.tasks import subject
 from facesearch.pipeline.worker_pool import WorkerPool
 
 RGB = npt.NDArray[np.uint8]
@@ -80,27 +81,27 @@ def test_strips_and_screenshots_are_rejected_beside_good_photos(people_photos: P
 
 def test_a_worker_that_takes_too_long_costs_one_photo(people_photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     good = min(people_photos.glob("*/*.jpg"))
-    with WorkerPool(1, PipelineSpec(encoder=DEFAULT_MODEL), None) as pool:
+    with WorkerPool(1, subject(PipelineSpec(encoder=DEFAULT_MODEL))) as pool:
         monkeypatch.setattr("facesearch.pipeline.worker_pool.MOST_SECONDS", 0.01)
         with pytest.raises(UnreadableImageError, match="takes too long"):
-            pool.template(good)
+            pool.ask(good)
         monkeypatch.undo()
-        assert pool.template(good).width > 0
+        assert pool.ask(good).width > 0
 
 
 def test_a_worker_that_cannot_be_replaced_is_tried_again(people_photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     good = min(people_photos.glob("*/*.jpg"))
 
-    def refuse(self: WorkerPool) -> None:
+    def refuse(self: WorkerPool[object]) -> None:
         raise OSError(12, "Cannot allocate memory")
 
-    with WorkerPool(1, PipelineSpec(encoder=DEFAULT_MODEL), None) as pool:
+    with WorkerPool(1, subject(PipelineSpec(encoder=DEFAULT_MODEL))) as pool:
         pool._all[0].kill()
         with monkeypatch.context() as patched:
             patched.setattr(WorkerPool, "_start", refuse)
             for _ in range(2):
                 with pytest.raises(UnreadableImageError, match="failed"):
-                    pool.template(good)
+                    pool.ask(good)
         with pytest.raises(UnreadableImageError, match="failed"):
-            pool.template(good)
-        assert pool.template(good).width > 0
+            pool.ask(good)
+        assert pool.ask(good).width > 0

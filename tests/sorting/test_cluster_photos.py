@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 
 from facesearch import PhotoClusters, UsageError, cluster_photos, load_encoder
-from facesearch.pipeline import every_face
-from facesearch.pipeline.pipeline_spec import PipelineSpec
-from facesearch.pipeline.worker_pool import EveryonePool
+from facesearch.pipeline import many_photos
+from facesearch.pipeline.pipeline import PhotoFaces
+from facesearch.pipeline.tasks import Task
+from facesearch.pipeline.worker_pool import WorkerPool
 from facesearch.sorting import by_person
 
 
@@ -59,13 +60,13 @@ def test_processes_find_the_faces_that_this_process_finds(
 ) -> None:
     started: list[int] = []
 
-    class Counted(EveryonePool):
-        def __init__(self, count: int, spec: PipelineSpec) -> None:
+    class Counted(WorkerPool[PhotoFaces]):
+        def __init__(self, count: int, task: Task[PhotoFaces]) -> None:
             started.append(count)
-            super().__init__(count, spec)
+            super().__init__(count, task)
 
-    monkeypatch.setattr(every_face, "EveryonePool", Counted)
-    monkeypatch.setattr(every_face, "WORTH_PROCESSES", 3)
+    monkeypatch.setattr(many_photos, "WorkerPool", Counted)
+    monkeypatch.setattr(many_photos, "WORTH_PROCESSES", 3)
     found = cluster_photos(crowd, threshold=clustered.threshold, workers=2)
     assert started == [2]
     assert [face.cluster for face in found.faces] == [face.cluster for face in clustered.faces]
