@@ -103,7 +103,7 @@ def test_a_worker_with_other_weights_of_that_name_refuses_them_all(photos: list[
     spec = PipelineSpec(encoder=ENCODER, crop="dlib-chip", fingerprint="0" * 64)
     with WorkerPool(1, subject(spec)) as pool:
         for path in photos[:2]:
-            with pytest.raises(EncoderMismatchError, match="dlib-resnet.* here is another one .*not 000000000000"):
+            with pytest.raises(EncoderMismatchError, match=r"dlib-resnet.* here is another one .*not 000000000000"):
                 pool.ask(path)
     with (
         WorkerPool(1, subject(PipelineSpec(encoder="nobodys"))) as pool,
