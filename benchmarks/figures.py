@@ -18,6 +18,7 @@ from benchmarks import (
     figures_clustering,
     figures_clusters,
     figures_compact,
+    figures_dask,
     figures_evaluation,
     figures_hygiene,
     figures_indexes,
@@ -36,6 +37,7 @@ DOCUMENTS = (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")))
 TABLES: dict[str, Callable[[], str]] = {
     "overview": figures_overview.overview,
     "ready-templates": figures_overview.ready_templates,
+    "cluster-enrolment": figures_dask.enrolment,
     "clustering-lfw": figures_clustering.lfw,
     "clustering-noise": figures_clustering.noise,
     "clustering-grown": figures_clustering.grown,

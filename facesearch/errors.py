@@ -16,6 +16,7 @@ FacesearchError                 exit status 1
 │   └── PoorFaceError
 ├── WeightsError                a model file is missing, damaged or not what its manifest says
 ├── EncoderMismatchError        templates of different models cannot meet
+├── ClusterError                a cluster of machines is not there, or cannot do what is asked
 ├── StoreError                  the identity store cannot be used
 │   ├── NewerSchemaError
 │   ├── StoreBusyError
@@ -96,6 +97,10 @@ class WeightsError(FacesearchError):
 
 class EncoderMismatchError(FacesearchError):
     """Templates or crops of one model were given to another."""
+
+
+class ClusterError(FacesearchError):
+    """A cluster of machines is not there, or cannot do what is asked."""
 
 
 class StoreError(FacesearchError):

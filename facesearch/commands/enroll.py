@@ -53,6 +53,8 @@ EXAMPLES = """
 
     facesearch enroll people/ --watch
 
+    facesearch enroll people/ --cluster tcp://scheduler:8786
+
     facesearch enroll --collect party/
 """
 
@@ -128,6 +130,14 @@ def enroll(
     workers: Annotated[
         int | None, typer.Option(help="Threads to use. Default: one per core.", min=1, max=256, show_default=False)
     ] = None,
+    cluster: Annotated[
+        str | None,
+        typer.Option(
+            help="Address of a Dask scheduler, whose workers look at the photos (docs/how-to/enrol-on-a-cluster.md).",
+            metavar="tcp://HOST:PORT",
+            show_default=False,
+        ),
+    ] = None,
     device: DeviceOption = "cpu",
     gallery: GalleryOption = None,
     json: JsonOption = False,
@@ -145,6 +155,8 @@ def enroll(
         raise UsageError("nothing to enrol: name a folder, photos with --identity, or a --manifest")
     if manifest is not None and (paths or identity):
         raise UsageError("--manifest goes without paths and without --identity")
+    if cluster is not None and (watch or collect):
+        raise UsageError("--cluster is for enrolling many photos: without --watch and --collect")
     if face is not None and identity is None:
         raise UsageError("--face chooses a face in photos of one person: name them with --identity")
     if sync and (manifest is not None or identity is not None):
@@ -206,7 +218,7 @@ def enroll(
         from facesearch.commands.enroll_dry_run import what_would_be_done
 
         report, held = what_would_be_done(
-            gallery, asked, sources.photos, folders, aligned, workers, again=again, quiet=json
+            gallery, asked, sources.photos, folders, aligned, workers, cluster, again=again, quiet=json
         )
         report.rejected = sources.rejected + report.rejected
         tell(report, held, sync=sync, json=json, verbose=verbose, dry_run=True, sources=sources, named=named)
@@ -232,6 +244,7 @@ def enroll(
                 progress=progress,
                 committed=lambda photo: log.info("enrolled %s", photo.path),
                 workers=workers,
+                cluster=cluster,
                 folders=folders,
                 again=again,
             )

@@ -22,6 +22,7 @@ def what_would_be_done(
     folders: Folders | None,
     aligned: str | None,
     workers: int | None,
+    cluster: str | None,
     *,
     again: bool,
     quiet: bool,
@@ -33,7 +34,7 @@ def what_would_be_done(
         if has_gallery(gallery):
             with open_gallery(gallery, create=False, **asked) as opened:
                 report = opened.survey(
-                    photos, folders, aligned=aligned, progress=progress, workers=workers, again=again
+                    photos, folders, aligned=aligned, progress=progress, workers=workers, cluster=cluster, again=again
                 )
                 return report, opened.counts()
         from facesearch.encoders import DEFAULT_MODEL, load_encoder
@@ -56,6 +57,6 @@ def what_would_be_done(
             again=again,
             aligned=aligned,
             progress=progress,
-            workers=Workers(workers, by_name=asked["device"] == "cpu"),
+            workers=Workers(workers, asked["device"] == "cpu", cluster),
         )
         return report, Counts(0, 0, 0)

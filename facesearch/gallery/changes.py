@@ -43,6 +43,7 @@ def enroll_photos(
     workers: int | None,
     folders: Folders | None,
     again: bool,
+    cluster: str | None = None,
 ) -> EnrolmentReport:
     """See `Gallery.enroll_photos`."""
     from facesearch.gallery import folder_truth  # a question does not wait for it
@@ -54,7 +55,7 @@ def enroll_photos(
 
     if not photos and folders is None:
         return EnrolmentReport()
-    by = parts.workers(workers)
+    by = parts.workers(workers, cluster)
     pipeline = parts.pipeline(threads=1)
     if aligned is not None:
         pipeline.check_aligned(aligned)
@@ -102,6 +103,7 @@ def survey(
     aligned: str | None,
     progress: Progress | None,
     workers: int | None,
+    cluster: str | None,
     folders: Folders | None,
     again: bool,
 ) -> EnrolmentReport:
@@ -118,7 +120,7 @@ def survey(
         again=again,
         aligned=aligned,
         progress=progress,
-        workers=parts.workers(workers),
+        workers=parts.workers(workers, cluster),
     )
 
 

@@ -129,7 +129,15 @@ def enroll_video(
 
 def _enroll(parts: Parts, photos: Sequence[Photo], *, again: bool) -> EnrolmentReport:
     return changes.enroll_photos(
-        parts, photos, aligned=None, progress=None, committed=None, workers=None, folders=None, again=again
+        parts,
+        photos,
+        aligned=None,
+        progress=None,
+        committed=None,
+        workers=None,
+        cluster=None,
+        folders=None,
+        again=again,
     )
 
 

@@ -75,15 +75,18 @@ class Gallery(ExchangingGallery, ClipGallery):
         progress: Progress | None = None,
         committed: Callable[[Photo], None] | None = None,
         workers: int | None = None,
+        cluster: str | None = None,
         folders: Folders | None = None,
         again: bool = False,
     ) -> EnrolmentReport:
-        """Add photos of any number of people, on all cores (or `workers`).
+        """Add photos of any number of people, on all cores (or `workers`), or on a Dask cluster.
 
         aligned: the photos are crops of this kind already; nothing is detected. progress: called with (photos done,
         photos in all). committed: called for each photo once its template is safely stored. folders: those that the
         photos are all of, so that the report also says which have gone from them. again: photos of people who were
-        forgotten are enrolled like others.
+        forgotten are enrolled like others. cluster: the address of a Dask scheduler, `tcp://host:8786`: its workers
+        find and encode the faces of files; needs the extra `cluster` here and there. Raises `ClusterError` where it is
+        not there, or goes away: what is enrolled then stays.
         """
         return changes.enroll_photos(
             self.parts,
@@ -92,6 +95,7 @@ class Gallery(ExchangingGallery, ClipGallery):
             progress=progress,
             committed=committed,
             workers=workers,
+            cluster=cluster,
             folders=folders,
             again=again,
         )
@@ -104,6 +108,7 @@ class Gallery(ExchangingGallery, ClipGallery):
         aligned: str | None = None,
         progress: Progress | None = None,
         workers: int | None = None,
+        cluster: str | None = None,
         again: bool = False,
     ) -> EnrolmentReport:
         """What `enroll_photos` would do; nothing is changed. New photos are looked at, which takes as long.
@@ -111,7 +116,14 @@ class Gallery(ExchangingGallery, ClipGallery):
         Suspects are not looked for. `unsure` of the report are photos of several faces, of people who are new.
         """
         return changes.survey(
-            self.parts, photos, aligned=aligned, progress=progress, workers=workers, folders=folders, again=again
+            self.parts,
+            photos,
+            aligned=aligned,
+            progress=progress,
+            workers=workers,
+            cluster=cluster,
+            folders=folders,
+            again=again,
         )
 
     def enroll_templates(

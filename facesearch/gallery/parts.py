@@ -15,6 +15,7 @@ from facesearch.errors import (
     FacesearchError,
     GalleryNotFoundError,
     UnknownEncoderError,
+    UsageError,
 )
 from facesearch.gallery import arguments
 from facesearch.gallery.agreement import NewGallery, check_agreement, encoder_asked, key_of
@@ -216,13 +217,16 @@ class Parts:
         usual = PipelineSpec(min_face=opening.min_face)
         return usual if settings is None else replace(usual, quality=quality_profile(settings.quality))
 
-    def workers(self, count: int | None) -> Workers:
+    def workers(self, count: int | None, cluster: str | None = None) -> Workers:
         """Who looks at many photos: so many at once, None: one per core; an accelerator is for one process.
 
-        Raises `UsageError` for what is no count.
+        cluster: the address of a Dask scheduler, whose workers do it. Raises `UsageError` for what is no count, and for
+        a cluster where the encoder is not to be had by its name.
         """
         by_name = self.opening.given_encoder is None and self.opening.device == "cpu"
-        return Workers(None if count is None else arguments.count(count, "workers"), by_name)
+        if cluster is not None and not by_name:
+            raise UsageError("a cluster loads the encoder by its name and runs it on processors: give no other")
+        return Workers(None if count is None else arguments.count(count, "workers"), by_name, cluster)
 
     def _settled(self) -> EncoderSpec:
         """The encoder in use, after seeing that what is asked agrees with a gallery that is there."""
