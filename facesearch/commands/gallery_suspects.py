@@ -44,6 +44,8 @@ def suspects(
             "--at-least",
             help="Only those that are as sure as this, from 0 to 1. Default: 0.2, with --set-aside 0.95.",
             metavar="X",
+            min=0,
+            max=1,
             show_default=False,
         ),
     ] = None,

@@ -63,7 +63,8 @@ def test_what_is_told_is_one_line_for_each_mistake_of_use(
     facesearch("enroll", tmp_path / "p")
     for words, said in (
         (("--keep", "1", "--set-aside"), "--keep says"),
-        (("--at-least", "2"), "between 0 and 1"),
+        (("--at-least", "2"), "--at-least"),
+        (("--at-least", "nan"), "--at-least"),
         (("--keep", "99"), "no template 99"),
         (("--keep", "1"), "nothing is told of 1"),
         (("--keep", mixed[3]), f"nothing is told of {mixed[3]}"),
