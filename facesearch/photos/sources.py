@@ -43,12 +43,12 @@ class Sources:
 
 
 def left_out_in_words(left_out: Counter[str]) -> str:
-    """What was left out, in a line: "ignored 5 files: 3 .xmp, 1 .cr2, 1 hidden"."""
+    """What was left out, in a line: "left out 5 files: 3 .xmp, 1 .cr2, 1 hidden"."""
     common = left_out.most_common(_MOST_SUFFIXES)
     parts = [f"{count:,} {kind}" for kind, count in common]
     if len(left_out) > len(common):
         parts.append(f"{left_out.total() - sum(count for _, count in common):,} others")
-    return f"ignored {counted(left_out.total(), 'file')}: {', '.join(parts)}"
+    return f"left out {counted(left_out.total(), 'file')}: {', '.join(parts)}"
 
 
 def from_paths(paths: Iterable[Path], identity: str | None = None) -> Sources:

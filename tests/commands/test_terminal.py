@@ -149,7 +149,7 @@ def test_query_answers_for_every_photo_below_a_folder(
     best = {Path(probe["path"]).name: probe["faces"][0]["candidates"][0]["identity"] for probe in done.json["probes"]}
     assert best == {"a.jpg": people[0].name, "b.odd": people[1].name}
     assert done.json["left_out"] == {".txt": 1}
-    assert "ignored 1 file: 1 .txt" in facesearch("query", tmp_path / "in").out
+    assert "left out 1 file: 1 .txt" in facesearch("query", tmp_path / "in").out
     (tmp_path / "empty").mkdir()
     refused = facesearch("query", tmp_path / "empty")
     assert (refused.status, refused.err) == (2, f"error: {tmp_path / 'empty'} holds no photos\n")
@@ -181,7 +181,7 @@ def test_enroll_says_what_it_left_out(facesearch: Command, people: list[Path], t
     shown = facesearch("enroll", tmp_path / "p")
     assert shown.status == 0
     assert shown.out.startswith("enrolled 3 photos of 1 person (")
-    assert "ignored 3 files: 1 .xmp, 1 .mkv, 1 hidden\n" in shown.out
+    assert "left out 3 files: 1 .xmp, 1 .mkv, 1 hidden\n" in shown.out
     assert "1 folder inside people's folders" in shown.out
     again = facesearch("enroll", tmp_path / "p", "--json").json
     assert (again["skipped"], again["ignored"], again["images_per_second"]) == (3, 3, 0.0)

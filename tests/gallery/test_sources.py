@@ -115,7 +115,7 @@ def test_what_stands_beside_photos_is_counted_by_suffix_whatever_is_in_it(tmp_pa
     found = from_paths([tmp_path])
     assert _pairs(found) == [("Ann", "1.jpg")]
     assert found.left_out == {".xmp": 2, ".db": 1, ".ini": 1, ".json": 1, "hidden": 2, ".txt": 1, ".mov": 1}
-    assert left_out_in_words(found.left_out).startswith("ignored 9 files: 2 ")
+    assert left_out_in_words(found.left_out).startswith("left out 9 files: 2 ")
 
 
 def test_many_kinds_of_files_left_out_make_no_long_line(tmp_path: Path) -> None:

@@ -32,7 +32,7 @@ def test_without_options_a_table_is_printed(crowd: Path, facesearch: Command, fo
     assert [line.split()[:2] for line in lines[1:4]] == [["001", "3"], ["002", "3"], ["003", "2"]]
     assert "9 faces in 11 photos: 3 clusters of 8 faces, 1 alone" in lines
     assert "1 photo without a face; -v lists it" in lines
-    assert "ignored 1 file: 1 .txt" in lines
+    assert "left out 1 file: 1 .txt" in lines
     assert any(line.startswith("left out") and "copy.jpg" in line for line in lines)
     assert any(line.startswith("rejected") and "torn.jpg: truncated" in line for line in lines)
     assert "wall.png" in facesearch("cluster", crowd, "-v").out
