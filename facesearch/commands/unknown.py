@@ -91,8 +91,8 @@ def cluster(
     if json:
         print_json(done.document())
         return
-    clusters = f"{counted(done.clusters, 'cluster')}, {done.new} of them new"
-    say(f"{counted(done.faces, 'unknown face')}: {clusters}; {done.alone} alone")
+    clusters = counted(done.clusters, "cluster") + (f" ({done.new:,} new)" if done.new else "")
+    say(f"{counted(done.faces, 'unknown face')}: {clusters}, {done.alone:,} alone")
 
 
 @app.command(

@@ -61,9 +61,9 @@ def say_listed_faces(found: UnknownList, *, verbose: bool) -> None:
         rows_alone = [(f"f{each.face.id}", suggestion(each.nearest, int(each.alike)), each.face.path) for each in alone]
         print_table(("alone", "nearest", "photo"), rows_alone, right=("alone",))
     if len(alone) < len(found.alone):
-        say(f"{len(found.alone) - len(alone)} more alone; -v lists them all")
+        say(f"{len(found.alone) - len(alone):,} more alone; -v lists them all")
     clusters = counted(len(found.clusters), "cluster")
-    say(f"{counted(found.faces, 'unknown face')}: {clusters}, {len(found.alone)} alone")
+    say(f"{counted(found.faces, 'unknown face')}: {clusters}, {len(found.alone):,} alone")
 
 
 def suggestion(nearest: Candidate | None, alike: int) -> str:

@@ -26,6 +26,8 @@ def test_from_photos_to_names(facesearch: Command, strangers: Path, tmp_path: Pa
     assert facesearch("unknown", "add", strangers, "--json").json["skipped"] == 4
     grouped = facesearch("unknown", "cluster", "--json").json
     assert grouped["faces"] == 4 and grouped["clusters"] >= 1
+    counted = f"4 unknown faces: {grouped['clusters']} cluster{'s' if grouped['clusters'] > 1 else ''}"
+    assert facesearch("unknown", "cluster").out == f"{counted}, {grouped['alone']} alone\n"  # none is new any more
     found = facesearch("unknown", "list", "--sheet", tmp_path / "sheets", "--json").json
     assert found["sheets"] and all(Path(path).is_file() for path in found["sheets"])
     (strangers / "0.jpg").unlink()  # a photo that is gone is drawn as such
