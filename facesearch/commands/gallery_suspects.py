@@ -14,6 +14,7 @@ from facesearch.commands.common import (
     open_gallery,
     print_json,
     progress_bar,
+    putting_back,
     say,
     set_up,
 )
@@ -93,7 +94,7 @@ def suspects(
         say(f"{counted(again, 'suspect')} kept before told again")
     _say(found, least, verbose=verbose)
     if set_aside:
-        _say_set_aside(out)
+        _say_set_aside(found, out)
     elif found:
         _say_what_to_do(found)
 
@@ -132,17 +133,22 @@ def _say(found: Sequence[Suspect], least: float | None, *, verbose: bool) -> Non
         say(f"{len(found) - _SHOWN:,} more; -v lists them all")
 
 
-def _say_set_aside(out: Sequence[TemplateInfo]) -> None:
-    if not out:
-        say("nothing was set aside")
-        return
-    say(f"set aside {counted(len(out), 'template')}: in no answer any more, and kept")
-    say(f"  facesearch templates restore {' '.join(str(info.id) for info in out)} puts them back")
+def _say_set_aside(found: Sequence[Suspect], out: Sequence[TemplateInfo]) -> None:
+    if out:
+        say(f"set aside {counted(len(out), 'template')}: in no answer any more, and kept")
+        say(f"  {putting_back([info.id for info in out])}")
+    else:
+        say("nothing was set aside" + (": no single photo is wrong" if found else ""))
+    _say_how_to_merge(found)
 
 
 def _say_what_to_do(found: Sequence[Suspect]) -> None:
     if any(suspect.template_id is not None for suspect in found):
         say("  facesearch templates move ID --to NAME, or templates set-aside ID, corrects a photo")
+    _say_how_to_merge(found)
+    say("  facesearch gallery suspects --keep ID|NAME where all is right: it is not told again")
+
+
+def _say_how_to_merge(found: Sequence[Suspect]) -> None:
     if any(suspect.kind == "same-person" for suspect in found):
         say("  facesearch identities merge A B makes two people one")
-    say("  facesearch gallery suspects --keep ID|NAME where all is right: it is not told again")
