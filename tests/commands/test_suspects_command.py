@@ -56,6 +56,22 @@ def test_suspects_are_told_kept_and_set_aside(facesearch: Command, mixed: list[s
     assert len(facesearch("gallery", "suspects", "--json").json["suspects"]) == 1
 
 
+def test_two_names_of_one_person_are_not_set_aside_but_merged(
+    facesearch: Command, people_photos: Path, tmp_path: Path
+) -> None:
+    for person in sorted(people_photos.iterdir())[:4]:
+        shutil.copytree(person, tmp_path / "p" / person.name)
+    ada = min((tmp_path / "p").iterdir())
+    (tmp_path / "p" / "A. Other").mkdir()
+    sorted(ada.iterdir())[1].rename(tmp_path / "p" / "A. Other" / "1.jpg")
+    facesearch("enroll", tmp_path / "p")
+    done = facesearch("gallery", "suspects", "--set-aside", "--at-least", "0.5").out.splitlines()
+    assert done[1:] == [
+        "nothing was set aside: no single photo is wrong",
+        "  facesearch identities merge A B makes two people one",
+    ]
+
+
 def test_what_is_told_is_one_line_for_each_mistake_of_use(
     facesearch: Command, mixed: list[str], tmp_path: Path
 ) -> None:
