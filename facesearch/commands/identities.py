@@ -208,8 +208,7 @@ def forget(
     set_up(verbose)
     with open_gallery(gallery, create=False) as opened:
         if not yes and on_a_terminal():
-            people = [opened.identity(name)[0] for name in dict.fromkeys(names)]
-            templates = counted(sum(person.templates for person in people), "template")
+            templates = counted(sum(len(opened.identity(name)[1]) for name in dict.fromkeys(names)), "template")
             if not typer.confirm(f"Forget {', '.join(names)} for good, with {templates}?", err=True):
                 raise typer.Exit(1)
         receipts = opened.forget_all(names, remember=not no_record)
@@ -240,8 +239,14 @@ def _show_purged(receipt: Receipt) -> None:
 
 def _show_receipt(receipt: Receipt) -> None:
     say(f"forgot {receipt.identity} on {time.strftime('%Y-%m-%d %H:%M:%S', time.localtime(receipt.forgotten_at))}")
-    deleted = f"{counted(receipt.templates, 'template')} and {counted(receipt.images, 'image record')}"
-    say(f"  {deleted} deleted and overwritten in the database")
+    templates = counted(receipt.templates + receipt.out_of_use, "template")
+    aside = f" ({receipt.out_of_use:,} set aside or taken out)" if receipt.out_of_use else ""
+    say(f"  {templates}{aside} and {counted(receipt.images, 'image record')} deleted and overwritten in the database")
+    if receipt.negatives:
+        say(f"  {counted(receipt.negatives, 'negative')} of theirs, or of their photos, deleted, too")
+    if receipt.of_others:
+        theirs = counted(receipt.of_others, "template")
+        say(f"  {theirs} of the same face, set aside or taken out of other people's, deleted, too")
     if receipt.index_rewritten:
         say("  index file written anew without them")
     if receipt.out_of_inbox:

@@ -241,6 +241,9 @@ class Verification:
 class Receipt:
     """What `forget` did. wiped: no copy of the old rows is left in the database or its write-ahead log.
 
+    templates: those in use; out_of_use: those set aside or taken out. negatives: theirs, and those of their photos;
+    of_others: templates of the same faces that were set aside or taken out of other people's. images: of photos that
+    nobody else has.
     backups, exports: when such files were made (epoch seconds) that still hold the person. out_of_cohort: faces like
     theirs that were taken out of the cohort with them, and with the others forgotten together, out_of_inbox: out of the
     unknown faces. unfinished: temporary
@@ -262,12 +265,18 @@ class Receipt:
     learnt_from_people: bool = False
     exports: tuple[int, ...] = ()
     out_of_inbox: int = 0
+    out_of_use: int = 0
+    negatives: int = 0
+    of_others: int = 0
     purged: Purged = field(default_factory=Purged)
 
     def document(self) -> Document:
         return {
             "identity": self.identity,
             "templates": self.templates,
+            "out_of_use": self.out_of_use,
+            "negatives": self.negatives,
+            "of_others": self.of_others,
             "images": self.images,
             "index_rewritten": self.index_rewritten,
             "database_wiped": self.wiped,

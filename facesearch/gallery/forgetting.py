@@ -75,6 +75,9 @@ def forget(parts: Parts, names: Sequence[str], *, remember: bool) -> list[Receip
             learnt_from_people=traces,
             exports=exports[each.identity_id],
             out_of_inbox=each.unknown,
+            out_of_use=each.out_of_use,
+            negatives=each.negatives,
+            of_others=each.of_others,
             purged=purged,
         )
         for name, each in zip(names, removed, strict=True)

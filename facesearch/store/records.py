@@ -304,6 +304,8 @@ class Removed:
 
     photos: path and SHA-256 of each image that nobody else has. deleted: whether the SHA-256 of a photo is of one whose
     template had been deleted before. unknown: faces of the inbox that went with all who were forgotten together.
+    template_ids: those in use; out_of_use: how many were set aside or taken out. negatives: theirs, and those of their
+    photos; of_others: templates of the same faces that were set aside or taken out of other people's.
     """
 
     identity_id: int
@@ -313,6 +315,9 @@ class Removed:
     photos: tuple[tuple[str, bytes], ...] = field(default=(), repr=False)
     deleted: Container[bytes] = field(default=frozenset(), repr=False)
     unknown: int = 0
+    out_of_use: int = 0
+    negatives: int = 0
+    of_others: int = 0
 
 
 class Thinning(NamedTuple):

@@ -45,6 +45,19 @@ def test_taken_out_is_what_compact_deletes_and_set_aside_what_it_keeps(
     assert (info["taken_out"], info["set_aside"]) == (0, 1)
 
 
+def test_what_was_set_aside_or_taken_out_stands_in_the_receipt(
+    facesearch: Command, ada: list[int], people: list[Path]
+) -> None:
+    facesearch("templates", "set-aside", ada[0])
+    facesearch("templates", "remove", ada[1])
+    told = facesearch("identities", "forget", people[0].name).out
+    assert "  2 templates (2 set aside or taken out) and 2 image records deleted and overwritten" in told
+    bea = people[1].name
+    facesearch("identities", "negative", bea, sorted(people[2].iterdir())[0])
+    receipt = facesearch("identities", "forget", bea, "--json").json
+    assert (receipt["templates"], receipt["out_of_use"], receipt["negatives"], receipt["of_others"]) == (2, 0, 1, 0)
+
+
 @pytest.mark.parametrize(("command", "state"), [("remove", "taken out"), ("set-aside", "set aside")])
 def test_a_second_time_changes_nothing_and_says_so(
     facesearch: Command, ada: list[int], command: str, state: str

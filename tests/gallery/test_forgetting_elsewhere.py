@@ -108,7 +108,7 @@ def test_a_photo_becomes_a_negative_after_it_was_thinned_out(gallery: Gallery) -
     thin(gallery, "Ada", "a0")
     negative(gallery, "Zoe", "a1", CODES[10])
     assert scan(gallery, "Ada", "a1") == "thinned"
-    gallery.forget("Ada")
+    assert gallery.forget("Ada").negatives == 1
     assert_gone(gallery, "a1", CODES[10])
 
 
@@ -122,7 +122,8 @@ def test_a_photo_set_aside_under_another_name_goes_with_its_person(gallery: Gall
         thin(gallery, "Ada", "a0")
         assert scan(gallery, "Ada", "p") == "thinned"
         assert scan(gallery, "Zoe", "p") == "known"
-    gallery.forget("Ada")
+    receipt = gallery.forget("Ada")
+    assert (receipt.templates, receipt.out_of_use, receipt.of_others) == (1 if thinned else 5, 0, 1)
     assert_gone(gallery, "p", CODES[10], CODES[11])
     assert scan(gallery, "Ada", "p") == FORGOTTEN
 

@@ -4,6 +4,7 @@ unknown faces."""
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence, Set
+from typing import NamedTuple
 
 from sqlalchemy import Connection, delete, or_, select
 
@@ -43,21 +44,28 @@ def unknown_of(connection: Connection, identity_ids: Sequence[int]) -> set[int]:
     return found
 
 
+class Elsewhere(NamedTuple):
+    """What went with a person: image id and code of each negative, and of each template of somebody else."""
+
+    negatives: list[tuple[int, bytes]]
+    templates: list[tuple[int, bytes]]
+
+
 def delete_elsewhere(
     connection: Connection, identity_id: int, faces: Sequence[tuple[int, Box | None]], deleted: Collection[int]
-) -> list[tuple[int, bytes]]:
+) -> Elsewhere:
     """Delete the negatives of a person who is being forgotten; and what may show the person: negatives of the same
     images, and templates of others that are set aside and of the same face.
 
     faces: the person's, by image and place. deleted: images whose template of the person is gone, and with it the
-    place. Returns image id and code of each.
+    place.
     """
     images = {image for image, _ in faces} | set(deleted)
-    gone: list[tuple[int, bytes]] = []
+    gone = Elsewhere([], [])
     for some in chunks(sorted(images)) if images else [[]]:
         either = or_(NegativeRow.identity_id == identity_id, NegativeRow.image_id.in_(some))
         unwanted = delete(NegativeRow).where(either).returning(NegativeRow.image_id, NegativeRow.code)
-        gone += [(image, code) for image, code in connection.execute(unwanted)]
+        gone.negatives.extend((image, code) for image, code in connection.execute(unwanted))
         columns = (SetAsideRow.image_id, SetAsideRow.id, *_PLACE)
         others = select(*columns).where(SetAsideRow.image_id.in_(some), SetAsideRow.identity_id != identity_id)
         ids = [
@@ -68,5 +76,5 @@ def delete_elsewhere(
         for few in chunks(ids):
             aside = delete(SetAsideRow).where(SetAsideRow.id.in_(few))
             rows = connection.execute(aside.returning(SetAsideRow.image_id, SetAsideRow.code))
-            gone += [(image, code) for image, code in rows]
+            gone.templates.extend((image, code) for image, code in rows)
     return gone

@@ -169,7 +169,8 @@ def _forget(connection: Connection, identity_id: int, *, remember: bool) -> Remo
     marked = frozenset(take_marks(connection, identity_id))
     before = KeyedContents((key_of(connection) if marked else None) or b"", marked)
     deleted = images_of_deleted(connection, before, {image for image, _ in faces})
-    others = delete_elsewhere(connection, identity_id, faces, deleted)
+    elsewhere = delete_elsewhere(connection, identity_id, faces, deleted)
+    others = [*elsewhere.negatives, *elsewhere.templates]
     theirs = [image for image, _ in faces] + deleted
     hashes = hashes_of(connection, theirs)
     connection.execute(delete(IdentityRow).where(IdentityRow.id == identity_id))  # its templates go with it
@@ -180,7 +181,17 @@ def _forget(connection: Connection, identity_id: int, *, remember: bool) -> Remo
     if remember:
         remember_photos(connection, hashes, sorted(before.hashes))
     add_audit(connection, "forget", identity_id, {"templates": len(ids), "images": len(gone)})
-    return Removed(identity_id, tuple(ids), len(gone), frozenset(traces), tuple(gone), before)
+    return Removed(
+        identity_id,
+        tuple(ids),
+        len(gone),
+        frozenset(traces),
+        tuple(gone),
+        before,
+        out_of_use=len(stored) - len(ids),
+        negatives=len(elsewhere.negatives),
+        of_others=len(elsewhere.templates),
+    )
 
 
 def infos_of(connection: Connection, identity_id: int) -> list[TemplateInfo]:
