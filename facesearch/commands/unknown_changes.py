@@ -126,7 +126,8 @@ def discard(
 ) -> None:
     """Delete unknown faces for good, out of the database and its log, and say so.
 
-    Their photos stay where they are, and are not looked at again unless unknown add --again says so.
+    Their photos stay where they are and count as seen: unknown add skips them, and finds these faces again only with
+    --again. In other photos the same people are found again; unknown ignore keeps those out, too.
     """
     set_up(verbose)
     if everything is bool(which):
@@ -156,8 +157,10 @@ def _say_named(done: Named, *, json: bool) -> None:
 
 
 def _say_receipt(receipt: InboxReceipt) -> None:
-    clusters, images = counted(receipt.clusters, "cluster"), counted(receipt.images, "photo")
-    say(f"deleted {counted(receipt.faces, 'unknown face')}, {clusters}, what was noted of {images}")
+    clusters, images = counted(receipt.clusters, "cluster"), counted(receipt.images, "image record")
+    say(f"deleted {counted(receipt.faces, 'unknown face')}, {clusters} and {images}")
+    if receipt.faces:
+        say("  their photos count as seen: unknown add skips them, unless --again is given")
     if not receipt.wiped:
         say("  another process is reading: old pages stay in the log until facesearch gallery compact runs alone")
     for at in receipt.backups:

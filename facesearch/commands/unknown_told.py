@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from facesearch.commands.common import SHOWN, end_with_rejected, print_json, print_table, progress_bar, say
 from facesearch.errors import FacesearchError, UsageError
-from facesearch.text.figures import counted
+from facesearch.text.figures import counted, them
 
 if TYPE_CHECKING:
     from facesearch.gallery.answers import Candidate
@@ -22,7 +22,9 @@ def end_with_collected(report: CollectionReport, held: int, sources: Sources, *,
         print_json(report.document() | {"inbox": held, "left_out": dict(sources.left_out.most_common())})
     else:
         looked = counted(report.photos, "photo")
-        say(f"collected {counted(report.faces, 'unknown face')} from {looked}, skipped {report.skipped:,} seen before")
+        skipped = f"skipped {report.skipped:,} seen before"
+        once_more = f" (--again looks at {them(report.skipped)} again)" if report.skipped else ""
+        say(f"collected {counted(report.faces, 'unknown face')} from {looked}, {skipped}{once_more}")
         others = (
             (report.matched, "of people enrolled"),
             (report.ignored, "of people who are ignored"),

@@ -42,6 +42,23 @@ def test_from_photos_to_names(facesearch: Command, strangers: Path, tmp_path: Pa
     assert facesearch("unknown", "discard", "--all", "--yes", "--json").json["faces"] == left
 
 
+def test_a_photo_of_a_discarded_face_is_seen_before_and_looked_at_again_where_that_is_asked_for(
+    facesearch: Command, strangers: Path
+) -> None:
+    assert facesearch("gallery", "set", "--threshold", "0.95").status == 0
+    facesearch("unknown", "add", strangers)
+    told = facesearch("unknown", "discard", "f1").out.splitlines()
+    assert told == [
+        "deleted 1 unknown face, 0 clusters and 1 image record",
+        "  their photos count as seen: unknown add skips them, unless --again is given",
+    ]
+    done = facesearch("unknown", "add", strangers).out
+    assert done.startswith(
+        "collected 0 unknown faces from 0 photos, skipped 4 seen before (--again looks at them again)"
+    )
+    assert facesearch("unknown", "add", strangers, "--again", "--json").json["faces"] == 1
+
+
 def test_what_cannot_be_meant_is_one_line_and_status_2(facesearch: Command, strangers: Path) -> None:
     for words in (
         ("unknown", "name", "Bea"),
