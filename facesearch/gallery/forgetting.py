@@ -5,8 +5,9 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Container, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
+from functools import cache, partial
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +18,8 @@ from facesearch.gallery.parts import Parts
 from facesearch.gallery.scratch import remove_unfinished
 from facesearch.gallery.unknown_list import similar, vectors_of
 from facesearch.photos.photo import composed
+
+Vectors = npt.NDArray[np.float32]
 
 _log = logging.getLogger("facesearch")
 
@@ -39,7 +42,7 @@ def forget(parts: Parts, names: Sequence[str], *, remember: bool) -> list[Receip
     )
     with parts.store.moment() as moment:
         template_ids = moment.template_ids([person.id for person in people])
-    theirs = _all_of(parts, names, template_ids)
+    theirs = cache(partial(_vectors, parts, names, template_ids))
     lookalikes = _of_cohort(parts, theirs)
     unknown = _of_inbox(parts, theirs)
     parts.writer.discard(template_ids)
@@ -113,34 +116,35 @@ def _all_of(parts: Parts, names: Sequence[str], template_ids: npt.NDArray[np.int
     return np.union1d(template_ids, np.array(every, np.int64))
 
 
-def _of_cohort(parts: Parts, template_ids: npt.NDArray[np.int64]) -> list[int]:
+def _vectors(parts: Parts, names: Sequence[str], template_ids: npt.NDArray[np.int64]) -> Vectors:
+    """The templates (n, dimension) of people, those in use and those that are not; none where they have none."""
+    stored = parts.store.templates.codes(_all_of(parts, names, template_ids).tolist(), aside=True)
+    dimension = parts.settings().dimension
+    if not len(stored):
+        return np.empty((0, dimension), np.float32)
+    return parts.codecs.decode(stored.codes, stored.codecs, dimension)
+
+
+def _of_cohort(parts: Parts, theirs: Callable[[], Vectors]) -> list[int]:
     """The rows of the cohort that may show one of the people whose templates these are."""
     try:
         cohort = parts.store.cohort.read()
-        if cohort is None:
+        if cohort is None or not len(vectors := theirs()):
             return []
-        stored = parts.store.templates.codes(template_ids.tolist(), aside=True)
-        if not len(stored):
-            return []
-        vectors = parts.codecs.decode(stored.codes, stored.codecs, parts.settings().dimension)
     except StoreError as error:  # what is damaged must not keep anybody from being forgotten
         _log.warning("%s; whether the cohort shows them is not known", error)
         return []
     return np.flatnonzero((cohort.templates @ vectors.T).max(axis=1) > _LOOKS_THE_SAME).tolist()
 
 
-def _of_inbox(parts: Parts, template_ids: npt.NDArray[np.int64]) -> list[int]:
+def _of_inbox(parts: Parts, theirs: Callable[[], Vectors]) -> list[int]:
     """Unknown faces that may show one of the people whose templates these are: a query would say so."""
     kept = parts.store.unknown
     try:
-        if not kept.count()[0] or not len(template_ids):
+        if not kept.count()[0] or not len(vectors := theirs()):
             return []
-        inbox, settings = kept.inbox(), parts.settings()
-        stored = parts.store.templates.codes(template_ids.tolist(), aside=True)
-        if not len(stored):
-            return []
-        vectors = parts.codecs.decode(stored.codes, stored.codecs, settings.dimension)
-        limit = parts.known_threshold(settings)
+        inbox = kept.inbox()
+        limit = parts.known_threshold(parts.settings())
         rows = similar(vectors_of(parts, inbox), vectors, _LOOKS_THE_SAME if limit is None else limit)
     except StoreError as error:  # what is damaged must not keep anybody from being forgotten
         _log.warning("%s; whether unknown faces show them is not known", error)

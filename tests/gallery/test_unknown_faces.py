@@ -18,7 +18,7 @@ from facesearch.errors import OvertakenError, StoreError
 from facesearch.gallery.codec_in_use import CodecInUse
 from facesearch.gallery.known_photos import Known, known_photos
 from facesearch.photos.photo import Photo, Rejection
-from facesearch.store import NewTemplate, Regrouping
+from facesearch.store import NewTemplate, Regrouping, Templates
 
 from .doubles import KEY, store_templates, unit_vectors
 
@@ -125,6 +125,28 @@ def test_faces_like_somebody_who_is_forgotten_go_with_them(gallery: Gallery) -> 
     receipt = gallery.forget("Ada")
     assert receipt.out_of_inbox == 1
     assert len(gallery.unknown) == 6
+
+
+def test_templates_of_who_is_forgotten_are_read_once_and_only_where_there_is_something_to_compare_them_with(
+    gallery: Gallery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    role = type(gallery.parts.store.templates)
+    codes, read = role.codes, list[int]()
+
+    def counting(self: object, template_ids: list[int], *, aside: bool = False) -> Templates:
+        read.extend([len(template_ids)] if aside else [])
+        return codes(self, template_ids, aside=aside)
+
+    monkeypatch.setattr(role, "codes", counting)
+    gallery.unknown.name(1, "Bea")
+    gallery.unknown.discard()
+    gallery.forget("Bea")
+    assert read == []
+    _keep(gallery, _faces(0, 1, seed=4))
+    gallery.set_cohort(np.concatenate([unit_vectors(40, seed=9), _faces(0, 1)]), "others")
+    receipt = gallery.forget("Ada")
+    assert read == [2]
+    assert (receipt.out_of_inbox, receipt.out_of_cohort) == (1, 1)
 
 
 @pytest.mark.parametrize("way", ["remove_templates", "set_aside_templates"])
