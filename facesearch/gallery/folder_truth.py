@@ -67,7 +67,7 @@ def tied(store: GalleryStore, photos: Sequence[Photo], folders: Folders) -> tupl
 
 def _thinned_from(store: GalleryStore, photos: Sequence[Photo]) -> set[str]:
     hashes = [hashed for hashed in map(hash_of, photos) if isinstance(hashed, bytes)]
-    return {name for names in store.thinning.of_photos(hashes).values() for name in names}
+    return {name for names in store.corrections.marked(hashes).thinned.values() for name in names}
 
 
 def _folder_of(photo: Photo, roots: Sequence[Path]) -> Path | None:

@@ -21,7 +21,7 @@ from facesearch.gallery.parts import Parts
 from facesearch.gallery.template_table import TemplateTable
 from facesearch.photos.geometry import Box, same_place
 from facesearch.photos.photo import Rejection
-from facesearch.store import EncoderKey, NewTemplate
+from facesearch.store import EncoderKey, Marked, NewTemplate
 from facesearch.text.characters import escaped
 
 _BATCH = 16384  # templates per transaction
@@ -106,8 +106,7 @@ def _new_rows(
     kept = parts.store.corrections
     enrolled, aside = parts.store.templates.enrolled(hashes), kept.aside(hashes)
     forgotten = {} if again else kept.forgotten(hashes)
-    thinned = {} if again else parts.store.thinning.of_photos(hashes)
-    deleted = {} if again else kept.deleted(hashes)
+    marked = Marked({}, {}) if again else kept.marked(hashes)
     rows_of: dict[bytes, list[int]] = {}
     wanted = []
     for row, (name, hashed) in enumerate(zip(table.identity, hashes, strict=True)):
@@ -126,16 +125,16 @@ def _new_rows(
         elif name in aside.get(hashed, ()):
             report.skipped += 1
             report.aside += 1
-        elif name in thinned.get(hashed, ()):
+        elif name in marked.thinned.get(hashed, ()):
             report.skipped += 1
             report.thinned += 1
-        elif name in deleted.get(hashed, ()):
+        elif name in marked.taken.get(hashed, ()):
             report.skipped += 1
             report.deleted += 1
         elif hashed in forgotten:
             reason = forgotten_reason(forgotten[hashed])
-        elif hashed in thinned:
-            reason = thinned_reason(thinned[hashed])
+        elif hashed in marked.thinned:
+            reason = thinned_reason(marked.thinned[hashed])
         elif before != row and table.identity[before] != name:
             reason = f"the same photo is in row {before + 1} as {table.identity[before]}"
         elif before != row:

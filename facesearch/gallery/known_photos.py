@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from facesearch.photos.photo import Photo, Rejection
-from facesearch.store import EnrolledPhoto, GalleryStore
+from facesearch.store import EnrolledPhoto, GalleryStore, Marked
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +56,7 @@ def known_photos(
     new = [hashed for hashed in readable if hashed not in enrolled]
     aside = store.corrections.aside(new) if new else {}
     forgotten: Mapping[bytes, int] = store.corrections.forgotten(new) if new else {}
-    thinned: Mapping[bytes, set[str]] = store.thinning.of_photos(new) if new and not again else {}
-    deleted: Mapping[bytes, set[str]] = store.corrections.deleted(new) if new and not again else {}
+    marked = store.corrections.marked(new) if new and not again else Marked({}, {})
     rejected: Mapping[bytes, str] = store.corrections.rejected(new, pipeline) if new and pipeline and not again else {}
     found: list[Known | Rejection | None] = []
     for photo, hashed in zip(photos, hashes, strict=True):
@@ -67,14 +66,14 @@ def known_photos(
             found.append(enrolled_as(photo, enrolled[hashed], in_folders=in_folders, content=hashed))
         elif photo.identity in aside.get(hashed, ()):
             found.append(Known(None))
-        elif photo.identity in thinned.get(hashed, ()):
+        elif photo.identity in marked.thinned.get(hashed, ()):
             found.append(Known(None, thinned=True))
-        elif photo.identity in deleted.get(hashed, ()):
+        elif photo.identity in marked.taken.get(hashed, ()):
             found.append(Known(None, deleted=True))
         elif hashed in forgotten and not again:
             found.append(Rejection(str(photo.path), forgotten_reason(forgotten[hashed]), content=hashed))
-        elif hashed in thinned:
-            found.append(Rejection(str(photo.path), thinned_reason(thinned[hashed]), content=hashed))
+        elif hashed in marked.thinned:
+            found.append(Rejection(str(photo.path), thinned_reason(marked.thinned[hashed]), content=hashed))
         elif hashed in rejected:
             found.append(Rejection(str(photo.path), rejected[hashed], content=hashed, before=True, final=True))
         else:

@@ -320,6 +320,14 @@ class Removed:
     of_others: int = 0
 
 
+class Marked(NamedTuple):
+    """Photos, by their SHA-256, whose templates were thinned out, and those whose were taken out to stay so: the
+    present names of whose they were."""
+
+    thinned: dict[bytes, set[str]]
+    taken: dict[bytes, set[str]]
+
+
 class Thinning(NamedTuple):
     """Which templates of an identity, by id, stay and which go; together all of them."""
 

@@ -32,6 +32,7 @@ from facesearch.store.records import (
     IndexState,
     KeptSuspect,
     LogPosition,
+    Marked,
     Negative,
     NegativeInfo,
     NewTemplate,
@@ -281,8 +282,9 @@ class CorrectionsRole(Protocol):
         """Delete for good what is set aside and not to be kept; returns how many templates."""
         ...
 
-    def deleted(self, sha256s: Sequence[bytes]) -> dict[bytes, set[str]]:
-        """Of these photos, those of which a template was set aside to stay out, and not put back: whose it was."""
+    def marked(self, sha256s: Sequence[bytes]) -> Marked:
+        """Of these photos, those whose template was thinned out, or set aside to stay out and not put back: whose it
+        was."""
         ...
 
 
@@ -336,10 +338,6 @@ class ThinningRole(Protocol):
         Those whose templates are no longer exactly the ones of the plan are passed over. Index files that may hold what
         was deleted are declared invalid.
         """
-        ...
-
-    def of_photos(self, sha256s: Sequence[bytes]) -> dict[bytes, set[str]]:
-        """Of these photos, those whose template was deleted so: whose it was."""
         ...
 
     def count(self, identity: str) -> int:

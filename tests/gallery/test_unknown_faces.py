@@ -7,6 +7,7 @@ import sqlite3
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -133,7 +134,7 @@ def test_templates_of_who_is_forgotten_are_read_once_and_only_where_there_is_som
     role = type(gallery.parts.store.templates)
     codes, read = role.codes, list[int]()
 
-    def counting(self: object, template_ids: list[int], *, aside: bool = False) -> Templates:
+    def counting(self: Any, template_ids: list[int], *, aside: bool = False) -> Templates:
         read.extend([len(template_ids)] if aside else [])
         return codes(self, template_ids, aside=aside)
 

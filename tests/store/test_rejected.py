@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from facesearch.store import GalleryStore
+from facesearch.store import GalleryStore, Marked
 
 from .samples import content
 
@@ -25,7 +25,7 @@ def test_what_was_told_is_looked_at_again(store: GalleryStore) -> None:
     assert store.corrections.rejected([ONE], "pipeline") == {}
     store.corrections.remember_rejected({ONE: "no face found"}, "pipeline")
     assert store.corrections.rejected([ONE, OTHER], "pipeline") == {ONE: "no face found"}
-    assert store.thinning.of_photos([ONE]) == {}
+    assert store.corrections.marked([ONE]) == Marked({}, {})
 
 
 def test_more_than_a_statement_takes_and_odd_reasons(store: GalleryStore) -> None:

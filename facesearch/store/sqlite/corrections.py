@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, delete, func, or_, select, update
 
 from facesearch.errors import UnknownTemplateError, UsageError
-from facesearch.store.records import TemplateInfo
+from facesearch.store.records import Marked, TemplateInfo
 from facesearch.store.sqlite.aliases import once_called
 from facesearch.store.sqlite.audit import add_audit
 from facesearch.store.sqlite.checksums import computed, insert_rows, next_id, refresh, require_all_sound
@@ -175,9 +175,9 @@ class SqliteCorrections:
             delete_unused_images(connection, images)
             return gone
 
-    def deleted(self, sha256s: Sequence[bytes]) -> dict[bytes, set[str]]:
+    def marked(self, sha256s: Sequence[bytes]) -> Marked:
         with self._transactions.reading() as connection:
-            return marked(connection, "taken", sha256s)
+            return marked(connection, sha256s)
 
 
 def _photos(connection: Connection, kept: Kept, template_ids: Sequence[int]) -> dict[int, list[bytes]]:

@@ -13,6 +13,7 @@ from typing import Literal, NamedTuple
 
 from sqlalchemy import Connection, delete, select, update
 
+from facesearch.store.records import Marked
 from facesearch.store.sqlite.checksums import (
     insert_rows,
     is_sound,
@@ -38,7 +39,7 @@ class _Mark(NamedTuple):
         return f"{self.how} out of identity {self.identity_id}"
 
 
-class _Marked(NamedTuple):
+class _MarkedRow(NamedTuple):
     """A row with marks."""
 
     id: int
@@ -63,15 +64,17 @@ def mark(connection: Connection, how: How, identity_id: int, sha256s: Sequence[b
     insert_rows(connection, RejectedPhotoRow, rows)
 
 
-def marked(connection: Connection, how: How, sha256s: Sequence[bytes]) -> dict[bytes, set[str]]:
+def marked(connection: Connection, sha256s: Sequence[bytes]) -> Marked:
     """Of these photos, those whose templates were deleted so: the present names of whose they were."""
     reasons = looked_up(connection, RejectedPhotoRow, RejectedPhotoRow.reason, sha256s)
-    ids = {
-        sha256: [each.identity_id for each in _marks(reason) if each.how == how] for sha256, reason in reasons.items()
-    }
-    names = _names(connection, {number for theirs in ids.values() for number in theirs})
-    found = {sha256: {names[number] for number in theirs if number in names} for sha256, theirs in ids.items()}
-    return {sha256: people for sha256, people in found.items() if people}
+    marks = {sha256: _marks(reason) for sha256, reason in reasons.items()}
+    names = _names(connection, {each.identity_id for theirs in marks.values() for each in theirs})
+    found = Marked({}, {})
+    for sha256, theirs in marks.items():
+        for how, number in theirs:
+            if number in names:
+                (found.thinned if how == "thinned" else found.taken).setdefault(sha256, set()).add(names[number])
+    return found
 
 
 def count_thinned(connection: Connection, identity_id: int) -> int:
@@ -122,7 +125,7 @@ def clear_marks(connection: Connection, enrolled: Collection[tuple[bytes, int]])
             _write(connection, row, left)
 
 
-def _write(connection: Connection, row: _Marked, marks: Sequence[_Mark]) -> None:
+def _write(connection: Connection, row: _MarkedRow, marks: Sequence[_Mark]) -> None:
     """A row with other marks; without any it goes."""
     this = RejectedPhotoRow.id == row.id
     if not marks:
@@ -138,18 +141,18 @@ _ROWS = select(
 ).order_by(RejectedPhotoRow.id)
 
 
-def _of(connection: Connection, identity_id: int) -> list[_Marked]:
+def _of(connection: Connection, identity_id: int) -> list[_MarkedRow]:
     """The rows with a mark of an identity."""
     rows = connection.execute(_ROWS.where(RejectedPhotoRow.reason.contains(f"out of identity {identity_id}")))
-    found = [_Marked(number, sound, key, _marks(reason)) for number, sound, key, reason in rows]
+    found = [_MarkedRow(number, sound, key, _marks(reason)) for number, sound, key, reason in rows]
     return [row for row in found if any(each.identity_id == identity_id for each in row.marks)]
 
 
-def _with_keys(connection: Connection, hashes: Sequence[bytes]) -> list[_Marked]:
-    found: list[_Marked] = []
+def _with_keys(connection: Connection, hashes: Sequence[bytes]) -> list[_MarkedRow]:
+    found: list[_MarkedRow] = []
     for some in chunks(hashes):
         rows = connection.execute(_ROWS.where(RejectedPhotoRow.photo_key.in_(some)))
-        found += [_Marked(number, sound, key, _marks(reason)) for number, sound, key, reason in rows]
+        found += [_MarkedRow(number, sound, key, _marks(reason)) for number, sound, key, reason in rows]
     return found
 
 

@@ -12,7 +12,7 @@ from facesearch.store.sqlite.checksums import insert_rows, next_id
 from facesearch.store.sqlite.chunks import chunks
 from facesearch.store.sqlite.identities import find_id
 from facesearch.store.sqlite.index_state import discard_files_with
-from facesearch.store.sqlite.marks import count_thinned, mark, marked
+from facesearch.store.sqlite.marks import count_thinned, mark
 from facesearch.store.sqlite.models import RemovalRow, TemplateRow
 from facesearch.store.sqlite.template_infos import delete_unused_images, hashes_of
 from facesearch.store.sqlite.transactions import Transactions
@@ -27,10 +27,6 @@ class SqliteThinning:
     def thin(self, plans: Sequence[Thinning]) -> list[int]:
         with self._transactions.writing() as connection:
             return [plan.identity_id for plan in plans if _thin(connection, plan)]
-
-    def of_photos(self, sha256s: Sequence[bytes]) -> dict[bytes, set[str]]:
-        with self._transactions.reading() as connection:
-            return marked(connection, "thinned", sha256s)
 
     def count(self, identity: str) -> int:
         with self._transactions.reading() as connection:
