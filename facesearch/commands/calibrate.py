@@ -23,6 +23,7 @@ from facesearch.commands.common import (
     say,
     set_up,
 )
+from facesearch.commands.paths import given_path
 from facesearch.errors import UsageError
 from facesearch.text.figures import counted
 
@@ -50,6 +51,7 @@ def calibrate(
             metavar="[DIR]",
             help="Photos of people who are not enrolled: DIR/IDENTITY/IMAGE, or photos.",
             show_default=False,
+            parser=given_path,
         ),
     ] = None,
     fpir: Annotated[

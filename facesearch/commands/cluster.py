@@ -21,6 +21,7 @@ from facesearch.commands.common import (
     say_listed,
     set_up,
 )
+from facesearch.commands.paths import given_path
 from facesearch.commands.sheet_files import check_place, check_sheet, write_sheets
 from facesearch.errors import FacesearchError, UsageError
 from facesearch.text.figures import counted, them
@@ -46,7 +47,9 @@ _SHOWN_PATHS = 3
 
 
 def cluster(
-    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="The photos, with those in folders inside it.")],
+    folder: Annotated[
+        Path, typer.Argument(metavar="FOLDER", help="The photos, with those in folders inside it.", parser=given_path)
+    ],
     to: Annotated[
         Path | None,
         typer.Option(
@@ -54,12 +57,19 @@ def cluster(
             help="Make this folder, with a folder of photos for each person: 001, 002, … and alone.",
             metavar="DIR",
             show_default=False,
+            parser=given_path,
         ),
     ] = None,
     link: Annotated[bool, typer.Option("--link", help="With --to: links to the photos in place of copies.")] = False,
     csv: Annotated[
         Path | None,
-        typer.Option("--csv", help="Write a table with a line for each face.", metavar="FILE", show_default=False),
+        typer.Option(
+            "--csv",
+            help="Write a table with a line for each face.",
+            metavar="FILE",
+            show_default=False,
+            parser=given_path,
+        ),
     ] = None,
     sheet: Annotated[
         Path | None,
@@ -68,6 +78,7 @@ def cluster(
             help="Write a contact sheet (.png, .jpg): a row for each person.",
             metavar="FILE",
             show_default=False,
+            parser=given_path,
         ),
     ] = None,
     encoder: Annotated[

@@ -17,6 +17,7 @@ from facesearch.commands.lines import near as near
 from facesearch.commands.lines import print_table as print_table
 from facesearch.commands.lines import say as say
 from facesearch.commands.lines import tell as tell
+from facesearch.commands.paths import given_folder
 from facesearch.files.locations import default_gallery
 from facesearch.text.announcements import NOTICE
 from facesearch.text.characters import escaped
@@ -36,9 +37,10 @@ GalleryOption = Annotated[
     typer.Option(
         "--gallery",
         "-g",
+        metavar="DIR",
         help="Folder of the gallery. Default: $FACESEARCH_GALLERY, else the user data folder.",
         show_default=False,
-        file_okay=False,
+        parser=given_folder,
     ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")]

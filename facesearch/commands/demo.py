@@ -18,6 +18,7 @@ from facesearch.commands.common import (
     set_up,
     tell,
 )
+from facesearch.commands.paths import given_path
 
 EXAMPLES = """
 **Example**
@@ -27,9 +28,10 @@ EXAMPLES = """
 
 
 def demo(
-    folder: Annotated[Path, typer.Option(help="Where photos, gallery and contact sheet are written.")] = Path(
-        "facesearch-demo"
-    ),
+    folder: Annotated[
+        Path,
+        typer.Option(help="Where photos, gallery and contact sheet are written.", metavar="DIR", parser=given_path),
+    ] = Path("facesearch-demo"),
     people: Annotated[int, typer.Option(help="People to enrol.", min=86, max=1000)] = 100,
     json: JsonOption = False,
     verbose: VerboseOption = False,

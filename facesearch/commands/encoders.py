@@ -24,6 +24,8 @@ from facesearch.commands.common import (
 )
 from facesearch.commands.encoders_quantize import EXAMPLES as QUANTIZE_EXAMPLES
 from facesearch.commands.encoders_quantize import quantize
+from facesearch.commands.paths import given_path
+from facesearch.errors import UsageError
 
 if TYPE_CHECKING:
     from facesearch.encoders import Model, VariantInfo
@@ -128,6 +130,8 @@ def pull(
 ) -> None:
     """Fetch the weights of a model from its authors, check and convert them. Needs the extra [torch]."""
     set_up(verbose)
+    if source == "":
+        raise UsageError("--from is empty: name a mirror, a file or a folder")
     from facesearch.workshop.model_import import ImportRequest, pull_model
 
     with _told(ImportRequest(family=name, force=force), quiet=json) as request:
@@ -149,7 +153,9 @@ IMPORT_EXAMPLES = """**Examples**
 
 @app.command("import", epilog=IMPORT_EXAMPLES)
 def import_(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="Weights: .pt, .pth, .safetensors or .onnx.")],
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="Weights: .pt, .pth, .safetensors or .onnx.", parser=given_path)
+    ],
     family: Annotated[str, typer.Option("--family", help="A model of the list, or onnx for any ONNX file.")],
     name: Annotated[
         str | None, typer.Option("--name", help="What to call it. Default: the family.", show_default=False)

@@ -18,6 +18,7 @@ from facesearch.commands.common import (
     say,
     set_up,
 )
+from facesearch.commands.paths import given_path
 from facesearch.errors import UsageError
 
 if TYPE_CHECKING:
@@ -55,6 +56,7 @@ def quantize(
             metavar="DIR",
             help="Photos of faces, of anybody but those to be judged on. Default: synthetic people.",
             show_default=False,
+            parser=given_path,
         ),
     ] = None,
     recipe: Annotated[

@@ -26,6 +26,7 @@ from facesearch.commands.common import (
     set_up,
 )
 from facesearch.commands.enrolment_told import tell
+from facesearch.commands.paths import given_path
 from facesearch.commands.unknown import add as collect_unknown
 from facesearch.errors import UsageError
 
@@ -63,12 +64,17 @@ def enroll(
     paths: Annotated[
         list[Path] | None,
         typer.Argument(
-            metavar="PATH...", help="Folders of people, PATH/IDENTITY/IMAGE; with --identity, photos of that person."
+            metavar="PATH...",
+            help="Folders of people, PATH/IDENTITY/IMAGE; with --identity, photos of that person.",
+            parser=given_path,
         ),
     ] = None,
     identity: Annotated[str | None, typer.Option(help="Whose photos these are.", show_default=False)] = None,
     manifest: Annotated[
-        Path | None, typer.Option(help="CSV file with the columns identity and path.", show_default=False)
+        Path | None,
+        typer.Option(
+            help="CSV file with the columns identity and path.", metavar="FILE", show_default=False, parser=given_path
+        ),
     ] = None,
     encoder: Annotated[
         str | None,

@@ -13,6 +13,7 @@ import typer
 
 from facesearch.commands.common import AlignedOption, MinFaceOption, progress_bar, say, tell
 from facesearch.commands.output import Output, output_options
+from facesearch.commands.paths import given_path
 from facesearch.text.figures import counted
 
 if TYPE_CHECKING:
@@ -38,7 +39,9 @@ _FAILURES_SHOWN = 10
 
 @output_options
 def evaluate(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Photos of people: DIR/IDENTITY/IMAGE, or CelebA.")],
+    folder: Annotated[
+        Path, typer.Argument(metavar="DIR", help="Photos of people: DIR/IDENTITY/IMAGE, or CelebA.", parser=given_path)
+    ],
     protocol: Annotated[
         str,
         typer.Option(
@@ -67,16 +70,20 @@ def evaluate(
         Path | None,
         typer.Option(
             "--pairs",
+            metavar="FILE",
             help="List for --protocol pairs: LFW's pairs.txt, or CSV. Default: DIR/pairs.txt.",
             show_default=False,
+            parser=given_path,
         ),
     ] = None,
     groups: Annotated[
         Path | None,
         typer.Option(
             "--groups",
+            metavar="FILE",
             help="CSV for --protocol false-match: path, and labels such as age. Default: UTKFace's file names.",
             show_default=False,
+            parser=given_path,
         ),
     ] = None,
     aligned: AlignedOption = None,
@@ -93,8 +100,10 @@ def evaluate(
         Path | None,
         typer.Option(
             "--codec-training",
+            metavar="DIR",
             help="Photos of other people, from which kinds that learn do so. Default: nobody, as in galleries.",
             show_default=False,
+            parser=given_path,
         ),
     ] = None,
     min_face: MinFaceOption = 40,

@@ -25,6 +25,7 @@ from facesearch.commands.common import (
     say,
     set_up,
 )
+from facesearch.commands.paths import given_path
 from facesearch.errors import UsageError
 from facesearch.files.locations import default_gallery
 from facesearch.text.figures import counted
@@ -132,7 +133,9 @@ def set_(
 
 @app.command(epilog="**Example**\n\n    facesearch gallery backup gallery-monday.zip")
 def backup(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="The file to write.", show_default=False)],
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="The file to write.", show_default=False, parser=given_path)
+    ],
     force: Annotated[bool, typer.Option("--force", help="Take the place of a file that is there.")] = False,
     gallery: GalleryOption = None,
     json: JsonOption = False,
@@ -160,7 +163,9 @@ def backup(
     "    facesearch gallery restore gallery-monday.zip --gallery staff --replace"
 )
 def restore(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="What gallery backup wrote.", show_default=False)],
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="What gallery backup wrote.", show_default=False, parser=given_path)
+    ],
     replace: Annotated[bool, typer.Option("--replace", help="Take the place of the gallery that is there.")] = False,
     gallery: GalleryOption = None,
     json: JsonOption = False,
@@ -191,7 +196,10 @@ def restore(
 )
 def export(
     file: Annotated[
-        Path, typer.Argument(metavar="FILE", help="The file to write: .parquet, .csv or .npz.", show_default=False)
+        Path,
+        typer.Argument(
+            metavar="FILE", help="The file to write: .parquet, .csv or .npz.", show_default=False, parser=given_path
+        ),
     ],
     force: Annotated[bool, typer.Option("--force", help="Take the place of a file that is there.")] = False,
     gallery: GalleryOption = None,
@@ -235,6 +243,7 @@ def import_(
             metavar="FILE",
             help="What gallery export wrote, or a file with columns identity, encoder, template.",
             show_default=False,
+            parser=given_path,
         ),
     ],
     again: Annotated[bool, typer.Option("--again", help="Import people who were forgotten, too.")] = False,

@@ -57,6 +57,8 @@ def negative(
         raise UsageError("say which negatives to delete: their numbers, or paths of the photos")
     if off and (face is not None or aligned is not None or again):
         raise UsageError("--off goes without --face, --aligned and --again")
+    if "" in (photos or []):
+        raise UsageError("a negative is named by its number or its photo's path, not by nothing")
     with open_gallery(gallery, create=False) as opened:
         removed, report = [], None
         if off:

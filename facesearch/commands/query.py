@@ -30,6 +30,7 @@ from facesearch.commands.common import (
     set_up,
 )
 from facesearch.commands.face_told import document_of, show_candidates, verdict
+from facesearch.commands.paths import given_path
 from facesearch.commands.query_sheet import entry_of, write_sheets
 from facesearch.commands.sheet_files import check_sheet
 from facesearch.errors import RejectedImageError, UsageError
@@ -69,7 +70,11 @@ _BATCH = 256  # photos whose faces are searched for at once
 def query(
     images: Annotated[
         list[Path],
-        typer.Argument(metavar="IMAGE...", help="Photos and clips of people to be named, folders of photos; -: stdin."),
+        typer.Argument(
+            metavar="IMAGE...",
+            help="Photos and clips of people to be named, folders of photos; -: stdin.",
+            parser=given_path,
+        ),
     ],
     k: Annotated[int, typer.Option("-k", help="Candidates per face.", min=1, max=1000)] = 5,
     threshold: ThresholdOption = None,
@@ -102,6 +107,7 @@ def query(
             help="Write a contact sheet (.png, .jpg): the faces, and photos of their candidates.",
             metavar="FILE",
             show_default=False,
+            parser=given_path,
         ),
     ] = None,
     gallery: GalleryOption = None,

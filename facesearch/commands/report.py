@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from facesearch.commands.output import Output, output_options
+from facesearch.commands.paths import given_path
 from facesearch.errors import UsageError
 from facesearch.report.printable import Printable, TextTable
 from facesearch.text.figures import bytes_in_words, counted
@@ -63,7 +64,12 @@ def report(
     listing: Annotated[bool, typer.Option("--list", help="Which runs are stored.")] = False,
     html: Annotated[
         Path | None,
-        typer.Option("--html", help="Write one HTML file with charts; it asks nothing of any network.", metavar="FILE"),
+        typer.Option(
+            "--html",
+            help="Write one HTML file with charts; it asks nothing of any network.",
+            metavar="FILE",
+            parser=given_path,
+        ),
     ] = None,
     pictures: Annotated[
         bool,

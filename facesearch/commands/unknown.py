@@ -21,6 +21,7 @@ from facesearch.commands.common import (
     say,
     set_up,
 )
+from facesearch.commands.paths import given_path
 from facesearch.commands.unknown_told import end_with_collected, say_listed_faces, suggestion, write_sheets
 from facesearch.text.figures import counted, place
 
@@ -38,7 +39,9 @@ WorkersOption = Annotated[
 
 @app.command(epilog="**Example**\n\n    facesearch unknown add party/")
 def add(
-    paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="Photos, or folders of them.")],
+    paths: Annotated[
+        list[Path], typer.Argument(metavar="PATH...", help="Photos, or folders of them.", parser=given_path)
+    ],
     again: Annotated[
         bool,
         typer.Option("--again", help="Look again at photos that were looked at, and at those of people forgotten."),
@@ -111,6 +114,7 @@ def list_(
             metavar="FOLDER",
             help="Write contact sheets into a folder: cluster-7.png, …, alone.png.",
             show_default=False,
+            parser=given_path,
         ),
     ] = None,
     gallery: GalleryOption = None,

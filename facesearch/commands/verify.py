@@ -24,6 +24,7 @@ from facesearch.commands.common import (
     say,
     set_up,
 )
+from facesearch.commands.paths import given_path
 from facesearch.text.figures import floored, place
 
 EXAMPLES = """
@@ -34,8 +35,8 @@ EXAMPLES = """
 
 
 def verify(
-    a: Annotated[Path, typer.Argument(metavar="A", help="One photo.")],
-    b: Annotated[Path, typer.Argument(metavar="B", help="Another photo.")],
+    a: Annotated[Path, typer.Argument(metavar="A", help="One photo.", parser=given_path)],
+    b: Annotated[Path, typer.Argument(metavar="B", help="Another photo.", parser=given_path)],
     face_a: Annotated[
         str | None, typer.Option("--face-a", help="Which face of A: a number or X,Y.", metavar="N|X,Y")
     ] = None,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -65,6 +66,9 @@ ROOT = Path(__file__).parents[2]
         ("calibrate --cohort /nowhere", 2, "/nowhere"),
         ("calibrate --cohort PEOPLE --gallery /nowhere", 2, "there is no gallery"),
         ("encoders show nonsense", 2, "no model named 'nonsense'"),
+        ("encoders pull facenet-vggface2 --from ''", 2, "--from is empty"),
+        ("identities negative FIRST ''", 2, "a negative is named by its number or its photo's path, not by nothing"),
+        ("identities negative FIRST '' --off", 2, "not by nothing"),
         ("nonsense", 2, "No such command 'nonsense'"),
         ("demo --folder PEOPLE", 2, "is not empty and not a demo's"),
     ],
@@ -78,7 +82,7 @@ def test_a_mistake_is_answered_in_one_line(
         "FIRST": people[0].name,
         "SECOND": people[1].name,
     }
-    outcome = facesearch(*(known.get(word, word) for word in words.split()))
+    outcome = facesearch(*(known.get(word, word) for word in shlex.split(words)))
     assert outcome.err.startswith("error: ")
     assert complaint in outcome.err
     assert len(outcome.err.splitlines()) == 1

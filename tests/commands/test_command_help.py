@@ -36,6 +36,40 @@ def _named(tree: list[tuple[tuple[str, ...], Any]]) -> list[Any]:
     return [pytest.param(path, command, id=" ".join(path) or "facesearch") for path, command in tree]
 
 
+def _paths() -> Iterator[Any]:
+    """Commands and their parameters that are paths."""
+    for path, command in LEAVES:
+        for parameter in command.params:
+            if "Path" in str(parameter.type_descriptor.annotation):
+                yield pytest.param(path, command, parameter, id=f"{' '.join(path)} {parameter.name}")
+
+
+@pytest.mark.parametrize(("path", "command", "parameter"), list(_paths()))
+def test_an_empty_path_is_not_the_current_folder(
+    path: tuple[str, ...],
+    command: Any,
+    parameter: Any,
+    facesearch: Command,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    words = []
+    for each in command.params:
+        if each is parameter or each.required:
+            value = "" if each is parameter else "x"
+            words += [value] if each.param_type_name == "argument" else [each.opts[0], value]
+    refused = facesearch(*path, *words)
+    assert refused.status == 2
+    assert "an empty path names nothing" in refused.err
+    assert refused.err.count("\n") == 1
+    assert not list(tmp_path.iterdir())
+
+
+def test_commands_take_paths() -> None:
+    assert len(list(_paths())) > 50
+
+
 @pytest.mark.parametrize(("path", "command"), _named(TREE))
 def test_everything_has_help(path: tuple[str, ...], command: Any, facesearch: Command) -> None:
     for option in ("--help", "-h"):
