@@ -14,6 +14,7 @@ from facesearch.gallery.codec_in_use import CodecInUse
 from facesearch.gallery.enrolment_changes import new_templates
 from facesearch.gallery.known_photos import forgotten_reason
 from facesearch.gallery.parts import Parts
+from facesearch.gallery.poor_pairs import poor_pairs
 from facesearch.gallery.questions import answer_of, ranked
 from facesearch.photos.photo import Photo, Rejection
 from facesearch.pipeline.every_face import every_face
@@ -36,8 +37,8 @@ class CollectionReport:
     """What was collected.
 
     faces: new in the inbox. photos: looked at, skipped: looked at before. matched: faces of people enrolled, ignored:
-    of people who are never to be named; poor: too poor to be named; known: in the inbox or enrolled already. None of
-    them is kept.
+    of people who are never to be named; poor: too poor to be named, or as poor as the photo that they match; known: in
+    the inbox or enrolled already. None of them is kept.
     """
 
     faces: int = 0
@@ -131,7 +132,8 @@ def _commit(
         for face, answer in zip(faces, answers, strict=True):
             report.matched += answer.is_match
             report.ignored += answer.ignored
-            if not answer.is_match and not answer.ignored:
+            report.poor += answer.poor and not answer.ignored
+            if not (answer.is_match or answer.ignored or answer.poor):
                 kept.append((photo, PhotoTemplate(face, found.sha256, found.width, found.height)))
     photos = [found.sha256 for _, found in batch]
 
@@ -147,10 +149,11 @@ def _commit(
 
 def _answers(parts: Parts, photos: Sequence[Sequence[FaceTemplate]]) -> list[list[FaceAnswer]]:
     """Who the faces of photos are, as a query would say."""
-    probes = [face.template for faces in photos for face in faces]
-    if not probes:
+    asked = [face for faces in photos for face in faces]
+    if not asked:
         return [[] for _ in photos]
-    found = ranked(parts, np.stack(probes), 1)
+    found = ranked(parts, np.stack([face.template for face in asked]), 1)
     limit = parts.threshold(found.settings)
-    each = zip(found.candidates, found.ignored, strict=True)
+    poor = poor_pairs(parts, [face.quality for face in asked], found.candidates, limit)
+    each = zip(found.candidates, found.ignored, poor, strict=True)
     return [named_once([answer_of(face, limit, *next(each), photo=None) for face in faces]) for faces in photos]

@@ -56,6 +56,19 @@ def test_it_is_not_named_by_a_poor_one(known: list[Photo], fair: Image.Image, tm
         assert ask(gallery, known[0].path).poor is False
 
 
+def test_it_is_collected_neither_as_somebodys_nor_as_unknown(
+    known: list[Photo], fair: Image.Image, tmp_path: Path
+) -> None:
+    with Gallery.open(tmp_path / "g", quality="off") as gallery:
+        gallery.enroll("Poor", fair)
+        assert gallery.unknown.add([fair]).matched == 1
+        gallery.set_quality("standard")
+    with Gallery.open(tmp_path / "g", quality="standard") as gallery:
+        report = gallery.unknown.add([fair], again=True)
+        assert (report.faces, report.matched, report.poor, report.known) == (0, 0, 1, 0)  # as the question above says
+        assert gallery.unknown.add([known[0].path]).matched == 1
+
+
 def test_two_of_them_are_not_verified(known: list[Photo], fair: Image.Image, tmp_path: Path) -> None:
     with Gallery.open(tmp_path / "g") as gallery:
         gallery.enroll(known[0].identity, known[0].path)
