@@ -55,6 +55,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "hygiene-poisoned": figures_hygiene.poisoned,
     "hygiene-quality": figures_hygiene.quality,
     "hygiene-refused": figures_hygiene.refused,
+    "hygiene-refusals": figures_hygiene.refusals,
     "hygiene-suspects": figures_hygiene.suspects,
     "hygiene-two-names": figures_hygiene.two_names,
     "hygiene-two-names-by-length": figures_hygiene.two_names_by_length,

@@ -7,6 +7,11 @@ from typing import Any
 
 from benchmarks.common import read_results, table
 
+_REFUSALS = {
+    "as they are": ("refused", "not named"),
+    "blurred": ("refused", "not named"),
+    "dark": ("faceless", "refused", "not named"),
+}
 _OUTCOMES = ("enrolled", "doubtful", "blurred", "too poor", "turned", "no usable face")
 
 
@@ -270,3 +275,27 @@ def negatives() -> str:
         )
     )
     return table(("", f"default threshold ({default:g})", *heads), rows)
+
+
+def refusals() -> str:
+    """Whose photos enrolment refuses as too poor, and whose faces are not named."""
+    ways = read_results("refusals")["ways"]
+    rows = []
+    for place, group in enumerate(ways["as they are"]):
+        for counts, which in ((group, ""), (group.get("adults"), "adults: ")):
+            if counts is None:
+                continue
+            cells = [f"{which}{group['label']} {group['value']}".strip(), f"{counts['photos']:,}"]
+            for way, found in ways.items():
+                same = found[place]["adults"] if which else found[place]
+                cells += [_rate(same[outcome]) for outcome in _REFUSALS[way]]
+            rows.append(tuple(cells))
+    heads = [
+        f"{way}: {'no usable face' if outcome == 'faceless' else outcome}" for way in ways for outcome in _REFUSALS[way]
+    ]
+    return table(("group", "photos", *heads), rows)
+
+
+def _rate(share: dict[str, Any]) -> str:
+    low, high = (f"{100 * end:.1f}" for end in share["interval"])
+    return f"{share['count']:,} of {share['of']:,} ({low} to {high} %)"
