@@ -11,7 +11,7 @@ from pathlib import Path
 from alembic import context
 from sqlalchemy import Connection, create_engine
 
-from facesearch.store.sqlite.models import Base
+from facesearch.store.sql.models import Base
 
 
 def migrate(connection: Connection) -> None:

@@ -12,7 +12,7 @@ import typer
 from command_line import Command
 
 from facesearch import Gallery
-from facesearch.store.sqlite.thinning import SqliteThinning
+from facesearch.store.sql.thinning import SqlThinning
 
 
 @pytest.fixture
@@ -98,7 +98,7 @@ def test_while_somebody_reads_no_bytes_are_said_to_be_freed(facesearch: Command,
 def test_somebody_overtaken_is_named_and_not_everybody_said_to_be_done(
     facesearch: Command, gallery: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(SqliteThinning, "thin", lambda self, plans: [])
+    monkeypatch.setattr(SqlThinning, "thin", lambda self, plans: [])
     done = facesearch("gallery", "thin", "--keep", 1)
     assert "nobody has more" not in done.out
     assert "deleted 12" not in done.out

@@ -18,7 +18,7 @@ from benchmarks.faults.operations import OLD, TEMPLATES, opened, owner, prepare
 from facesearch import Gallery
 from facesearch.errors import FacesearchError, StoreError
 from facesearch.store import open_store
-from facesearch.store.sqlite.checksums import row_checksum
+from facesearch.store.sqlite.rows import row_checksum
 
 FLIPS = 60
 DAMAGES = 60

@@ -19,8 +19,8 @@ from facesearch.errors import IndexStateError, StoreError, UsageError
 from facesearch.gallery.gallery import Gallery
 from facesearch.photos.photo import Photo
 from facesearch.store import open_store
-from facesearch.store.sqlite.index_state import clear_index_state
-from facesearch.store.sqlite.settings import change_settings
+from facesearch.store.sql.index_state import clear_index_state
+from facesearch.store.sql.settings import change_settings
 from indexes import learn_coder
 from indexes.karhunen import KarhunenLoeve
 

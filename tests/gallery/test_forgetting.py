@@ -15,7 +15,7 @@ from facesearch.codecs.plain import find_codec
 from facesearch.errors import StoreBusyError, UnknownIdentityError
 from facesearch.photos.photo import Photo
 from facesearch.store import open_store
-from facesearch.store.sqlite.identities import SqliteIdentities
+from facesearch.store.sql.identities import SqlIdentities
 
 from .doubles import index_files, store_templates, unit_vectors
 
@@ -128,15 +128,15 @@ def test_a_process_killed_while_it_forgets_leaves_no_index_file_with_the_person(
     moment: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     vectors = _gallery(tmp_path)
-    forget = SqliteIdentities.forget
+    forget = SqlIdentities.forget
 
-    def killed(self: SqliteIdentities, names: Sequence[str], *, remember: bool, unknown: Sequence[int]) -> object:
+    def killed(self: SqlIdentities, names: Sequence[str], *, remember: bool, unknown: Sequence[int]) -> object:
         if moment == "after":
             forget(self, names, remember=remember, unknown=unknown)
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(SqliteIdentities, "forget", killed)
+        patch.setattr(SqlIdentities, "forget", killed)
         with Gallery.open(tmp_path) as gallery, pytest.raises(KeyboardInterrupt):
             gallery.forget(NAME)
     assert index_files(tmp_path) == []

@@ -19,7 +19,7 @@ from facesearch.errors import GalleryNotFoundError, IndexStateError, UsageError
 from facesearch.gallery.index_writing import IndexWriter
 from facesearch.photos.photo import Photo
 from facesearch.store import IndexState, open_store
-from facesearch.store.sqlite.index_state import SqliteIndexState
+from facesearch.store.sql.index_state import SqlIndexState
 from indexes import Footer, read_footer
 
 from .doubles import ProjectionEncoder, add_templates, index_files, store_templates, unit_vectors
@@ -288,16 +288,16 @@ def test_a_file_that_another_process_clears_away_unfinished_is_written_again_or_
 def test_a_file_that_another_process_clears_away_unrecorded_is_written_again(
     enrolled: Path, probes: list[Photo], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    record = SqliteIndexState.replace
+    record = SqlIndexState.replace
 
-    def cleared_away(self: SqliteIndexState, old: IndexState | None, new: IndexState) -> bool:
+    def cleared_away(self: SqlIndexState, old: IndexState | None, new: IndexState) -> bool:
         with Gallery.open(enrolled) as other:
             other.parts.writer.remove_strays()
         return record(self, old, new)
 
     with Gallery.open(enrolled) as gallery:
         with monkeypatch.context() as patch:
-            patch.setattr(SqliteIndexState, "replace", cleared_away)
+            patch.setattr(SqlIndexState, "replace", cleared_away)
             gallery.enroll("Newcomer", [probes[0].path])
         assert gallery.check() == []
 

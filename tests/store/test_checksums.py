@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from facesearch.errors import StoreError
 from facesearch.store import IndexState, LogPosition, Segment, SqliteStore, open_store
-from facesearch.store.sqlite.checksums import COVERED, row_checksum
+from facesearch.store.sql.checksums import COVERED
+from facesearch.store.sqlite.rows import row_checksum
 
 from .samples import ENCODER, SETTINGS, add, owners_of
 

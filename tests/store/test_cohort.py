@@ -11,7 +11,7 @@ import pytest
 
 from facesearch.errors import StoreError
 from facesearch.store import GalleryStore, SqliteStore, open_store
-from facesearch.store.sqlite.checksums import register
+from facesearch.store.sqlite.rows import register
 
 from .samples import ENCODER, SETTINGS, add
 

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from facesearch.store import GallerySettings, NewTemplate, SqliteStore, open_store
-from facesearch.store.sqlite.gaps import any_left, stored_integer, traces_of
+from facesearch.store.sql.traces import stored_integer, traces_of
+from facesearch.store.sqlite.gaps import any_left
 
 from .samples import ENCODER
 

@@ -18,10 +18,10 @@ from alembic.script import ScriptDirectory
 
 from facesearch.errors import GalleryNotFoundError, NewerSchemaError, StoreError, UsageError
 from facesearch.store import GallerySettings, open_store
+from facesearch.store.sql.models import REVISIONS, Base
 from facesearch.store.sqlite import schema
-from facesearch.store.sqlite.checksums import register
 from facesearch.store.sqlite.connection import file_engine, writing
-from facesearch.store.sqlite.models import REVISIONS, Base
+from facesearch.store.sqlite.rows import register
 
 from .samples import add
 

@@ -19,7 +19,7 @@ from sqlalchemy import Connection, Engine, QueuePool, StaticPool, create_engine,
 from sqlalchemy.exc import DBAPIError, MultipleResultsFound, NoResultFound
 
 from facesearch.errors import DiskFullError, StoreBusyError, StoreError, UsageError
-from facesearch.store.sqlite.checksums import register
+from facesearch.store.sqlite.rows import register
 
 BUSY_SECONDS = 30.0
 _CACHE_KIB = 65_536  # pages of a large transaction, which would otherwise be written to the log more than once

@@ -21,28 +21,12 @@ _BLOCK = 1 << 22  # bytes read at a time
 _HEADERS = {2: 12, 5: 12, 10: 8, 13: 8}  # bytes of the header of a B-tree page, by its kind
 _FILE_HEADER = 100
 _MOST_COMPARED = 4 << 30  # bytes compared with traces, all together: beyond that VACUUM is faster
-_PIECE = 32
 _ZEROS = bytes(65_536)
 
 # On POSIX systems a process that closes a file loses all its locks on it, those of SQLite in the same process too. So
 # a database is opened once and never closed; one that was deleted meanwhile is another file.
 _opened: dict[tuple[int, int], int] = {}
 _opening = threading.Lock()
-
-
-def traces_of(value: bytes) -> set[bytes]:
-    """Pieces of a stored value by which a copy of it is recognised, also where a part has been overwritten."""
-    middle = max(0, len(value) // 2 - _PIECE // 2)
-    return {value[:_PIECE], value[middle : middle + _PIECE], value[-_PIECE:]} - {b""}
-
-
-def stored_integer(value: int) -> tuple[int, bytes]:
-    """The serial type of a positive integer in a record, and its bytes there."""
-    if value <= 1:
-        return 8 + value, b""
-    length = (value.bit_length() + 8) // 8
-    kind, size = next((kind, size) for kind, size in ((1, 1), (2, 2), (3, 3), (4, 4), (5, 6), (6, 8)) if size >= length)
-    return kind, value.to_bytes(size, "big")
 
 
 def any_left(path: Path, traces: Collection[bytes]) -> bool:

@@ -13,8 +13,8 @@ from pathlib import Path
 from sqlalchemy import Connection, Engine, insert, select, text
 
 from facesearch.errors import NewerSchemaError, StoreError
+from facesearch.store.sql.models import REVISIONS, Base, version_table
 from facesearch.store.sqlite.connection import writing
-from facesearch.store.sqlite.models import REVISIONS, Base, version_table
 
 # Alembic hands the running migration around in module globals.
 _one_migration_at_a_time = threading.Lock()

@@ -6,38 +6,25 @@ What the methods do, return and raise is told in `facesearch.store.roles.Gallery
 from __future__ import annotations
 
 import os
+import sqlite3
+import threading
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from sqlalchemy import Engine
 
 from facesearch.errors import GalleryNotFoundError, StoreError, UsageError
 from facesearch.files.permissions import make_private_folder, open_private
 from facesearch.store.records import Progress
+from facesearch.store.sql.checksums import damaged_rows
+from facesearch.store.sql.store import SqlStore
+from facesearch.store.sql.transactions import Transactions
 from facesearch.store.sqlite import schema
-from facesearch.store.sqlite.audit import SqliteAudit
-from facesearch.store.sqlite.checksums import damaged_rows
-from facesearch.store.sqlite.codebooks import SqliteCodebooks
-from facesearch.store.sqlite.cohort import SqliteCohort
-from facesearch.store.sqlite.connection import BUSY_SECONDS, file_engine, in_plain_words, memory_engine
-from facesearch.store.sqlite.corrections import SqliteCorrections
+from facesearch.store.sqlite.connection import BUSY_SECONDS, file_engine, in_plain_words, memory_engine, writing
+from facesearch.store.sqlite.dialect import SqliteDialect
 from facesearch.store.sqlite.gaps import any_left
-from facesearch.store.sqlite.groups import SqliteGroups
-from facesearch.store.sqlite.identities import SqliteIdentities
-from facesearch.store.sqlite.index_state import SqliteIndexState
-from facesearch.store.sqlite.moment import SqliteMoment
-from facesearch.store.sqlite.negatives import SqliteNegatives
-from facesearch.store.sqlite.recoding import SqliteRecoding
-from facesearch.store.sqlite.settings import SqliteSettings
 from facesearch.store.sqlite.snapshot import copy_snapshot
-from facesearch.store.sqlite.suspicions import SqliteSuspicions
-from facesearch.store.sqlite.templates import SqliteTemplates
-from facesearch.store.sqlite.thinning import SqliteThinning
-from facesearch.store.sqlite.transactions import Transactions
-from facesearch.store.sqlite.unknown import SqliteUnknown
 
 DATABASE_NAME = "gallery.db"
 _WIPE_SECONDS = 3.0  # that a checkpoint waits for readers; what it could not wipe, the next one does
@@ -97,32 +84,25 @@ def _prepared(store: SqliteStore) -> SqliteStore:
     return store
 
 
-class SqliteStore:
+class SqliteStore(SqlStore):
     """A `GalleryStore` on one SQLite database; made by `open_store`."""
 
     def __init__(
         self, engine: Engine, path: Path | None, where: str, *, read_only: bool, disk_full: bool = False
     ) -> None:
-        self.path = path
-        self.read_only = read_only
-        self._engine = engine
-        self.transactions = Transactions(
-            engine, where, read_only=read_only, disk_full=disk_full, in_memory=path is None
+        super().__init__(
+            Transactions(
+                engine,
+                writing(engine),
+                SqliteDialect(),
+                where,
+                read_only=read_only,
+                disk_full=disk_full,
+                alone=threading.RLock() if path is None else None,
+            )
         )
-        self.settings = SqliteSettings(self.transactions)
-        self.identities = SqliteIdentities(self.transactions)
-        self.groups = SqliteGroups(self.transactions)
-        self.templates = SqliteTemplates(self.transactions)
-        self.corrections = SqliteCorrections(self.transactions)
-        self.suspicions = SqliteSuspicions(self.transactions)
-        self.negatives = SqliteNegatives(self.transactions)
-        self.thinning = SqliteThinning(self.transactions)
-        self.unknown = SqliteUnknown(self.transactions)
-        self.recoding = SqliteRecoding(self.transactions)
-        self.codebooks = SqliteCodebooks(self.transactions)
-        self.cohort = SqliteCohort(self.transactions)
-        self.index_state = SqliteIndexState(self.transactions)
-        self.audit = SqliteAudit(self.transactions)
+        self.path = path
+        self._engine = engine
 
     def prepare_schema(self) -> None:
         """Create or migrate the tables; a database that may not be written has to be at this version's schema."""
@@ -130,16 +110,11 @@ class SqliteStore:
         with in_plain_words(where):
             (schema.check if self.read_only else schema.prepare)(self._engine, where)
 
-    @contextmanager
-    def moment(self) -> Iterator[SqliteMoment]:
-        with self.transactions.reading() as connection:
-            yield SqliteMoment(connection)
-
     def checkpoint(self) -> bool:
         if self.path is None:
             return True
         self.transactions.require_write()
-        with self.transactions.outside() as driver:
+        with self.outside() as driver:
             (usual,) = driver.execute("PRAGMA busy_timeout").fetchone()
             driver.execute(f"PRAGMA busy_timeout={min(usual, round(1000 * _WIPE_SECONDS))}").close()
             try:
@@ -161,12 +136,12 @@ class SqliteStore:
 
     def vacuum(self) -> bool:
         self.transactions.require_write()
-        with self.transactions.outside() as driver:
+        with self.outside() as driver:
             driver.execute("VACUUM").close()
         return self.checkpoint()
 
     def snapshot(self, target: Path, progress: Progress) -> None:
-        with self.transactions.outside() as driver:
+        with self.outside() as driver:
             copy_snapshot(driver, target, progress)
 
     def integrity_check(self) -> list[str]:
@@ -190,13 +165,14 @@ class SqliteStore:
         files = (self.path, self.path.with_name(self.path.name + "-wal"))
         return sum(file.stat().st_size for file in files if file.exists())
 
-    def close(self) -> None:
-        self.transactions.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
+    @contextmanager
+    def outside(self) -> Iterator[sqlite3.Connection]:
+        """A bare connection, for what SQLite does not do inside a transaction."""
+        with in_plain_words(self.transactions.where):
+            pooled = self._engine.raw_connection()
+            try:
+                driver = pooled.driver_connection
+                assert isinstance(driver, sqlite3.Connection)  # noqa: S101 - for the type checker
+                yield driver
+            finally:
+                pooled.close()

@@ -1,0 +1,59 @@
+"""What differs between databases beyond single expressions (`facesearch.store.sql.expressions`)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager
+from typing import Any, Protocol, cast
+
+from sqlalchemy import Connection, Engine
+
+from facesearch.store.sql.plans import Row, TablePlan
+
+_OPTION = "facesearch_dialect"
+
+
+class Dialect(Protocol):
+    """How a database does what the roles need of it.
+
+    A connection carries its dialect: `dialect_of(connection).insert_rows(…)`.
+    """
+
+    def in_plain_words(self, where: str) -> AbstractContextManager[None]:
+        """Turns failures of the database into errors for the user; `where` names the gallery."""
+        ...
+
+    def insert_rows(self, connection: Connection, plan: TablePlan, rows: Sequence[Row]) -> None:
+        """Insert rows with their checksums; the ids of tables that never reuse any are noted as given."""
+        ...
+
+    def image_ids(self, connection: Connection, sha256s: Sequence[bytes]) -> Iterable[tuple[bytes, int]]:
+        """Hash and id of those of at most 500 images that are there."""
+        ...
+
+    def count_templates(self, connection: Connection) -> tuple[int, int]:
+        """How many templates there are, and the sum of their ids; raises `StoreError` where SQL indexes disagree."""
+        ...
+
+    def templates_by_person(self, connection: Connection) -> dict[int, tuple[int, int]]:
+        """Numbers of templates and of images by identity; raises `StoreError` where SQL indexes disagree."""
+        ...
+
+    def has_unindexed(self, connection: Connection, identity_id: int) -> bool:
+        """Whether the table itself has templates of an identity for whom its index gave none."""
+        ...
+
+    def index_rows(self, connection: Connection) -> AbstractContextManager[Connection]:
+        """The connection to the rows that say which index files are valid: they are where the files are. What is
+        written there holds once the transaction of `connection` does."""
+        ...
+
+
+def with_dialect(engine: Engine, dialect: Dialect) -> Engine:
+    """The same engine and pool, whose connections carry a dialect."""
+    return engine.execution_options(**{_OPTION: dialect})
+
+
+def dialect_of(connection: Connection) -> Dialect:
+    """The dialect that a connection carries."""
+    return cast("Dialect", cast("dict[str, Any]", connection.get_execution_options())[_OPTION])

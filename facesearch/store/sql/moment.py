@@ -1,0 +1,120 @@
+"""One moment of a gallery: what a search asks of the store, in one transaction."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import numpy.typing as npt
+from sqlalchemy import Connection, Text, bindparam, func, select
+
+from facesearch.store.records import (
+    GallerySettings,
+    GalleryState,
+    Negative,
+    Owner,
+    Sizes,
+    TemplateOwners,
+    TemplateRecord,
+    Templates,
+)
+from facesearch.store.sql.checksums import is_sound, require_sound
+from facesearch.store.sql.chunks import chunks, padded
+from facesearch.store.sql.expressions import AllAsJson, InJson
+from facesearch.store.sql.groups import group, ignored
+from facesearch.store.sql.models import (
+    AuditRow,
+    CohortRow,
+    GalleryRow,
+    IndexStateRow,
+    KeptAsideRow,
+    NegativeRow,
+    SetAsideRow,
+    TemplateRow,
+)
+from facesearch.store.sql.negative_rows import negatives
+from facesearch.store.sql.settings import SETTINGS
+from facesearch.store.sql.template_records import template_records
+from facesearch.store.sql.templates import (
+    HIGHEST_IDS,
+    owners,
+    position_of,
+    read_templates,
+    removed_since,
+    template_owners,
+)
+
+_STATE = select(
+    is_sound(GalleryRow),
+    *SETTINGS,
+    select(IndexStateRow.version).where(is_sound(IndexStateRow)).scalar_subquery(),
+    select(func.max(AuditRow.id)).scalar_subquery(),
+    select(func.max(CohortRow.id)).scalar_subquery(),
+    select(func.max(NegativeRow.id)).scalar_subquery(),
+    *HIGHEST_IDS,
+)
+
+_MANY = 5_000  # identities, from which on one long statement takes less time
+
+
+class SqlMoment:
+    """See `facesearch.store.roles.Moment`."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def state(self) -> GalleryState | None:
+        row = self._connection.execute(_STATE).one_or_none()
+        if row is None:
+            return None
+        count = 1 + len(SETTINGS)
+        require_sound(GalleryRow, row[0], 1)
+        version, event, cohort, negative, *position = row[count:]
+        return GalleryState(GallerySettings(*row[1:count]), position_of(position), version, event, cohort, negative)
+
+    def owners(self, template_ids: Sequence[int]) -> dict[int, Owner]:
+        return owners(self._connection, template_ids)
+
+    def template_ids(self, identity_ids: Sequence[int]) -> npt.NDArray[np.int64]:
+        if len(identity_ids) > _MANY:
+            every = select(AllAsJson(TemplateRow.id)).where(
+                InJson(TemplateRow.identity_id, bindparam("given", type_=Text))
+            )
+            given = json.dumps([int(each) for each in identity_ids])
+            return np.sort(np.array(json.loads(self._connection.scalar(every, {"given": given}) or "[]"), np.int64))
+        found: list[int] = []
+        for some in chunks(list(identity_ids)):
+            ids = select(AllAsJson(TemplateRow.id)).where(TemplateRow.identity_id.in_(padded(some)))
+            found += json.loads(self._connection.scalar(ids) or "[]")
+        return np.sort(np.array(found, np.int64))
+
+    def group(self, names: Sequence[str], tags: Sequence[str]) -> npt.NDArray[np.int64]:
+        return group(self._connection, names, tags)
+
+    def ignored(self) -> npt.NDArray[np.int64]:
+        return ignored(self._connection)
+
+    def negatives(self) -> list[Negative]:
+        return negatives(self._connection)
+
+    def template_owners(self) -> TemplateOwners:
+        return template_owners(self._connection)
+
+    def templates(self, after_id: int = 0, batch: int = 4096) -> Iterator[Templates]:
+        while len(found := read_templates(self._connection, after_id, limit=batch)):
+            yield found
+            after_id = int(found.ids[-1])
+
+    def records(self, batch: int = 4096) -> Iterator[list[TemplateRecord]]:
+        return template_records(self._connection, batch)
+
+    def sizes(self) -> Sizes:
+        in_use, out, aside = (
+            self._connection.scalar(select(func.count()).select_from(kept)) or 0
+            for kept in (TemplateRow, SetAsideRow, KeptAsideRow)
+        )
+        return Sizes(in_use, out - aside, aside)
+
+    def removed_since(self, removal_id: int) -> npt.NDArray[np.int64]:
+        return removed_since(self._connection, removal_id)

@@ -1,0 +1,91 @@
+"""The store of a gallery in SQL: its roles, opened together.
+
+What the methods do, return and raise is told in `facesearch.store.roles.GalleryStore`.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from facesearch.store.records import Progress
+from facesearch.store.sql.audit import SqlAudit
+from facesearch.store.sql.codebooks import SqlCodebooks
+from facesearch.store.sql.cohort import SqlCohort
+from facesearch.store.sql.corrections import SqlCorrections
+from facesearch.store.sql.groups import SqlGroups
+from facesearch.store.sql.identities import SqlIdentities
+from facesearch.store.sql.index_state import SqlIndexState
+from facesearch.store.sql.moment import SqlMoment
+from facesearch.store.sql.negatives import SqlNegatives
+from facesearch.store.sql.recoding import SqlRecoding
+from facesearch.store.sql.settings import SqlSettings
+from facesearch.store.sql.suspicions import SqlSuspicions
+from facesearch.store.sql.templates import SqlTemplates
+from facesearch.store.sql.thinning import SqlThinning
+from facesearch.store.sql.transactions import Transactions
+from facesearch.store.sql.unknown import SqlUnknown
+
+
+class SqlStore(ABC):
+    """A `GalleryStore` on one database. Subclasses do what concerns the whole of it."""
+
+    def __init__(self, transactions: Transactions) -> None:
+        self.transactions = transactions
+        self.settings = SqlSettings(transactions)
+        self.identities = SqlIdentities(transactions)
+        self.groups = SqlGroups(transactions)
+        self.templates = SqlTemplates(transactions)
+        self.corrections = SqlCorrections(transactions)
+        self.suspicions = SqlSuspicions(transactions)
+        self.negatives = SqlNegatives(transactions)
+        self.thinning = SqlThinning(transactions)
+        self.unknown = SqlUnknown(transactions)
+        self.recoding = SqlRecoding(transactions)
+        self.codebooks = SqlCodebooks(transactions)
+        self.cohort = SqlCohort(transactions)
+        self.index_state = SqlIndexState(transactions)
+        self.audit = SqlAudit(transactions)
+
+    @property
+    def read_only(self) -> bool:
+        """Whether nothing may be written."""
+        return self.transactions.read_only
+
+    @contextmanager
+    def moment(self) -> Iterator[SqlMoment]:
+        with self.transactions.reading() as connection:
+            yield SqlMoment(connection)
+
+    @abstractmethod
+    def checkpoint(self) -> bool: ...
+
+    @abstractmethod
+    def wipe(self, traces: Collection[bytes]) -> bool: ...
+
+    @abstractmethod
+    def vacuum(self) -> bool: ...
+
+    @abstractmethod
+    def snapshot(self, target: Path, progress: Progress) -> None: ...
+
+    @abstractmethod
+    def integrity_check(self) -> list[str]: ...
+
+    @abstractmethod
+    def database_bytes(self) -> int: ...
+
+    def close(self) -> None:
+        self.transactions.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()

@@ -1,0 +1,40 @@
+"""What SQLite does its own way; see `facesearch.store.sql.dialect.Dialect`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+
+from sqlalchemy import Connection
+
+from facesearch.store.sql.plans import Row, TablePlan
+from facesearch.store.sqlite import counting
+from facesearch.store.sqlite.connection import in_plain_words
+from facesearch.store.sqlite.rows import insert_rows
+
+
+class SqliteDialect:
+    """A `Dialect`."""
+
+    def in_plain_words(self, where: str) -> AbstractContextManager[None]:
+        return in_plain_words(where)
+
+    def insert_rows(self, connection: Connection, plan: TablePlan, rows: Sequence[Row]) -> None:
+        insert_rows(connection, plan, rows)
+
+    def image_ids(self, connection: Connection, sha256s: Sequence[bytes]) -> Iterable[tuple[bytes, int]]:
+        marks = ", ".join("?" * len(sha256s))  # past SQLAlchemy, whose lists of values cost more than the look-up
+        found = connection.exec_driver_sql(f"SELECT sha256, id FROM images WHERE sha256 IN ({marks})", tuple(sha256s))  # noqa: S608
+        return [(sha256, number) for sha256, number in found]
+
+    def count_templates(self, connection: Connection) -> tuple[int, int]:
+        return counting.count_templates(connection)
+
+    def templates_by_person(self, connection: Connection) -> dict[int, tuple[int, int]]:
+        return counting.templates_by_person(connection)
+
+    def has_unindexed(self, connection: Connection, identity_id: int) -> bool:
+        return counting.has_unindexed(connection, identity_id)
+
+    def index_rows(self, connection: Connection) -> AbstractContextManager[Connection]:
+        return nullcontext(connection)  # in the same database
