@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 from command_line import Command, Outcome
 from needed import HOW, needed
+from postgres_server import new_gallery, running_server
 
 from facesearch.commands.app import run
 from facesearch.workshop.sample_people import draw_people, write_photos
@@ -62,6 +63,19 @@ def facesearch(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[st
         return Outcome(status, out, err)
 
     return call
+
+
+@pytest.fixture(scope="session")
+def postgresql_server() -> Iterator[str]:
+    """The URL of a database on a server of this run's own."""
+    with running_server() as url:
+        yield url
+
+
+@pytest.fixture
+def gallery_url(postgresql_server: str) -> str:
+    """The URL of a gallery on that server which nobody has used yet."""
+    return new_gallery(postgresql_server)
 
 
 @pytest.fixture(scope="session")

@@ -36,6 +36,8 @@ from facesearch.store.records import (
     UnknownPair,
 )
 from facesearch.store.roles import GalleryStore, Moment
+from facesearch.store.servers import is_address, open_on_server
+from facesearch.store.sql.store import SqlStore
 from facesearch.store.sqlite.store import DATABASE_NAME, SqliteStore, open_store
 
 __all__ = [
@@ -68,6 +70,7 @@ __all__ = [
     "Removed",
     "Segment",
     "Sizes",
+    "SqlStore",
     "SqliteStore",
     "TemplateInfo",
     "TemplateOwners",
@@ -76,5 +79,7 @@ __all__ = [
     "Thinning",
     "UnknownFace",
     "UnknownPair",
+    "is_address",
+    "open_on_server",
     "open_store",
 ]

@@ -22,7 +22,7 @@ from facesearch.errors import BackupError, StoreBusyError, UsageError
 from facesearch.files import durable
 from facesearch.gallery.archive import write_archive
 from facesearch.store import SqliteStore, open_store
-from facesearch.store.sqlite import schema
+from facesearch.store.sql import migrating
 from facesearch.store.sqlite.connection import file_engine, writing
 
 from .conftest import PEOPLE, Answers
@@ -239,7 +239,7 @@ def test_a_gallery_too_damaged_to_be_opened_can_be_replaced(
 def test_a_backup_of_an_older_version_is_brought_up_to_date(tmp_path: Path) -> None:
     engine = file_engine(tmp_path / "gallery.db", read_only=False)
     with writing(engine).begin() as connection:
-        schema.upgrade(connection, "0002")
+        migrating.upgrade(connection, "0002")
         connection.exec_driver_sql("INSERT INTO identities VALUES (1, 'Ann', 1700000000)")
     engine.dispose()
     with (tmp_path / "old.zip").open("wb") as target, (tmp_path / "gallery.db").open("rb") as content:

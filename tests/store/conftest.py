@@ -5,14 +5,18 @@ from pathlib import Path
 
 import pytest
 
-from facesearch.store import GalleryStore, SqliteStore, open_store
+from facesearch.store import GalleryStore, SqliteStore, open_on_server, open_store
 
 
-@pytest.fixture(params=["memory", "file"])
+@pytest.fixture(params=["memory", "file", "postgresql"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[GalleryStore]:
-    """An empty store, once in memory and once on disk."""
-    with open_store("sqlite://" if request.param == "memory" else tmp_path / "gallery") as opened:
-        yield opened
+    """An empty store: in memory, on disk, and on a server."""
+    if request.param == "postgresql":
+        with open_on_server(request.getfixturevalue("gallery_url")) as opened:
+            yield opened
+    else:
+        with open_store("sqlite://" if request.param == "memory" else tmp_path / "gallery") as opened:
+            yield opened
 
 
 @pytest.fixture

@@ -18,8 +18,8 @@ from alembic.script import ScriptDirectory
 
 from facesearch.errors import GalleryNotFoundError, NewerSchemaError, StoreError, UsageError
 from facesearch.store import GallerySettings, open_store
+from facesearch.store.sql import migrating
 from facesearch.store.sql.models import REVISIONS, Base
-from facesearch.store.sqlite import schema
 from facesearch.store.sqlite.connection import file_engine, writing
 from facesearch.store.sqlite.rows import register
 
@@ -37,7 +37,7 @@ def _migrated(path: Path, revision: str) -> None:
     engine = file_engine(path, read_only=False)
     try:
         with writing(engine).begin() as connection:
-            schema.upgrade(connection, revision)
+            migrating.upgrade(connection, revision)
     finally:
         engine.dispose()
 
@@ -125,7 +125,7 @@ def test_the_migrations_lead_to_the_tables_of_the_models(tmp_path: Path) -> None
 
 def test_the_known_revisions_are_those_of_the_migrations() -> None:
     config = Config()
-    config.set_main_option("script_location", str(schema.migrations_folder()))
+    config.set_main_option("script_location", str(migrating.migrations_folder()))
     revisions = [script.revision for script in ScriptDirectory.from_config(config).walk_revisions()]
     assert tuple(reversed(revisions)) == REVISIONS
 
@@ -199,11 +199,11 @@ def test_a_migration_that_fails_leaves_the_old_gallery_as_it_was(
     _old_gallery(path)
     before = _contents(path)
     folder = tmp_path / "migrations 100%"
-    shutil.copytree(schema.migrations_folder(), folder)
+    shutil.copytree(migrating.migrations_folder(), folder)
     script = folder / "versions" / "0002_audit_events.py"
     damage = '    op.execute("DELETE FROM templates")\n    op.execute("INSERT INTO nowhere VALUES (1)")\n'
     script.write_text(script.read_text().replace("\n\ndef downgrade", f"{damage}\n\ndef downgrade"))
-    monkeypatch.setattr(schema, "migrations_folder", lambda: folder)
+    monkeypatch.setattr(migrating, "migrations_folder", lambda: folder)
     with pytest.raises(StoreError, match="left as it was") as caught:
         open_store(path.parent)
     assert "\n" not in str(caught.value)
@@ -218,11 +218,11 @@ def test_a_migration_that_breaks_references_is_undone(tmp_path: Path, monkeypatc
     _old_gallery(path)
     before = _contents(path)
     folder = tmp_path / "migrations"
-    shutil.copytree(schema.migrations_folder(), folder)
+    shutil.copytree(migrating.migrations_folder(), folder)
     script = folder / "versions" / "0002_audit_events.py"
     damage = '    op.execute("DELETE FROM identities")\n'  # foreign keys are off while migrating, nothing cascades
     script.write_text(script.read_text().replace("\n\ndef downgrade", f"{damage}\n\ndef downgrade"))
-    monkeypatch.setattr(schema, "migrations_folder", lambda: folder)
+    monkeypatch.setattr(migrating, "migrations_folder", lambda: folder)
     with pytest.raises(StoreError, match="1 rows refer to rows that are missing"):
         open_store(path.parent)
     assert _contents(path) == before
@@ -346,5 +346,5 @@ def test_opening_an_up_to_date_gallery_does_not_import_alembic(tmp_path: Path) -
 def test_migrations_of_an_installed_package_are_preferred(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     package = tmp_path / "site-packages" / "facesearch"
     (package / "migrations").mkdir(parents=True)
-    monkeypatch.setattr(schema, "__file__", str(package / "store" / "sqlite" / "schema.py"))
-    assert schema.migrations_folder() == package / "migrations"
+    monkeypatch.setattr(migrating, "__file__", str(package / "store" / "sql" / "migrating.py"))
+    assert migrating.migrations_folder() == package / "migrations"

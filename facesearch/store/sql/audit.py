@@ -8,6 +8,7 @@ import time
 from sqlalchemy import Connection, func, insert, select
 
 from facesearch.store.records import AuditEvent, Detail
+from facesearch.store.sql.checksums import next_id
 from facesearch.store.sql.models import AuditRow, TemplateRow
 from facesearch.store.sql.transactions import Transactions
 
@@ -46,6 +47,7 @@ def add_audit(
     """Log what was done, inside the transaction that did it."""
     connection.execute(
         insert(AuditRow).values(
+            id=next_id(connection, AuditRow),
             at=int(time.time()) if at is None else at,
             action=action,
             identity_id=identity_id,

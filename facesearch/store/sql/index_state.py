@@ -81,14 +81,19 @@ def read_index_state(rows: Connection) -> IndexState | None:
 
 def replace_index_state(connection: Connection, old: IndexState | None, new: IndexState) -> bool:
     """See `IndexStateRole.replace`."""
-    settings = read_settings(connection)
-    if settings is None or not _fits(new, settings) or holds_removed(connection, new):
+    if not may_hold(connection, new):
         return False
     with dialect_of(connection).index_rows(connection) as rows:
         if read_index_state(rows) != old:
             return False
         write_index_state(rows, new)
         return True
+
+
+def may_hold(connection: Connection, new: IndexState) -> bool:
+    """Whether index files are of the gallery's kind and codec, and hold nobody who was taken out."""
+    settings = read_settings(connection)
+    return settings is not None and _fits(new, settings) and not holds_removed(connection, new)
 
 
 def holds_removed(connection: Connection, state: IndexState) -> bool:

@@ -1,4 +1,4 @@
-"""The tables of the identity store.
+"""The tables of the identity store, whichever database holds them.
 
 The migrations in `migrations/` lead to these tables; a test compares both. `REVISIONS` is kept here, so that opening an
 up-to-date gallery does not have to import Alembic.
@@ -7,10 +7,13 @@ up-to-date gallery does not have to import Alembic.
 from __future__ import annotations
 
 from sqlalchemy import (
+    DOUBLE_PRECISION,
     REAL,
+    BigInteger,
     CheckConstraint,
     Column,
     ForeignKey,
+    Integer,
     LargeBinary,
     MetaData,
     PrimaryKeyConstraint,
@@ -62,7 +65,12 @@ class Base(DeclarativeBase):
             "pk": "pk_%(table_name)s",
         }
     )
-    type_annotation_map = {str: Text, float: REAL, bytes: LargeBinary}  # noqa: RUF012 - read by SQLAlchemy
+    type_annotation_map = {  # noqa: RUF012 - read by SQLAlchemy
+        int: Integer().with_variant(BigInteger(), "postgresql"),
+        str: Text,
+        float: REAL().with_variant(DOUBLE_PRECISION(), "postgresql"),  # 8 bytes, as SQLite's REAL has
+        bytes: LargeBinary,
+    }
 
 
 class Checked:

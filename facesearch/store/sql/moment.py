@@ -45,15 +45,15 @@ from facesearch.store.sql.templates import (
     template_owners,
 )
 
-_STATE = select(
-    is_sound(GalleryRow),
-    *SETTINGS,
-    select(IndexStateRow.version).where(is_sound(IndexStateRow)).scalar_subquery(),
+_VERSION = select(IndexStateRow.version).where(is_sound(IndexStateRow)).scalar_subquery()
+_SETTINGS = (is_sound(GalleryRow), *SETTINGS)
+_REST = (
     select(func.max(AuditRow.id)).scalar_subquery(),
     select(func.max(CohortRow.id)).scalar_subquery(),
     select(func.max(NegativeRow.id)).scalar_subquery(),
     *HIGHEST_IDS,
 )
+_ALL, _LESS = select(*_SETTINGS, _VERSION, *_REST), select(*_SETTINGS, *_REST)
 
 _MANY = 5_000  # identities, from which on one long statement takes less time
 
@@ -61,16 +61,19 @@ _MANY = 5_000  # identities, from which on one long statement takes less time
 class SqlMoment:
     """See `facesearch.store.roles.Moment`."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, elsewhere: Sequence[int | None] | None = None) -> None:
+        """elsewhere: the version of the index files, where another database says which are valid."""
         self._connection = connection
+        self._elsewhere = elsewhere
 
     def state(self) -> GalleryState | None:
-        row = self._connection.execute(_STATE).one_or_none()
+        row = self._connection.execute(_ALL if self._elsewhere is None else _LESS).one_or_none()
         if row is None:
             return None
         count = 1 + len(SETTINGS)
         require_sound(GalleryRow, row[0], 1)
-        version, event, cohort, negative, *position = row[count:]
+        rest = [*([] if self._elsewhere is None else self._elsewhere), *row[count:]]
+        version, event, cohort, negative, *position = rest
         return GalleryState(GallerySettings(*row[1:count]), position_of(position), version, event, cohort, negative)
 
     def owners(self, template_ids: Sequence[int]) -> dict[int, Owner]:

@@ -21,7 +21,7 @@ class TablePlan:
 
     def __init__(self, table: Table) -> None:
         columns = [column for column in table.columns if column.name != "checksum"]
-        self.table = table.name
+        self.table = table
         self.names = [column.name for column in columns]
         self.blob = next((column.name for column in columns if isinstance(column.type, LargeBinary)), None)
         self.others = [name for name in self.names if name != self.blob]

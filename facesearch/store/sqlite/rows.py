@@ -41,7 +41,7 @@ def _statement(plan: TablePlan, count: int) -> str:
     """The statement for so many rows at once."""
     marks = ", ".join("?" * (len(plan.names) + 1))
     rows = ", ".join([f"({marks})"] * count)
-    return f"INSERT INTO {plan.table} ({', '.join(plan.names)}, checksum) VALUES {rows}"  # noqa: S608 - our names
+    return f"INSERT INTO {plan.table.name} ({', '.join(plan.names)}, checksum) VALUES {rows}"  # noqa: S608 - our names
 
 
 def _with_checksums(plan: TablePlan, rows: Sequence[Row]) -> list[Row]:

@@ -7,17 +7,13 @@ Alembic, which is imported only then. A test proves that both ways end at the sa
 from __future__ import annotations
 
 import sqlite3
-import threading
-from pathlib import Path
 
 from sqlalchemy import Connection, Engine, insert, select, text
 
-from facesearch.errors import NewerSchemaError, StoreError
+from facesearch.errors import StoreError
+from facesearch.store.sql.migrating import known_revision, upgrade
 from facesearch.store.sql.models import REVISIONS, Base, version_table
 from facesearch.store.sqlite.connection import writing
-
-# Alembic hands the running migration around in module globals.
-_one_migration_at_a_time = threading.Lock()
 
 
 def prepare(engine: Engine, where: str) -> None:
@@ -56,13 +52,6 @@ def check(engine: Engine, where: str) -> None:
         raise StoreError(f"{where} was written by an older facesearch; open it once with write permission to update it")
 
 
-def migrations_folder() -> Path:
-    """Where the migrations are: inside an installed package, or at the root of a checkout."""
-    here = Path(__file__)
-    installed = here.parents[2] / "migrations"
-    return installed if installed.is_dir() else here.parents[3] / "migrations"
-
-
 def _revision(connection: Connection, where: str) -> str | None:
     """The known revision that the database is at, None for an empty database."""
     tables = connection.scalars(text("SELECT name FROM sqlite_master WHERE type = 'table'")).all()
@@ -71,14 +60,7 @@ def _revision(connection: Connection, where: str) -> str | None:
     if not {version_table.name, "identities"} <= set(tables):
         raise StoreError(f"{where} is not a facesearch gallery (it holds the tables of another program)")
     found = connection.scalars(select(version_table.c.version_num)).all()
-    if len(found) != 1 or not isinstance(found[0], str) or not found[0].isascii() or not found[0].isalnum():
-        raise StoreError(f"{where} is damaged: it does not say its version; restore it from a backup")
-    if found[0] not in REVISIONS:
-        raise NewerSchemaError(
-            f"{where} was written by a newer facesearch (schema {found[0]}, this version knows {REVISIONS[-1]}); "
-            "upgrade facesearch"
-        )
-    return found[0]
+    return known_revision(found, where)
 
 
 def _enforce_foreign_keys(connection: Connection, on: bool) -> None:
@@ -103,15 +85,3 @@ def _migrate(connection: Connection, where: str) -> None:
     except Exception as error:
         reason = str(error).split("\n")[0]
         raise StoreError(f"{where} could not be updated to this version and is left as it was ({reason})") from error
-
-
-def upgrade(connection: Connection, revision: str) -> None:
-    """Run the migrations up to `revision` inside the transaction of `connection`."""
-    from alembic import command
-    from alembic.config import Config
-
-    config = Config()
-    config.set_main_option("script_location", str(migrations_folder()).replace("%", "%%"))
-    config.attributes["connection"] = connection
-    with _one_migration_at_a_time:
-        command.upgrade(config, revision)

@@ -1,0 +1,44 @@
+"""What PostgreSQL does its own way; see `facesearch.store.sql.dialect.Dialect`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager
+
+from sqlalchemy import Connection
+
+from facesearch.store.postgresql.projection import Projection
+from facesearch.store.postgresql.rows import insert_rows
+from facesearch.store.postgresql.words import in_plain_words
+from facesearch.store.sql.plans import Row, TablePlan
+
+
+class PostgresqlDialect:
+    """A `Dialect`. projection: where it is recorded which index files of this machine are valid."""
+
+    def __init__(self, projection: Projection) -> None:
+        self._projection = projection
+
+    def in_plain_words(self, where: str) -> AbstractContextManager[None]:
+        return in_plain_words(where)
+
+    def insert_rows(self, connection: Connection, plan: TablePlan, rows: Sequence[Row]) -> None:
+        insert_rows(connection, plan, rows)
+
+    def image_ids(self, connection: Connection, sha256s: Sequence[bytes]) -> Iterable[tuple[bytes, int]]:
+        wanted = "SELECT sha256, id FROM images WHERE sha256 = ANY(%s)"
+        return [(sha256, number) for sha256, number in connection.exec_driver_sql(wanted, (list(sha256s),))]
+
+    def count_templates(self, connection: Connection) -> tuple[int, int]:
+        row = connection.exec_driver_sql("SELECT count(*), coalesce(sum(id), 0)::bigint FROM templates").one()
+        return row[0], row[1]
+
+    def templates_by_person(self, connection: Connection) -> dict[int, tuple[int, int]]:
+        counted = "SELECT identity_id, count(*), count(DISTINCT image_id) FROM templates GROUP BY identity_id"
+        return {number: (templates, images) for number, templates, images in connection.exec_driver_sql(counted)}
+
+    def has_unindexed(self, connection: Connection, identity_id: int) -> bool:
+        return False  # whether indexes are whole is asked of the server's own tools (amcheck)
+
+    def index_rows(self, connection: Connection) -> AbstractContextManager[Connection]:
+        return self._projection.rows_beside(connection)

@@ -1,0 +1,111 @@
+"""Bring the schema of a gallery on a server to what the models describe.
+
+An up-to-date one costs one SELECT. A new one gets the tables directly, at the newest revision; an older one is migrated
+by Alembic, inside the transaction that holds the gallery's lock.
+"""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, Engine, insert, select, text
+
+from facesearch.errors import GalleryNotFoundError, StoreError
+from facesearch.store.postgresql.address import Address
+from facesearch.store.postgresql.connection import writing
+from facesearch.store.postgresql.tables import server_tables
+from facesearch.store.sql.migrating import known_revision, upgrade
+from facesearch.store.sql.models import REVISIONS, version_table
+
+_FOUND = text(
+    """
+    SELECT n.oid, has_schema_privilege(n.oid, 'USAGE'),
+           EXISTS (SELECT FROM pg_class c WHERE c.relnamespace = n.oid AND c.relname = 'alembic_version'),
+           EXISTS (SELECT FROM pg_class c WHERE c.relnamespace = n.oid AND c.relkind = 'r'),
+           current_setting('server_encoding')
+    FROM (SELECT) AS nothing LEFT JOIN pg_namespace n ON n.nspname = :name
+    """
+)
+_MAY_WRITE = text(
+    "SELECT NOT pg_is_in_recovery() AND current_setting('default_transaction_read_only') = 'off' "
+    "AND has_table_privilege('templates', 'INSERT')"
+)
+_WHICH = text(
+    "SELECT (SELECT id FROM origin), 'templates'::regclass::oid, "
+    "(SELECT oid FROM pg_database WHERE datname = current_database()), current_database(), inet_server_port()"
+)
+_TIMELINE = text("SELECT system_identifier, timeline_id FROM pg_control_system(), pg_control_checkpoint()")
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A gallery on a server. which: words that no other one has, nor this one after an older copy was put in its place
+    or another server took over. may_write: whether this user may."""
+
+    which: tuple[str, ...]
+    may_write: bool
+
+
+def prepare(engine: Engine, address: Address, *, create: bool) -> Found:
+    """Create or migrate the tables.
+
+    Raises:
+        GalleryNotFoundError: there is none, and none is to be created.
+        NewerSchemaError: a newer version of facesearch has written it.
+        StoreError: it is something else, or the migration failed; it is left as it was.
+    """
+    where = address.shown
+    with engine.connect() as connection, connection.begin():
+        revision = _revision(connection, address)
+        if revision == REVISIONS[-1]:
+            return _found(connection)
+        if revision is None and not create:
+            raise GalleryNotFoundError(f"there is no gallery {address.gallery} in {where}; enrol somebody first")
+    with writing(engine).connect() as connection, connection.begin():
+        # Another process may have done the work while this one waited for the lock.
+        revision = _revision(connection, address)
+        if revision is None:
+            _create(connection, address)
+        elif revision != REVISIONS[-1]:
+            _migrate(connection, where)
+    with engine.connect() as connection, connection.begin():
+        return _found(connection)
+
+
+def _revision(connection: Connection, address: Address) -> str | None:
+    """The known revision that the gallery is at, None where there is none yet."""
+    schema, may_use, is_gallery, holds_tables, encoding = connection.execute(_FOUND, {"name": address.gallery}).one()
+    if encoding != "UTF8":
+        raise StoreError(f"{address.shown} has the encoding {encoding}: create the database with ENCODING 'UTF8'")
+    if schema is None:
+        return None
+    if not may_use:
+        raise StoreError(f"no permission to use {address.shown}")
+    if not is_gallery:
+        if holds_tables:
+            raise StoreError(f"{address.shown} is not a facesearch gallery (it holds tables of another program)")
+        return None
+    return known_revision(connection.scalars(select(version_table.c.version_num)).all(), address.shown)
+
+
+def _found(connection: Connection) -> Found:
+    which = [*connection.execute(_WHICH).one(), *connection.execute(_TIMELINE).one()]
+    return Found(tuple(map(str, which)), bool(connection.scalar(_MAY_WRITE)))
+
+
+def _create(connection: Connection, address: Address) -> None:
+    tables = server_tables()
+    connection.exec_driver_sql(f'CREATE SCHEMA IF NOT EXISTS "{address.gallery}"')
+    tables.create_all(connection, checkfirst=False)
+    version_table.create(connection, checkfirst=False)
+    connection.execute(insert(version_table).values(version_num=REVISIONS[-1]))
+    connection.execute(insert(tables.tables["origin"]).values(id=secrets.token_hex(16)))
+
+
+def _migrate(connection: Connection, where: str) -> None:
+    try:
+        upgrade(connection, "head")
+    except Exception as error:
+        reason = str(error).split("\n")[0]
+        raise StoreError(f"{where} could not be updated to this version and is left as it was ({reason})") from error

@@ -1,0 +1,149 @@
+"""The store of a gallery on PostgreSQL: its roles, opened together, and what concerns the whole of it.
+
+What the methods do, return and raise is told in `facesearch.store.roles.GalleryStore`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import psycopg
+from sqlalchemy import Engine
+
+from facesearch.errors import StoreError, UsageError
+from facesearch.files.locations import home
+from facesearch.store.postgresql import schema
+from facesearch.store.postgresql.address import Address
+from facesearch.store.postgresql.connection import BUSY_SECONDS, server_engine, writing
+from facesearch.store.postgresql.dialect import PostgresqlDialect
+from facesearch.store.postgresql.projection import LocalIndexState, Projection, ServerTransactions
+from facesearch.store.postgresql.tables import server_tables
+from facesearch.store.postgresql.words import in_plain_words
+from facesearch.store.records import Progress
+from facesearch.store.sql.checksums import damaged_rows
+from facesearch.store.sql.moment import SqlMoment
+from facesearch.store.sql.store import SqlStore
+
+_SIZE = """
+    SELECT coalesce(sum(pg_total_relation_size(oid)), 0)::bigint FROM pg_class
+    WHERE relnamespace = %s::regnamespace AND relkind = 'r'
+"""
+_OWN = """
+    SELECT bool_and(pg_has_role(relowner, 'USAGE')) FROM pg_class
+    WHERE relnamespace = %s::regnamespace AND relkind = 'r'
+"""
+_OF_PEOPLE = (
+    *("templates", "images", "identities", "set_aside", "negatives", "unknown_faces", "tags", "notes", "aliases"),
+    "cohorts",
+)
+_MOST_REWRITTEN = 64 << 20  # bytes of a gallery whose tables are written anew at once
+_WIPE_SECONDS = 3.0  # that this waits for readers
+
+
+def open_server(
+    url: str, *, read_only: bool = False, create: bool = True, busy_seconds: float = BUSY_SECONDS
+) -> PostgresqlStore:
+    """Open the store of a gallery on a server, creating its tables or bringing them up to date.
+
+    Args:
+        url: `postgresql://user@host/database?gallery=NAME`; see `facesearch.store.postgresql.address`.
+        read_only: write nothing; so it is, too, for a user who may not write, and on a server that takes no changes.
+        create: whether a gallery that is not there yet is made.
+        busy_seconds: how long to wait for another process that is writing.
+
+    Raises `UsageError`, `GalleryNotFoundError`, `NewerSchemaError`, `StoreBusyError`, `DiskFullError`, `StoreError`.
+    """
+    address = Address.of(url)
+    engine = server_engine(address, busy_seconds)
+    try:
+        with in_plain_words(address.shown):
+            found = schema.prepare(engine, address, create=create and not read_only)
+        folder = home() / "projections" / hashlib.sha256("\n".join(found.which).encode()).hexdigest()[:32]
+        return PostgresqlStore(engine, address, Projection(folder), read_only=read_only or not found.may_write)
+    except BaseException:
+        engine.dispose()
+        raise
+
+
+class PostgresqlStore(SqlStore):
+    """A `GalleryStore` in one schema of a PostgreSQL database; made by `open_server`."""
+
+    index_state: LocalIndexState  # type: ignore[assignment]
+
+    def __init__(self, engine: Engine, address: Address, projection: Projection, *, read_only: bool) -> None:
+        dialect = PostgresqlDialect(projection)
+        super().__init__(ServerTransactions(engine, writing(engine), dialect, address.shown, read_only=read_only))
+        self.index_state = LocalIndexState(self.transactions, projection)
+        self.address = address
+        self.projection = projection
+        self._engine = engine
+
+    @property
+    def folder(self) -> Path:
+        """Where this machine keeps what belongs to the gallery: its index files."""
+        return self.projection.folder
+
+    @contextmanager
+    def moment(self) -> Iterator[SqlMoment]:
+        version = self.projection.version()  # before the moment, so that it has all that the files cover
+        with self.transactions.reading() as connection:
+            yield SqlMoment(connection, (version,))
+
+    def checkpoint(self) -> bool:
+        return True  # a server does that by itself
+
+    def wipe(self, traces: Collection[bytes]) -> bool:
+        """Write the tables that held what was deleted anew, as the server would leave its bytes in their pages; where
+        they are large, `vacuum` is to do that. The server's own log is its administrator's."""
+        if not traces:
+            return True
+        with self.transactions.reading() as connection:
+            held = int(connection.exec_driver_sql(_SIZE, (self.address.gallery,)).scalar_one())
+        return held <= _MOST_REWRITTEN and self._rewritten(_OF_PEOPLE)
+
+    def vacuum(self) -> bool:
+        self.transactions.require_write()
+        return self._rewritten(sorted(server_tables().tables))
+
+    def snapshot(self, target: Path, progress: Progress) -> None:
+        raise UsageError(f"{self.address.shown} is on a server: back it up there, as with pg_dump")
+
+    def integrity_check(self) -> list[str]:
+        try:
+            with self.transactions.reading() as connection:
+                return damaged_rows(connection)
+        except StoreError as error:
+            return [str(error)]
+
+    def database_bytes(self) -> int:
+        with self.transactions.reading() as connection:
+            return int(connection.exec_driver_sql(_SIZE, (self.address.gallery,)).scalar_one())
+
+    def close(self) -> None:
+        super().close()
+        self.projection.close()
+
+    def _rewritten(self, tables: Sequence[str]) -> bool:
+        """Write tables anew without what was deleted; False where this user may not, or where somebody reads them."""
+        with in_plain_words(self.address.shown):
+            pooled = self._engine.raw_connection()
+            try:
+                driver = pooled.driver_connection
+                assert isinstance(driver, psycopg.Connection)  # noqa: S101 - for the type checker
+                (own,) = driver.execute(_OWN, (self.address.gallery,)).fetchone() or (False,)
+                if not own:
+                    return False
+                driver.execute(f"SET lock_timeout = {round(1000 * _WIPE_SECONDS)}".encode())
+                try:
+                    for table in tables:
+                        driver.execute(f"VACUUM (FULL, ANALYZE) {table}".encode())
+                except psycopg.errors.LockNotAvailable:
+                    return False
+                finally:
+                    driver.execute("RESET lock_timeout")
+            finally:
+                pooled.close()
+        return True
