@@ -20,7 +20,7 @@ import numpy as np
 from benchmarks.common import measured
 from benchmarks.faults.operations import DIMENSION, opened, templates
 from facesearch import Gallery
-from facesearch.store import SqliteStore
+from facesearch.store import SqlStore
 
 _TELLING = 6  # bytes: shorter names stand in other people's
 
@@ -45,7 +45,7 @@ class Outcome:
 class _CountedRewrites:
     """Counts how often a store is written anew."""
 
-    def __init__(self, store: SqliteStore) -> None:
+    def __init__(self, store: SqlStore) -> None:
         self.count, self._vacuum = 0, store.vacuum
         store.vacuum = self  # type: ignore[method-assign]
 

@@ -32,15 +32,24 @@ SHOWN = 10  # rejected inputs listed without -v
 _MOST_DIGITS = 255  # of a number; no file has a longer name
 EXIT_REJECTED = 3  # a batch finished with rejected inputs
 
+
+def _place(given: str | Path) -> Path | str:
+    """The folder or the URL of a gallery."""
+    if isinstance(given, str) and "://" in given:
+        return given
+    return given_folder(given)
+
+
 GalleryOption = Annotated[
     Path | None,
     typer.Option(
         "--gallery",
         "-g",
-        metavar="DIR",
-        help="Folder of the gallery. Default: $FACESEARCH_GALLERY, else the user data folder.",
+        help="Folder of the gallery, or postgresql://user@host/database?gallery=NAME. Default: $FACESEARCH_GALLERY, "
+        "else the user data folder.",
         show_default=False,
-        parser=given_folder,
+        metavar="DIR|URL",
+        parser=_place,
     ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")]
@@ -144,18 +153,18 @@ class _Formatter(logging.Formatter):
         return prefix + escaped(record.getMessage())
 
 
-def open_gallery(path: Path | None, **options: Any) -> Gallery:
-    """The gallery in the folder given, or the default one."""
+def open_gallery(path: Path | str | None, **options: Any) -> Gallery:
+    """The gallery at the place given, or the default one."""
     from facesearch.gallery.gallery import Gallery
 
     return Gallery.open(path or default_gallery(), **options)
 
 
-def has_gallery(path: Path | None) -> bool:
-    """Whether there is a gallery in the folder given, or in the default one."""
-    from facesearch.store import DATABASE_NAME
+def has_gallery(path: Path | str | None) -> bool:
+    """Whether there is a gallery at the place given, or the default one."""
+    from facesearch.gallery.place import is_there, place_of
 
-    return ((path or default_gallery()) / DATABASE_NAME).exists()
+    return is_there(place_of(path or default_gallery()))
 
 
 def print_json(document: object, *, indent: int | None = 2) -> None:

@@ -241,7 +241,8 @@ def _show_receipt(receipt: Receipt) -> None:
     say(f"forgot {receipt.identity} on {time.strftime('%Y-%m-%d %H:%M:%S', time.localtime(receipt.forgotten_at))}")
     templates = counted(receipt.templates + receipt.out_of_use, "template")
     aside = f" ({receipt.out_of_use:,} set aside or taken out)" if receipt.out_of_use else ""
-    say(f"  {templates}{aside} and {counted(receipt.images, 'image record')} deleted and overwritten in the database")
+    deleted = f"{templates}{aside} and {counted(receipt.images, 'image record')}"
+    say(f"  {deleted} deleted {'from' if receipt.on_server else 'and overwritten in'} the database")
     if receipt.negatives:
         say(f"  {counted(receipt.negatives, 'negative')} of theirs, or of their photos, deleted, too")
     if receipt.of_others:
@@ -256,7 +257,11 @@ def _show_receipt(receipt: Receipt) -> None:
     _show_purged(receipt)
     if receipt.learnt_from_people:
         say("  an earlier version learnt the index from people in the gallery; it keeps traces: facesearch index build")
-    if not receipt.wiped:
+    if receipt.on_server:
+        say("  the server's log, its replicas and dumps are not touched: its administrator knows how long they stay")
+    if not receipt.wiped and receipt.on_server:
+        say("  old pages stay until the owner of the tables runs facesearch gallery compact")
+    elif not receipt.wiped:
         say("  another process is reading, or the disk is full: old pages stay until facesearch gallery compact")
     for folder in receipt.unfinished:
         say(f"  {folder} may hold them: a backup is being made there, or was cut off; delete it with what comes of it")

@@ -18,9 +18,11 @@ def home() -> Path:
     return user_data_path("facesearch", appauthor=False)
 
 
-def default_gallery() -> Path:
-    """The gallery that commands use without `--gallery`."""
+def default_gallery() -> str | Path:
+    """The gallery that commands use without `--gallery`: a folder, or the URL of one on a server."""
     given = os.environ.get("FACESEARCH_GALLERY")
+    if given and "://" in given:
+        return given
     return Path(given) if given else home() / "gallery"
 
 

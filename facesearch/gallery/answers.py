@@ -239,7 +239,8 @@ class Verification:
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What `forget` did. wiped: no copy of the old rows is left in the database or its write-ahead log.
+    """What `forget` did. wiped: no copy of the old rows is left in the database or its write-ahead log; on a server,
+    in the tables: its log and its replicas are its administrator's.
 
     templates: those in use; out_of_use: those set aside or taken out. negatives: theirs, and those of their photos;
     of_others: templates of the same faces that were set aside or taken out of other people's. images: of photos that
@@ -269,6 +270,7 @@ class Receipt:
     negatives: int = 0
     of_others: int = 0
     purged: Purged = field(default_factory=Purged)
+    on_server: bool = False
 
     def document(self) -> Document:
         return {
@@ -304,6 +306,7 @@ class GalleryInfo:
     and beyond it, and are not counted in `templates`. unknown_faces, unknown_clusters: what is in the inbox.
     """
 
+    store: str
     encoder: str
     index: str
     codec: str
@@ -325,6 +328,7 @@ class GalleryInfo:
 
     def document(self) -> Document:
         return {
+            "store": self.store,
             "encoder": self.encoder,
             "index": self.index,
             "codec": self.codec,

@@ -26,7 +26,7 @@ from facesearch.gallery.folder import check_new_file, strange_names
 from facesearch.gallery.index_files import IndexFiles
 from facesearch.gallery.returning import returned_people
 from facesearch.gallery.scratch import remove_unfinished, scratch_folder
-from facesearch.store import IndexState, SqliteStore, open_store
+from facesearch.store import IndexState, SqliteStore, SqlStore, open_store
 from facesearch.store.sqlite.snapshot import is_plain, sole_user
 from indexes import VectorIndexError
 
@@ -81,7 +81,7 @@ class RestoreReport:
 
 
 def back_up(
-    store: SqliteStore, folder: Path, target: Path, *, overwrite: bool = False, progress: Progress | None = None
+    store: SqlStore, folder: Path, target: Path, *, overwrite: bool = False, progress: Progress | None = None
 ) -> BackupReport:
     """Write the gallery in `folder`, open as `store`, into the file `target`; others may go on using it.
 
@@ -89,6 +89,8 @@ def back_up(
     for a gallery that is damaged or a target that cannot be written.
     """
     progress = progress or _silent
+    if not isinstance(store, SqliteStore):
+        raise UsageError(f"{store.transactions.where} is on a server: back it up there, as with pg_dump")
     check_new_file(target, folder, "the backup", overwrite=overwrite)
     remove_unfinished(folder)
     try:

@@ -214,7 +214,7 @@ def compact(parts: Parts) -> Compaction:
     parts.writer.save(force=True)
     parts.writer.remove_strays()
     wiped = parts.store.vacuum()
-    for copy in remove_unfinished(parts.opening.folder):
+    for copy in remove_unfinished(parts.folder):
         _log.warning("%s holds the gallery as it was: a backup is being made there, or could not be removed", copy)
     return Compaction(before, _bytes_on_disk(parts), wiped, discarded, _sizes(parts).set_aside)
 
@@ -234,6 +234,7 @@ def info(parts: Parts) -> GalleryInfo:
     sizes, (faces, clusters) = _sizes(parts), parts.store.unknown.count()
     calibration = in_force(parts.store.settings.calibration(), settings)
     return GalleryInfo(
+        store=parts.store.kind,
         encoder=str(parts.store.settings.encoder()),
         index=settings.index_kind,
         codec=settings.codec,

@@ -98,7 +98,7 @@ def taken(parts: Parts, progress: Progress | None = None) -> Taken:
 def export(parts: Parts, path: Path, *, overwrite: bool, progress: Progress | None) -> ExportReport:
     """See `Gallery.export`."""
     suffix = check_suffix(path)
-    check_new_file(path, parts.opening.folder, "the export", overwrite=overwrite)
+    check_new_file(path, parts.folder, "the export", overwrite=overwrite)
     found = taken(parts, progress)
     table = found.table
     try:

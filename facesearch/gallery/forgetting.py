@@ -63,7 +63,7 @@ def forget(parts: Parts, names: Sequence[str], *, remember: bool) -> list[Receip
     contents = _AnyOf((frozenset(sha256 for _, sha256 in photos), *(each.deleted for each in removed)))
     purged = purge(Theirs(frozenset(names), frozenset(path for path, _ in photos), contents))
     traces = _learnt_from_people(parts)
-    now, unfinished = int(time.time()), tuple(map(str, remove_unfinished(parts.opening.folder)))
+    now, unfinished = int(time.time()), tuple(map(str, remove_unfinished(parts.folder)))
     return [
         Receipt(
             identity=name,
@@ -82,6 +82,7 @@ def forget(parts: Parts, names: Sequence[str], *, remember: bool) -> list[Receip
             negatives=each.negatives,
             of_others=each.of_others,
             purged=purged,
+            on_server=parts.store.on_server,
         )
         for name, each in zip(names, removed, strict=True)
     ]

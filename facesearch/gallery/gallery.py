@@ -38,9 +38,9 @@ if TYPE_CHECKING:
 
 
 class Gallery(ExchangingGallery, ClipGallery):
-    """A folder with the templates of known persons. Made by `Gallery.open`; use it in a with-statement.
+    """The templates of known persons, in a folder or on a server. Made by `Gallery.open`; use it in a with-statement.
 
-    Safe to share between threads, and the folder between processes: an answer is from one moment, the state before or
+    Safe to share between threads, and its place between processes: an answer is from one moment, the state before or
     after a change and never in between. In a process that was forked it opens itself anew when it is first used.
     """
 
@@ -295,7 +295,7 @@ class Gallery(ExchangingGallery, ClipGallery):
         """
         from facesearch.gallery.backup import back_up  # a question does not wait for it
 
-        return back_up(self.parts.store, self.parts.opening.folder, Path(path), overwrite=overwrite, progress=progress)
+        return back_up(self.parts.store, self.parts.folder, Path(path), overwrite=overwrite, progress=progress)
 
     def compact(self) -> Compaction:
         """Give free space back to the disk: the database is written anew, nothing deleted is left in any file."""

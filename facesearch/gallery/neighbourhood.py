@@ -63,7 +63,7 @@ def surroundings(parts: Parts, asked: Collection[int] | None, progress: Progress
 
     progress: called with (templates searched for, in all).
     """
-    with at_a_moment(parts.store, parts.index.at, parts.index.open) as found:
+    with at_a_moment(parts.store, parts.index.at, parts.open_index) as found:
         if found is None:
             return None
         moment, state, view = found

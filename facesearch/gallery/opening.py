@@ -12,6 +12,7 @@ from facesearch.encoders import Encoder, EncoderSpec
 from facesearch.errors import UsageError
 from facesearch.faces import DEFAULT_MIN_FACE
 from facesearch.gallery.parts import Opening, Parts
+from facesearch.gallery.place import folder_of, place_of
 from facesearch.pipeline.fit_to_enrol import quality_profile
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ class OpenGallery:
         """Open the gallery in the folder `path`, or start one.
 
         Args:
+            path: or `postgresql://user@host/database?gallery=NAME`, for a gallery on a server.
             encoder: `model[:precision][@backend]`, or an `Encoder`. A new gallery is fixed to its model; an existing
                 one accepts another precision or backend of the same model only. Default: the gallery's own, else
                 mobilefacenet.
@@ -61,7 +63,7 @@ class OpenGallery:
         Raises `GalleryNotFoundError`, `EncoderMismatchError`, `UnknownEncoderError`, `StoreError`.
         """
         profile = None if quality is None else quality_profile(quality)
-        return cls(Opening(Path(path), encoder, index, keep, create, min_face, profile, device, threads))
+        return cls(Opening(place_of(path), encoder, index, keep, create, min_face, profile, device, threads))
 
     @property
     def parts(self) -> Parts:
@@ -95,7 +97,7 @@ class OpenGallery:
         """
         from facesearch.gallery.backup import restore  # a question does not wait for it
 
-        return restore(Path(path), Path(folder), replace=replace, progress=progress)
+        return restore(Path(path), folder_of(place_of(folder), "restored"), replace=replace, progress=progress)
 
     def close(self) -> None:
         """Let go of the database and of what was opened for searching; the gallery cannot be used any more."""

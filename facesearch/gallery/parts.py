@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 from dataclasses import dataclass, replace
@@ -10,10 +11,11 @@ from pathlib import Path
 from facesearch.codecs.gallery_codecs import GalleryCodecs
 from facesearch.encoders import Encoder, EncoderSpec, find_model
 from facesearch.errors import (
-    DiskFullError,
     EncoderMismatchError,
     FacesearchError,
     GalleryNotFoundError,
+    IndexStateError,
+    StoreError,
     UnknownEncoderError,
     UsageError,
 )
@@ -25,6 +27,7 @@ from facesearch.gallery.groups import Groups
 from facesearch.gallery.index_writing import IndexWriter
 from facesearch.gallery.left_out import Negatives
 from facesearch.gallery.likeness import Scale
+from facesearch.gallery.place import Place, opened
 from facesearch.gallery.ranking import Ranking
 from facesearch.gallery.scoring import COSINE, NORMALISED, Rule
 from facesearch.gallery.template_index import TemplateIndex
@@ -33,7 +36,9 @@ from facesearch.pipeline.pipeline import Pipeline
 from facesearch.pipeline.pipeline_spec import PipelineSpec
 from facesearch.pipeline.sessions import shared_pipeline
 from facesearch.pipeline.workers import Workers
-from facesearch.store import DATABASE_NAME, Cohort, EncoderKey, GallerySettings, SqliteStore, open_store
+from facesearch.store import Cohort, EncoderKey, GallerySettings
+
+_log = logging.getLogger("facesearch")
 
 _BEYOND = 1.5  # how far beyond the threshold two photos of one person usually are, of what it is beyond different ones
 
@@ -42,7 +47,7 @@ _BEYOND = 1.5  # how far beyond the threshold two photos of one person usually a
 class Opening:
     """How a gallery was asked to be opened; see `Gallery.open`."""
 
-    folder: Path
+    place: Place
     encoder: str | Encoder | None
     index: str | None
     keep: str | None
@@ -65,28 +70,16 @@ class Parts:
         """Raises what `Gallery.open` raises."""
         self.opening = opening
         self.process = os.getpid()
-        folder = opening.folder
-        exists = (folder / DATABASE_NAME).exists()
-        if not exists and not opening.create:
-            raise GalleryNotFoundError(f"there is no gallery in {folder}: start one with facesearch enroll")
-        if not exists:
-            NewGallery.asked(opening.encoder, opening.index, opening.keep)  # a request that is wrong creates nothing
-        read_only = exists and not os.access(folder, os.W_OK)
-        try:
-            self.store: SqliteStore = open_store(folder, read_only=read_only, create=opening.create)
-        except DiskFullError:
-            if not exists:
-                raise
-            self.store = open_store(folder, disk_full=True)  # questions need no room
+        self.store, self.folder = opened(opening.place, self._checked_new, create=opening.create)
         try:
             self.encoder_spec = self._settled()
-            if not self.store.read_only:
-                keep_private(folder)
+            if not self.store.read_only and isinstance(opening.place, Path):
+                keep_private(opening.place)
         except BaseException:
             self.store.close()
             raise
         self.codecs = GalleryCodecs(self.store.codebooks)
-        self.index = TemplateIndex(self.store, self.codecs, folder)
+        self.index = TemplateIndex(self.store, self.codecs, self.folder)
         self.writer = IndexWriter(self.store, self.codecs, self.index)
         self.fused = FusedIndex(self.codecs)
         self.ranking = Ranking()
@@ -107,6 +100,16 @@ class Parts:
             )
         return Parts(self.opening)
 
+    def open_index(self) -> None:
+        """See `TemplateIndex.open`. What others added to a gallery on a server is written to this machine's files, so
+        that the next process need not fetch it again."""
+        self.index.open()
+        if self.store.on_server:
+            try:
+                self.writer.save()
+            except (IndexStateError, StoreError) as error:  # answers do not need the files
+                _log.info("the index files of this machine were not written: %s", error)
+
     # settings
 
     def settings(self) -> GallerySettings:
@@ -116,15 +119,21 @@ class Parts:
             raise self.empty()
         return settings
 
+    @property
+    def shown(self) -> str:
+        """Where the gallery is, as people are told: a folder, or a URL without a password."""
+        place = self.opening.place
+        return str(place) if isinstance(place, Path) else self.store.transactions.where
+
     def empty(self) -> GalleryNotFoundError:
         """The error for a gallery that holds nobody yet."""
-        return GalleryNotFoundError(f"the gallery in {self.opening.folder} is empty: enrol somebody first")
+        return GalleryNotFoundError(f"the gallery in {self.shown} is empty: enrol somebody first")
 
     def configured(self, key: EncoderKey) -> GallerySettings:
         """The settings; those of a new gallery are fixed now, to templates of the encoder `key`."""
         settings = self.store.settings.read()
         if settings is None:
-            wanted = NewGallery.asked(self.opening.encoder, self.opening.index, self.opening.keep)
+            wanted = self._checked_new()
             fixed = replace(wanted.settings(self.codecs), quality=self.spec.quality)
             settings = self.store.settings.configure(fixed, key)
         if settings.model != key.model:  # another process started this gallery with another model meanwhile
@@ -133,10 +142,10 @@ class Parts:
 
     def dimension(self) -> int:
         """Of templates: the gallery's, or that of the encoder that a new one is asked for; nothing is written."""
-        settings, opening = self.store.settings.read(), self.opening
+        settings = self.store.settings.read()
         if settings is not None:
             return settings.dimension
-        return NewGallery.asked(opening.encoder, opening.index, opening.keep).dimension
+        return self._checked_new().dimension
 
     def encoder_key(self) -> EncoderKey:
         """The gallery's encoder as templates remember it; raises `UnknownEncoderError`. Loads no weights."""
@@ -228,6 +237,11 @@ class Parts:
             raise UsageError("a cluster loads the encoder by its name and runs it on processors: give no other")
         return Workers(None if count is None else arguments.count(count, "workers"), by_name, cluster)
 
+    def _checked_new(self) -> NewGallery:
+        """What a new gallery is asked to be fixed to; raises `UsageError`."""
+        opening = self.opening
+        return NewGallery.asked(opening.encoder, opening.index, opening.keep)
+
     def _settled(self) -> EncoderSpec:
         """The encoder in use, after seeing that what is asked agrees with a gallery that is there."""
         opening = self.opening
@@ -238,5 +252,5 @@ class Parts:
         if settings is not None:
             check_agreement(settings, spec, opening.index, opening.keep)
         else:
-            NewGallery.asked(opening.encoder, opening.index, opening.keep)
+            self._checked_new()
         return spec

@@ -128,7 +128,7 @@ def _found(
         view = parts.index.at(moment, state)
         return None if view is None else (rule, AllTemplates(parts.ranking, moment, view, group, k, more))
 
-    with search_threads(parts.opening.threads), at_a_moment(parts.store, nearest_at, parts.index.open) as found:
+    with search_threads(parts.opening.threads), at_a_moment(parts.store, nearest_at, parts.open_index) as found:
         if found is None:
             raise parts.empty()
         moment, state, (rule, nearest) = found

@@ -13,7 +13,7 @@ from facesearch.gallery.answers import Document
 from facesearch.gallery.parts import Parts
 from facesearch.gallery.representatives import representatives
 from facesearch.gallery.suspects import LIKELY, suspects
-from facesearch.store import Thinning, open_store
+from facesearch.store import Thinning
 
 _log = logging.getLogger("facesearch")
 
@@ -91,7 +91,7 @@ def thin(parts: Parts, keep: int, *, dry_run: bool) -> ThinningReport:
     if dry_run or not plans.people:
         people, overtaken = _people(plans.people, names), _named(plans.overtaken, names)
         gone = sum(len(person.removed) for person in people)
-        after = before - gone * _bytes_each(before, templates)
+        after = before - gone * _bytes_each(parts, before, templates)
         return ThinningReport(keep, dry_run, people, overtaken, before, after, wiped=True)
     ids = [plan.identity_id for plan in plans.people]
     backups, exports = (
@@ -177,10 +177,9 @@ def _names(parts: Parts) -> dict[int, str]:
     return {person.id: person.name for person in parts.store.identities.all()}
 
 
-def _bytes_each(held: int, templates: int) -> int:
+def _bytes_each(parts: Parts, held: int, templates: int) -> int:
     """About what a template takes on disk, of a gallery of so many bytes: what a new gallery has anyway is not its."""
-    with open_store("sqlite://") as empty:
-        own = held - empty.database_bytes()
+    own = held - parts.store.bytes_when_empty()
     return max(round(own / max(templates, 1)) - _KEYED, 0)
 
 

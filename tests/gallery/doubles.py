@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from facesearch.codecs.plain import find_codec
 from facesearch.encoders import Encoder, EncoderSpec
-from facesearch.store import EncoderKey, GallerySettings, NewTemplate, SqliteStore, open_store
+from facesearch.store import EncoderKey, GallerySettings, GalleryStore, NewTemplate, open_store
 
 DIMENSION = 128
 KEY = EncoderKey("dlib-resnet", "fp32", "onnx", "f" * 64)
@@ -74,7 +74,7 @@ def store_templates(
 
 
 def add_templates(
-    store: SqliteStore,
+    store: GalleryStore,
     names: Sequence[str],
     vectors: npt.NDArray[np.float32],
     codec: str = "fp32",

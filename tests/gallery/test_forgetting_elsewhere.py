@@ -75,8 +75,7 @@ def scan(gallery: Gallery, name: str, photo: str, *, again: bool = False) -> str
 
 def content(gallery: Gallery) -> bytes:
     gallery.compact()
-    folder = gallery.parts.opening.folder
-    assert folder is not None
+    folder = gallery.parts.folder
     return b"".join(path.read_bytes() for path in folder.iterdir() if path.is_file())
 
 
@@ -242,8 +241,7 @@ def test_identities_whose_numbers_begin_alike_are_told_apart(gallery: Gallery) -
 
 def test_a_damaged_mark_keeps_nobody_from_being_forgotten(gallery: Gallery) -> None:
     thin(gallery, "Ada", "a0")
-    folder = gallery.parts.opening.folder
-    assert folder is not None
+    folder = gallery.parts.folder
     with closing(sqlite3.connect(folder / "gallery.db")) as database, database:
         database.execute("UPDATE rejected_photos SET checksum = checksum + 1")
     with pytest.raises(StoreError, match="of rejected_photos is damaged"):

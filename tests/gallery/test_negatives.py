@@ -256,7 +256,7 @@ def test_without_negatives_a_search_asks_no_more_of_the_database(folder: Path) -
     with Gallery.open(folder) as gallery:
         gallery.search(PROBES[:1], 1)
         said: list[str] = []
-        engine = gallery.parts.store._engine
+        engine = gallery.parts.store.transactions._reader
         event.listen(engine, "before_cursor_execute", lambda c, cur, statement, *rest: said.append(statement))
         gallery.search(PROBES[:1], 1)
         assert not any("FROM negatives" in each and "max(negatives.id)" not in each for each in said)

@@ -418,7 +418,7 @@ def test_before_anybody_is_enrolled_there_can_be_no_cohort(tmp_path: Path) -> No
 
 def test_a_damaged_cohort_is_no_part_of_an_answer(only_child: Gallery) -> None:
     only_child.set_cohort(children(30, 6), "children")
-    with closing(sqlite3.connect(str(only_child.parts.store.path))) as connection, connection:
+    with closing(sqlite3.connect(only_child.parts.folder / "gallery.db")) as connection, connection:
         connection.execute("UPDATE cohorts SET content = zeroblob(length(content))")
     with pytest.raises(StoreError, match="row 1 of cohorts is damaged"):
         only_child.search(STRANGERS, 1)

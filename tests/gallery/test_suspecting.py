@@ -306,8 +306,7 @@ def test_one_template_or_person_may_be_named_alone(known: list[Photo], tmp_path:
 
 
 def damage(gallery: Gallery, table: str) -> None:
-    folder = gallery.parts.opening.folder
-    assert folder is not None
+    folder = gallery.parts.folder
     with closing(sqlite3.connect(folder / "gallery.db")) as database, database:
         assert database.execute(f"UPDATE {table} SET checksum = checksum + 1").rowcount
 

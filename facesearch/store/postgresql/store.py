@@ -31,6 +31,8 @@ _SIZE = """
     SELECT coalesce(sum(pg_total_relation_size(oid)), 0)::bigint FROM pg_class
     WHERE relnamespace = %s::regnamespace AND relkind = 'r'
 """
+_INDEXES = "SELECT count(*) FROM pg_class WHERE relnamespace = %s::regnamespace AND relkind = 'i'"
+_PAGE = 8192  # bytes: an empty index has one page, an empty table none
 _OWN = """
     SELECT bool_and(pg_has_role(relowner, 'USAGE')) FROM pg_class
     WHERE relnamespace = %s::regnamespace AND relkind = 'r'
@@ -61,16 +63,23 @@ def open_server(
     try:
         with in_plain_words(address.shown):
             found = schema.prepare(engine, address, create=create and not read_only)
-        folder = home() / "projections" / hashlib.sha256("\n".join(found.which).encode()).hexdigest()[:32]
-        return PostgresqlStore(engine, address, Projection(folder), read_only=read_only or not found.may_write)
+        projection = Projection(projection_folder(address, found.which))
+        return PostgresqlStore(engine, address, projection, read_only=read_only or not found.may_write)
     except BaseException:
         engine.dispose()
         raise
 
 
+def projection_folder(address: Address, which: Sequence[str]) -> Path:
+    """Where this machine keeps what belongs to a gallery, known by words that no other one has."""
+    return home() / "projections" / hashlib.sha256("\n".join([address.gallery, *which]).encode()).hexdigest()[:32]
+
+
 class PostgresqlStore(SqlStore):
     """A `GalleryStore` in one schema of a PostgreSQL database; made by `open_server`."""
 
+    kind = "postgresql"
+    on_server = True
     index_state: LocalIndexState  # type: ignore[assignment]
 
     def __init__(self, engine: Engine, address: Address, projection: Projection, *, read_only: bool) -> None:
@@ -121,6 +130,11 @@ class PostgresqlStore(SqlStore):
     def database_bytes(self) -> int:
         with self.transactions.reading() as connection:
             return int(connection.exec_driver_sql(_SIZE, (self.address.gallery,)).scalar_one())
+
+    def bytes_when_empty(self) -> int:
+        with self.transactions.reading() as connection:
+            indexes = connection.exec_driver_sql(_INDEXES, (self.address.gallery,)).scalar_one()
+        return int(indexes) * _PAGE
 
     def close(self) -> None:
         super().close()

@@ -66,7 +66,7 @@ def _plain(error: BaseException | None, where: str) -> StoreError | UsageError:
 
 def _unreachable(said: str, where: str) -> StoreError:
     reason = re.sub(r".*(FATAL|failed|ERROR):\s*", "", said)
-    if any(sign in said for sign in _NO_PASSWORD):
+    if any(sign in said for sign in _NO_PASSWORD) or re.search(r'role ".*" does not exist', said):
         return StoreError(f"the server of {where} does not let this user in ({reason})")
     if re.search(r'database ".*" does not exist', said):
         return StoreError(f"{where} cannot be opened: {reason}; create it with createdb")

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import ClassVar, Self
 
 from facesearch.store.records import Progress
 from facesearch.store.sql.audit import SqlAudit
@@ -32,7 +32,13 @@ from facesearch.store.sql.unknown import SqlUnknown
 
 
 class SqlStore(ABC):
-    """A `GalleryStore` on one database. Subclasses do what concerns the whole of it."""
+    """A `GalleryStore` on one database. Subclasses do what concerns the whole of it.
+
+    kind: of database, in a word. on_server: other machines may use it, and this one's index files are its own.
+    """
+
+    kind: ClassVar[str]
+    on_server: ClassVar[bool]
 
     def __init__(self, transactions: Transactions) -> None:
         self.transactions = transactions
@@ -78,6 +84,10 @@ class SqlStore(ABC):
 
     @abstractmethod
     def database_bytes(self) -> int: ...
+
+    @abstractmethod
+    def bytes_when_empty(self) -> int:
+        """About what a database takes that holds nobody."""
 
     def close(self) -> None:
         self.transactions.close()

@@ -87,6 +87,9 @@ def _prepared(store: SqliteStore) -> SqliteStore:
 class SqliteStore(SqlStore):
     """A `GalleryStore` on one SQLite database; made by `open_store`."""
 
+    kind = "sqlite"
+    on_server = False
+
     def __init__(
         self, engine: Engine, path: Path | None, where: str, *, read_only: bool, disk_full: bool = False
     ) -> None:
@@ -164,6 +167,10 @@ class SqliteStore(SqlStore):
                 return int(pages) * int(connection.exec_driver_sql("PRAGMA page_size").scalar_one())
         files = (self.path, self.path.with_name(self.path.name + "-wal"))
         return sum(file.stat().st_size for file in files if file.exists())
+
+    def bytes_when_empty(self) -> int:
+        with open_store("sqlite://") as empty:
+            return empty.database_bytes()
 
     @contextmanager
     def outside(self) -> Iterator[sqlite3.Connection]:
