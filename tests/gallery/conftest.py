@@ -10,7 +10,31 @@ from facesearch import Gallery
 from facesearch.photos.photo import Photo
 from facesearch.photos.sources import from_paths
 
+from .on_server import Server
+
 ENROLLED = 2  # of a person's three photos; the last one is the probe
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Every test runs with a gallery in a folder, and unless it is marked `folder`, with one on a server."""
+    marks = {mark.name for mark in metafunc.definition.iter_markers()}
+    engines = ["folder"] if "folder" in marks else ["folder", "server"]
+    metafunc.parametrize("server", engines, indirect=True)
+
+
+@pytest.fixture(scope="session")
+def _servers(postgresql_server: str) -> Server:
+    return Server(postgresql_server)
+
+
+@pytest.fixture(autouse=True)
+def server(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Server | None:
+    """Where the galleries of this test are; None: in folders."""
+    if request.param == "folder":
+        return None
+    found: Server = request.getfixturevalue("_servers")
+    found.put_in_place(monkeypatch, request.module)
+    return found
 
 
 @pytest.fixture(scope="session")
@@ -33,10 +57,22 @@ def enrolled_once(known: list[Photo], tmp_path_factory: pytest.TempPathFactory) 
     return folder
 
 
+@pytest.fixture(scope="session")
+def _enrolled_on_server(_servers: Server, known: list[Photo], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("enrolled-on-server") / "gallery"
+    with pytest.MonkeyPatch.context() as patch:
+        _servers.put_in_place(patch)
+        with Gallery.open(folder) as gallery:
+            gallery.enroll_photos(known)
+    return folder
+
+
 @pytest.fixture
-def enrolled(enrolled_once: Path, tmp_path: Path) -> Path:
+def enrolled(request: pytest.FixtureRequest, server: Server | None, tmp_path: Path) -> Path:
     """The folder of a gallery of everybody, for this test alone."""
-    return Path(shutil.copytree(enrolled_once, tmp_path / "gallery"))
+    if server is not None:
+        return server.copy(request.getfixturevalue("_enrolled_on_server"), tmp_path / "gallery")
+    return Path(shutil.copytree(request.getfixturevalue("enrolled_once"), tmp_path / "gallery"))
 
 
 @pytest.fixture

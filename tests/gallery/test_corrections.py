@@ -90,6 +90,7 @@ def test_what_is_set_aside_follows_its_person_through_merging_forgetting_and_rec
             gallery.restore_templates([4])
 
 
+@pytest.mark.folder
 def test_compacting_deletes_what_is_set_aside_for_good(tmp_path: Path) -> None:
     vectors = made(tmp_path, "flat")
     with Gallery.open(tmp_path) as gallery:

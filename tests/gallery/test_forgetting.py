@@ -169,7 +169,7 @@ def test_the_receipt_says_so_where_there_is_no_index_file_to_write(tmp_path: Pat
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Galleries wait for others a moment only: half a minute of it would be the test's."""
-    monkeypatch.setattr("facesearch.gallery.parts.open_store", partial(open_store, busy_seconds=0.05))
+    monkeypatch.setattr("facesearch.gallery.place.open_store", partial(open_store, busy_seconds=0.05))
 
 
 @pytest.mark.usefixtures("impatient")

@@ -145,6 +145,7 @@ def test_a_tag_that_somebody_does_not_have_cannot_be_taken_away(folder: Path) ->
         gallery.set_attributes(PEOPLE[0], tags=["new"], untag=["staff"])
 
 
+@pytest.mark.folder
 def test_tags_and_notes_outlive_renaming_merging_backup_and_restoring(folder: Path, tmp_path: Path) -> None:
     with Gallery.open(folder) as gallery:
         gallery.set_attributes(STAFF[0], tags=["a"], note="until June")

@@ -41,6 +41,7 @@ _OF_PEOPLE = (
     *("templates", "images", "identities", "set_aside", "negatives", "unknown_faces", "tags", "notes", "aliases"),
     "cohorts",
 )
+_HAS_PAGES = "SELECT pg_relation_size(%s::regclass) > 0"
 _MOST_REWRITTEN = 64 << 20  # bytes of a gallery whose tables are written anew at once
 _WIPE_SECONDS = 3.0  # that this waits for readers
 
@@ -153,7 +154,8 @@ class PostgresqlStore(SqlStore):
                 driver.execute(f"SET lock_timeout = {round(1000 * _WIPE_SECONDS)}".encode())
                 try:
                     for table in tables:
-                        driver.execute(f"VACUUM (FULL, ANALYZE) {table}".encode())
+                        if driver.execute(_HAS_PAGES, (table,)).fetchone() == (True,):
+                            driver.execute(f"VACUUM (FULL) {table}".encode())
                 except psycopg.errors.LockNotAvailable:
                     return False
                 finally:
