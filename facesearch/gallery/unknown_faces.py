@@ -111,11 +111,7 @@ class UnknownFaces:
     def list(self, *, like: str | None = None) -> UnknownList:
         """Clusters, the largest first, and single faces, with the nearest person enrolled. like: only those of which a
         face looks like this person; raises `UnknownIdentityError`."""
-        parts = self._parts()
-        if like is not None:
-            parts.store.identities.find(composed(like))
-        found = listed(parts)
-        return found if like is None else found.like(composed(like))
+        return listed(self._parts(), None if like is None else composed(like))
 
     def show(self, which: Which | Sequence[Which]) -> Sequence[ListedFace]:
         """The faces of clusters, and single faces, by number; raises `UsageError` for what is not there."""

@@ -19,6 +19,7 @@ Vectors = npt.NDArray[np.float32]
 
 _SEARCHED = 1024  # faces at a time
 _COMPARED = 4096
+_ROUNDED = 0.01  # by how much the cosine of stored codes may differ from a score
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,10 +93,28 @@ class UnknownList:
         }
 
 
-def listed(parts: Parts) -> UnknownList:
-    """The inbox as it is now."""
+def listed(parts: Parts, like: str | None = None) -> UnknownList:
+    """The inbox as it is now; like: only what looks like this person, raises `UnknownIdentityError`."""
+    if like is None:
+        return _listed(parts, parts.store.unknown.inbox(), None)
+    person = parts.store.identities.find(like)
+    with parts.store.moment() as moment:
+        theirs = moment.template_ids([person.id]).tolist()
     inbox = parts.store.unknown.inbox()
-    faces = _faces(parts, inbox, range(len(inbox.faces)))
+    settings, stored = parts.settings(), parts.store.templates.codes(theirs)
+    if not inbox.faces or not len(stored):
+        return UnknownList((), ())
+    templates = parts.codecs.decode(stored.codes, stored.codecs, settings.dimension)
+    likely = similar(vectors_of(parts, inbox), templates, parts.threshold(settings) - _ROUNDED)
+    clusters = {inbox.faces[row].cluster for row in likely} - {None}
+    alone = set(likely)
+    rows = [row for row, face in enumerate(inbox.faces) if face.cluster in clusters or row in alone]
+    return _listed(parts, inbox, rows).like(like)  # only these are searched for
+
+
+def _listed(parts: Parts, inbox: Inbox, rows: Sequence[int] | None) -> UnknownList:
+    """These faces, by their rows, or all."""
+    faces = _faces(parts, inbox, range(len(inbox.faces)) if rows is None else rows)
     clusters: dict[int, list[ListedFace]] = {}
     for each in faces:
         if each.face.cluster is not None:

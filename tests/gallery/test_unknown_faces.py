@@ -15,9 +15,11 @@ import pytest
 from PIL import Image, ImageFilter
 
 from facesearch import Gallery, UsageError
-from facesearch.errors import OvertakenError, StoreError
+from facesearch.errors import OvertakenError, StoreError, UnknownIdentityError
+from facesearch.gallery import unknown_list
 from facesearch.gallery.codec_in_use import CodecInUse
 from facesearch.gallery.known_photos import Known, known_photos
+from facesearch.gallery.questions import ranked
 from facesearch.photos.photo import Photo, Rejection
 from facesearch.store import NewTemplate, Regrouping, Templates
 
@@ -164,6 +166,29 @@ def test_somebody_enrolled_later_is_suggested(gallery: Gallery) -> None:
     found = gallery.unknown.list(like="Zoe")
     assert [(each.number, each.alike) for each in found.clusters] == [(1, 3)]
     assert found.document()["clusters"][0]["suggestion"]["identity"] == "Zoe"
+
+
+def test_what_is_like_a_person_is_what_the_whole_list_says_and_only_that_is_searched_for(
+    gallery: Gallery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gallery.unknown.name("f1", "Bea")  # who has two more faces in cluster 1
+    gallery.unknown.name("f4", "Cleo")  # who has one more, alone
+    everything = gallery.unknown.list()
+    searched: list[int] = []
+
+    def counting(parts: Any, vectors: Floats, k: int) -> Any:
+        searched.append(len(vectors))
+        return ranked(parts, vectors, k)
+
+    monkeypatch.setattr(unknown_list, "ranked", counting)
+    for name, faces in (("Ada", 0), ("Bea", 2), ("Cleo", 1)):
+        assert gallery.unknown.list(like=name) == everything.like(name)
+        assert everything.like(name).faces == faces
+    assert searched == [2, 1]
+    gallery.remove_templates([info.id for info in gallery.templates("Cleo")])
+    assert gallery.unknown.list(like="Cleo").faces == 0
+    with pytest.raises(UnknownIdentityError):
+        gallery.unknown.list(like="Nobody")
 
 
 def test_what_is_discarded_is_in_no_file_any_more(gallery: Gallery, tmp_path: Path) -> None:
