@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from facesearch.store import GalleryStore, SqliteStore, open_on_server, open_store
+from facesearch.store import GalleryStore, SqliteStore, SqlStore, open_on_server, open_store
 
 
 @pytest.fixture(params=["memory", "file", "postgresql"])
@@ -16,6 +16,17 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[GallerySto
             yield opened
     else:
         with open_store("sqlite://" if request.param == "memory" else tmp_path / "gallery") as opened:
+            yield opened
+
+
+@pytest.fixture(params=["file", "postgresql"])
+def kept(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[SqlStore]:
+    """An empty store on disk, and on a server: others can get at its rows."""
+    if request.param == "postgresql":
+        with open_on_server(request.getfixturevalue("gallery_url")) as opened:
+            yield opened
+    else:
+        with open_store(tmp_path / "gallery") as opened:
             yield opened
 
 

@@ -18,6 +18,7 @@ from facesearch.files.permissions import make_private_folder, open_private
 from facesearch.store.records import IndexState
 from facesearch.store.sql import index_state
 from facesearch.store.sql.checksums import is_sound
+from facesearch.store.sql.dialect import Dialect
 from facesearch.store.sql.models import IndexStateRow, SegmentRow
 from facesearch.store.sql.plans import table_of
 from facesearch.store.sql.transactions import Transactions
@@ -25,6 +26,7 @@ from facesearch.store.sqlite.connection import file_engine, in_plain_words, writ
 from facesearch.store.sqlite.dialect import SqliteDialect
 
 _DATABASE = "projection.db"
+OF_FILES = (IndexStateRow, SegmentRow)
 BESIDE = "facesearch_beside"  # under which a connection has it
 _VERSION = select(IndexStateRow.version).where(is_sound(IndexStateRow))
 
@@ -66,7 +68,21 @@ class Beside:
 
 
 class ServerTransactions(Transactions):
-    """Transactions on a server, with what is written here beside them: it holds once they have committed."""
+    """Transactions on a server, with what is written here beside them: it holds once they have committed.
+
+    may_write: whether the server lets this user write.
+    """
+
+    def __init__(
+        self, reader: Engine, writer: Engine, dialect: Dialect, where: str, *, read_only: bool, may_write: bool
+    ) -> None:
+        super().__init__(reader, writer, dialect, where, read_only=read_only or not may_write)
+        self._may_write = may_write
+
+    def require_write(self) -> None:
+        if not self._may_write:
+            raise StoreError(f"no permission to write to {self.where}")
+        super().require_write()
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
@@ -131,7 +147,7 @@ def _prepared(path: Path) -> Engine:
     engine = file_engine(path, read_only=False)
     try:
         with in_plain_words(str(path)), writing(engine).begin() as connection:
-            for model in (IndexStateRow, SegmentRow):
+            for model in OF_FILES:
                 table_of(model).create(connection, checkfirst=True)
             connection.execute(_VERSION).all()
     except BaseException:

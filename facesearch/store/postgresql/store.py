@@ -19,7 +19,7 @@ from facesearch.store.postgresql import schema
 from facesearch.store.postgresql.address import Address
 from facesearch.store.postgresql.connection import BUSY_SECONDS, server_engine, writing
 from facesearch.store.postgresql.dialect import PostgresqlDialect
-from facesearch.store.postgresql.projection import LocalIndexState, Projection, ServerTransactions
+from facesearch.store.postgresql.projection import OF_FILES, LocalIndexState, Projection, ServerTransactions
 from facesearch.store.postgresql.tables import server_tables
 from facesearch.store.postgresql.words import in_plain_words
 from facesearch.store.records import Progress
@@ -65,7 +65,7 @@ def open_server(
         with in_plain_words(address.shown):
             found = schema.prepare(engine, address, create=create and not read_only)
         projection = Projection(projection_folder(address, found.which))
-        return PostgresqlStore(engine, address, projection, read_only=read_only or not found.may_write)
+        return PostgresqlStore(engine, address, projection, read_only=read_only, may_write=found.may_write)
     except BaseException:
         engine.dispose()
         raise
@@ -83,9 +83,14 @@ class PostgresqlStore(SqlStore):
     on_server = True
     index_state: LocalIndexState  # type: ignore[assignment]
 
-    def __init__(self, engine: Engine, address: Address, projection: Projection, *, read_only: bool) -> None:
+    def __init__(
+        self, engine: Engine, address: Address, projection: Projection, *, read_only: bool, may_write: bool
+    ) -> None:
         dialect = PostgresqlDialect(projection)
-        super().__init__(ServerTransactions(engine, writing(engine), dialect, address.shown, read_only=read_only))
+        transactions = ServerTransactions(
+            engine, writing(engine), dialect, address.shown, read_only=read_only, may_write=may_write
+        )
+        super().__init__(transactions)
         self.index_state = LocalIndexState(self.transactions, projection)
         self.address = address
         self.projection = projection
@@ -124,7 +129,9 @@ class PostgresqlStore(SqlStore):
     def integrity_check(self) -> list[str]:
         try:
             with self.transactions.reading() as connection:
-                return damaged_rows(connection)
+                found = damaged_rows(connection)
+            with self.projection.local.reading() as rows:
+                return found + damaged_rows(rows, OF_FILES)
         except StoreError as error:
             return [str(error)]
 
