@@ -87,11 +87,12 @@ class ServerTransactions(Transactions):
     @contextmanager
     def writing(self) -> Iterator[Connection]:
         with ExitStack() as after, super().writing() as connection:
-            connection.info[BESIDE] = Beside(after)
+            about = connection.info  # which is out of reach once the connection is cut
+            about[BESIDE] = Beside(after)
             try:
                 yield connection
             finally:
-                del connection.info[BESIDE]
+                del about[BESIDE]
 
 
 class LocalIndexState:
