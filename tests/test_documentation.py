@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import psycopg
 import pytest
 from command_line import Command
 from PIL import Image, ImageFilter
@@ -121,6 +122,58 @@ def test_the_first_session_prints_what_it_shows(
         shutil.copy(next((drawn / "probes" / name).iterdir()), tmp_path / f"{asked}.jpg")
     monkeypatch.chdir(tmp_path)
     run_session("docs/first-session.md", facesearch)
+
+
+def test_what_the_page_on_postgresql_says_makes_a_shared_gallery(
+    postgresql_server: str, people_photos: Path, facesearch: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    everybody = sorted(people_photos.iterdir())
+    for folder, some in (("people", everybody[:3]), ("newcomers", everybody[3:4])):
+        for person in some:
+            shutil.copytree(person, tmp_path / folder / person.name)
+    shutil.copy(next(everybody[0].iterdir()), "visitor.jpg")
+    users = iter(["postgres@/postgres", "gallery_owner@/faces"])
+    here = postgresql_server.partition("?")[2]
+    done = {}
+    for block in re.findall(r"```(?:sql)?\n(.*?)```", TEXTS["docs/postgresql.md"], re.DOTALL):
+        if block.startswith("pip "):
+            continue
+        if not block.startswith("facesearch "):
+            with psycopg.connect(f"postgresql://{next(users)}?{here}", autocommit=True) as connection:
+                for statement in block.split(";\n"):
+                    connection.execute(statement.encode())
+            continue
+        for line in block.splitlines():
+            _, *arguments = shlex.split(line.replace("@db.example.com/faces?", f"@/faces?{here}&"))
+            done[line.partition("://")[2].partition("@")[0], arguments[0]] = facesearch(*arguments)
+    assert next(users, None) is None
+    assert [(*asked, answer.status) for asked, answer in done.items()] == [
+        ("gallery_owner", "enroll", 0),
+        ("asker", "query", 0),
+        ("enroller", "enroll", 0),
+        ("asker", "gallery", 0),
+    ]
+    assert everybody[0].name in done["asker", "query"].out
+    assert "people     4, 12 templates" in done["asker", "gallery"].out
+    _roles_may_do_what_the_page_says(here, facesearch, everybody[0].name)
+
+
+def _roles_may_do_what_the_page_says(here: str, facesearch: Command, name: str) -> None:
+    def gallery(role: str) -> str:
+        return f"postgresql://{role}@/faces?{here}&gallery=staff"
+
+    refused = facesearch("identities", "forget", name, "--yes", "--gallery", gallery("asker"))
+    assert refused.status == 1 and "no permission to write to postgresql://asker@" in refused.err
+    assert facesearch("identities", "list", "--gallery", gallery("auditor")).status == 1
+    with psycopg.connect(f"postgresql://auditor@/faces?{here}") as connection:
+        assert connection.execute("SELECT count(*) FROM staff.audit_events").fetchone() == (2,)
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            connection.execute("SELECT * FROM staff.identities")
+    forgot = facesearch("identities", "forget", name, "--yes", "--gallery", gallery("enroller"))
+    assert forgot.status == 0 and "until the owner of the tables runs facesearch gallery compact" in forgot.out
+    assert facesearch("gallery", "compact", "--gallery", gallery("gallery_owner")).status == 0
+    assert facesearch("index", "check", "--gallery", gallery("asker")).status == 0
 
 
 @pytest.mark.parametrize("page", [page for page, text in TEXTS.items() if python_blocks(text)])
