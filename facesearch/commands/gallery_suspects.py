@@ -82,7 +82,7 @@ def suspects(
             _keep(opened, keep, least, json=json)
             return
         with progress_bar("comparing", quiet=json and not verbose) as progress:
-            found = opened.suspects(least=least, progress=progress)
+            found = opened.suspects(least=least, progress=progress, strict=set_aside)
         out = _set_aside(opened, found) if set_aside else []
     if json:
         document: dict[str, object] = {"suspects": [suspect.document() for suspect in found]}

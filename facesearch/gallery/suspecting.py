@@ -27,14 +27,20 @@ class SuspectingGallery(CorrectingGallery):
     """An open gallery, and what looks wrong in it."""
 
     def suspects(
-        self, of: Sequence[Suspected] | None = None, *, least: float | None = None, progress: Progress | None = None
+        self,
+        of: Sequence[Suspected] | None = None,
+        *,
+        least: float | None = None,
+        progress: Progress | None = None,
+        strict: bool = False,
     ) -> list[Suspect]:
         """What looks wrong, the most certain first: templates that are somebody else's or nobody's, people enrolled
         under two names, photos that two people have, poor photos. Nothing is changed.
 
         of: only of these templates, by number or path, or of these people, by name; None: of all. least: the confidence
         (0..1) from which on they are told, by default 0.2. progress: called with (templates done, in all). What was
-        kept (`keep_suspects`) is left out. Raises what `template_infos` does.
+        kept (`keep_suspects`) is left out. strict: raise `StoreError` where that is damaged, before anything is taken
+        out by what is told; otherwise a warning says so, and all is told. Raises what `template_infos` does.
         """
         from facesearch.gallery.suspects import LEAST, suspects  # a question does not wait for it
 
@@ -42,7 +48,7 @@ class SuspectingGallery(CorrectingGallery):
             None if of is None else {number for each in arguments.each_of(of) for number in self._templates_of(each)}
         )
         least = LEAST if least is None else arguments.rate(least, "least")
-        return suspects(self.parts, asked, least=least, progress=progress)
+        return suspects(self.parts, asked, least=least, progress=progress, strict=strict)
 
     def keep_suspects(self, suspects: Sequence[Suspect]) -> int:
         """Remember that these are all right, so that they are not told again; returns how many are new.

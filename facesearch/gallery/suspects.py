@@ -36,14 +36,17 @@ def suspects(
     *,
     least: float = LEAST,
     progress: Progress | None = None,
+    strict: bool = False,
 ) -> list[Suspect]:
     """What is suspicious of these templates and their people, None: of all; the most certain ones first.
 
     least: the confidence from which on they are told. progress: called with (templates looked at, in all). Where what
-    was kept is damaged, a warning says so, and all is told.
+    was kept is damaged, a warning says so, and all is told; strict: `StoreError` is raised instead, as before templates
+    are taken out that somebody may have found to be right.
     """
     if templates is not None and not templates:
         return []
+    kept = _kept(parts, strict=strict)
     around = surroundings(parts, templates, progress)
     if around is None:
         return []
@@ -53,15 +56,17 @@ def suspects(
         if wider is not None:
             around, judgement = wider, judged(wider.hood, wider.scale)
     found = told(parts, around, judgement, templates, least)
-    kept = _kept(parts)
     open_ = [suspect for suspect in found if suspect.key not in kept]
     return sorted(open_, key=lambda item: (-item.confidence, item.template_id or 0, item.identity))
 
 
-def _kept(parts: Parts) -> set[KeptSuspect]:
+def _kept(parts: Parts, *, strict: bool) -> set[KeptSuspect]:
     try:
         return parts.store.suspicions.all()
-    except StoreError as error:  # what was done before must be told all the same
+    except StoreError as error:
+        if strict:
+            raise
+        # what was done before must be told all the same
         _log.warning("%s; until then what was kept is told again", error)
         return set()
 

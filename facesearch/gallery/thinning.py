@@ -86,7 +86,7 @@ def thin(parts: Parts, keep: int, *, dry_run: bool) -> ThinningReport:
         parts.store.transactions.require_write()
     before = _bytes_on_disk(parts)
     templates = parts.store.templates.counts().templates
-    plans = _plans(parts, keep, dimension)
+    plans = _plans(parts, keep, dimension, strict=not dry_run)
     names = _names(parts)
     if dry_run or not plans.people:
         people, overtaken = _people(plans.people, names), _named(plans.overtaken, names)
@@ -132,14 +132,14 @@ class _Plans:
     overtaken: list[int]
 
 
-def _plans(parts: Parts, keep: int, dimension: int) -> _Plans:
+def _plans(parts: Parts, keep: int, dimension: int, *, strict: bool) -> _Plans:
     plans = _Plans([], [])
     with parts.store.moment() as moment:
         held = moment.template_owners()
     order = np.lexsort((held.ids, held.identity_ids))
     _, starts, counts = np.unique(held.identity_ids[order], return_index=True, return_counts=True)
     many = [order[start : start + count] for start, count in zip(starts, counts, strict=True) if count > keep]
-    doubted = _of_others(parts, [number for rows in many for number in held.ids[rows].tolist()])
+    doubted = _of_others(parts, [number for rows in many for number in held.ids[rows].tolist()], strict=strict)
     for rows in many:
         ids, owner = held.ids[rows], int(held.identity_ids[rows[0]])
         stored = parts.store.templates.codes(ids.tolist())
@@ -153,9 +153,9 @@ def _plans(parts: Parts, keep: int, dimension: int) -> _Plans:
     return plans
 
 
-def _of_others(parts: Parts, templates: list[int]) -> list[int]:
+def _of_others(parts: Parts, templates: list[int], *, strict: bool) -> list[int]:
     """Those of these templates that are probably of somebody else than their person: they go first."""
-    found = suspects(parts, templates, least=LIKELY)
+    found = suspects(parts, templates, least=LIKELY, strict=strict)
     return [each.template_id for each in found if each.kind in ("wrong-person", "same-photo") and each.template_id]
 
 

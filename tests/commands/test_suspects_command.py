@@ -104,6 +104,22 @@ def test_a_photo_is_set_aside_by_its_path(facesearch: Command, mixed: list[str],
     assert facesearch("templates", "show", number).status != 0
 
 
+def test_nothing_is_set_aside_where_what_was_kept_is_damaged(
+    facesearch: Command, mixed: list[str], tmp_path: Path
+) -> None:
+    facesearch("enroll", tmp_path / "p")
+    (suspect,) = facesearch("gallery", "suspects", "--json").json["suspects"]
+    facesearch("gallery", "suspects", "--keep", suspect["template_id"])
+    with closing(sqlite3.connect(tmp_path / "gallery" / "gallery.db")) as database, database:
+        assert database.execute("UPDATE kept_suspects SET checksum = checksum + 1").rowcount
+    done = facesearch("gallery", "suspects", "--set-aside", "--at-least", "0.2")
+    assert done.status == 1
+    assert done.err.startswith("error: row 1 of kept_suspects is damaged") and done.err.count("\n") == 1
+    assert facesearch("gallery", "info", "--json").json["set_aside"] == 0
+    assert facesearch("gallery", "suspects", "--set-aside", "--at-least", "0.2", "--reconsider").status == 0
+    assert facesearch("gallery", "info", "--json").json["set_aside"] == 1
+
+
 @pytest.mark.parametrize("table", ["kept_suspects", "unknown_faces"])
 def test_an_enrolment_that_was_done_is_told_whatever_is_damaged_beside_it(
     table: str, facesearch: Command, mixed: list[str], people_photos: Path, tmp_path: Path

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from facesearch import Gallery, Photo
-from facesearch.errors import UnknownTemplateError, UsageError
+from facesearch.errors import StoreError, UnknownTemplateError, UsageError
 from facesearch.gallery.suspects import suspects
 
 from .doubles import DIMENSION, ProjectionEncoder
@@ -322,6 +322,11 @@ def test_what_was_kept_and_is_damaged_is_told_again_with_a_warning(
     assert "of kept_suspects is damaged" in said
     assert "facesearch gallery suspects --reconsider removes it" in said
     assert wrong.thin(2, dry_run=True).people
+    held = wrong.templates()
+    for change in (lambda: wrong.suspects(strict=True), lambda: wrong.thin(2)):
+        with pytest.raises(StoreError, match="row 1 of kept_suspects is damaged"):
+            change()  # what somebody found to be right would be taken out
+    assert wrong.templates() == held
     caplog.clear()
     assert wrong.reconsider_suspects() == len(found)
     assert caplog.messages == [
