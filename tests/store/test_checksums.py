@@ -15,7 +15,7 @@ from facesearch.store import IndexState, LogPosition, Segment, SqliteStore, SqlS
 from facesearch.store.sql.checksums import COVERED
 from facesearch.store.sqlite.rows import row_checksum
 
-from .samples import ENCODER, SETTINGS, add, alter, owners_of
+from .samples import ENCODER, SETTINGS, add, alter, content, owners_of
 
 STATE = IndexState(
     "sq8", "int8", LogPosition(3, 0), (Segment("index-0.faiss", "ab" * 32, 3, 1, 3, 1000),), 1700000000, version=7
@@ -91,6 +91,34 @@ def test_an_altered_index_state_is_not_relied_on(table: str, change: str, filled
         f"1 row of {table} damaged (id 1): wrong checksum; facesearch index build repairs it"
     ]
     assert filled.index_state.replace(None, STATE)
+    assert filled.integrity_check() == []
+
+
+def test_an_altered_owner_is_refused_also_where_nobody_has_its_number(filled: SqlStore) -> None:
+    filled.identities.rename("Ann", "Änn")
+    filled.corrections.set_aside([1])
+    photo = content("1")
+    assert filled.corrections.once_called(["Ann"]) == {"Ann": "Änn"}
+    assert filled.corrections.aside([photo]) == {photo: {"Änn"}}
+    for number in (2, 99):
+        alter(filled, f"UPDATE aliases SET identity_id = {number}")
+        alter(filled, f"UPDATE set_aside SET identity_id = {number}")
+        with pytest.raises(StoreError, match="of aliases is damaged"):
+            filled.corrections.once_called(["Ann"])
+        with pytest.raises(StoreError, match="of set_aside is damaged"):
+            filled.corrections.aside([photo])
+
+
+@pytest.mark.parametrize("table", ["set_aside", "kept_aside"])
+def test_what_was_to_be_kept_is_not_deleted_where_damage_hides_it(table: str, filled: SqlStore) -> None:
+    filled.corrections.set_aside([1], keep=True)
+    filled.corrections.set_aside([2])
+    alter(filled, f"UPDATE {table} SET id = 9 WHERE id = 1")
+    with pytest.raises(StoreError, match=rf"row 9 of {table} is damaged"):
+        filled.corrections.discard()
+    alter(filled, f"UPDATE {table} SET id = 1 WHERE id = 9")
+    alter(filled, "UPDATE set_aside SET quality = 0.9 WHERE id = 2")  # which goes anyway
+    assert filled.corrections.discard() == 1
     assert filled.integrity_check() == []
 
 

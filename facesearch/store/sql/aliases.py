@@ -35,7 +35,7 @@ def once_called(connection: Connection, names: Iterable[str]) -> dict[str, tuple
     by_hash = {keyed(key, name.encode()): name for name in names}
     wanted = (
         select(AliasRow.name_key, is_sound(AliasRow), AliasRow.id, IdentityRow.id, IdentityRow.name)
-        .join(IdentityRow, IdentityRow.id == AliasRow.identity_id)
+        .outerjoin(IdentityRow, IdentityRow.id == AliasRow.identity_id)
         .where(AliasRow.name_key.in_(bindparam("keys", expanding=True)))
     )
     found = {}

@@ -7,13 +7,21 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, delete, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, delete, func, or_, select, true, update
 
 from facesearch.errors import UnknownTemplateError, UsageError
 from facesearch.store.records import Marked, TemplateInfo
 from facesearch.store.sql.aliases import once_called
 from facesearch.store.sql.audit import add_audit
-from facesearch.store.sql.checksums import computed, insert_rows, next_id, refresh, require_all_sound
+from facesearch.store.sql.checksums import (
+    computed,
+    insert_rows,
+    is_sound,
+    next_id,
+    refresh,
+    require_all_sound,
+    require_sound,
+)
 from facesearch.store.sql.chunks import chunks
 from facesearch.store.sql.forgotten import forgotten
 from facesearch.store.sql.identities import find_id, ids_of, infos_of
@@ -78,14 +86,15 @@ class SqlCorrections:
 
     def aside(self, sha256s: Sequence[bytes]) -> dict[bytes, set[str]]:
         wanted = (
-            select(ImageRow.sha256, IdentityRow.name)
+            select(ImageRow.sha256, IdentityRow.name, SetAsideRow.id, is_sound(SetAsideRow))
             .join(SetAsideRow, SetAsideRow.image_id == ImageRow.id)
-            .join(IdentityRow, IdentityRow.id == SetAsideRow.identity_id)
+            .outerjoin(IdentityRow, IdentityRow.id == SetAsideRow.identity_id)
         )
         found: dict[bytes, set[str]] = {}
         with self._transactions.reading() as connection:
             for some in chunks(sha256s):
-                for sha256, name in connection.execute(wanted.where(ImageRow.sha256.in_(some))):
+                for sha256, name, number, sound in connection.execute(wanted.where(ImageRow.sha256.in_(some))):
+                    require_sound(SetAsideRow, sound, number)
                     found.setdefault(sha256, set()).add(name)
         return found
 
@@ -172,6 +181,7 @@ class SqlCorrections:
 
     def discard(self) -> int:
         with self._transactions.writing() as connection:
+            _require_kept(connection)
             goes = SetAsideRow.id.not_in(select(KeptAsideRow.id))
             images = list(connection.scalars(select(SetAsideRow.image_id).where(goes)))
             gone = connection.execute(delete(SetAsideRow).where(goes)).rowcount
@@ -200,6 +210,14 @@ def _keep(connection: Connection, template_ids: Sequence[int], *, keep: bool) ->
         if keep:
             aside = select(SetAsideRow.id).where(SetAsideRow.id.in_(some)).order_by(SetAsideRow.id)
             insert_rows(connection, KeptAsideRow, [(number,) for number in connection.scalars(aside)])
+
+
+def _require_kept(connection: Connection) -> None:
+    """Before what is not kept is deleted: raise `StoreError` where damage hides which templates are."""
+    require_all_sound(connection, KeptAsideRow, true())
+    alone = KeptAsideRow.id.not_in(select(SetAsideRow.id))
+    if connection.scalar(select(KeptAsideRow.id).where(alone).limit(1)) is not None:
+        require_all_sound(connection, SetAsideRow, true())
 
 
 def _numbered(template_ids: Sequence[int], kept: Kept) -> ColumnElement[bool]:
