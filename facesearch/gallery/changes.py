@@ -162,7 +162,7 @@ def enroll_templates(
 def _save(parts: Parts, report: EnrolmentReport) -> None:
     # None also after an interrupted enrolment
     if report.templates or report.taken_out or parts.store.index_state.read() is None:
-        parts.writer.save()
+        parts.writer.save_after()
 
 
 def merge(parts: Parts, names: Sequence[str]) -> int:

@@ -161,7 +161,7 @@ class CorrectingGallery(DecidingGallery):
         """Take templates out of answers; keep: they are set aside, and `compact` does not delete them."""
         infos = self.template_infos(templates)
         if self.parts.store.corrections.set_aside([info.id for info in infos], keep=keep, stays_out=True):
-            self.parts.writer.save()
+            self.parts.writer.save_after()
         return infos
 
     def _found(self, asked: int | str | os.PathLike[str]) -> list[TemplateInfo]:

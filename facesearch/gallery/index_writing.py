@@ -65,6 +65,15 @@ class IndexWriter:
         _log.warning("other processes kept the index files from being written; what they lack is replayed")
         return False
 
+    def save_after(self) -> bool:
+        """The same after a change that is stored: where the files cannot be written, a warning says so. The change is
+        done all the same, and what the files lack is replayed."""
+        try:
+            return self.save()
+        except (IndexStateError, StoreError, OSError) as error:
+            _log.warning("this is done, but the index files are as they were (%s): facesearch index build", error)
+            return False
+
     def rebuild(self, settings: GallerySettings, progress: Progress | None = None) -> int:
         """Train anew where the kind is trained, fill from the stored templates, write the files.
 

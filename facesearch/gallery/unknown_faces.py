@@ -177,7 +177,7 @@ class UnknownFaces:
             return Named(identity, tuple(templates), len(ids) - len(templates), ignored)
 
         done = self._attempted(enrol)
-        parts.writer.save()
+        parts.writer.save_after()
         return done
 
     def _discarded(self, asked: Sequence[Which]) -> Discarded:

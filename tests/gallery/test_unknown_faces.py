@@ -15,9 +15,10 @@ import pytest
 from PIL import Image, ImageFilter
 
 from facesearch import Gallery, UsageError
-from facesearch.errors import OvertakenError, StoreError, UnknownIdentityError
+from facesearch.errors import DiskFullError, OvertakenError, StoreError, UnknownIdentityError
 from facesearch.gallery import unknown_list
 from facesearch.gallery.codec_in_use import CodecInUse
+from facesearch.gallery.index_writing import IndexWriter
 from facesearch.gallery.known_photos import Known, known_photos
 from facesearch.gallery.questions import ranked
 from facesearch.photos.photo import Photo, Rejection
@@ -320,3 +321,22 @@ def test_poor_faces_are_not_collected_unless_quality_is_off(
     assert (report.faces, report.poor, report.document()["poor"]) == (0, 1, 1)
     with Gallery.open(enrolled, quality="off") as every:
         assert every.unknown.add([poor], again=True).faces == 1
+
+
+@pytest.mark.parametrize("error", [DiskFullError("the disk is full; nothing was changed"), OSError("is a directory")])
+def test_what_is_done_is_told_where_the_index_files_cannot_be_written(
+    error: Exception, gallery: Gallery, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fails(*arguments: object) -> bool:
+        raise error
+
+    monkeypatch.setattr(IndexWriter, "save", fails)
+    named = gallery.unknown.name(1, "Bea").templates
+    assert len(named) == 3 and gallery.search(_faces(1, 1, seed=9))[0][0].identity == "Bea"
+    assert [info.id for info in gallery.set_aside_templates(named[:1])] == [named[0]]
+    assert gallery.enroll_templates(["Zoe"], _faces(5, 1)).templates == 1
+    assert len(caplog.messages) == 3
+    for said in caplog.messages:
+        assert said.startswith("this is done, but the index files are as they were (")
+    monkeypatch.undo()
+    assert gallery.check() == [] and gallery.search(_faces(5, 1))[0][0].identity == "Zoe"
