@@ -5,6 +5,7 @@ from __future__ import annotations
 import builtins
 import itertools
 import os
+import shutil
 import threading
 import time
 from collections.abc import Iterator
@@ -26,7 +27,10 @@ from facesearch.errors import (
 )
 from facesearch.store import IndexState, LogPosition, Segment, open_on_server
 from facesearch.store.postgresql import connection as connections
+from facesearch.store.postgresql import schema as server_schema
 from facesearch.store.postgresql.address import Address
+from facesearch.store.sql import migrating
+from facesearch.store.sql.models import REVISIONS, Base
 
 from .samples import ENCODER, SETTINGS, add, owners_of, template
 
@@ -362,3 +366,78 @@ def test_a_gallery_in_the_place_of_another_one_has_other_index_files(
     admin.execute(f"DROP SCHEMA {schema_of(gallery_url)} CASCADE".encode())
     with open_on_server(gallery_url) as store:
         assert store.folder != before
+
+
+# migrations
+
+LATER = '''"""A column of a later version."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision, down_revision, branch_labels, depends_on = "0999", "{newest}", None, None
+
+
+def upgrade() -> None:
+    op.add_column("audit_events", sa.Column("machine", sa.Text(), nullable=True))
+    {more}
+
+
+def downgrade() -> None:
+    op.drop_column("audit_events", "machine")
+'''
+
+
+@pytest.fixture
+def later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A later version's migrations; returns the newest one, whose `{more}` is to be filled in."""
+    folder = tmp_path / "migrations"
+    shutil.copytree(migrating.migrations_folder(), folder)
+    monkeypatch.setattr(migrating, "migrations_folder", lambda: folder)
+    for module in (migrating, server_schema):
+        monkeypatch.setattr(module, "REVISIONS", (*REVISIONS, "0999"))
+    return folder / "versions" / "0999_later.py"
+
+
+def test_a_gallery_of_an_earlier_version_is_brought_up_to_date(
+    gallery_url: str, admin: psycopg.Connection[Any], later: Path
+) -> None:
+    later.write_text(LATER.format(newest=REVISIONS[-1], more="pass"))
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (migrating, server_schema):
+            patch.setattr(module, "REVISIONS", REVISIONS)
+        with open_on_server(gallery_url) as store:
+            add(store, "Ann", "1")
+    with open_on_server(gallery_url) as store:
+        assert owners_of(store, "1") == {"1": "Ann"}
+        assert store.integrity_check() == []
+    name = schema_of(gallery_url)
+    assert admin.execute(f"SELECT version_num FROM {name}.alembic_version".encode()).fetchall() == [("0999",)]
+    assert admin.execute(f"SELECT machine FROM {name}.audit_events".encode()).fetchall() == []
+
+
+def test_a_migration_that_fails_leaves_the_gallery_as_it_was(
+    gallery_url: str, admin: psycopg.Connection[Any], later: Path
+) -> None:
+    later.write_text(LATER.format(newest=REVISIONS[-1], more='op.execute("INSERT INTO nowhere VALUES (1)")'))
+    name = schema_of(gallery_url)
+    open_on_server(gallery_url).close()
+    admin.execute(f"UPDATE {name}.alembic_version SET version_num = '{REVISIONS[-1]}'".encode())
+    with pytest.raises(StoreError, match="could not be updated to this version and is left as it was") as raised:
+        open_on_server(gallery_url)
+    assert "\n" not in str(raised.value)
+    with pytest.raises(psycopg.errors.UndefinedColumn):
+        admin.execute(f"SELECT machine FROM {name}.audit_events".encode())
+
+
+def test_a_new_gallery_has_the_tables_of_the_models(gallery_url: str, admin: psycopg.Connection[Any]) -> None:
+    open_on_server(gallery_url).close()
+    asked = "SELECT table_name, column_name, is_nullable FROM information_schema.columns WHERE table_schema = %s"
+    found = set(admin.execute(asked, (schema_of(gallery_url),)).fetchall())
+    modelled = {
+        (table.name, column.name, "YES" if column.nullable else "NO")
+        for table in Base.metadata.sorted_tables
+        for column in table.columns
+    }
+    assert modelled <= found
+    assert {table for table, _, _ in found - modelled} == {"numbers", "origin", "alembic_version"}

