@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,7 +9,7 @@ from facesearch import Gallery
 from facesearch.photos.photo import Photo
 from facesearch.photos.sources import from_paths
 
-from .on_server import Server
+from .on_server import Server, copy_gallery
 
 ENROLLED = 2  # of a person's three photos; the last one is the probe
 
@@ -19,7 +18,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Every test runs with a gallery in a folder, and unless it is marked `folder`, with one on a server."""
     marks = {mark.name for mark in metafunc.definition.iter_markers()}
     engines = ["folder"] if "folder" in marks else ["folder", "server"]
-    metafunc.parametrize("server", engines, indirect=True)
+    metafunc.parametrize("server", engines, indirect=True, scope="module")
 
 
 @pytest.fixture(scope="session")
@@ -27,14 +26,16 @@ def _servers(postgresql_server: str) -> Server:
     return Server(postgresql_server)
 
 
-@pytest.fixture(autouse=True)
-def server(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Server | None:
-    """Where the galleries of this test are; None: in folders."""
+@pytest.fixture(autouse=True, scope="module")
+def server(request: pytest.FixtureRequest) -> Iterator[Server | None]:
+    """Where the galleries of these tests are; None: in folders."""
     if request.param == "folder":
-        return None
+        yield None
+        return
     found: Server = request.getfixturevalue("_servers")
-    found.put_in_place(monkeypatch, request.module)
-    return found
+    with pytest.MonkeyPatch.context() as patch:
+        found.put_in_place(patch, request.module)
+        yield found
 
 
 @pytest.fixture(scope="session")
@@ -70,9 +71,8 @@ def _enrolled_on_server(_servers: Server, known: list[Photo], tmp_path_factory: 
 @pytest.fixture
 def enrolled(request: pytest.FixtureRequest, server: Server | None, tmp_path: Path) -> Path:
     """The folder of a gallery of everybody, for this test alone."""
-    if server is not None:
-        return server.copy(request.getfixturevalue("_enrolled_on_server"), tmp_path / "gallery")
-    return Path(shutil.copytree(request.getfixturevalue("enrolled_once"), tmp_path / "gallery"))
+    once = request.getfixturevalue("enrolled_once" if server is None else "_enrolled_on_server")
+    return copy_gallery(once, tmp_path / "gallery", server)
 
 
 @pytest.fixture

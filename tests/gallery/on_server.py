@@ -26,6 +26,11 @@ from . import doubles
 _numbers = itertools.count(1)
 
 
+def copy_gallery(source: Path, target: Path, server: Server | None) -> Path:
+    """Copy a gallery that nobody has open."""
+    return Path(shutil.copytree(source, target)) if server is None else server.copy(source, target)
+
+
 class Server:
     """Galleries on a server, known by the folders that stand for them."""
 

@@ -23,6 +23,7 @@ from facesearch.store.sql.index_state import SqlIndexState
 from indexes import Footer, read_footer
 
 from .doubles import ProjectionEncoder, add_templates, index_files, store_templates, unit_vectors
+from .on_server import Server, copy_gallery
 
 ROOT = Path(__file__).parents[2]
 PEOPLE = [f"person {n}" for n in range(1100)]
@@ -43,9 +44,9 @@ def large_once(vectors: np.ndarray, tmp_path_factory: pytest.TempPathFactory) ->
 
 
 @pytest.fixture
-def large(large_once: Path, tmp_path: Path) -> Path:
+def large(large_once: Path, server: Server | None, tmp_path: Path) -> Path:
     """A gallery of 1,100 people with one template each, and its flat index file."""
-    return Path(shutil.copytree(large_once, tmp_path / "gallery"))
+    return copy_gallery(large_once, tmp_path / "gallery", server)
 
 
 def _first(gallery: Gallery, probes: np.ndarray) -> list[str]:
