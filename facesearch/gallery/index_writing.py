@@ -74,6 +74,13 @@ class IndexWriter:
             _log.warning("this is done, but the index files are as they were (%s): facesearch index build", error)
             return False
 
+    def keep_up(self) -> None:
+        """`save` where this machine has no files yet, or where much was added since."""
+        state = self._store.index_state.read()
+        seen = 0 if state is None else state.position.last_template_id
+        if state is None or self._store.templates.position().last_template_id - seen > _MOST_LAG:
+            self.save()
+
     def rebuild(self, settings: GallerySettings, progress: Progress | None = None) -> int:
         """Train anew where the kind is trained, fill from the stored templates, write the files.
 

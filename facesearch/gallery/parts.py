@@ -101,12 +101,12 @@ class Parts:
         return Parts(self.opening)
 
     def open_index(self) -> None:
-        """See `TemplateIndex.open`. What others added to a gallery on a server is written to this machine's files, so
-        that the next process need not fetch it again."""
+        """See `TemplateIndex.open`. Where others added much to a gallery on a server, that is written to this machine's
+        files, so that the next process need not fetch it again."""
         self.index.open()
         if self.store.on_server:
             try:
-                self.writer.save()
+                self.writer.keep_up()
             except (IndexStateError, StoreError) as error:  # answers do not need the files
                 _log.info("the index files of this machine were not written: %s", error)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+from altering import alter
 
 from facesearch.codecs.plain import find_codec
 from facesearch.encoders import Encoder, EncoderSpec
@@ -87,6 +88,12 @@ def add_templates(
         for row, (name, code) in enumerate(zip(names, codes or find_codec(codec).encode(vectors), strict=True))
     ]
     return [added for added in store.templates.add(rows, KEY, codec) if added is not None]
+
+
+def damage(folder: Path, statement: str) -> None:
+    """Change rows of the gallery in the folder past its store."""
+    with open_store(folder) as store:
+        alter(store, statement)
 
 
 def index_files(folder: Path) -> list[Path]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
-from contextlib import closing
 from functools import partial
 from pathlib import Path
 
@@ -24,7 +22,16 @@ from facesearch.store.sql.settings import change_settings
 from indexes import learn_coder
 from indexes.karhunen import KarhunenLoeve
 
-from .doubles import DIMENSION, ProjectionEncoder, add_templates, as_encoder, index_files, store_templates, unit_vectors
+from .doubles import (
+    DIMENSION,
+    ProjectionEncoder,
+    add_templates,
+    as_encoder,
+    damage,
+    index_files,
+    store_templates,
+    unit_vectors,
+)
 
 PEOPLE = [f"person {number}" for number in range(300)]
 
@@ -123,6 +130,7 @@ def test_templates_of_an_older_codebook_answer_until_they_are_coded_anew(tmp_pat
         assert gallery.check() == []
 
 
+@pytest.mark.folder
 def test_a_codebook_that_was_learnt_from_the_gallery_is_replaced_when_the_index_is_built(tmp_path: Path) -> None:
     kind, vectors = "pca64,sq6", faces(300)
     store_templates(tmp_path, PEOPLE, vectors)
@@ -226,8 +234,7 @@ def test_a_damaged_codebook_is_told_in_one_line_and_gives_no_answer(tmp_path: Pa
         gallery.build_index("tcq32")
     for path in index_files(tmp_path):
         path.unlink()
-    with closing(sqlite3.connect(tmp_path / "gallery.db")) as connection, connection:
-        connection.execute("UPDATE codebooks SET content = zeroblob(length(content))")
+    damage(tmp_path, "UPDATE codebooks SET content = zeroblob(length(content))")
     with Gallery.open(tmp_path) as gallery:
         with pytest.raises(StoreError, match=r"row 1 of codebooks is damaged") as caught:
             gallery.search(vectors, 1)

@@ -70,6 +70,7 @@ def test_a_forgotten_identity_is_never_returned_again(kind: str, tmp_path: Path)
         assert _is_gone(gallery, vectors)
 
 
+@pytest.mark.folder
 @pytest.mark.parametrize("kind", ["flat", "sq8"])
 def test_the_bytes_of_a_forgotten_template_and_name_are_nowhere_in_the_folder(kind: str, tmp_path: Path) -> None:
     vectors = _gallery(tmp_path, kind)
@@ -88,6 +89,7 @@ def test_the_bytes_of_a_forgotten_template_and_name_are_nowhere_in_the_folder(ki
     assert "gallery.db" in _files_with(tmp_path, other)
 
 
+@pytest.mark.folder
 def test_the_bytes_of_a_template_that_was_recoded_are_nowhere_in_the_folder(tmp_path: Path) -> None:
     vectors = _gallery(tmp_path)
     original = find_codec("fp32").encode(vectors[GONE : GONE + 1])[0]
@@ -172,6 +174,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("facesearch.gallery.place.open_store", partial(open_store, busy_seconds=0.05))
 
 
+@pytest.mark.folder
 @pytest.mark.usefixtures("impatient")
 def test_the_receipt_says_so_where_a_reader_keeps_old_pages_alive_and_a_build_wipes_them_later(tmp_path: Path) -> None:
     vectors = _gallery(tmp_path)
@@ -193,6 +196,7 @@ def test_forgetting_somebody_who_is_not_there_touches_nothing(enrolled: Path, kn
         assert index_files(enrolled) == before
 
 
+@pytest.mark.folder
 @pytest.mark.usefixtures("impatient")
 def test_a_gallery_held_by_another_writer_forgets_nobody_and_says_so(tmp_path: Path) -> None:
     vectors = _gallery(tmp_path)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import sqlite3
 from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 
 import numpy as np
 import pytest
+from altering import alter
 
 from facesearch import Gallery, Photo
 from facesearch.errors import StoreError
@@ -241,9 +240,7 @@ def test_identities_whose_numbers_begin_alike_are_told_apart(gallery: Gallery) -
 
 def test_a_damaged_mark_keeps_nobody_from_being_forgotten(gallery: Gallery) -> None:
     thin(gallery, "Ada", "a0")
-    folder = gallery.parts.folder
-    with closing(sqlite3.connect(folder / "gallery.db")) as database, database:
-        database.execute("UPDATE rejected_photos SET checksum = checksum + 1")
+    alter(gallery.parts.store, "UPDATE rejected_photos SET checksum = checksum + 1")
     with pytest.raises(StoreError, match="of rejected_photos is damaged"):
         scan(gallery, "Ada", "a1")
     gallery.forget("Ada")

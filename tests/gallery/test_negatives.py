@@ -148,6 +148,7 @@ def test_the_same_negative_is_kept_once_and_a_face_enrolled_as_hers_is_none(fold
         assert own.identity == ADA
 
 
+@pytest.mark.folder
 def test_forgetting_takes_negatives_along_out_of_every_file(folder: Path) -> None:
     with Gallery.open(folder) as gallery:
         vectors = unit_vectors(40, seed=77)

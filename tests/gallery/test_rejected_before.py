@@ -67,6 +67,7 @@ def test_they_are_not_looked_at_again_unless_asked_for_or_looked_at_otherwise(
     assert enrolled(min_face=24) == [True, True]
 
 
+@pytest.mark.folder
 def test_the_database_does_not_say_which_photos_they_were(folder: Path, tmp_path: Path, facesearch: Command) -> None:
     facesearch("enroll", folder, "-g", tmp_path / "g")
     with closing(sqlite3.connect(tmp_path / "g" / "gallery.db")) as database:
@@ -204,6 +205,7 @@ def test_a_photo_that_is_named_by_hand_is_told_each_time(folder: Path, tmp_path:
         assert "no face found" in facesearch("enroll", "--identity", "Ada", photo, "-g", tmp_path / "g").out
 
 
+@pytest.mark.folder
 def test_no_name_is_kept_of_what_was_told(folder: Path, tmp_path: Path, facesearch: Command) -> None:
     photos = sorted((folder / "Ada").glob("*.jpg"))
     (folder / "Ada").rename(folder / "Quentina Xylander")

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterator
-from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import pytest
+from altering import alter
 
 from facesearch import Gallery
 from facesearch.encoders import find_model
@@ -353,6 +352,7 @@ def test_of_people_enrolled_and_cohort_those_count_whom_the_face_resembles_more(
         assert [each.similarity for each in found] == [each.similarity for each in wanted]
 
 
+@pytest.mark.folder
 def test_a_cohort_is_kept_to_half_precision_and_survives_reopening_backup_and_restoring(tmp_path: Path) -> None:
     cohort = children(30, 6)
     with Gallery.open(tmp_path / "gallery") as gallery:
@@ -418,8 +418,7 @@ def test_before_anybody_is_enrolled_there_can_be_no_cohort(tmp_path: Path) -> No
 
 def test_a_damaged_cohort_is_no_part_of_an_answer(only_child: Gallery) -> None:
     only_child.set_cohort(children(30, 6), "children")
-    with closing(sqlite3.connect(only_child.parts.folder / "gallery.db")) as connection, connection:
-        connection.execute("UPDATE cohorts SET content = zeroblob(length(content))")
+    alter(only_child.parts.store, "UPDATE cohorts SET content = zeroblob(length(content))")
     with pytest.raises(StoreError, match="row 1 of cohorts is damaged"):
         only_child.search(STRANGERS, 1)
     assert only_child.search(STRANGERS, 1, score="cosine")[0][0].similarity > 0.6

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from altering import alter
 
 from facesearch import Gallery, Photo
 from facesearch.errors import StoreError, UnknownTemplateError, UsageError
 from facesearch.gallery.suspects import suspects
+from facesearch.store.sql.checksums import refresh
+from facesearch.store.sql.models import TemplateRow
 
 from .doubles import DIMENSION, ProjectionEncoder
 
@@ -121,10 +122,7 @@ def test_a_poor_template_that_is_like_somebody_else_is_told_as_poor(tmp_path: Pa
     with opened(tmp_path, templates=templates) as gallery:
         with gallery.parts.store.transactions.writing() as connection:
             connection.exec_driver_sql("UPDATE templates SET quality = 0.1 WHERE id = 6")
-            connection.exec_driver_sql(
-                "UPDATE templates SET checksum = row_checksum(code, id, identity_id, image_id, encoder_id, codec, "
-                "quality, box_x, box_y, box_w, box_h, created_at) WHERE id = 6"
-            )
+            refresh(connection, TemplateRow, TemplateRow.id == 6)
         (suspect,) = gallery.suspects()
     assert (suspect.kind, suspect.template_id, suspect.other) == ("poor", 6, name(0))
     assert suspect.confidence == pytest.approx(0.9)
@@ -244,6 +242,7 @@ def test_what_is_set_aside_is_forgotten_with_its_person(wrong: Gallery) -> None:
     assert wrong.check() == []
 
 
+@pytest.mark.folder
 def test_what_is_set_aside_and_kept_comes_back_with_a_backup(wrong: Gallery, tmp_path: Path) -> None:
     found = wrong.suspects()
     wrong.keep_suspects(found)
@@ -306,9 +305,7 @@ def test_one_template_or_person_may_be_named_alone(known: list[Photo], tmp_path:
 
 
 def damage(gallery: Gallery, table: str) -> None:
-    folder = gallery.parts.folder
-    with closing(sqlite3.connect(folder / "gallery.db")) as database, database:
-        assert database.execute(f"UPDATE {table} SET checksum = checksum + 1").rowcount
+    alter(gallery.parts.store, f"UPDATE {table} SET checksum = checksum + 1")
 
 
 def test_what_was_kept_and_is_damaged_is_told_again_with_a_warning(

@@ -23,6 +23,7 @@ from facesearch.store.sql.index_state import SqlIndexState
 from indexes import Footer, read_footer
 
 from .doubles import ProjectionEncoder, add_templates, index_files, store_templates, unit_vectors
+from .doubles import damage as alter_in
 from .on_server import Server, copy_gallery
 
 ROOT = Path(__file__).parents[2]
@@ -66,6 +67,7 @@ def test_all_kinds_name_the_same_person_first(large: Path, vectors: np.ndarray) 
             assert gallery.check() == []
 
 
+@pytest.mark.folder
 def test_switching_to_sq8_shrinks_the_whole_gallery_and_back_again_works(large: Path, vectors: np.ndarray) -> None:
     with Gallery.open(large) as gallery:
         before = gallery.info()
@@ -400,8 +402,7 @@ def test_a_damaged_template_in_the_database_is_reported_and_can_be_forgotten(
 ) -> None:
     if file == "deleted":
         index_files(large)[0].unlink()
-    with open_store(large) as store, store.transactions.writing() as connection:
-        connection.exec_driver_sql("UPDATE templates SET code = x'0102' WHERE id = 3")
+    alter_in(large, "UPDATE templates SET code = x'00' WHERE id = 3")
     with Gallery.open(large) as gallery:
         assert gallery.check() == ["1 row of templates damaged (id 3): wrong checksum; restore a backup"]
         gallery.forget("person 2")
@@ -473,6 +474,7 @@ with Gallery.open(sys.argv[1], create=False) as gallery:
 """
 
 
+@pytest.mark.folder
 @pytest.mark.skipif(not hasattr(os, "geteuid"), reason="no POSIX permissions here")
 @pytest.mark.parametrize("damaged", [False, True])
 def test_a_gallery_in_a_read_only_folder_can_be_asked(damaged: bool, large_once: Path, vectors: np.ndarray) -> None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import sqlite3
-from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,7 +22,7 @@ from facesearch.gallery.questions import ranked
 from facesearch.photos.photo import Photo, Rejection
 from facesearch.store import NewTemplate, Regrouping, Templates
 
-from .doubles import KEY, store_templates, unit_vectors
+from .doubles import KEY, damage, store_templates, unit_vectors
 
 Floats = npt.NDArray[np.float32]
 PEOPLE = unit_vectors(6, seed=3)
@@ -217,8 +215,7 @@ def test_the_inbox_is_coded_anew_with_the_gallery(gallery: Gallery) -> None:
 
 def test_a_damaged_face_is_named_and_can_be_discarded(gallery: Gallery, tmp_path: Path) -> None:
     gallery.close()
-    with closing(sqlite3.connect(tmp_path / "gallery" / "gallery.db")) as connection, connection:
-        connection.execute("UPDATE unknown_faces SET quality = 0.1 WHERE id = 2")
+    damage(tmp_path / "gallery", "UPDATE unknown_faces SET quality = 0.1 WHERE id = 2")
     with Gallery.open(tmp_path / "gallery") as opened:
         assert "unknown_faces" in opened.check()[0]
         with pytest.raises(StoreError, match=r"row 2 of unknown_faces is damaged.*discard"):

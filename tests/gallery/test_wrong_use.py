@@ -117,6 +117,7 @@ def test_each_source_belongs_to_a_template(everybody: Gallery, known: list[Photo
         everybody.enroll_templates(["Ann"], template, sources=["a", "b"])
 
 
+@pytest.mark.folder
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs pipes with names")
 def test_only_an_ordinary_file_is_replaced(everybody: Gallery, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from altering import alter
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -15,7 +16,7 @@ from facesearch.store import IndexState, LogPosition, Segment, SqliteStore, SqlS
 from facesearch.store.sql.checksums import COVERED
 from facesearch.store.sqlite.rows import row_checksum
 
-from .samples import ENCODER, SETTINGS, add, alter, content, owners_of
+from .samples import ENCODER, SETTINGS, add, content, owners_of
 
 STATE = IndexState(
     "sq8", "int8", LogPosition(3, 0), (Segment("index-0.faiss", "ab" * 32, 3, 1, 3, 1000),), 1700000000, version=7

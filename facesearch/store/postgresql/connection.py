@@ -27,6 +27,13 @@ _IDLE_SECONDS = 1.0  # from which on it is made sure that a connection still is 
 _CONNECT_SECONDS = 10
 
 
+class _Connection(psycopg.Connection[Any]):
+    """A connection of a pool, which may be let go of with it: libpq then closes it."""
+
+    def __del__(self) -> None:
+        pass
+
+
 def server_engine(address: Address, busy_seconds: float = BUSY_SECONDS) -> Engine:
     """An engine on the server; its connections find the tables of the gallery."""
 
@@ -73,7 +80,7 @@ def _connect(address: Address) -> psycopg.Connection[Any]:
         raise UsageError(f"the URL of the gallery {address.shown} holds something that libpq does not know") from None
     usual = {"application_name": "facesearch", "connect_timeout": str(_CONNECT_SECONDS), "client_encoding": "utf8"}
     parameters: dict[str, Any] = {name: value for name, value in usual.items() if name not in given}
-    connection = psycopg.connect(psycopg.conninfo.make_conninfo(address.conninfo, **parameters), autocommit=True)
+    connection = _Connection.connect(psycopg.conninfo.make_conninfo(address.conninfo, **parameters), autocommit=True)
     try:
         if connection.info.server_version < _OLDEST:
             version = connection.info.server_version // 10_000
