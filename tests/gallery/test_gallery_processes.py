@@ -19,6 +19,7 @@ from facesearch.workshop.sample_people import draw_people, write_photos
 
 from .doubles import ProjectionEncoder, store_templates, unit_vectors
 
+pytestmark = pytest.mark.folder  # other processes know folders as folders
 ROOT = Path(__file__).parents[2]
 
 

@@ -30,7 +30,7 @@ _CONNECT_SECONDS = 10
 class _Connection(psycopg.Connection[Any]):
     """A connection of a pool, which may be let go of with it: libpq then closes it."""
 
-    def __del__(self) -> None:
+    def __del__(self) -> None:  # type: ignore[override]
         pass
 
 
