@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -15,7 +16,7 @@ from facesearch.store.postgresql.store import PostgresqlStore
 def alter(store: SqlStore, statement: str) -> None:
     """Change rows as a failing disk would, past the store."""
     if isinstance(store, PostgresqlStore) and not statement.startswith(("UPDATE index_state", "UPDATE index_segments")):
-        statement = statement.replace("x'00'", "'\\x00'::bytea")
+        statement = re.sub("x'([0-9a-f]+)'", r"'\\x\1'::bytea", statement)
         statement = statement.replace("zeroblob(length(content))", "decode(repeat('00', length(content)), 'hex')")
         with psycopg.connect(store.address.conninfo) as server:
             server.execute(f"SET search_path TO {store.address.gallery}".encode())

@@ -11,13 +11,31 @@ from facesearch.photos.sources import from_paths
 
 from .on_server import Server, copy_gallery
 
+ON_SERVER = {
+    "test_compact_templates",
+    "test_corrections",
+    "test_forgetting",
+    "test_forgetting_elsewhere",
+    "test_groups",
+    "test_identification",
+    "test_lost_index",
+    "test_negatives",
+    "test_overtaken",
+    "test_ready_templates",
+    "test_suspecting",
+    "test_template_index",
+    "test_thinning",
+    "test_unknown_faces",
+}
 ENROLLED = 2  # of a person's three photos; the last one is the probe
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Every test runs with a gallery in a folder, and unless it is marked `folder`, with one on a server."""
+    """Every test runs with a gallery in a folder, and unless it is marked `folder`, with one on a server: those of the
+    files below always, the others among the slow ones."""
     marks = {mark.name for mark in metafunc.definition.iter_markers()}
-    engines = ["folder"] if "folder" in marks else ["folder", "server"]
+    on_server = pytest.param("server", marks=() if metafunc.definition.path.stem in ON_SERVER else pytest.mark.slow)
+    engines = ["folder", *([] if "folder" in marks else [on_server])]
     metafunc.parametrize("server", engines, indirect=True, scope="module")
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -20,14 +21,18 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[GallerySto
 
 
 @pytest.fixture(params=["file", "postgresql"])
-def kept(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[SqlStore]:
-    """An empty store on disk, and on a server: others can get at its rows."""
+def opening(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[..., SqlStore]:
+    """Opens the store of one new gallery, on disk and on a server, as often as it is called."""
     if request.param == "postgresql":
-        with open_on_server(request.getfixturevalue("gallery_url")) as opened:
-            yield opened
-    else:
-        with open_store(tmp_path / "gallery") as opened:
-            yield opened
+        return partial(open_on_server, request.getfixturevalue("gallery_url"))
+    return partial(open_store, tmp_path / "gallery")
+
+
+@pytest.fixture
+def kept(opening: Callable[..., SqlStore]) -> Iterator[SqlStore]:
+    """An empty store, open, on disk and on a server: others can get at its rows."""
+    with opening() as opened:
+        yield opened
 
 
 @pytest.fixture

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import sqlite3
-from contextlib import closing
+from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
 import pytest
+from altering import alter
 
 from facesearch.errors import StoreError
-from facesearch.store import GalleryStore, SqliteStore, open_store
-from facesearch.store.sqlite.rows import register
+from facesearch.store import GalleryStore, SqlStore
+from facesearch.store.sql.checksums import refresh
+from facesearch.store.sql.models import CohortRow
 
 from .samples import ENCODER, SETTINGS, add
 
@@ -30,12 +31,6 @@ def cohort_id(store: GalleryStore) -> int | None:
         state = moment.state()
     assert state is not None
     return state.cohort
-
-
-def altered(store: SqliteStore, statement: str, *values: bytes) -> None:
-    with closing(sqlite3.connect(str(store.path))) as connection, connection:
-        register(connection)
-        assert connection.execute(statement, values).rowcount == 1
 
 
 def test_a_new_store_has_no_cohort(store: GalleryStore) -> None:
@@ -64,17 +59,17 @@ def test_templates_may_lie_in_memory_in_any_way(store: GalleryStore) -> None:
         assert kept.templates == pytest.approx(wanted, abs=2**-11)
 
 
-def test_another_cohort_takes_the_place_of_the_one_before_and_none_removes_it(disk: SqliteStore) -> None:
-    disk.cohort.replace(templates(7), "first")
-    disk.cohort.replace(templates(3, seed=1), "second")
-    kept = disk.cohort.read()
-    assert kept is not None
-    assert (kept.source, len(kept.templates)) == ("second", 3)
+def test_another_cohort_takes_the_place_of_the_one_before_and_none_removes_it(kept: SqlStore) -> None:
+    kept.cohort.replace(templates(7), "first")
+    kept.cohort.replace(templates(3, seed=1), "second")
+    found = kept.cohort.read()
+    assert found is not None
+    assert (found.source, len(found.templates)) == ("second", 3)
     for _ in range(2):
-        disk.cohort.replace(templates(0), "")
-        assert disk.cohort.read() is None
-    with closing(sqlite3.connect(str(disk.path))) as connection:
-        assert connection.execute("SELECT count(*) FROM cohorts").fetchone() == (0,)
+        kept.cohort.replace(templates(0), "")
+        assert kept.cohort.read() is None
+    with kept.transactions.reading() as connection:
+        assert connection.exec_driver_sql("SELECT count(*) FROM cohorts").scalar_one() == 0
 
 
 def test_the_id_of_a_cohort_is_never_used_again(store: GalleryStore) -> None:
@@ -89,11 +84,11 @@ def test_the_id_of_a_cohort_is_never_used_again(store: GalleryStore) -> None:
     assert len(seen) == 4
 
 
-def test_a_cohort_is_there_when_the_store_is_opened_again(disk: SqliteStore) -> None:
-    disk.cohort.replace(templates(5), "others")
-    assert disk.path is not None
+def test_a_cohort_is_there_when_the_store_is_opened_again(opening: Callable[..., SqlStore]) -> None:
+    with opening() as store:
+        store.cohort.replace(templates(5), "others")
     for read_only in (False, True):
-        with open_store(disk.path.parent, read_only=read_only) as again:
+        with opening(read_only=read_only) as again:
             kept = again.cohort.read()
             assert kept is not None
             assert (kept.source, len(kept.templates)) == ("others", 5)
@@ -110,25 +105,26 @@ def test_enrolling_and_forgetting_leave_the_cohort_alone(store: GalleryStore) ->
 
 
 @pytest.mark.parametrize("at", [0, 639, 1279])
-def test_a_flipped_byte_of_a_cohort_is_damage_in_one_line_until_there_is_another(at: int, disk: SqliteStore) -> None:
-    disk.cohort.replace(templates(5), "others")
+def test_a_flipped_byte_of_a_cohort_is_damage_in_one_line_until_there_is_another(at: int, kept: SqlStore) -> None:
+    kept.cohort.replace(templates(5), "others")
     content = bytearray(templates(5).astype("<f2").tobytes())
     content[at] ^= 1
-    altered(disk, "UPDATE cohorts SET content = ?", bytes(content))
+    alter(kept, f"UPDATE cohorts SET content = x'{content.hex()}'")
     with pytest.raises(StoreError, match="row 1 of cohorts is damaged: its checksum is wrong") as caught:
-        disk.cohort.read()
+        kept.cohort.read()
     assert "\n" not in str(caught.value)
-    (problem,) = disk.integrity_check()
+    (problem,) = kept.integrity_check()
     assert problem == f"1 row of cohorts damaged (id 1): wrong checksum; {ADVICE}"
-    disk.cohort.replace(templates(5), "others")
-    assert disk.integrity_check() == []
-    assert disk.cohort.read() is not None
+    kept.cohort.replace(templates(5), "others")
+    assert kept.integrity_check() == []
+    assert kept.cohort.read() is not None
 
 
 @pytest.mark.parametrize("faces", [3, 0, -1])
-def test_faces_that_do_not_divide_the_bytes_of_a_cohort_are_damage(faces: int, disk: SqliteStore) -> None:
-    disk.cohort.replace(templates(5), "others")
-    altered(disk, f"UPDATE cohorts SET faces = {faces}")
-    altered(disk, "UPDATE cohorts SET checksum = row_checksum(content, id, faces, source, created_at)")
+def test_faces_that_do_not_divide_the_bytes_of_a_cohort_are_damage(faces: int, kept: SqlStore) -> None:
+    kept.cohort.replace(templates(5), "others")
+    alter(kept, f"UPDATE cohorts SET faces = {faces}")
+    with kept.transactions.writing() as connection:
+        refresh(connection, CohortRow, CohortRow.id == 1)
     with pytest.raises(StoreError, match=f"the cohort of {faces} faces has 1280 bytes; {ADVICE}"):
-        disk.cohort.read()
+        kept.cohort.read()

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
@@ -16,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from facesearch.errors import StoreBusyError, StoreError
-from facesearch.store import SqliteStore, open_store
+from facesearch.store import GalleryStore, SqliteStore, SqlStore, open_store
 
 from .samples import ENCODER, SETTINGS, add, template
 
@@ -88,33 +89,30 @@ def test_what_was_committed_survives_a_kill(tmp_path: Path) -> None:
         assert store.integrity_check() == []
 
 
-def test_many_connections_can_make_a_gallery_at_once(tmp_path: Path) -> None:
+def test_many_connections_can_make_a_gallery_at_once(opening: Callable[..., SqlStore]) -> None:
     barrier = threading.Barrier(8)
 
     def work(n: int) -> None:
         barrier.wait()
-        with open_store(tmp_path / "gallery") as store:
+        with opening() as store:
             assert store.settings.configure(SETTINGS, ENCODER) == SETTINGS
             add(store, f"person {n}", str(n))
 
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(work, range(8)))
-    with open_store(tmp_path / "gallery") as store:
+    with opening() as store:
         assert store.templates.counts() == (8, 8, 8)
 
 
-@pytest.mark.parametrize("where", ["sqlite://", "file"])
-def test_threads_share_a_store(where: str, tmp_path: Path) -> None:
-    with open_store(where if where == "sqlite://" else tmp_path) as store:
+def test_threads_share_a_store(store: GalleryStore) -> None:
+    def work(n: int) -> None:
+        for image in range(5):
+            add(store, f"person {n}", f"{n} {image}")
+            assert len(store.identities.all()) > 0
 
-        def work(n: int) -> None:
-            for image in range(5):
-                add(store, f"person {n}", f"{n} {image}")
-                assert len(store.identities.all()) > 0
-
-        with ThreadPoolExecutor(6) as pool:
-            list(pool.map(work, range(6)))
-        assert store.templates.counts() == (6, 30, 30)
+    with ThreadPoolExecutor(6) as pool:
+        list(pool.map(work, range(6)))
+    assert store.templates.counts() == (6, 30, 30)
 
 
 def test_every_connection_has_the_settings_it_needs(disk: SqliteStore) -> None:
@@ -125,17 +123,17 @@ def test_every_connection_has_the_settings_it_needs(disk: SqliteStore) -> None:
                 assert connection.exec_driver_sql(f"PRAGMA {pragma}").scalar_one() == value
 
 
-def test_a_reader_keeps_its_snapshot_while_another_writes(disk: SqliteStore) -> None:
-    add(disk, "Ann", "1")
-    with disk.transactions.reading() as connection:
+def test_a_reader_keeps_its_snapshot_while_another_writes(kept: SqlStore) -> None:
+    add(kept, "Ann", "1")
+    with kept.transactions.reading() as connection:
         before = connection.exec_driver_sql("SELECT count(*) FROM templates").scalar_one()
-        add(disk, "Ann", "2")
+        add(kept, "Ann", "2")
         assert connection.exec_driver_sql("SELECT count(*) FROM templates").scalar_one() == before == 1
-    assert disk.templates.counts().templates == 2
+    assert kept.templates.counts().templates == 2
 
 
-def test_a_gallery_held_by_another_writer_is_busy_and_can_still_be_read(tmp_path: Path) -> None:
-    with open_store(tmp_path) as holder, open_store(tmp_path, busy_seconds=0.05) as store:
+def test_a_gallery_held_by_another_writer_is_busy_and_can_still_be_read(opening: Callable[..., SqlStore]) -> None:
+    with opening() as holder, opening(busy_seconds=0.05) as store:
         add(holder, "Ann", "1")
         with holder.transactions.writing():
             with pytest.raises(StoreBusyError, match="another process is writing"):
@@ -145,8 +143,8 @@ def test_a_gallery_held_by_another_writer_is_busy_and_can_still_be_read(tmp_path
         assert holder.templates.counts() == (2, 2, 2)
 
 
-def test_a_writer_waits_for_another_one(tmp_path: Path) -> None:
-    with open_store(tmp_path) as first, open_store(tmp_path) as second, ThreadPoolExecutor(1) as pool:
+def test_a_writer_waits_for_another_one(opening: Callable[..., SqlStore]) -> None:
+    with opening() as first, opening() as second, ThreadPoolExecutor(1) as pool:
         with first.transactions.writing():
             waiting = pool.submit(add, second, "Zoe", "2")
             with pytest.raises(TimeoutError):

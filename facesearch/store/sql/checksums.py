@@ -109,10 +109,8 @@ def insert_row(connection: Connection, model: type[Base], values: Mapping[str, A
 def next_id(connection: Connection, model: type[Base]) -> int:
     """The id of the next row; the write lock is held. Where ids are never reused, one above all ever given."""
     table = table_of(model)
-    highest = connection.scalar(select(func.max(table.c.id))) or 0
-    if plan_of(model).never_reused:
-        highest = max(highest, connection.scalar(select(HighestGiven(literal(table.name)))) or 0)
-    return highest + 1
+    wanted = [func.max(table.c.id), *([HighestGiven(literal(table.name))] if plan_of(model).never_reused else [])]
+    return max(number or 0 for number in connection.execute(select(*wanted)).one()) + 1
 
 
 def refresh(connection: Connection, model: type[Base], where: ColumnElement[bool]) -> None:
