@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from urllib.parse import parse_qsl, quote, unquote, urlencode
+from urllib.parse import parse_qsl, quote, urlencode
 
 from facesearch.errors import UsageError
 
@@ -17,6 +17,7 @@ DEFAULT_NAME = "facesearch"
 _NAME = re.compile(r"(?!pg_)[a-z][a-z0-9_]{0,62}")
 _NOT_OURS = {"public", "information_schema"}
 _FORM = "postgresql://user@host/database?gallery=NAME"
+_SHOWN = {"host", "port", "dbname", "service", "user"}  # parameters that say where it is
 _PORT = re.compile(r"[0-9]{0,5}")
 
 
@@ -50,9 +51,9 @@ class Address:
         if others:
             conninfo += f"?{urlencode(others, quote_via=quote)}"
         known_as = user.partition(":")[0]
-        asked = [f"{key}={value}" for key, value in others if key in {"host", "port", "dbname", "service", "user"}]
+        asked = [f"{key}={quote(value)}" for key, value in others if key in _SHOWN]
         shown = f"postgresql://{known_as}{at}{hosts}{slash}{database}?" + "&".join([*asked, f"gallery={name}"])
-        return cls(conninfo, name, unquote(shown) if shown.isascii() else shown)
+        return cls(conninfo, name, shown)
 
 
 def is_address(given: str) -> bool:

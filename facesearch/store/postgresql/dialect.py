@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 from facesearch.store.postgresql.projection import Projection
 from facesearch.store.postgresql.rows import insert_rows
 from facesearch.store.postgresql.words import in_plain_words
+from facesearch.store.sql.dialect import T
 from facesearch.store.sql.plans import Row, TablePlan
 
 
@@ -25,9 +26,9 @@ class PostgresqlDialect:
     def insert_rows(self, connection: Connection, plan: TablePlan, rows: Sequence[Row]) -> None:
         insert_rows(connection, plan, rows)
 
-    def image_ids(self, connection: Connection, sha256s: Sequence[bytes]) -> Iterable[tuple[bytes, int]]:
-        wanted = "SELECT sha256, id FROM images WHERE sha256 = ANY(%s)"
-        return [(sha256, number) for sha256, number in connection.exec_driver_sql(wanted, (list(sha256s),))]
+    def ids_by(self, connection: Connection, column: str, values: Sequence[T]) -> Iterable[tuple[T, int]]:
+        wanted = f"SELECT {column}, id FROM {column.partition('.')[0]} WHERE {column} = ANY(%s)"  # noqa: S608
+        return [(value, number) for value, number in connection.exec_driver_sql(wanted, (list(values),))]
 
     def count_templates(self, connection: Connection) -> tuple[int, int]:
         row = connection.exec_driver_sql("SELECT count(*), coalesce(sum(id), 0)::bigint FROM templates").one()

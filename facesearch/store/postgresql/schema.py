@@ -35,6 +35,10 @@ _WHICH = text(
     "SELECT (SELECT id FROM origin), 'templates'::regclass::oid, "
     "(SELECT oid FROM pg_database WHERE datname = current_database()), current_database(), inet_server_port()"
 )
+_MAY_ASK = text(
+    "SELECT has_function_privilege('pg_control_system()', 'EXECUTE') "
+    "AND has_function_privilege('pg_control_checkpoint()', 'EXECUTE')"
+)
 _TIMELINE = text("SELECT system_identifier, timeline_id FROM pg_control_system(), pg_control_checkpoint()")
 
 
@@ -90,7 +94,9 @@ def _revision(connection: Connection, address: Address) -> str | None:
 
 
 def _found(connection: Connection) -> Found:
-    which = [*connection.execute(_WHICH).one(), *connection.execute(_TIMELINE).one()]
+    which = list(connection.execute(_WHICH).one())
+    if connection.scalar(_MAY_ASK):
+        which += connection.execute(_TIMELINE).one()
     return Found(tuple(map(str, which)), bool(connection.scalar(_MAY_WRITE)))
 
 

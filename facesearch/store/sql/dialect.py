@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
-from typing import Any, Protocol, cast
+from typing import Any, Protocol, TypeVar, cast
 
 from sqlalchemy import Connection, Engine
 
 from facesearch.store.sql.plans import Row, TablePlan
 
 _OPTION = "facesearch_dialect"
+T = TypeVar("T")
 
 
 class Dialect(Protocol):
@@ -27,8 +28,8 @@ class Dialect(Protocol):
         """Insert rows with their checksums; the ids of tables that never reuse any are noted as given."""
         ...
 
-    def image_ids(self, connection: Connection, sha256s: Sequence[bytes]) -> Iterable[tuple[bytes, int]]:
-        """Hash and id of those of at most 500 images that are there."""
+    def ids_by(self, connection: Connection, column: str, values: Sequence[T]) -> Iterable[tuple[T, int]]:
+        """Those of at most 500 values that a column, given as "table.column", holds: each with the id of its row."""
         ...
 
     def count_templates(self, connection: Connection) -> tuple[int, int]:

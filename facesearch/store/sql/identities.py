@@ -6,7 +6,7 @@ import time
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 
-from sqlalchemy import Connection, Row, Select, bindparam, delete, func, select, update
+from sqlalchemy import Connection, Row, Select, delete, func, select, update
 
 from facesearch.errors import FacesearchError, IdentityExistsError, UsageError
 from facesearch.store.identity_names import check_name, unknown_identity
@@ -114,9 +114,8 @@ class SqlIdentities:
 def known_ids(connection: Connection, names: Sequence[str]) -> dict[str, int]:
     """The ids of the identities called `names`, as far as they are there."""
     ids: dict[str, int] = {}
-    named = select(IdentityRow.name, IdentityRow.id).where(IdentityRow.name.in_(bindparam("names", expanding=True)))
     for some in chunks(names):
-        ids.update({name: found for name, found in connection.execute(named, {"names": some})})  # noqa: C416 - rows
+        ids.update(dialect_of(connection).ids_by(connection, "identities.name", some))
     return ids
 
 

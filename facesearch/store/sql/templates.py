@@ -179,7 +179,7 @@ def image_ids(connection: Connection, sha256s: Sequence[bytes]) -> dict[bytes, i
     """The ids of the images with these hashes, as far as they are there."""
     ids: dict[bytes, int] = {}
     for hashes in chunks(sha256s):
-        ids.update(dialect_of(connection).image_ids(connection, hashes))
+        ids.update(dialect_of(connection).ids_by(connection, "images.sha256", hashes))
     return ids
 
 

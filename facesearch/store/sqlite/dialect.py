@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager, nullcontext
 
 from sqlalchemy import Connection
 
+from facesearch.store.sql.dialect import T
 from facesearch.store.sql.plans import Row, TablePlan
 from facesearch.store.sqlite import counting
 from facesearch.store.sqlite.connection import in_plain_words
@@ -22,10 +23,10 @@ class SqliteDialect:
     def insert_rows(self, connection: Connection, plan: TablePlan, rows: Sequence[Row]) -> None:
         insert_rows(connection, plan, rows)
 
-    def image_ids(self, connection: Connection, sha256s: Sequence[bytes]) -> Iterable[tuple[bytes, int]]:
-        marks = ", ".join("?" * len(sha256s))  # past SQLAlchemy, whose lists of values cost more than the look-up
-        found = connection.exec_driver_sql(f"SELECT sha256, id FROM images WHERE sha256 IN ({marks})", tuple(sha256s))  # noqa: S608
-        return [(sha256, number) for sha256, number in found]
+    def ids_by(self, connection: Connection, column: str, values: Sequence[T]) -> Iterable[tuple[T, int]]:
+        marks = ", ".join("?" * len(values))  # past SQLAlchemy, whose lists of values cost more than the look-up
+        wanted = f"SELECT {column}, id FROM {column.partition('.')[0]} WHERE {column} IN ({marks})"  # noqa: S608
+        return [(value, number) for value, number in connection.exec_driver_sql(wanted, tuple(values))]
 
     def count_templates(self, connection: Connection) -> tuple[int, int]:
         return counting.count_templates(connection)
