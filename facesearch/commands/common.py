@@ -33,7 +33,7 @@ _MOST_DIGITS = 255  # of a number; no file has a longer name
 EXIT_REJECTED = 3  # a batch finished with rejected inputs
 
 
-def _place(given: str | Path) -> Path | str:
+def given_place(given: str | Path) -> Path | str:
     """The folder or the URL of a gallery."""
     if isinstance(given, str) and "://" in given:
         return given
@@ -49,7 +49,7 @@ GalleryOption = Annotated[
         "else the user data folder.",
         show_default=False,
         metavar="DIR|URL",
-        parser=_place,
+        parser=given_place,
     ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")]

@@ -18,6 +18,7 @@ from facesearch.commands.common import (
     VerboseOption,
     bytes_in_words,
     end_with_rejected,
+    given_place,
     has_gallery,
     open_gallery,
     print_json,
@@ -189,6 +190,44 @@ def restore(
     say(f"restored {held}, as of {made}, to {report.folder}")
     for name in report.returned:
         say(f"  {name} had been forgotten since and is back: facesearch identities forget")
+
+
+@app.command(
+    epilog="**Examples**\n\n    facesearch gallery copy staff postgresql://me@server/faces?gallery=staff\n\n"
+    "    facesearch gallery copy postgresql://me@server/faces?gallery=staff staff"
+)
+def copy(
+    source: Annotated[
+        Path,
+        typer.Argument(metavar="FROM", help="The gallery: DIR|URL.", show_default=False, parser=given_place),
+    ],
+    target: Annotated[
+        Path,
+        typer.Argument(
+            metavar="TO", help="Where the copy is to be: DIR|URL, nothing yet.", show_default=False, parser=given_place
+        ),
+    ],
+    json: JsonOption = False,
+    verbose: VerboseOption = False,
+) -> None:
+    """Copy a gallery with everything in it: from a folder to a server, back, or to another of its kind.
+
+    Others may go on using the gallery; the copy is of one moment. Before it is a gallery, it is compared with the one
+    that was copied: all rows, and what both answer. The same command goes on with a copy that was interrupted.
+    """
+    set_up(verbose)
+    from facesearch.gallery.gallery import Gallery
+
+    with progress_bar("copying") as progress:
+        report = Gallery.copy(source, target, progress=progress)
+    if json:
+        print_json(report.document())
+        return
+    held = f"{counted(report.templates, 'template')} of {counted(report.identities, 'person', 'people')}"
+    say(f"copied {held} from {report.source} to {report.target}")
+    say(f"  {sum(table.rows for table in report.tables):,} rows are the same, and {report.searches:,} answers")
+    if not report.has_index:
+        say("  without index files: the first question builds an index")
 
 
 @app.command(

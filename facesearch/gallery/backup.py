@@ -22,6 +22,7 @@ from facesearch.files.permissions import open_private, share_alike
 from facesearch.files.termination import ending_tidily
 from facesearch.gallery.answers import Document
 from facesearch.gallery.archive import DATABASE, INDEX_NAME, About, Progress, open_archive, write_archive
+from facesearch.gallery.carried_index import opened_files
 from facesearch.gallery.folder import check_new_file, strange_names
 from facesearch.gallery.index_files import IndexFiles
 from facesearch.gallery.returning import returned_people
@@ -89,8 +90,6 @@ def back_up(
     for a gallery that is damaged or a target that cannot be written.
     """
     progress = progress or _silent
-    if not isinstance(store, SqliteStore):
-        raise UsageError(f"{store.transactions.where} is on a server: back it up there, as with pg_dump")
     check_new_file(target, folder, "the backup", overwrite=overwrite)
     remove_unfinished(folder)
     try:
@@ -135,7 +134,7 @@ def restore(archive: Path, folder: Path, *, replace: bool = False, progress: Pro
 # inside
 
 
-def _backed_up(store: SqliteStore, folder: Path, target: Path, scratch: Path, progress: Progress) -> BackupReport:
+def _backed_up(store: SqlStore, folder: Path, target: Path, scratch: Path, progress: Progress) -> BackupReport:
     with ExitStack() as files:
         try:
             snapshot, indexes, state = _same_moment(store, folder, scratch, files, progress)
@@ -170,13 +169,13 @@ def _silent(done: int, total: int) -> None:
 
 
 def _same_moment(
-    store: SqliteStore, folder: Path, scratch: Path, files: ExitStack, progress: Progress
+    store: SqlStore, folder: Path, scratch: Path, files: ExitStack, progress: Progress
 ) -> tuple[SqliteStore, list[tuple[str, BinaryIO]], IndexState | None]:
     """A copy of the database and the open index files it names; none where one is damaged or they keep changing."""
     path = scratch / DATABASE
     for attempt in range(_ATTEMPTS):
         before = store.index_state.read()
-        indexes = _opened_indexes(folder, before, files)
+        indexes = opened_files(folder, before, files)
         path.unlink(missing_ok=True)
         store.snapshot(path, progress)
         snapshot = open_store(scratch)
@@ -185,23 +184,6 @@ def _same_moment(
             return snapshot, indexes if state == before else [], state
         snapshot.close()
     raise AssertionError
-
-
-def _opened_indexes(folder: Path, state: IndexState | None, files: ExitStack) -> list[tuple[str, BinaryIO]]:
-    """The index files, open, so that they stay even if another process replaces them; none unless all are sound."""
-    if state is None:
-        return []
-    opened: list[tuple[str, BinaryIO]] = []
-    try:
-        for segment in state.segments:
-            if not segment.file_name:
-                return []
-            opened.append((segment.file_name, files.enter_context((folder / segment.file_name).open("rb"))))
-            IndexFiles(folder).open(segment)
-    except (OSError, VectorIndexError) as error:
-        _log.warning("%s; the backup is made without it, restoring builds a new one", error)
-        return []
-    return opened
 
 
 def _check_folder(folder: Path, replace: bool) -> None:

@@ -17,6 +17,7 @@ from facesearch.pipeline.fit_to_enrol import quality_profile
 
 if TYPE_CHECKING:
     from facesearch.gallery.backup import RestoreReport
+    from facesearch.gallery.copying import CopyReport
     from facesearch.gallery.enrolment import Progress
 
 _of_parents: list[Parts] = []  # taking down what belongs to the parent of a fork would wait for its threads
@@ -98,6 +99,23 @@ class OpenGallery:
         from facesearch.gallery.backup import restore  # a question does not wait for it
 
         return restore(Path(path), folder_of(place_of(folder), "restored"), replace=replace, progress=progress)
+
+    @staticmethod
+    def copy(
+        source: str | os.PathLike[str], target: str | os.PathLike[str], *, progress: Progress | None = None
+    ) -> CopyReport:
+        """Copy the gallery at one place to another one: each a folder, or the URL of a gallery on a server.
+
+        The copy is of one moment, with everything that the gallery holds; others may go on using that. It is no gallery
+        until it is whole and was compared with its source; an interrupted one is gone on with when the same is copied
+        again. progress: called with (rows done, rows in all), each counted when it is written and when it is compared.
+
+        Raises `UsageError` where there is anything but an unfinished copy of this gallery at the target, `StoreError`
+        for a damaged row, which is named, `GalleryNotFoundError`.
+        """
+        from facesearch.gallery.copying import copy_gallery  # a question does not wait for it
+
+        return copy_gallery(source, target, progress=progress)
 
     def close(self) -> None:
         """Let go of the database and of what was opened for searching; the gallery cannot be used any more."""

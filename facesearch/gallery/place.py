@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from facesearch.errors import DiskFullError, GalleryNotFoundError, UsageError
-from facesearch.store import DATABASE_NAME, SqlStore, is_address, open_on_server, open_store
+from facesearch.store import DATABASE_NAME, Copying, SqlStore, is_address, open_on_server, open_store
 
 Place = Path | str  # str: the URL of a gallery on a server
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
@@ -65,6 +65,17 @@ def opened(place: Place, check_new: Callable[[], object], *, create: bool) -> Op
             raise
         check_new()
         store = open_on_server(place)
+    return Opened(store, store.folder)
+
+
+def opened_copy(place: Place, copying: Copying) -> Opened:
+    """Open a copy that is to be made at a place, or is not finished there; it is no gallery until it is.
+
+    Raises `UsageError` where there is a gallery, or an unfinished copy of another one.
+    """
+    if isinstance(place, Path):
+        return Opened(open_store(place, copying=copying), place)
+    store = open_on_server(place, copying=copying)
     return Opened(store, store.folder)
 
 

@@ -37,7 +37,9 @@ from facesearch.store.records import (
 )
 from facesearch.store.roles import GalleryStore, Moment
 from facesearch.store.servers import is_address, open_on_server
+from facesearch.store.sql.copying import CopiedTable, copy_rows, finish_copy
 from facesearch.store.sql.store import SqlStore
+from facesearch.store.sql.unfinished import Copying
 from facesearch.store.sqlite.store import DATABASE_NAME, SqliteStore, open_store
 
 __all__ = [
@@ -47,6 +49,8 @@ __all__ = [
     "Box",
     "Calibration",
     "Cohort",
+    "CopiedTable",
+    "Copying",
     "Counts",
     "Discarded",
     "EncoderKey",
@@ -79,6 +83,8 @@ __all__ = [
     "Thinning",
     "UnknownFace",
     "UnknownPair",
+    "copy_rows",
+    "finish_copy",
     "is_address",
     "open_on_server",
     "open_store",

@@ -595,6 +595,10 @@ class GalleryStore(Protocol):
         """A transaction that sees one moment; to be left soon, because what is deleted stays in the log until then."""
         ...
 
+    def known_as(self) -> str:
+        """Words that no other gallery has: where it is, or what it was given at its beginning."""
+        ...
+
     def checkpoint(self) -> bool:
         """Move the write-ahead log into the database and empty it, after readers are done.
 

@@ -9,10 +9,16 @@ from facesearch.store.postgresql.address import is_address as is_address
 
 if TYPE_CHECKING:
     from facesearch.store.postgresql.store import PostgresqlStore
+    from facesearch.store.sql.unfinished import Copying
 
 
 def open_on_server(
-    url: str, *, read_only: bool = False, create: bool = True, busy_seconds: float | None = None
+    url: str,
+    *,
+    read_only: bool = False,
+    create: bool = True,
+    busy_seconds: float | None = None,
+    copying: Copying | None = None,
 ) -> PostgresqlStore:
     """See `facesearch.store.postgresql.store.open_server`; raises `UsageError` where psycopg is not installed."""
     try:
@@ -25,4 +31,4 @@ def open_on_server(
     from facesearch.store.postgresql.store import open_server
 
     seconds = BUSY_SECONDS if busy_seconds is None else busy_seconds
-    return open_server(url, read_only=read_only, create=create, busy_seconds=seconds)
+    return open_server(url, read_only=read_only, create=create, busy_seconds=seconds, copying=copying)

@@ -302,9 +302,11 @@ def test_an_empty_file_left_by_a_crash_becomes_a_gallery(tmp_path: Path) -> None
 
 
 def test_a_gallery_that_is_not_there_is_only_made_when_asked_for(tmp_path: Path) -> None:
-    for options in ({"read_only": True}, {"create": False}):
-        with pytest.raises(GalleryNotFoundError, match="there is no gallery in"):
-            open_store(tmp_path / "absent", **options)
+    absent = tmp_path / "absent"
+    with pytest.raises(GalleryNotFoundError, match="there is no gallery in"):
+        open_store(absent, read_only=True)
+    with pytest.raises(GalleryNotFoundError, match="there is no gallery in"):
+        open_store(absent, create=False)
     assert not (tmp_path / "absent").exists()
     with open_store(tmp_path / "a" / "b") as store:
         assert store.path == tmp_path / "a" / "b" / "gallery.db"

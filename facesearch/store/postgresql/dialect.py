@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager
 from sqlalchemy import Connection
 
 from facesearch.store.postgresql.projection import Projection
-from facesearch.store.postgresql.rows import insert_rows
+from facesearch.store.postgresql.rows import insert_rows, note_given
 from facesearch.store.postgresql.words import in_plain_words
 from facesearch.store.sql.dialect import T
 from facesearch.store.sql.plans import Row, TablePlan
@@ -29,6 +29,9 @@ class PostgresqlDialect:
     def ids_by(self, connection: Connection, column: str, values: Sequence[T]) -> Iterable[tuple[T, int]]:
         wanted = f"SELECT {column}, id FROM {column.partition('.')[0]} WHERE {column} = ANY(%s)"  # noqa: S608
         return [(value, number) for value, number in connection.exec_driver_sql(wanted, (list(values),))]
+
+    def note_given(self, connection: Connection, table: str, highest: int) -> None:
+        note_given(connection, table, highest)
 
     def count_templates(self, connection: Connection) -> tuple[int, int]:
         row = connection.exec_driver_sql("SELECT count(*), coalesce(sum(id), 0)::bigint FROM templates").one()

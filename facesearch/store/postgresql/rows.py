@@ -27,11 +27,16 @@ def insert_rows(connection: Connection, plan: TablePlan, rows: Sequence[Row]) ->
     else:
         _copy(connection, plan, rows)
     if plan.never_reused:
-        connection.exec_driver_sql(
-            "INSERT INTO numbers (name, last) VALUES (%s, %s) "
-            "ON CONFLICT (name) DO UPDATE SET last = greatest(numbers.last, excluded.last)",
-            (plan.table.name, max(row[0] for row in rows)),
-        )
+        note_given(connection, plan.table.name, max(row[0] for row in rows))
+
+
+def note_given(connection: Connection, table: str, highest: int) -> None:
+    """See `facesearch.store.sql.dialect.Dialect`."""
+    connection.exec_driver_sql(
+        "INSERT INTO numbers (name, last) VALUES (%s, %s) "
+        "ON CONFLICT (name) DO UPDATE SET last = greatest(numbers.last, excluded.last)",
+        (table, highest),
+    )
 
 
 def _copy(connection: Connection, plan: TablePlan, rows: Sequence[Row]) -> None:

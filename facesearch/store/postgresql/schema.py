@@ -11,18 +11,22 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, Engine, insert, select, text
 
-from facesearch.errors import GalleryNotFoundError, StoreError
+from facesearch.errors import GalleryNotFoundError, StoreError, UsageError
 from facesearch.store.postgresql.address import Address
 from facesearch.store.postgresql.connection import writing
 from facesearch.store.postgresql.tables import server_tables
+from facesearch.store.sql import unfinished
 from facesearch.store.sql.migrating import known_revision, upgrade
 from facesearch.store.sql.models import REVISIONS, version_table
+from facesearch.store.sql.unfinished import Copying
 
+_UNFINISHED = "unfinished"
 _FOUND = text(
     """
     SELECT n.oid, has_schema_privilege(n.oid, 'USAGE'),
            EXISTS (SELECT FROM pg_class c WHERE c.relnamespace = n.oid AND c.relname = 'alembic_version'),
            EXISTS (SELECT FROM pg_class c WHERE c.relnamespace = n.oid AND c.relkind = 'r'),
+           EXISTS (SELECT FROM pg_class c WHERE c.relnamespace = n.oid AND c.relname = :marker),
            current_setting('server_encoding')
     FROM (SELECT) AS nothing LEFT JOIN pg_namespace n ON n.nspname = :name
     """
@@ -77,9 +81,26 @@ def prepare(engine: Engine, address: Address, *, create: bool) -> Found:
         return _found(connection)
 
 
-def _revision(connection: Connection, address: Address) -> str | None:
-    """The known revision that the gallery is at, None where there is none yet."""
-    schema, may_use, is_gallery, holds_tables, encoding = connection.execute(_FOUND, {"name": address.gallery}).one()
+def prepare_copy(engine: Engine, address: Address, copying: Copying) -> Found:
+    """Begin a copy, or go on with one; raises `UsageError` where there is a gallery."""
+    with writing(engine).connect() as connection, connection.begin():
+        revision = _revision(connection, address, unfinished_too=True)
+        if revision is None:
+            _create(connection, address)
+            unfinished.begin(connection, copying)
+        elif revision == _UNFINISHED:
+            unfinished.take_over(connection, copying, address.shown)
+        else:
+            raise UsageError(f"there is a gallery in {address.shown} already: choose another place for the copy")
+    with engine.connect() as connection, connection.begin():
+        return _found(connection)
+
+
+def _revision(connection: Connection, address: Address, *, unfinished_too: bool = False) -> str | None:
+    """The known revision that the gallery is at, None where there is none yet; `_UNFINISHED` of a copy in the making,
+    which else is refused."""
+    given = {"name": address.gallery, "marker": unfinished.MARKER}
+    schema, may_use, is_gallery, holds_tables, is_unfinished, encoding = connection.execute(_FOUND, given).one()
     if encoding != "UTF8":
         raise StoreError(f"{address.shown} has the encoding {encoding}: create the database with ENCODING 'UTF8'")
     if schema is None:
@@ -90,6 +111,10 @@ def _revision(connection: Connection, address: Address) -> str | None:
         if holds_tables:
             raise StoreError(f"{address.shown} is not a facesearch gallery (it holds tables of another program)")
         return None
+    if is_unfinished and not unfinished_too:
+        raise unfinished.unfinished(connection, address.shown)
+    if is_unfinished:
+        return _UNFINISHED
     return known_revision(connection.scalars(select(version_table.c.version_num)).all(), address.shown)
 
 

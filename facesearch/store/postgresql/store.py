@@ -13,7 +13,7 @@ from pathlib import Path
 import psycopg
 from sqlalchemy import Engine
 
-from facesearch.errors import StoreError, UsageError
+from facesearch.errors import StoreError
 from facesearch.files.locations import home
 from facesearch.store.postgresql import schema
 from facesearch.store.postgresql.address import Address
@@ -24,8 +24,11 @@ from facesearch.store.postgresql.tables import server_tables
 from facesearch.store.postgresql.words import in_plain_words
 from facesearch.store.records import Progress
 from facesearch.store.sql.checksums import damaged_rows
+from facesearch.store.sql.copying import copy_rows, finish_copy
 from facesearch.store.sql.moment import SqlMoment
 from facesearch.store.sql.store import SqlStore
+from facesearch.store.sql.unfinished import Copying
+from facesearch.store.sqlite.store import open_store
 
 _SIZE = """
     SELECT coalesce(sum(pg_total_relation_size(oid)), 0)::bigint FROM pg_class
@@ -47,7 +50,12 @@ _WIPE_SECONDS = 3.0  # that this waits for readers
 
 
 def open_server(
-    url: str, *, read_only: bool = False, create: bool = True, busy_seconds: float = BUSY_SECONDS
+    url: str,
+    *,
+    read_only: bool = False,
+    create: bool = True,
+    busy_seconds: float = BUSY_SECONDS,
+    copying: Copying | None = None,
 ) -> PostgresqlStore:
     """Open the store of a gallery on a server, creating its tables or bringing them up to date.
 
@@ -56,6 +64,7 @@ def open_server(
         read_only: write nothing; so it is, too, for a user who may not write, and on a server that takes no changes.
         create: whether a gallery that is not there yet is made.
         busy_seconds: how long to wait for another process that is writing.
+        copying: the store is to be a copy, or is one that is not finished; see `facesearch.store.sql.copying`.
 
     Raises `UsageError`, `GalleryNotFoundError`, `NewerSchemaError`, `StoreBusyError`, `DiskFullError`, `StoreError`.
     """
@@ -63,7 +72,10 @@ def open_server(
     engine = server_engine(address, busy_seconds)
     try:
         with in_plain_words(address.shown):
-            found = schema.prepare(engine, address, create=create and not read_only)
+            if copying is None:
+                found = schema.prepare(engine, address, create=create and not read_only)
+            else:
+                found = schema.prepare_copy(engine, address, copying)
         projection = Projection(projection_folder(address, found.which))
         return PostgresqlStore(engine, address, projection, read_only=read_only, may_write=found.may_write)
     except BaseException:
@@ -107,6 +119,10 @@ class PostgresqlStore(SqlStore):
         with self.transactions.reading() as connection:
             yield SqlMoment(connection, (version,))
 
+    def known_as(self) -> str:
+        with self.transactions.reading() as connection:
+            return str(connection.exec_driver_sql("SELECT id FROM origin").scalar_one())
+
     def checkpoint(self) -> bool:
         return True  # a server does that by itself
 
@@ -124,7 +140,12 @@ class PostgresqlStore(SqlStore):
         return self._rewritten(sorted(server_tables().tables))
 
     def snapshot(self, target: Path, progress: Progress) -> None:
-        raise UsageError(f"{self.address.shown} is on a server: back it up there, as with pg_dump")
+        files, copying = self.index_state.read(), Copying(self.known_as(), self.address.shown)
+        with self.moment() as moment, open_store(f"sqlite:///{target}", copying=copying) as copy:
+            copy_rows(moment.connection, copy.transactions, copying, progress)
+            finish_copy(copy.transactions, copying)
+            if files is not None:
+                copy.index_state.replace(None, files)
 
     def integrity_check(self) -> list[str]:
         try:

@@ -28,6 +28,10 @@ class Dialect(Protocol):
         """Insert rows with their checksums; the ids of tables that never reuse any are noted as given."""
         ...
 
+    def note_given(self, connection: Connection, table: str, highest: int) -> None:
+        """Note that ids up to the highest were given in a table that never reuses any."""
+        ...
+
     def ids_by(self, connection: Connection, column: str, values: Sequence[T]) -> Iterable[tuple[T, int]]:
         """Those of at most 500 values that a column, given as "table.column", holds: each with the id of its row."""
         ...

@@ -62,12 +62,13 @@ class SqlMoment:
     """See `facesearch.store.roles.Moment`."""
 
     def __init__(self, connection: Connection, elsewhere: Sequence[int | None] | None = None) -> None:
-        """elsewhere: the version of the index files, where another database says which are valid."""
-        self._connection = connection
+        """connection: of the transaction. elsewhere: the version of the index files, where another database says which
+        are valid."""
+        self.connection = connection
         self._elsewhere = elsewhere
 
     def state(self) -> GalleryState | None:
-        row = self._connection.execute(_ALL if self._elsewhere is None else _LESS).one_or_none()
+        row = self.connection.execute(_ALL if self._elsewhere is None else _LESS).one_or_none()
         if row is None:
             return None
         count = 1 + len(SETTINGS)
@@ -77,7 +78,7 @@ class SqlMoment:
         return GalleryState(GallerySettings(*row[1:count]), position_of(position), version, event, cohort, negative)
 
     def owners(self, template_ids: Sequence[int]) -> dict[int, Owner]:
-        return owners(self._connection, template_ids)
+        return owners(self.connection, template_ids)
 
     def template_ids(self, identity_ids: Sequence[int]) -> npt.NDArray[np.int64]:
         if len(identity_ids) > _MANY:
@@ -85,39 +86,39 @@ class SqlMoment:
                 InJson(TemplateRow.identity_id, bindparam("given", type_=Text))
             )
             given = json.dumps([int(each) for each in identity_ids])
-            return np.sort(np.array(json.loads(self._connection.scalar(every, {"given": given}) or "[]"), np.int64))
+            return np.sort(np.array(json.loads(self.connection.scalar(every, {"given": given}) or "[]"), np.int64))
         found: list[int] = []
         for some in chunks(list(identity_ids)):
             ids = select(AllAsJson(TemplateRow.id)).where(TemplateRow.identity_id.in_(padded(some)))
-            found += json.loads(self._connection.scalar(ids) or "[]")
+            found += json.loads(self.connection.scalar(ids) or "[]")
         return np.sort(np.array(found, np.int64))
 
     def group(self, names: Sequence[str], tags: Sequence[str]) -> npt.NDArray[np.int64]:
-        return group(self._connection, names, tags)
+        return group(self.connection, names, tags)
 
     def ignored(self) -> npt.NDArray[np.int64]:
-        return ignored(self._connection)
+        return ignored(self.connection)
 
     def negatives(self) -> list[Negative]:
-        return negatives(self._connection)
+        return negatives(self.connection)
 
     def template_owners(self) -> TemplateOwners:
-        return template_owners(self._connection)
+        return template_owners(self.connection)
 
     def templates(self, after_id: int = 0, batch: int = 4096) -> Iterator[Templates]:
-        while len(found := read_templates(self._connection, after_id, limit=batch)):
+        while len(found := read_templates(self.connection, after_id, limit=batch)):
             yield found
             after_id = int(found.ids[-1])
 
     def records(self, batch: int = 4096) -> Iterator[list[TemplateRecord]]:
-        return template_records(self._connection, batch)
+        return template_records(self.connection, batch)
 
     def sizes(self) -> Sizes:
         in_use, out, aside = (
-            self._connection.scalar(select(func.count()).select_from(kept)) or 0
+            self.connection.scalar(select(func.count()).select_from(kept)) or 0
             for kept in (TemplateRow, SetAsideRow, KeptAsideRow)
         )
         return Sizes(in_use, out - aside, aside)
 
     def removed_since(self, removal_id: int) -> npt.NDArray[np.int64]:
-        return removed_since(self._connection, removal_id)
+        return removed_since(self.connection, removal_id)

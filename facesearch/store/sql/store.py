@@ -68,6 +68,9 @@ class SqlStore(ABC):
             yield SqlMoment(connection)
 
     @abstractmethod
+    def known_as(self) -> str: ...
+
+    @abstractmethod
     def checkpoint(self) -> bool: ...
 
     @abstractmethod

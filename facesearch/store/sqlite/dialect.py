@@ -11,7 +11,7 @@ from facesearch.store.sql.dialect import T
 from facesearch.store.sql.plans import Row, TablePlan
 from facesearch.store.sqlite import counting
 from facesearch.store.sqlite.connection import in_plain_words
-from facesearch.store.sqlite.rows import insert_rows
+from facesearch.store.sqlite.rows import insert_rows, note_given
 
 
 class SqliteDialect:
@@ -27,6 +27,9 @@ class SqliteDialect:
         marks = ", ".join("?" * len(values))  # past SQLAlchemy, whose lists of values cost more than the look-up
         wanted = f"SELECT {column}, id FROM {column.partition('.')[0]} WHERE {column} IN ({marks})"  # noqa: S608
         return [(value, number) for value, number in connection.exec_driver_sql(wanted, tuple(values))]
+
+    def note_given(self, connection: Connection, table: str, highest: int) -> None:
+        note_given(connection, table, highest)
 
     def count_templates(self, connection: Connection) -> tuple[int, int]:
         return counting.count_templates(connection)

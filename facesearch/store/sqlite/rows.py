@@ -37,6 +37,13 @@ def insert_rows(connection: Connection, plan: TablePlan, rows: Sequence[Row]) ->
             connection.exec_driver_sql(_statement(plan, count), groups)
 
 
+def note_given(connection: Connection, table: str, highest: int) -> None:
+    """See `facesearch.store.sql.dialect.Dialect`."""
+    there = connection.exec_driver_sql("UPDATE sqlite_sequence SET seq = max(seq, ?) WHERE name = ?", (highest, table))
+    if not there.rowcount:
+        connection.exec_driver_sql("INSERT INTO sqlite_sequence (name, seq) VALUES (?, ?)", (table, highest))
+
+
 def _statement(plan: TablePlan, count: int) -> str:
     """The statement for so many rows at once."""
     marks = ", ".join("?" * (len(plan.names) + 1))

@@ -10,9 +10,11 @@ import sqlite3
 
 from sqlalchemy import Connection, Engine, insert, select, text
 
-from facesearch.errors import StoreError
+from facesearch.errors import StoreError, UsageError
+from facesearch.store.sql import unfinished
 from facesearch.store.sql.migrating import known_revision, upgrade
 from facesearch.store.sql.models import REVISIONS, Base, version_table
+from facesearch.store.sql.unfinished import Copying
 from facesearch.store.sqlite.connection import writing
 
 
@@ -42,6 +44,19 @@ def prepare(engine: Engine, where: str) -> None:
             _enforce_foreign_keys(connection, True)
 
 
+def prepare_copy(engine: Engine, where: str, copying: Copying) -> None:
+    """Begin a copy in an empty database, or go on with one; raises `UsageError` where there is anything else."""
+    with writing(engine).connect() as connection, connection.begin():
+        tables = _tables(connection)
+        if not tables:
+            _create(connection)
+            unfinished.begin(connection, copying)
+        elif unfinished.MARKER in tables:
+            unfinished.take_over(connection, copying, where)
+        else:
+            raise UsageError(f"there is a gallery in {where} already: choose another place for the copy")
+
+
 def check(engine: Engine, where: str) -> None:
     """For a database that may not be written: raise unless its schema is the one of this version."""
     with engine.connect() as connection, connection.begin():
@@ -54,13 +69,19 @@ def check(engine: Engine, where: str) -> None:
 
 def _revision(connection: Connection, where: str) -> str | None:
     """The known revision that the database is at, None for an empty database."""
-    tables = connection.scalars(text("SELECT name FROM sqlite_master WHERE type = 'table'")).all()
+    tables = _tables(connection)
     if not tables:
         return None
-    if not {version_table.name, "identities"} <= set(tables):
+    if unfinished.MARKER in tables:
+        raise unfinished.unfinished(connection, where)
+    if not {version_table.name, "identities"} <= tables:
         raise StoreError(f"{where} is not a facesearch gallery (it holds the tables of another program)")
     found = connection.scalars(select(version_table.c.version_num)).all()
     return known_revision(found, where)
+
+
+def _tables(connection: Connection) -> set[str]:
+    return set(connection.scalars(text("SELECT name FROM sqlite_master WHERE type = 'table'")))
 
 
 def _enforce_foreign_keys(connection: Connection, on: bool) -> None:

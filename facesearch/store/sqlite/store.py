@@ -20,6 +20,7 @@ from facesearch.store.records import Progress
 from facesearch.store.sql.checksums import damaged_rows
 from facesearch.store.sql.store import SqlStore
 from facesearch.store.sql.transactions import Transactions
+from facesearch.store.sql.unfinished import Copying
 from facesearch.store.sqlite import schema
 from facesearch.store.sqlite.connection import BUSY_SECONDS, file_engine, in_plain_words, memory_engine, writing
 from facesearch.store.sqlite.dialect import SqliteDialect
@@ -37,6 +38,7 @@ def open_store(
     disk_full: bool = False,
     create: bool = True,
     busy_seconds: float = BUSY_SECONDS,
+    copying: Copying | None = None,
 ) -> SqliteStore:
     """Open the identity store of a gallery, creating it or bringing its schema up to date.
 
@@ -47,9 +49,11 @@ def open_store(
         disk_full: read only because there is no room to write; attempts to write say so.
         create: whether a gallery that is not there yet is made.
         busy_seconds: how long to wait for another process that is writing.
+        copying: the store is to be a copy, or is one that is not finished; see `facesearch.store.sql.copying`.
 
     Raises:
         GalleryNotFoundError: there is no gallery and none was to be created.
+        UsageError: there is a gallery in the place of the copy.
         NewerSchemaError, StoreBusyError, DiskFullError, StoreError
     """
     given = os.fspath(folder_or_url)
@@ -72,12 +76,12 @@ def open_store(
     except OSError as error:
         raise StoreError(f"{path.parent} cannot be used ({(error.strerror or 'error').lower()})") from None
     engine = file_engine(path, read_only=read_only, busy_seconds=busy_seconds)
-    return _prepared(SqliteStore(engine, path, str(path), read_only=read_only, disk_full=disk_full))
+    return _prepared(SqliteStore(engine, path, str(path), read_only=read_only, disk_full=disk_full), copying)
 
 
-def _prepared(store: SqliteStore) -> SqliteStore:
+def _prepared(store: SqliteStore, copying: Copying | None = None) -> SqliteStore:
     try:
-        store.prepare_schema()
+        store.prepare_schema(copying)
     except BaseException:
         store.close()
         raise
@@ -107,11 +111,17 @@ class SqliteStore(SqlStore):
         self.path = path
         self._engine = engine
 
-    def prepare_schema(self) -> None:
+    def prepare_schema(self, copying: Copying | None = None) -> None:
         """Create or migrate the tables; a database that may not be written has to be at this version's schema."""
         where = self.transactions.where
         with in_plain_words(where):
+            if copying is not None:
+                schema.prepare_copy(self._engine, where, copying)
+                return
             (schema.check if self.read_only else schema.prepare)(self._engine, where)
+
+    def known_as(self) -> str:
+        return self.transactions.where if self.path is None else str(self.path.resolve())
 
     def checkpoint(self) -> bool:
         if self.path is None:
