@@ -1,12 +1,14 @@
 """Back a gallery up into one file while it is in use, and put it back.
 
-A backup is one moment of the database, copied by SQLite while others go on reading and writing, and the index files
-that belong to that moment, so that the restored gallery answers as this one does. Both are put together in a temporary
-folder beside their place and are there whole or not at all.
+A backup is one moment of the database, copied by SQLite while others go on reading and writing (from a server: row by
+row into such a database), and the index files that belong to that moment, so that the restored gallery answers as this
+one does. Both are put together in a temporary folder beside their place and are there whole or not at all. Onto a
+server a gallery is copied from such a folder (`facesearch.gallery.copying`).
 """
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import shutil
 import time
@@ -18,16 +20,19 @@ from typing import BinaryIO
 from facesearch import __version__
 from facesearch.errors import BackupError, IndexStateError, StoreError, UsageError
 from facesearch.files.durable import put_file, put_folder
-from facesearch.files.permissions import open_private, share_alike
+from facesearch.files.locations import home
+from facesearch.files.permissions import make_private_folder, open_private, share_alike
 from facesearch.files.termination import ending_tidily
 from facesearch.gallery.answers import Document
-from facesearch.gallery.archive import DATABASE, INDEX_NAME, About, Progress, open_archive, write_archive
+from facesearch.gallery.archive import DATABASE, INDEX_NAME, About, Archive, Progress, open_archive, write_archive
 from facesearch.gallery.carried_index import opened_files
+from facesearch.gallery.copying import copied
 from facesearch.gallery.folder import check_new_file, strange_names
 from facesearch.gallery.index_files import IndexFiles
+from facesearch.gallery.place import Opened, Place
 from facesearch.gallery.returning import returned_people
 from facesearch.gallery.scratch import remove_unfinished, scratch_folder
-from facesearch.store import IndexState, SqliteStore, SqlStore, open_store
+from facesearch.store import Copying, IndexState, SqliteStore, SqlStore, open_store
 from facesearch.store.sqlite.snapshot import is_plain, sole_user
 from indexes import VectorIndexError
 
@@ -58,12 +63,13 @@ class BackupReport:
 
 @dataclass(frozen=True, slots=True)
 class RestoreReport:
-    """What was restored. made_at: when the backup was made, epoch seconds.
+    """What was restored. folder: or the URL of a gallery on a server, without a password. made_at: when the backup was
+    made, epoch seconds.
 
     returned: people who had been forgotten in the gallery replaced, after the backup was made, and are back.
     """
 
-    folder: Path
+    folder: Path | str
     identities: int
     templates: int
     has_index: bool
@@ -104,23 +110,24 @@ def back_up(
     return made
 
 
-def restore(archive: Path, folder: Path, *, replace: bool = False, progress: Progress | None = None) -> RestoreReport:
-    """Put the gallery in `archive` into `folder`, which is not there, empty, or a gallery to be replaced as a whole.
+def restore(archive: Path, place: Place, *, replace: bool = False, progress: Progress | None = None) -> RestoreReport:
+    """Put the gallery in `archive` into a folder which is not there, empty, or a gallery to be replaced as a whole; or
+    onto a server, where there is none yet.
 
-    Raises `UsageError` for a folder with anything else in it, `BackupError` for an archive that is none or is damaged;
+    Raises `UsageError` for a place with anything else in it, `BackupError` for an archive that is none or is damaged;
     `StoreBusyError` where the gallery to be replaced is in use. The folder is then as it was.
     """
-    progress, folder = progress or _silent, folder.resolve()
+    progress = progress or _silent
+    if isinstance(place, str):
+        return _onto_server(archive, place, replace, progress)
+    folder = place.resolve()
     _check_folder(folder, replace)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with ending_tidily() as ending, scratch_folder(folder) as staged, open_archive(archive) as opened:
-            needed = sum(member.bytes for member in opened.members)
-            if needed > shutil.disk_usage(staged).free:
-                raise BackupError(f"there is no room for {needed} bytes in {folder.parent}")
             if folder.exists():
                 share_alike(folder, staged)
-            opened.extract(staged, progress)
+            _extract(opened, staged, folder.parent, progress)
             report = _looked_over(staged, folder, opened.made_at)
             with ending.later(), ExitStack() as holding:
                 if (folder / DATABASE).exists():
@@ -132,6 +139,30 @@ def restore(archive: Path, folder: Path, *, replace: bool = False, progress: Pro
 
 
 # inside
+
+
+def _onto_server(archive: Path, url: str, replace: bool, progress: Progress) -> RestoreReport:
+    if replace:
+        raise UsageError("a gallery on a server is not replaced, as others may use it: restore under another name")
+    top = home()
+    try:
+        make_private_folder(top)
+        with ending_tidily(), scratch_folder(top / "restored") as staged, open_archive(archive) as opened:
+            _extract(opened, staged, top, progress)
+            report = _looked_over(staged, None, opened.made_at)
+            with open_store(staged, create=False) as store:
+                copying = Copying(f"backup {opened.members[0].sha256}", str(archive))
+                made = copied(Opened(store, staged), copying, url, progress)
+            return dataclasses.replace(report, folder=made.target, has_index=made.has_index)
+    except OSError as error:
+        raise BackupError(f"{top} cannot be written ({(error.strerror or str(error)).lower()})") from error
+
+
+def _extract(opened: Archive, staged: Path, beside: Path, progress: Progress) -> None:
+    needed = sum(member.bytes for member in opened.members)
+    if needed > shutil.disk_usage(staged).free:
+        raise BackupError(f"there is no room for {needed} bytes in {beside}")
+    opened.extract(staged, progress)
 
 
 def _backed_up(store: SqlStore, folder: Path, target: Path, scratch: Path, progress: Progress) -> BackupReport:
@@ -199,7 +230,7 @@ def _check_folder(folder: Path, replace: bool) -> None:
         raise UsageError(f"{folder} also holds {strange[0]!a}, which is no part of a gallery: nothing was replaced")
 
 
-def _looked_over(staged: Path, replaced: Path, made_at: int) -> RestoreReport:
+def _looked_over(staged: Path, replaced: Path | None, made_at: int) -> RestoreReport:
     """Open what was unpacked, see that it is a sound gallery, and count."""
     try:
         if not is_plain(staged / DATABASE):
@@ -216,11 +247,11 @@ def _looked_over(staged: Path, replaced: Path, made_at: int) -> RestoreReport:
             if state and not whole:
                 store.index_state.discard_files(named)
             counts = store.templates.counts()
-            returned = returned_people(store, replaced)
+            returned = () if replaced is None else returned_people(store, replaced)
             store.audit.add("backup", detail={"restored": 1}, at=made_at)  # which still holds everybody in it
     except (StoreError, IndexStateError) as error:
         raise BackupError(str(error).replace(str(staged), "the archive")) from error
-    return RestoreReport(replaced, counts.identities, counts.templates, whole, made_at, returned)
+    return RestoreReport(replaced or staged, counts.identities, counts.templates, whole, made_at, returned)
 
 
 def _sound_files(folder: Path, state: IndexState) -> bool:

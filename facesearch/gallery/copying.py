@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import logging
 import os
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from facesearch.codecs.gallery_codecs import GalleryCodecs
-from facesearch.errors import StoreError, UsageError
+from facesearch.errors import GalleryNotFoundError, StoreError, UsageError
 from facesearch.gallery.answers import Document
 from facesearch.gallery.carried_index import opened_files, put_files
 from facesearch.gallery.folder import strange_names
@@ -74,6 +74,8 @@ def copy_gallery(
 def copied(gallery: Opened, copying: Copying, place: Place, progress: Progress | None) -> CopyReport:
     """Copy an open gallery to a place, or go on with the copy there. Raises what `Gallery.copy` raises."""
     index = TemplateIndex(gallery.store, GalleryCodecs(gallery.store.codebooks), gallery.folder)
+    with suppress(GalleryNotFoundError):  # where nobody is enrolled yet
+        index.open()
     copy = opened_copy(place, copying)
     with copy.store, ExitStack() as files:
         while True:

@@ -12,7 +12,7 @@ from facesearch.encoders import Encoder, EncoderSpec
 from facesearch.errors import UsageError
 from facesearch.faces import DEFAULT_MIN_FACE
 from facesearch.gallery.parts import Opening, Parts
-from facesearch.gallery.place import folder_of, place_of
+from facesearch.gallery.place import place_of
 from facesearch.pipeline.fit_to_enrol import quality_profile
 
 if TYPE_CHECKING:
@@ -92,13 +92,15 @@ class OpenGallery:
         progress: Progress | None = None,
     ) -> RestoreReport:
         """Put the gallery that `backup` wrote into a folder that is empty or not there, or, with `replace`, in place of
-        the gallery in it. It is there whole or not at all, and answers as the one that was backed up did.
+        the gallery in it. It is there whole or not at all, and answers as the one that was backed up did. folder: or
+        the URL of a gallery on a server that is not there yet.
 
-        Raises `UsageError` for a folder with other things in it, `StoreBusyError` for a gallery in use, `BackupError`.
+        Raises `UsageError` for a folder with other things in it and where there is a gallery on the server,
+        `StoreBusyError` for a gallery in use, `BackupError`.
         """
         from facesearch.gallery.backup import restore  # a question does not wait for it
 
-        return restore(Path(path), folder_of(place_of(folder), "restored"), replace=replace, progress=progress)
+        return restore(Path(path), place_of(folder), replace=replace, progress=progress)
 
     @staticmethod
     def copy(

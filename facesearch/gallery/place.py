@@ -33,13 +33,6 @@ def place_of(given: str | os.PathLike[str]) -> Place:
     return Path(given)
 
 
-def folder_of(place: Place, what: str) -> Path:
-    """The folder of a gallery that has to be one; what: as in "restored". Raises `UsageError` for one on a server."""
-    if isinstance(place, str):
-        raise UsageError(f"a gallery on a server cannot be {what} so: do it on the server, with its own tools")
-    return place
-
-
 def is_there(place: Place) -> bool:
     """Whether there is a gallery."""
     if isinstance(place, Path):

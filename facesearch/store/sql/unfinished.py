@@ -91,7 +91,7 @@ def require_mine(connection: Connection, copying: Copying) -> None:
 def unfinished(connection: Connection, where: str) -> StoreError:
     """The error for whoever would use a copy that is not finished."""
     shown = connection.scalar(select(_MARKER.c.shown))
-    return StoreError(f"{where} is an unfinished copy of {shown}: finish it with facesearch gallery copy, or delete it")
+    return StoreError(f"{where} is an unfinished copy of {shown}; the command that began it goes on with it")
 
 
 def copied(connection: Connection) -> dict[str, Copied]:
