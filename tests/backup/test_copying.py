@@ -22,6 +22,7 @@ from facesearch.gallery.place import opened, place_of
 from facesearch.store import open_store
 from facesearch.store.postgresql.address import Address
 from facesearch.store.sql import copying as copying_rows
+from facesearch.store.sql.plans import plan_of
 
 from .full_gallery import ACCENTED, Rows, make_full_gallery, probes, rows_of, without_copy
 
@@ -193,7 +194,7 @@ def test_a_row_that_arrives_otherwise_is_noticed(
     def other(target_: object, copying: object, model: type, rows: list[tuple[object, ...]], done: object) -> None:
         if model.__tablename__ == "notes":  # type: ignore[attr-defined]
             sent = [(rows[0][0], "knows another way")]
-            real(target_, copying, model, sent, copying_rows._Digest(copying_rows.plan_of(model)))  # type: ignore[arg-type]
+            real(target_, copying, model, sent, copying_rows._Digest(plan_of(model)))  # type: ignore[arg-type]
             done.add(rows)  # type: ignore[attr-defined]
         else:
             real(target_, copying, model, rows, done)  # type: ignore[arg-type]
@@ -260,7 +261,7 @@ def test_an_unfinished_copy_is_no_gallery_until_the_same_is_copied_again(
         Gallery.copy(source, target, progress=_stop_after(4))
     for question in (Gallery.open, _opened):
         with pytest.raises(StoreError, match=r"is an unfinished copy of .*; the command that began it goes on with it"):
-            question(target)  # type: ignore[operator]
+            question(target)
     told = facesearch("query", "photo.jpg", "--gallery", target)
     assert told.status == 1
     assert told.err.count("\n") == 1
