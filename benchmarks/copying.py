@@ -70,6 +70,7 @@ def _timed(made: Path, server: str, codec: str, count: int, turns: int) -> dict[
     seconds: dict[str, list[float]] = {way: [] for way in WAYS}
     for turn in range(turns):
         url = f"{server}&gallery=copy_{turn}"
+        pairs: tuple[tuple[str | Path, str | Path], ...]
         pairs = ((source, url), (url, made / f"back {turn}"), (source, made / f"beside {turn}"))
         for way, (here, there) in zip(WAYS, pairs, strict=True):
             started = time.perf_counter()

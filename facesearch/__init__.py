@@ -57,6 +57,7 @@ if TYPE_CHECKING:
     )
     from facesearch.gallery.backup import BackupReport, RestoreReport
     from facesearch.gallery.clips import ClipOptions
+    from facesearch.gallery.copying import CopyReport
     from facesearch.gallery.enrolment_report import EnrolmentReport
     from facesearch.gallery.exporting import ExportReport
     from facesearch.gallery.gallery import Gallery
@@ -80,6 +81,7 @@ __all__ = [
     "ClipOptions",
     "ClusteredFace",
     "Compaction",
+    "CopyReport",
     "Counts",
     "Encoder",
     "EncoderMismatchError",
@@ -138,6 +140,7 @@ _LOADED_ON_USE = {
     "ClipOptions": "facesearch.gallery.clips",
     "ClusteredFace": "facesearch.sorting.photo_clusters",
     "Compaction": "facesearch.gallery.answers",
+    "CopyReport": "facesearch.gallery.copying",
     "Counts": "facesearch.store.records",
     "Encoder": "facesearch.encoders",
     "EncoderMismatchError": "facesearch.errors",
