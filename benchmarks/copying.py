@@ -70,8 +70,8 @@ def _timed(made: Path, server: str, codec: str, count: int, turns: int) -> dict[
     seconds: dict[str, list[float]] = {way: [] for way in WAYS}
     for turn in range(turns):
         url = f"{server}&gallery=copy_{turn}"
-        pairs: tuple[tuple[str | Path, str | Path], ...]
-        pairs = ((source, url), (url, made / f"back {turn}"), (source, made / f"beside {turn}"))
+        back, beside = f"{made}/back {turn}", f"{made}/beside {turn}"
+        pairs = [(str(source), url), (url, back), (str(source), beside)]
         for way, (here, there) in zip(WAYS, pairs, strict=True):
             started = time.perf_counter()
             report = Gallery.copy(here, there)

@@ -38,6 +38,7 @@ from indexes import VectorIndexError
 
 _log = logging.getLogger("facesearch")
 
+_WITHOUT = "the backup is made without it, restoring builds a new one"
 _ATTEMPTS = 3  # to find database and index file of the same moment
 
 
@@ -206,7 +207,7 @@ def _same_moment(
     path = scratch / DATABASE
     for attempt in range(_ATTEMPTS):
         before = store.index_state.read()
-        indexes = opened_files(folder, before, files)
+        indexes = opened_files(folder, before, files, _WITHOUT)
         path.unlink(missing_ok=True)
         store.snapshot(path, progress)
         snapshot = open_store(scratch)

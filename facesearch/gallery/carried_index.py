@@ -20,8 +20,11 @@ _log = logging.getLogger("facesearch")
 OpenFiles = list[tuple[str, BinaryIO]]
 
 
-def opened_files(folder: Path, state: IndexState | None, files: ExitStack) -> OpenFiles:
-    """The index files, open, so that they stay even if another process replaces them; none unless all are sound."""
+def opened_files(folder: Path, state: IndexState | None, files: ExitStack, otherwise: str) -> OpenFiles:
+    """The index files, open, so that they stay even if another process replaces them; none unless all are sound.
+
+    otherwise: what is said to come of that.
+    """
     if state is None:
         return []
     opened: OpenFiles = []
@@ -32,7 +35,7 @@ def opened_files(folder: Path, state: IndexState | None, files: ExitStack) -> Op
             opened.append((segment.file_name, files.enter_context((folder / segment.file_name).open("rb"))))
             IndexFiles(folder).open(segment)
     except (OSError, VectorIndexError) as error:
-        _log.warning("%s; it is not taken along, a new one is built", error)
+        _log.warning("%s; %s", error, otherwise)
         return []
     return opened
 

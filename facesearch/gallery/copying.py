@@ -17,7 +17,7 @@ from facesearch.codecs.gallery_codecs import GalleryCodecs
 from facesearch.errors import GalleryNotFoundError, StoreError, UsageError
 from facesearch.gallery.answers import Document
 from facesearch.gallery.carried_index import opened_files, put_files
-from facesearch.gallery.folder import strange_names
+from facesearch.gallery.folder import keep_private, strange_names
 from facesearch.gallery.one_moment import at_a_moment
 from facesearch.gallery.place import Opened, Place, opened, opened_copy, place_of
 from facesearch.gallery.same_answers import Asked, require_same_answers, stored_probes
@@ -77,10 +77,12 @@ def copied(gallery: Opened, copying: Copying, place: Place, progress: Progress |
     with suppress(GalleryNotFoundError):  # where nobody is enrolled yet
         index.open()
     copy = opened_copy(place, copying)
+    if isinstance(place, Path):
+        keep_private(place)
     with copy.store, ExitStack() as files:
         while True:
             state = gallery.store.index_state.read()  # before the moment, which so has all that the files cover
-            indexes = opened_files(gallery.folder, state, files)
+            indexes = opened_files(gallery.folder, state, files, "the copy builds a new one")
             with gallery.store.moment() as moment:
                 now = moment.state()
                 view = None if now is None else index.at(moment, now)

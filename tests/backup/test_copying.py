@@ -97,6 +97,8 @@ def test_a_copy_holds_every_row_of_the_gallery_and_answers_as_it_does(
     assert {table.name: table.rows for table in report.tables} == {
         name: len(rows) for name, rows in before.items() if not name.endswith(" given")
     }
+    if isinstance(target, Path):
+        assert {path.stat().st_mode & 0o077 for path in (target, *target.iterdir())} == {0}
     assert told == sorted(told)
     assert told[-1] == (2 * sum(table.rows for table in report.tables),) * 2
 

@@ -18,6 +18,7 @@ from facesearch.errors import StoreError, UsageError
 from facesearch.store.records import Progress
 from facesearch.store.sql import unfinished
 from facesearch.store.sql.checksums import COVERED, is_sound, next_id, require_sound
+from facesearch.store.sql.damage import damaged_indexes
 from facesearch.store.sql.dialect import dialect_of
 from facesearch.store.sql.models import Base, IndexStateRow, SegmentRow
 from facesearch.store.sql.plans import Row, TablePlan, plan_of, table_of
@@ -56,8 +57,8 @@ def copy_rows(
         StoreBusyError: another process has taken the copy over.
     """
     models = copied_models()
-    total = 2 * sum(source.scalar(select(func.count()).select_from(table_of(model))) or 0 for model in models)
-    tell = _Counter(progress, total)
+    counts = {model: source.scalar(select(func.count()).select_from(table_of(model))) or 0 for model in models}
+    tell = _Counter(progress, 2 * sum(counts.values()))
     with target.reading() as connection:
         before = unfinished.copied(connection)
     tables = []
@@ -69,6 +70,8 @@ def copy_rows(
         for rows in _read(source, model, after_id=done.last_id):
             _add(target, copying, model, rows, done)
             tell(len(rows))
+        if done.rows != counts[model]:
+            raise damaged_indexes()  # they are what rows are counted by
         _note_given(source, target, copying, model)
         tables.append(done)
     with target.reading() as connection:
