@@ -130,6 +130,16 @@ FrameRateOption = Annotated[
 ]
 
 
+SearchOption = Annotated[
+    str,
+    typer.Option(
+        "--search",
+        help="Where people are searched for: projection, in index files of this machine, or database, on the server.",
+        metavar="WHERE",
+    ),
+]
+
+
 DeviceOption = Annotated[
     str,
     typer.Option("--device", help="What runs the encoder: cpu, cuda, …, never another one silently; -v says it."),

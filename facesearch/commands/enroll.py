@@ -19,6 +19,7 @@ from facesearch.commands.common import (
     JsonOption,
     MinFaceOption,
     QualityOption,
+    SearchOption,
     VerboseOption,
     frames_bar,
     open_gallery,
@@ -145,6 +146,7 @@ def enroll(
         ),
     ] = None,
     device: DeviceOption = "cpu",
+    search: SearchOption = "projection",
     gallery: GalleryOption = None,
     json: JsonOption = False,
     verbose: VerboseOption = False,
@@ -171,7 +173,7 @@ def enroll(
         raise UsageError("--watch goes with folders of people: without --manifest, --identity, --sync and --dry-run")
     if collect:
         of_people = identity or manifest is not None or sync or watch or dry_run or yes
-        of_templates = encoder or index or keep_originals or aligned is not None
+        of_templates = encoder or index or keep_originals or aligned is not None or search != "projection"
         if of_people or of_templates or (frames, frames_per_second) != (FRAMES, FRAMES_PER_SECOND):
             raise UsageError("--collect keeps faces of nobody known: it goes with PATH... alone, as unknown add")
         collect_unknown(
@@ -219,6 +221,7 @@ def enroll(
         "min_face": min_face,
         "quality": quality,
         "device": device,
+        "search": search,
     }
     if dry_run:
         from facesearch.commands.enroll_dry_run import what_would_be_done

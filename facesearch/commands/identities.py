@@ -10,6 +10,7 @@ import typer
 from facesearch.commands.common import (
     GalleryOption,
     JsonOption,
+    SearchOption,
     VerboseOption,
     on_a_terminal,
     open_gallery,
@@ -194,6 +195,7 @@ def forget(
         typer.Option("--no-record", help="Keep no keyed hashes of the photos, by which enroll knows them again."),
     ] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask on a terminal.")] = False,
+    search: SearchOption = "projection",
     gallery: GalleryOption = None,
     json: JsonOption = False,
     verbose: VerboseOption = False,
@@ -206,7 +208,7 @@ def forget(
     that enroll says when it comes back, instead of enrolling it.
     """
     set_up(verbose)
-    with open_gallery(gallery, create=False) as opened:
+    with open_gallery(gallery, create=False, search=search) as opened:
         if not yes and on_a_terminal():
             templates = counted(sum(len(opened.identity(name)[1]) for name in dict.fromkeys(names)), "template")
             if not typer.confirm(f"Forget {', '.join(names)} for good, with {templates}?", err=True):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Annotated
 
 import typer
@@ -27,7 +28,7 @@ def show(gallery: GalleryOption = None, json: JsonOption = False, verbose: Verbo
     """Kind, size and state of the index."""
     set_up(verbose)
     with open_gallery(gallery, create=False) as opened:
-        info, index = opened.info(), opened.index_info()
+        info, index, vectors = opened.info(), opened.index_info(), opened.vectors_info()
     if json:
         stored = {
             "index": info.index,
@@ -35,7 +36,7 @@ def show(gallery: GalleryOption = None, json: JsonOption = False, verbose: Verbo
             "templates": info.templates,
             "index_bytes": info.index_bytes,
         }
-        print_json({**stored, **index.document()})
+        print_json({**stored, **index.document(), "vectors": None if vectors is None else asdict(vectors)})
         return
     held = counted(info.templates, "template")
     say(f"index {info.index}, {held}, {index.bytes_per_template:g} bytes each in the index")
@@ -46,6 +47,11 @@ def show(gallery: GalleryOption = None, json: JsonOption = False, verbose: Verbo
     say(f"  file {files}{more}, {bytes_in_words(info.index_bytes)}; store codec {info.codec}")
     if index.replayed:
         say(f"  {counted(index.replayed, 'change')} since the file was written, replayed at each opening")
+    if vectors is not None:
+        say(
+            f"  for searches in the database: {counted(vectors.rows, 'vector')}, {bytes_in_words(vectors.bytes)}, "
+            + ("found by an index" if vectors.indexed else "all of them compared")
+        )
 
 
 @app.command(epilog="**Examples**\n\n    facesearch index build --kind sq8\n\n    facesearch index build   # repair")
@@ -69,6 +75,13 @@ def build(
     relearn: Annotated[
         bool, typer.Option("--relearn", help="Code all templates anew, with the codebook of this version.")
     ] = False,
+    search: Annotated[
+        str,
+        typer.Option(
+            help="database: make a gallery on a server ready for query --search database, instead of index files.",
+            metavar="WHERE",
+        ),
+    ] = "projection",
     gallery: GalleryOption = None,
     json: JsonOption = False,
     verbose: VerboseOption = False,
@@ -78,8 +91,8 @@ def build(
     with open_gallery(gallery, create=False) as opened:
         before = opened.info()
         with progress_bar("building") as progress:
-            opened.build_index(kind, keep=keep_originals, relearn=relearn, progress=progress)
-        info = opened.info()
+            opened.build_index(kind, keep=keep_originals, relearn=relearn, search=search, progress=progress)
+        info, vectors = opened.info(), opened.vectors_info()
     if json:
         print_json(
             {
@@ -90,6 +103,9 @@ def build(
                 "database_bytes": info.database_bytes,
             }
         )
+        return
+    if search == "database" and vectors is not None:
+        say(f"made {counted(vectors.rows, 'vector')} for searches in the database, {bytes_in_words(vectors.bytes)}")
         return
     size = bytes_in_words(info.index_bytes + info.database_bytes)
     was = bytes_in_words(before.index_bytes + before.database_bytes)

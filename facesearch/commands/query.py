@@ -20,6 +20,7 @@ from facesearch.commands.common import (
     MinFaceOption,
     ProbeQualityOption,
     ScoreOption,
+    SearchOption,
     ThresholdOption,
     VerboseOption,
     exit_rejected,
@@ -110,6 +111,7 @@ def query(
             parser=given_path,
         ),
     ] = None,
+    search: SearchOption = "projection",
     gallery: GalleryOption = None,
     json: JsonOption = False,
     verbose: VerboseOption = False,
@@ -145,7 +147,14 @@ def query(
     probes: list[dict[str, object]] = [{"path": item.path, "faces_found": 0, "faces": []} for item in sources.rejected]
     with (
         open_gallery(
-            gallery, create=False, encoder=encoder, min_face=min_face, quality=quality, device=device, threads=threads
+            gallery,
+            create=False,
+            encoder=encoder,
+            min_face=min_face,
+            quality=quality,
+            device=device,
+            threads=threads,
+            search=search,
         ) as opened,
         progress_bar("searching", quiet=len(photos) < 5) as progress,
     ):

@@ -16,6 +16,7 @@ from facesearch.commands.common import (
     MinFaceOption,
     ProbeQualityOption,
     ScoreOption,
+    SearchOption,
     ThresholdOption,
     VerboseOption,
     has_gallery,
@@ -50,6 +51,7 @@ def verify(
     min_face: MinFaceOption = 40,
     quality: ProbeQualityOption = None,
     device: DeviceOption = "cpu",
+    search: SearchOption = "projection",
     gallery: GalleryOption = None,
     json: JsonOption = False,
     verbose: VerboseOption = False,
@@ -66,7 +68,7 @@ def verify(
         refuse_url(path)
     if has_gallery(gallery):
         with open_gallery(
-            gallery, create=False, encoder=encoder, min_face=min_face, quality=quality, device=device
+            gallery, create=False, encoder=encoder, min_face=min_face, quality=quality, device=device, search=search
         ) as opened:
             answer = opened.verify(
                 a, b, threshold=threshold, score=score, aligned=aligned, face_a=face_a, face_b=face_b

@@ -52,6 +52,13 @@ def count(value: Any, what: str) -> int:
     return int(value)
 
 
+def one_of(value: Any, what: str, known: Sequence[str]) -> str:
+    """One of some words; what: as in "search"."""
+    if value not in known:
+        raise UsageError(f"{what} is {shown(value)}: there are {', '.join(known)}")
+    return str(value)
+
+
 def names(values: Any, what: str) -> list[str]:
     """Names or tags in the form in which they are kept; what: as in "tags"."""
     if isinstance(values, str) or not isinstance(values, Sequence) or not all(isinstance(each, str) for each in values):

@@ -20,7 +20,7 @@ from facesearch.gallery.questions import search
 from facesearch.gallery.scratch import remove_unfinished
 from facesearch.photos.photo import Photo, composed
 from facesearch.pipeline.pipeline import Pipeline
-from facesearch.store import GallerySettings, Sizes
+from facesearch.store import IN_A_FOLDER, GallerySettings, Sizes
 
 if TYPE_CHECKING:
     from facesearch.gallery.enrolment import Progress
@@ -163,6 +163,11 @@ def _save(parts: Parts, report: EnrolmentReport) -> None:
     # None also after an interrupted enrolment
     if report.templates or report.taken_out or parts.store.index_state.read() is None:
         parts.writer.save_after()
+    if report.templates and parts.store.vectors is not None:
+        try:
+            parts.store.vectors.index_if_large()
+        except StoreError as error:  # answers do without
+            _log.warning("%s; the new ones are enrolled", error)
 
 
 def merge(parts: Parts, names: Sequence[str]) -> int:
@@ -184,10 +189,19 @@ def build_index(parts: Parts, kind: str | None, *, keep: str | None, relearn: bo
             if attempt == _ATTEMPTS - 1:
                 raise
     parts.store.codebooks.remove_unused()
+    if recoded and parts.store.vectors is not None and parts.store.vectors.info() is not None:
+        build_vectors(parts, progress)
     if recoded:
         parts.store.vacuum()  # the freed bytes go back to the disk
     else:
         parts.store.checkpoint()  # nor does the log keep what a forgotten person left in it
+
+
+def build_vectors(parts: Parts, progress: Progress | None) -> None:
+    """Make the gallery ready for searches in the database; see `Gallery.build_index`."""
+    if parts.store.vectors is None:
+        raise UsageError(IN_A_FOLDER)
+    parts.store.vectors.build(parts.settings().dimension, progress)
 
 
 def _rebuilt(parts: Parts, kind: str | None, *, keep: str | None, relearn: bool, progress: Progress | None) -> int:

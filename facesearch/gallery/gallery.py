@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Unpack, cast
 import numpy as np
 import numpy.typing as npt
 
-from facesearch.errors import RejectedImageError
+from facesearch.errors import RejectedImageError, UsageError
 from facesearch.faces import Chosen, chosen_face
 from facesearch.gallery import arguments, changes, questions
 from facesearch.gallery.answers import Candidate, Compaction, FaceAnswer, GalleryInfo, PhotoAnswers, Verification
@@ -18,13 +18,14 @@ from facesearch.gallery.clip_gallery import ClipGallery
 from facesearch.gallery.exchanging import ExchangingGallery
 from facesearch.gallery.groups import Among
 from facesearch.gallery.index_checking import index_problems
+from facesearch.gallery.parts import DATABASE, PROJECTION, SEARCHES
 from facesearch.gallery.questions import QuestionOptions
 from facesearch.gallery.template_index import IndexInfo
 from facesearch.gallery.verification import verify
 from facesearch.photos.given import is_one, named
 from facesearch.photos.photo import Photo, Rejection, composed
 from facesearch.pipeline.pipeline import Image, templates_of
-from facesearch.store import Counts, IdentitySummary, TemplateInfo
+from facesearch.store import Counts, IdentitySummary, TemplateInfo, VectorsInfo
 
 if TYPE_CHECKING:
     from PIL import Image as Pillow
@@ -265,6 +266,7 @@ class Gallery(ExchangingGallery, ClipGallery):
         *,
         keep: str | None = None,
         relearn: bool = False,
+        search: str = PROJECTION,
         progress: Progress | None = None,
     ) -> None:
         """Build the index anew, as `kind` if given, from the stored templates; nothing is encoded again.
@@ -274,16 +276,25 @@ class Gallery(ExchangingGallery, ClipGallery):
                 none, so that they are stored as those codes (flat: fp32, sq8: int8). Going down rounds for good.
             relearn: code all templates anew, with the codebook that this version makes. Codebooks are never learnt from
                 the people of the gallery; one that an earlier version learnt so is always replaced.
+            search: "projection", for the index files of this machine; "database", to make a gallery on a server ready
+                for searches in the database, whatever the kind is, while others go on using it.
 
         Raises `UsageError` for an unknown kind or codec, `IndexStateError` where there are too few templates for it.
         """
-        changes.build_index(self.parts, kind, keep=keep, relearn=relearn, progress=progress)
+        if arguments.one_of(search, "search", SEARCHES) == DATABASE:
+            if kind is not None or keep is not None or relearn:
+                raise UsageError("what is built for searches in the database has no kind: build the two one by one")
+            changes.build_vectors(self.parts, progress)
+        else:
+            changes.build_index(self.parts, kind, keep=keep, relearn=relearn, progress=progress)
 
     def check(self) -> list[str]:
         """What is wrong with database, index files and their agreement, in words; empty if all is well."""
         parts = self.parts
         parts.settings()
-        return parts.store.integrity_check() or index_problems(parts.store, parts.codecs, parts.index)
+        vectors = parts.store.vectors
+        in_database = [] if vectors is None else vectors.problems()
+        return parts.store.integrity_check() or index_problems(parts.store, parts.codecs, parts.index) + in_database
 
     def backup(
         self, path: str | os.PathLike[str], *, overwrite: bool = False, progress: Progress | None = None
@@ -309,6 +320,11 @@ class Gallery(ExchangingGallery, ClipGallery):
         """State of the index."""
         self.parts.settings()
         return self.parts.index.info()
+
+    def vectors_info(self) -> VectorsInfo | None:
+        """What the database keeps for searches in it; None where it has not been made ready for them."""
+        vectors = self.parts.store.vectors
+        return None if vectors is None else vectors.info()
 
     def info(self) -> GalleryInfo:
         """Sizes and state."""

@@ -18,7 +18,6 @@ from indexes import VectorIndex, VectorIndexError, create_index, parse_kind
 Progress = Callable[[int, int], None]  # (templates done, templates in all)
 Finish = Callable[[VectorIndex, int, int], OpenSegment]  # (index, first id, last id) -> what the view has of it
 
-_STAND_IN = "flat"
 # Forgetting somebody rewrites the segments that hold them: a segment is never larger than what that may cost. Where a
 # search does not look at all of a segment, many small ones would make it slower.
 _SEGMENT_BYTES = 32 << 20
@@ -50,6 +49,8 @@ def in_memory(index: VectorIndex, first_id: int, last_id: int) -> OpenSegment:
 class IndexBuilder:
     """Builds the index of one gallery; nothing is remembered."""
 
+    STAND_IN = "flat"
+
     def __init__(self, store: GalleryStore) -> None:
         self._store = store
 
@@ -64,7 +65,8 @@ class IndexBuilder:
         store = self._store
         position, total = store.templates.position(), store.templates.counts().templates
         try:
-            empty = self._trained(filler, total, progress, asked=asked)
+            ready = self.is_ready(filler, total, asked=asked)
+            empty = self.trained(filler, progress) if ready else create_index(self.STAND_IN, filler.settings.dimension)
             segments = list(self._segments(empty, filler, 1, position.last_template_id, finish, progress, total))
         except VectorIndexError as error:
             raise IndexStateError(str(error)) from error
@@ -92,12 +94,17 @@ class IndexBuilder:
             return None
         return create_index(kind, filler.settings.dimension, coder=coder)
 
-    def _trained(self, filler: IndexFiller, total: int, progress: Progress | None, *, asked: bool) -> VectorIndex:
+    @staticmethod
+    def is_ready(filler: IndexFiller, total: int, *, asked: bool = False) -> bool:
+        """Whether so many templates are enough for the kind; asked: see `build`."""
+        kind, coder = filler.settings.index_kind, filler.coder
+        least = least_templates(kind, coder)
+        return not least or total >= (least if asked else settled_templates(kind, coder))
+
+    @staticmethod
+    def trained(filler: IndexFiller, progress: Progress | None = None) -> VectorIndex:
+        """An empty index of the gallery's kind, trained where the kind is."""
         settings, coder = filler.settings, filler.coder
-        least = least_templates(settings.index_kind, coder)
-        ready = not least or total >= (least if asked else settled_templates(settings.index_kind, coder))
-        if not ready:
-            return create_index(_STAND_IN, settings.dimension)
         index = create_index(settings.index_kind, settings.dimension, coder=coder)
         kind = parse_kind(index.kind)
         if kind.learns and (coder is None or len(kind.stages) > 1):

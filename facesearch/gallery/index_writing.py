@@ -33,12 +33,18 @@ _ATTEMPTS = 5
 
 
 class IndexWriter:
-    """Writes the index files of one gallery. Any number of writers may be at work, in any number of processes."""
+    """Writes the index files of one gallery. Any number of writers may be at work, in any number of processes.
 
-    def __init__(self, store: GalleryStore, codecs: GalleryCodecs, index: TemplateIndex) -> None:
+    keeps_files: whether this machine keeps some; else none are written, unless the index is built anew.
+    """
+
+    def __init__(
+        self, store: GalleryStore, codecs: GalleryCodecs, index: TemplateIndex, *, keeps_files: bool = True
+    ) -> None:
         self._store = store
         self._codecs = codecs
         self._index = index
+        self._keeps_files = keeps_files
 
     def save(self, *, force: bool = False) -> bool:
         """Write what the files lack, if that is much (or `force`), and wipe from them who was taken out.
@@ -46,6 +52,8 @@ class IndexWriter:
         Returns whether the files cover, or hold, what they should: False where nothing had to be written, or where
         other processes were faster each time.
         """
+        if not self._keeps_files:
+            return False
         for _ in range(_ATTEMPTS):
             view, old = self._index.current(), self._store.index_state.read()
             if view.version != (old.version if old else None):
@@ -118,7 +126,10 @@ class IndexWriter:
         """Take the files that hold these templates away before they are removed from the store: whatever happens next,
         no file outlives the rows."""
         try:
-            self._index.current()  # stays open, to be written again
+            if self._keeps_files:
+                self._index.current()  # stays open, to be written again
+            else:
+                self._index.forget_view()
         except (IndexStateError, StoreError):  # a damaged template must not keep anybody from being forgotten
             self._index.forget_view()
         state = self._store.index_state.read()

@@ -12,7 +12,7 @@ from facesearch.gallery.answers import Candidate
 from facesearch.gallery.fused_index import FusedIndex
 from facesearch.gallery.groups import Group
 from facesearch.gallery.ranking import Ranking
-from facesearch.gallery.view import Ids, View
+from facesearch.gallery.view import Ids, Searchable
 from facesearch.store import GalleryState, Moment
 
 Vectors = npt.NDArray[np.float32]
@@ -35,7 +35,7 @@ class AllTemplates:
 
     ranking: Ranking
     moment: Moment
-    view: View
+    view: Searchable
     among: Group | None
     k: int
     more: int

@@ -11,7 +11,7 @@ import numpy as np
 from facesearch.gallery.likeness import OTHERS, Doubles, Ids, Neighbourhood, Scale, Vectors
 from facesearch.gallery.one_moment import at_a_moment
 from facesearch.gallery.parts import Parts
-from facesearch.gallery.view import View
+from facesearch.gallery.view import Searchable
 from facesearch.store import GalleryState, Moment, Owner
 
 Progress = Callable[[int, int], None]  # (templates done, templates in all)
@@ -63,14 +63,16 @@ def surroundings(parts: Parts, asked: Collection[int] | None, progress: Progress
 
     progress: called with (templates searched for, in all).
     """
-    with at_a_moment(parts.store, parts.index.at, parts.open_index) as found:
+    # All of a large gallery are searched for in index files: a server would take very long.
+    look = parts.index.at if asked is None else parts.searchable
+    with at_a_moment(parts.store, look, parts.open_index) as found:
         if found is None:
             return None
         moment, state, view = found
         scale = _usual(parts, moment, state)
         people = None if asked is None else sorted({owner.identity_id for owner in moment.owners(list(asked)).values()})
         own = None if people is None else moment.template_ids(people)
-        if own is not None and _WHOLE * len(own) < len(view):
+        if own is not None and (_WHOLE * len(own) < len(view) or parts.in_database):
             loaded = _of_people(parts, moment, state, own, set(asked or ()), _MOST_LOADED)
             judged = _few_of_each(loaded, set(asked or ()))
             near, similarities = _nearest(view, loaded.templates[judged], loaded.ids[judged], progress)
@@ -172,7 +174,7 @@ def _spread(ids: Ids, owners: Ids, asked: set[int], most: int) -> Ids:
     return np.unique(np.concatenate(chosen))
 
 
-def _nearest(view: View, probes: Vectors, own: Ids, progress: Progress | None) -> tuple[Ids, Doubles]:
+def _nearest(view: Searchable, probes: Vectors, own: Ids, progress: Progress | None) -> tuple[Ids, Doubles]:
     """Ids of the nearest templates but its own of each of probes (m, d), and their similarities; −1 for none."""
     ids = np.full((len(probes), NEIGHBOURS), -1, np.int64)
     similarities = np.full((len(probes), NEIGHBOURS), -1.0)

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Self
 from facesearch.encoders import Encoder, EncoderSpec
 from facesearch.errors import UsageError
 from facesearch.faces import DEFAULT_MIN_FACE
-from facesearch.gallery.parts import Opening, Parts
+from facesearch.gallery import arguments
+from facesearch.gallery.parts import PROJECTION, SEARCHES, Opening, Parts
 from facesearch.gallery.place import place_of
 from facesearch.pipeline.fit_to_enrol import quality_profile
 
@@ -44,6 +45,7 @@ class OpenGallery:
         quality: str | None = None,
         device: str = "cpu",
         threads: int = 0,
+        search: str = PROJECTION,
     ) -> Self:
         """Open the gallery in the folder `path`, or start one.
 
@@ -60,11 +62,14 @@ class OpenGallery:
                 ones, or "off", all. A new gallery keeps it. Default: the gallery's own, else standard.
             device: what runs the encoder ("cpu", "cuda", …), when it is first needed; never another one silently.
             threads: that answering a question may take; 0: all cores. Enrolment takes `workers`.
+            search: where questions are answered: "projection", by index files of this machine, or "database", by the
+                server of a gallery that was made ready for it (`build_index(search="database")`).
 
         Raises `GalleryNotFoundError`, `EncoderMismatchError`, `UnknownEncoderError`, `StoreError`.
         """
+        where = arguments.one_of(search, "search", SEARCHES)
         profile = None if quality is None else quality_profile(quality)
-        return cls(Opening(place_of(path), encoder, index, keep, create, min_face, profile, device, threads))
+        return cls(Opening(place_of(path), encoder, index, keep, create, min_face, profile, device, threads, where))
 
     @property
     def parts(self) -> Parts:

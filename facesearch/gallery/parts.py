@@ -21,6 +21,7 @@ from facesearch.errors import (
 )
 from facesearch.gallery import arguments
 from facesearch.gallery.agreement import NewGallery, check_agreement, encoder_asked, key_of
+from facesearch.gallery.database_view import DatabaseSearch
 from facesearch.gallery.folder import keep_private
 from facesearch.gallery.fused_index import FusedIndex
 from facesearch.gallery.groups import Groups
@@ -31,14 +32,19 @@ from facesearch.gallery.place import Place, opened
 from facesearch.gallery.ranking import Ranking
 from facesearch.gallery.scoring import COSINE, NORMALISED, Rule
 from facesearch.gallery.template_index import TemplateIndex
+from facesearch.gallery.view import Searchable
 from facesearch.pipeline.fit_to_enrol import Quality, quality_profile
 from facesearch.pipeline.pipeline import Pipeline
 from facesearch.pipeline.pipeline_spec import PipelineSpec
 from facesearch.pipeline.sessions import shared_pipeline
 from facesearch.pipeline.workers import Workers
-from facesearch.store import Cohort, EncoderKey, GallerySettings
+from facesearch.store import IN_A_FOLDER, Cohort, EncoderKey, GallerySettings, GalleryState, Moment
 
 _log = logging.getLogger("facesearch")
+
+PROJECTION = "projection"
+DATABASE = "database"
+SEARCHES = (PROJECTION, DATABASE)
 
 _BEYOND = 1.5  # how far beyond the threshold two photos of one person usually are, of what it is beyond different ones
 
@@ -56,6 +62,7 @@ class Opening:
     quality: Quality | None
     device: str
     threads: int
+    search: str = PROJECTION
 
     @property
     def given_encoder(self) -> Encoder | None:
@@ -72,15 +79,20 @@ class Parts:
         self.process = os.getpid()
         self.store, self.folder = opened(opening.place, self._checked_new, create=opening.create)
         try:
+            self.codecs = GalleryCodecs(self.store.codebooks)
+            if self.store.vectors is not None:
+                self.store.vectors.decode_with(self.codecs.decode)
+            if self.in_database:
+                self._require_vectors()
             self.encoder_spec = self._settled()
             if not self.store.read_only and isinstance(opening.place, Path):
                 keep_private(opening.place)
         except BaseException:
             self.store.close()
             raise
-        self.codecs = GalleryCodecs(self.store.codebooks)
         self.index = TemplateIndex(self.store, self.codecs, self.folder)
-        self.writer = IndexWriter(self.store, self.codecs, self.index)
+        self.database = DatabaseSearch(self.index.builder, self.codecs) if self.in_database else None
+        self.writer = IndexWriter(self.store, self.codecs, self.index, keeps_files=self.database is None)
         self.fused = FusedIndex(self.codecs)
         self.ranking = Ranking()
         self.groups = Groups()
@@ -99,6 +111,20 @@ class Parts:
                 "open it anew with Gallery.open"
             )
         return Parts(self.opening)
+
+    @property
+    def in_database(self) -> bool:
+        """Whether searches are done by the database."""
+        return self.opening.search == DATABASE
+
+    def searchable(self, moment: Moment, state: GalleryState) -> Searchable | None:
+        """What a search at a moment looks at; None where the index has to be opened first, see `TemplateIndex.at`."""
+        return self.index.at(moment, state) if self.database is None else self.database.at(moment, state)
+
+    def _require_vectors(self) -> None:
+        if self.store.vectors is None:
+            raise UsageError(IN_A_FOLDER)
+        self.store.vectors.require()
 
     def open_index(self) -> None:
         """See `TemplateIndex.open`. Where others added much to a gallery on a server, that is written to this machine's

@@ -125,7 +125,7 @@ def _found(
         more = rule.depth(k) - k
         if fused:
             return rule, FusedPeople(parts.fused, moment, state, group, k, more)
-        view = parts.index.at(moment, state)
+        view = parts.searchable(moment, state)
         return None if view is None else (rule, AllTemplates(parts.ranking, moment, view, group, k, more))
 
     with search_threads(parts.opening.threads), at_a_moment(parts.store, nearest_at, parts.open_index) as found:

@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from facesearch.errors import StoreError
 from facesearch.gallery.answers import Candidate
-from facesearch.gallery.view import Ids, View
+from facesearch.gallery.view import Ids, Searchable
 from facesearch.store import Moment, Owner
 
 _LEAST_SPARE, _MOST_SPARE = 4, 64  # templates asked of the index per identity wanted, to begin with
@@ -27,7 +27,7 @@ class Ranking:
     def nearest(
         self,
         moment: Moment,
-        view: View,
+        view: Searchable,
         probes: npt.NDArray[np.float32],
         k: int,
         more: int = 0,
@@ -60,7 +60,7 @@ class Ranking:
     @staticmethod
     def _finish(
         moment: Moment,
-        view: View,
+        view: Searchable,
         probe: npt.NDArray[np.float32],
         k: int,
         best: dict[int, tuple[float, int, Owner]],

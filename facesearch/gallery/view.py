@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +21,21 @@ from facesearch.store import LogPosition, Segment, Templates
 from indexes import JoinedIndex, ThreadChoice, VectorIndex, VectorIndexError, join_indexes, parse_kind
 
 Ids = npt.NDArray[np.int64]
+
+
+class Searchable(Protocol):
+    """What tells the nearest of a gallery's templates."""
+
+    def __len__(self) -> int:
+        """How many templates there are."""
+        ...
+
+    def search(
+        self, probes: npt.NDArray[np.float32], k: int, excluded: Ids | None = None, allowed: Ids | None = None
+    ) -> tuple[npt.NDArray[np.float32], Ids]:
+        """See `View.search`."""
+        ...
+
 
 _MOST_IN_DELTA = 2048  # templates; more become a segment in memory, so that the next change copies few
 

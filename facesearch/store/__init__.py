@@ -41,9 +41,11 @@ from facesearch.store.sql.copying import CopiedTable, copy_rows, finish_copy
 from facesearch.store.sql.store import SqlStore
 from facesearch.store.sql.unfinished import Copying
 from facesearch.store.sqlite.store import DATABASE_NAME, SqliteStore, open_store
+from facesearch.store.vector_roles import IN_A_FOLDER, Nearby, VectorsInfo
 
 __all__ = [
     "DATABASE_NAME",
+    "IN_A_FOLDER",
     "Attributes",
     "AuditEvent",
     "Box",
@@ -65,6 +67,7 @@ __all__ = [
     "LogPosition",
     "Marked",
     "Moment",
+    "Nearby",
     "Negative",
     "NegativeInfo",
     "NewTemplate",
@@ -83,6 +86,7 @@ __all__ = [
     "Thinning",
     "UnknownFace",
     "UnknownPair",
+    "VectorsInfo",
     "copy_rows",
     "finish_copy",
     "is_address",

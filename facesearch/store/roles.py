@@ -48,6 +48,7 @@ from facesearch.store.records import (
     Templates,
     Thinning,
 )
+from facesearch.store.vector_roles import Nearby, VectorsRole
 
 
 class SettingsRole(Protocol):
@@ -545,6 +546,10 @@ class Moment(Protocol):
         """Ids (n,) of the templates taken out after that entry of the log."""
         ...
 
+    def nearby(self) -> Nearby:
+        """What the database finds by itself; raises `UsageError` where it cannot, `StoreError` where it cannot yet."""
+        ...
+
 
 class GalleryStore(Protocol):
     """The truth of a gallery, of which the index is a projection: its roles, and what concerns the whole."""
@@ -590,6 +595,11 @@ class GalleryStore(Protocol):
 
     @property
     def audit(self) -> AuditRole: ...
+
+    @property
+    def vectors(self) -> VectorsRole | None:
+        """None where the database cannot be searched."""
+        ...
 
     def moment(self) -> AbstractContextManager[Moment]:
         """A transaction that sees one moment; to be left soon, because what is deleted stays in the log until then."""

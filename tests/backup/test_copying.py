@@ -11,10 +11,10 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from altering import alter
 from command_line import Command
 from gallery.doubles import add_templates, unit_vectors
 from postgres_server import new_gallery
-from store.samples import alter
 
 from facesearch import Gallery
 from facesearch.errors import FacesearchError, GalleryNotFoundError, StoreBusyError, StoreError, UsageError

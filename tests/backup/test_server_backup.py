@@ -7,11 +7,11 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from altering import alter
 from command_line import Command
 from gallery.doubles import add_templates, unit_vectors
 from old_files.test_old_files import ARCHIVE
 from postgres_server import new_gallery
-from store.samples import alter
 
 from facesearch import Gallery
 from facesearch.errors import BackupError, StoreError, UsageError

@@ -177,9 +177,9 @@ def test_the_schema_of_another_program_is_left_alone(gallery_url: str, admin: ps
 
 
 def test_a_gallery_that_is_not_there_is_only_made_when_asked_for(gallery_url: str) -> None:
-    for options in ({"create": False}, {"read_only": True}):
+    for create, read_only in ((False, False), (True, True)):
         with pytest.raises(GalleryNotFoundError, match="there is no gallery test_"):
-            open_on_server(gallery_url, **options)
+            open_on_server(gallery_url, create=create, read_only=read_only)
     open_on_server(gallery_url).close()
     with open_on_server(gallery_url, read_only=True) as store:
         assert store.templates.counts() == (0, 0, 0)

@@ -9,13 +9,17 @@ from sqlalchemy import Connection
 
 from facesearch.store.postgresql.projection import Projection
 from facesearch.store.postgresql.rows import insert_rows, note_given
+from facesearch.store.postgresql.vectors import PostgresqlVectors
 from facesearch.store.postgresql.words import in_plain_words
 from facesearch.store.sql.dialect import T
 from facesearch.store.sql.plans import Row, TablePlan
 
 
 class PostgresqlDialect:
-    """A `Dialect`. projection: where it is recorded which index files of this machine are valid."""
+    """A `Dialect`. projection: where it is recorded which index files of this machine are valid. vectors: those of the
+    templates, once the store has them."""
+
+    vectors: PostgresqlVectors | None = None
 
     def __init__(self, projection: Projection) -> None:
         self._projection = projection
@@ -25,6 +29,8 @@ class PostgresqlDialect:
 
     def insert_rows(self, connection: Connection, plan: TablePlan, rows: Sequence[Row]) -> None:
         insert_rows(connection, plan, rows)
+        if self.vectors is not None and plan.table.name == "templates":
+            self.vectors.follow(connection)
 
     def ids_by(self, connection: Connection, column: str, values: Sequence[T]) -> Iterable[tuple[T, int]]:
         wanted = f"SELECT {column}, id FROM {column.partition('.')[0]} WHERE {column} = ANY(%s)"  # noqa: S608

@@ -19,13 +19,14 @@ from facesearch.store.postgresql import schema
 from facesearch.store.postgresql.address import Address
 from facesearch.store.postgresql.connection import BUSY_SECONDS, server_engine, writing
 from facesearch.store.postgresql.dialect import PostgresqlDialect
+from facesearch.store.postgresql.nearby import ServerMoment
 from facesearch.store.postgresql.projection import OF_FILES, LocalIndexState, Projection, ServerTransactions
 from facesearch.store.postgresql.tables import server_tables
+from facesearch.store.postgresql.vectors import TABLE, PostgresqlVectors
 from facesearch.store.postgresql.words import in_plain_words
 from facesearch.store.records import Progress
 from facesearch.store.sql.checksums import damaged_rows
 from facesearch.store.sql.copying import copy_rows, finish_copy
-from facesearch.store.sql.moment import SqlMoment
 from facesearch.store.sql.store import SqlStore
 from facesearch.store.sql.unfinished import Copying
 from facesearch.store.sqlite.store import open_store
@@ -43,8 +44,9 @@ _OWN = """
 _OF_PEOPLE = (
     *("templates", "images", "identities", "set_aside", "negatives", "unknown_faces", "tags", "notes", "aliases"),
     "cohorts",
+    TABLE,
 )
-_HAS_PAGES = "SELECT pg_relation_size(%s::regclass) > 0"
+_HAS_PAGES = "SELECT pg_relation_size(to_regclass(%s)) > 0"
 _MOST_REWRITTEN = 64 << 20  # bytes of a gallery whose tables are written anew at once
 _WIPE_SECONDS = 3.0  # that this waits for readers
 
@@ -94,6 +96,7 @@ class PostgresqlStore(SqlStore):
     kind = "postgresql"
     on_server = True
     index_state: LocalIndexState  # type: ignore[assignment]
+    vectors: PostgresqlVectors
 
     def __init__(
         self, engine: Engine, address: Address, projection: Projection, *, read_only: bool, may_write: bool
@@ -107,6 +110,7 @@ class PostgresqlStore(SqlStore):
         self.address = address
         self.projection = projection
         self._engine = engine
+        self.vectors = dialect.vectors = PostgresqlVectors(self.transactions, engine, address.gallery)
 
     @property
     def folder(self) -> Path:
@@ -114,10 +118,10 @@ class PostgresqlStore(SqlStore):
         return self.projection.folder
 
     @contextmanager
-    def moment(self) -> Iterator[SqlMoment]:
+    def moment(self) -> Iterator[ServerMoment]:
         version = self.projection.version()  # before the moment, so that it has all that the files cover
         with self.transactions.reading() as connection:
-            yield SqlMoment(connection, (version,))
+            yield ServerMoment(connection, (version,), self.vectors, self.address.shown)
 
     def known_as(self) -> str:
         with self.transactions.reading() as connection:
@@ -137,7 +141,7 @@ class PostgresqlStore(SqlStore):
 
     def vacuum(self) -> bool:
         self.transactions.require_write()
-        return self._rewritten(sorted(server_tables().tables))
+        return self._rewritten([*sorted(server_tables().tables), TABLE])
 
     def snapshot(self, target: Path, progress: Progress) -> None:
         files, copying = self.index_state.read(), Copying(self.known_as(), self.address.shown)

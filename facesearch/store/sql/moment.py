@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from sqlalchemy import Connection, Text, bindparam, func, select
 
+from facesearch.errors import UsageError
 from facesearch.store.records import (
     GallerySettings,
     GalleryState,
@@ -44,6 +45,7 @@ from facesearch.store.sql.templates import (
     removed_since,
     template_owners,
 )
+from facesearch.store.vector_roles import IN_A_FOLDER, Nearby
 
 _VERSION = select(IndexStateRow.version).where(is_sound(IndexStateRow)).scalar_subquery()
 _SETTINGS = (is_sound(GalleryRow), *SETTINGS)
@@ -122,3 +124,6 @@ class SqlMoment:
 
     def removed_since(self, removal_id: int) -> npt.NDArray[np.int64]:
         return removed_since(self.connection, removal_id)
+
+    def nearby(self) -> Nearby:
+        raise UsageError(IN_A_FOLDER)

@@ -29,6 +29,7 @@ from facesearch.store.sql.templates import SqlTemplates
 from facesearch.store.sql.thinning import SqlThinning
 from facesearch.store.sql.transactions import Transactions
 from facesearch.store.sql.unknown import SqlUnknown
+from facesearch.store.vector_roles import VectorsRole
 
 
 class SqlStore(ABC):
@@ -56,6 +57,7 @@ class SqlStore(ABC):
         self.cohort = SqlCohort(transactions)
         self.index_state = SqlIndexState(transactions)
         self.audit = SqlAudit(transactions)
+        self.vectors: VectorsRole | None = None
 
     @property
     def read_only(self) -> bool:

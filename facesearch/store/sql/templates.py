@@ -76,7 +76,7 @@ class SqlTemplates:
 
     def codes(self, template_ids: Sequence[int], *, aside: bool = False) -> Templates:
         with self._transactions.reading() as connection:
-            return _codes(connection, template_ids, (TemplateRow, SetAsideRow) if aside else (TemplateRow,))
+            return read_codes(connection, template_ids, (TemplateRow, SetAsideRow) if aside else (TemplateRow,))
 
     def qualities(self, template_ids: Sequence[int]) -> dict[int, float]:
         with self._transactions.reading() as connection:
@@ -263,7 +263,8 @@ def read_templates(connection: Connection, after_id: int, *, until_id: int | Non
     )
 
 
-def _codes(connection: Connection, template_ids: Sequence[int], kept: Sequence[Kept]) -> Templates:
+def read_codes(connection: Connection, template_ids: Sequence[int], kept: Sequence[Kept] = (TemplateRow,)) -> Templates:
+    """The templates with these ids, in this order, from the tables given; ids that are not there are left out."""
     found: dict[int, tuple[bytes, str]] = {}
     for row in kept:
         statement = select(row.id, row.code, row.codec, is_sound(row)).where(
