@@ -86,7 +86,7 @@ class DatabaseSearch:
         """The view as of a moment whose state is given; raises `StoreError` where the database cannot be searched."""
         nearby = moment.nearby()
         size = self._counted(moment, nearby, state.position)
-        later = nearby.later()
+        later = nearby.later(state.position.last_template_id)
         settings = state.settings
         scoring = _scored_by(settings, size, IndexFiller(self._codecs, settings), self._builder)
         filler = IndexFiller(self._codecs, scoring)

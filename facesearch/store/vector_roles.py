@@ -77,10 +77,10 @@ class Nearby(Protocol):
         """The templates with these ids, in their order."""
         ...
 
-    def later(self) -> Templates:
+    def later(self, last_id: int) -> Templates:
         """Templates that are stored and have no vector, because who added them did not know of vectors.
 
-        Raises `StoreError` where these are many.
+        last_id: the last that was ever given. Raises `StoreError` where these are many.
         """
         ...
 

@@ -32,10 +32,10 @@ ENROLLED = 2  # of a person's three photos; the last one is the probe
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Every test runs with a gallery in a folder, and unless it is marked `folder`, with one on a server: those of the
-    files below always, the others among the slow ones."""
+    files below always, the others among the slow ones. Those marked `server` run with one on a server alone."""
     marks = {mark.name for mark in metafunc.definition.iter_markers()}
     on_server = pytest.param("server", marks=() if metafunc.definition.path.stem in ON_SERVER else pytest.mark.slow)
-    engines = ["folder", *([] if "folder" in marks else [on_server])]
+    engines = ["server"] if "server" in marks else ["folder", *([] if "folder" in marks else [on_server])]
     metafunc.parametrize("server", engines, indirect=True, scope="module")
 
 

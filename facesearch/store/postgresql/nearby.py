@@ -11,18 +11,16 @@ import numpy as np
 from sqlalchemy import Connection
 
 from facesearch.errors import StoreError
-from facesearch.store.postgresql.vectors import TABLE, PostgresqlVectors
+from facesearch.store.postgresql.vectors import RERANKED, TABLE, PostgresqlVectors, reaching
 from facesearch.store.records import Templates
 from facesearch.store.sql.moment import SqlMoment
 from facesearch.store.sql.templates import read_codes, read_templates
 from facesearch.store.vector_roles import Ids, Vectors
 
-RERANKED = 400  # templates that the graph leads to
-_MOST_BY_GRAPH = 100  # asked for; more are looked for among all
+MOST_BY_GRAPH = 100  # asked for; more are looked for among all
 _MOST_TO_REACH = 1000  # what pgvector allows
 _SPARE = 32  # vectors are rounded, so that some more are told than were asked for
 _MOST_LATER = 4096
-_SETTINGS = "SELECT set_config('hnsw.ef_search', %s, true), set_config('hnsw.iterative_scan', 'relaxed_order', true)"
 
 
 class PostgresqlNearby:
@@ -33,7 +31,7 @@ class PostgresqlNearby:
         self._connection = connection
         self._where = where
         self._pgvector, self._dimension, self._indexed = vectors.facts(connection)
-        self._reach = 0  # as it is set
+        self._reach = RERANKED  # as it is set
 
     def nearest(self, probe: Vectors, count: int, *, passed: Ids | None, among: Ids | None) -> Ids:
         gone = np.zeros(0, np.int64) if passed is None else passed
@@ -41,15 +39,17 @@ class PostgresqlNearby:
         wanted = 2 * count + _SPARE
         if among is not None:
             return self._among(asked, wanted, np.setdiff1d(among, gone))
-        if self._indexed and count <= _MOST_BY_GRAPH and RERANKED + len(gone) <= _MOST_TO_REACH:
+        if self._indexed and count <= MOST_BY_GRAPH and RERANKED + len(gone) <= _MOST_TO_REACH:
             return self._by_graph(asked, wanted, gone)
         return self._of_all(asked, wanted, gone)
 
     def templates(self, ids: Ids) -> Templates:
         return read_codes(self._connection, ids.tolist())
 
-    def later(self) -> Templates:
+    def later(self, last_id: int) -> Templates:
         last = self._connection.exec_driver_sql(f"SELECT coalesce(max(template_id), 0) FROM {TABLE}").scalar_one()  # noqa: S608
+        if last >= last_id:
+            return Templates(np.zeros(0, np.int64), [], [])
         found = read_templates(self._connection, last, limit=_MOST_LATER + 1)
         if len(found) > _MOST_LATER:
             raise StoreError(
@@ -82,7 +82,7 @@ class PostgresqlNearby:
         schema, bits = self._pgvector.schema, f"bit({self._dimension})"
         reach = RERANKED + len(gone)
         if reach != self._reach:
-            self._connection.exec_driver_sql(_SETTINGS, (str(reach),))
+            self._connection.exec_driver_sql(f"SELECT {reaching(reach)}")
             self._reach = reach
         signs = f"{schema}.binary_quantize(%(asked)s::{schema}.halfvec)::{bits}"
         but = "WHERE template_id <> ALL(%(gone)s::bigint[])" if gone.size else ""

@@ -12,10 +12,11 @@ from facesearch.errors import StoreError
 
 OLDEST = (0, 8, 4)
 _OLDEST = ".".join(map(str, OLDEST))
-_INSTALLED = """
-    SELECT quote_ident(n.nspname), e.extversion FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace
-    WHERE e.extname = 'vector'
+SCHEMA = """
+    (SELECT quote_ident(n.nspname) FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace
+     WHERE e.extname = 'vector')
 """
+VERSION = "(SELECT extversion FROM pg_extension WHERE extname = 'vector')"
 _AVAILABLE = "SELECT default_version FROM pg_available_extensions WHERE name = 'vector'"
 _CREATE = "CREATE EXTENSION vector SCHEMA public"
 
@@ -29,21 +30,21 @@ class Pgvector:
     version: str
 
 
-def installed(connection: Connection, where: str) -> Pgvector:
-    """Raises `StoreError` where there is none, or one that is too old; where: names the gallery."""
-    row = connection.exec_driver_sql(_INSTALLED).one_or_none()
-    if row is None:
+def checked(schema: str | None, version: str | None, where: str) -> Pgvector:
+    """What the expressions `SCHEMA` and `VERSION` gave; where: names the gallery. Raises `StoreError` where there is
+    none, or one that is too old."""
+    if schema is None or version is None:
         raise StoreError(
             f"{where} has no pgvector, which searching in the database needs: whoever administers the server types "
             f"{_CREATE} in that database"
         )
-    _require_new(where, row[1], "ALTER EXTENSION vector UPDATE")
-    return Pgvector(*row)
+    _require_new(where, version, "ALTER EXTENSION vector UPDATE")
+    return Pgvector(schema, version)
 
 
 def install(connection: Connection, where: str) -> Pgvector:
-    """The same, after the extension was created where this user may; in a transaction that writes."""
-    if connection.exec_driver_sql(_INSTALLED).one_or_none() is None:
+    """The extension, created where it is not there yet and this user may; in a transaction that writes."""
+    if connection.exec_driver_sql(f"SELECT {VERSION}").scalar_one() is None:
         offered = connection.exec_driver_sql(_AVAILABLE).scalar_one_or_none()
         if offered is None:
             raise StoreError(
@@ -58,7 +59,8 @@ def install(connection: Connection, where: str) -> Pgvector:
                 f"{where} has no pgvector and this user may not create it: whoever administers the server types "
                 f"{_CREATE} in that database"
             ) from None
-    return installed(connection, where)
+    schema, version = connection.exec_driver_sql(f"SELECT {SCHEMA}, {VERSION}").one()
+    return checked(schema, version, where)
 
 
 def _require_new(where: str, version: str, then: str) -> None:

@@ -29,6 +29,7 @@ from facesearch.store.sql.transactions import Transactions
 from facesearch.store.vector_roles import Decode, VectorsInfo
 
 TABLE = "vectors"
+RERANKED = 400  # templates that the graph leads to
 INDEXED_FROM = 10_000  # rows; fewer are compared faster than an index is kept
 _ASIDE = "vectors_new"
 _BATCH = 4096
@@ -41,7 +42,15 @@ _INDEXED = f"""
     EXISTS (SELECT FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_am a ON a.oid = c.relam
             WHERE i.indrelid = to_regclass('{TABLE}') AND i.indisvalid AND a.amname = 'hnsw')
 """
-_FACTS = f"SELECT ({_DIMENSION}), {_INDEXED}"
+
+
+def reaching(count: int) -> str:
+    """What, once selected, lets a graph lead to so many templates until the transaction ends."""
+    return f"set_config('hnsw.ef_search', '{count}', true), set_config('hnsw.iterative_scan', 'relaxed_order', true)"
+
+
+# pgvector is told in the same statement how far a graph is to be searched.
+FACTS = f"SELECT {pgvector.SCHEMA}, {pgvector.VERSION}, ({_DIMENSION}), {_INDEXED}, {reaching(RERANKED)}"
 _OWN = f"SELECT pg_has_role(relowner, 'USAGE') FROM pg_class WHERE oid = to_regclass('{TABLE}')"  # noqa: S608
 
 
@@ -64,8 +73,8 @@ class PostgresqlVectors:
     def facts(self, connection: Connection) -> tuple[Pgvector, int, bool]:
         """The extension, the dimension of vectors, and whether there is an index of them; raises `StoreError`."""
         where = self._transactions.where
-        found = pgvector.installed(connection, where)
-        dimension, indexed = connection.exec_driver_sql(_FACTS).one()
+        schema, version, dimension, indexed, *_ = connection.exec_driver_sql(FACTS).one()
+        found = pgvector.checked(schema, version, where)
         if dimension is None:
             raise StoreError(f"{where} cannot be searched in the database yet: its owner runs {_COMMAND}")
         return found, dimension, indexed
@@ -119,7 +128,7 @@ class PostgresqlVectors:
             if not connection.exec_driver_sql(_OWN).scalar_one_or_none():
                 return False
             found, dimension, indexed = self.facts(connection)
-            few = f"SELECT count(*) < {INDEXED_FROM} FROM (SELECT FROM {TABLE} LIMIT {INDEXED_FROM}) AS some"  # noqa: S608
+            few = f"SELECT count(*) < {INDEXED_FROM} FROM (SELECT FROM {TABLE} LIMIT {INDEXED_FROM}) AS several"  # noqa: S608
             if indexed or connection.exec_driver_sql(few).scalar_one():
                 return False
         with self._alone():
