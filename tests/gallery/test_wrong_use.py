@@ -126,3 +126,13 @@ def test_only_an_ordinary_file_is_replaced(everybody: Gallery, tmp_path: Path) -
     with pytest.raises(OSError, match="is no ordinary file"):
         write_atomically(tmp_path / "pipe", lambda file: file.write(b""))
     assert stat.S_ISFIFO((tmp_path / "pipe").stat().st_mode)
+
+
+@pytest.mark.folder
+def test_a_gallery_in_a_folder_is_not_searched_in_the_database(tmp_path: Path) -> None:
+    with Gallery.open(tmp_path / "gallery") as gallery, pytest.raises(UsageError, match="only a gallery on a server"):
+        gallery.build_index(search="database")
+    with pytest.raises(UsageError, match="only a gallery on a server"):
+        Gallery.open(tmp_path / "gallery", search="database")
+    with pytest.raises(UsageError, match="search is 'nowhere': there are projection, database"):
+        Gallery.open(tmp_path / "gallery", search="nowhere")
