@@ -50,7 +50,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as made, _server() as server:
         os.environ["FACESEARCH_HOME"] = made
         found = {
-            "added_per_second": {name: _added(place, options.templates) for name, place in _places(made, server, "a")},
+            "load_before": round(os.getloadavg()[0], 1),
+            "added": {name: _added(place, options.templates) for name, place in _places(made, server, "a")},
             "question_ms": _questions(dict(_places(made, server, "q")), options.templates, options.questions),
             "written_per_second": {
                 name: {count: _written(f"{place}_{count}", count, options.seconds) for count in _WRITERS}
@@ -82,15 +83,35 @@ def _store(place: str) -> SqlStore:
     return open_on_server(place) if is_address(place) else open_store(place)
 
 
-def _added(place: str, count: int) -> float:
-    """Templates per second that come in batches into an empty store."""
+def _added(place: str, count: int) -> dict[str, Any]:
+    """Templates per second that come in batches into an empty store, and the CPU time that each takes."""
     with _store(place) as store:
         store.settings.configure(GallerySettings("ready", DIMENSION, "int8", "sq8"), _KEY)
         batches = [_rows(first, _BATCH) for first in range(0, count, _BATCH)]
-        started = time.perf_counter()
+        server = _backend(store) if is_address(place) else None
+        started, here, there = time.perf_counter(), time.process_time(), _cpu_seconds(server)
         for batch in batches:
             store.templates.add(batch, _KEY, "int8")
-        return count / (time.perf_counter() - started)
+        spent = time.perf_counter() - started
+        here, there = time.process_time() - here, _cpu_seconds(server) - there
+    return {
+        "per_second": round(count / spent),
+        "cpu_us_each": {"client": round(1e6 * here / count, 1), "server": round(1e6 * there / count, 1)},
+    }
+
+
+def _backend(store: SqlStore) -> int:
+    """The process of the server that serves this one, which has one connection."""
+    with store.transactions.reading() as connection:
+        return int(connection.exec_driver_sql("SELECT pg_backend_pid()").scalar_one())
+
+
+def _cpu_seconds(process: int | None) -> float:
+    """That another process of this machine has used."""
+    if process is None:
+        return 0.0
+    fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def _rows(first: int, count: int, who: str = "") -> list[NewTemplate]:
@@ -122,7 +143,7 @@ def _questions(places: dict[str, str], templates: int, count: int) -> dict[str, 
             name: (lambda asked=gallery: asked.search(probes[(turn := next(turns)) % 64 : turn % 64 + 1], 5))
             for name, gallery in galleries.items()
         }
-        return alternating(ask, count)
+        return {name: round(spent, 2) for name, spent in alternating(ask, count).items()}
     finally:
         for gallery in galleries.values():
             gallery.close()
@@ -134,7 +155,7 @@ def _written(place: str, writers: int, seconds: float) -> float:
         store.settings.configure(GallerySettings("ready", DIMENSION, "int8", "sq8"), _KEY)
     command = [sys.executable, "-m", "benchmarks.postgresql_store", "--write", place, "--seconds", str(seconds)]
     running = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(writers)]
-    return sum(float(process.communicate()[0]) for process in running)
+    return round(sum(float(process.communicate()[0]) for process in running), 1)
 
 
 def _write(place: str, seconds: float) -> None:

