@@ -154,14 +154,32 @@ def _written(place: str, writers: int, seconds: float) -> float:
     with _store(place) as store:
         store.settings.configure(GallerySettings("ready", DIMENSION, "int8", "sq8"), _KEY)
     command = [sys.executable, "-m", "benchmarks.postgresql_store", "--write", place, "--seconds", str(seconds)]
-    running = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(writers)]
-    return round(sum(float(process.communicate()[0]) for process in running), 1)
+    running = [
+        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(writers)
+    ]
+    for process in running:
+        assert process.stdout is not None and process.stdout.readline() == "ready\n"
+    for process in running:
+        _started(process)
+    return round(sum(float(rate) for rate in _finished(running)), 1)
+
+
+def _started(process: subprocess.Popen[str]) -> None:
+    assert process.stdin is not None
+    process.stdin.write("go\n")
+    process.stdin.flush()
+
+
+def _finished(running: Sequence[subprocess.Popen[str]]) -> list[str]:
+    return [process.communicate()[0] for process in running]
 
 
 def _write(place: str, seconds: float) -> None:
     rows: Sequence[NewTemplate] = _rows(0, 4096, str(os.getpid()))
     with _store(place) as store:
         store.templates.add(rows[:1], _KEY, "int8")
+        print("ready", flush=True)
+        sys.stdin.readline()
         done, started = 0, time.perf_counter()
         while time.perf_counter() - started < seconds:
             done += 1

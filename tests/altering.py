@@ -15,7 +15,7 @@ from facesearch.store.postgresql.store import PostgresqlStore
 
 def alter(store: SqlStore, statement: str) -> None:
     """Change rows as a failing disk would, past the store."""
-    if isinstance(store, PostgresqlStore) and not statement.startswith(("UPDATE index_state", "UPDATE index_segments")):
+    if isinstance(store, PostgresqlStore) and not re.search(r"\bindex_(state|segments)\b", statement):
         statement = re.sub("x'([0-9a-f]+)'", r"'\\x\1'::bytea", statement)
         statement = statement.replace("zeroblob(length(content))", "decode(repeat('00', length(content)), 'hex')")
         with psycopg.connect(store.address.conninfo) as server:

@@ -248,6 +248,7 @@ def test_a_damaged_mark_keeps_nobody_from_being_forgotten(gallery: Gallery) -> N
     assert scan(gallery, "Ada", "a1") == FORGOTTEN
 
 
+@pytest.mark.folder
 def test_a_backup_keeps_what_was_taken_out(gallery: Gallery, tmp_path: Path) -> None:
     gallery.remove_templates([gallery.templates("Ada")[1].id])
     gallery.compact()

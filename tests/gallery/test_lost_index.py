@@ -10,9 +10,8 @@ import pytest
 
 from facesearch import Gallery
 from facesearch.errors import IndexStateError
-from facesearch.store import open_store
 
-from .doubles import index_files, store_templates, unit_vectors
+from .doubles import damage, index_files, store_templates, unit_vectors
 
 PEOPLE = [f"person {n}" for n in range(600)]  # enough to train pq on, too few for that to be done unasked
 VECTORS = unit_vectors(len(PEOPLE))
@@ -85,13 +84,13 @@ def test_codes_that_are_stored_come_back_with_their_own_codebook(kind: str, tmp_
 
 def test_a_damaged_record_of_the_index_brings_no_other_kind(tmp_path: Path) -> None:
     wanted = _made(tmp_path, "pq16")
-    with open_store(tmp_path) as store, store.transactions.writing() as connection:
-        connection.exec_driver_sql("UPDATE index_state SET checksum = checksum + 1")
+    damage(tmp_path, "UPDATE index_state SET checksum = checksum + 1")
     with Gallery.open(tmp_path) as gallery:
         assert gallery.index_info().answering == "pq16"
         assert _answers(gallery) == wanted
 
 
+@pytest.mark.folder
 def test_a_backup_without_index_is_restored_as_the_same_kind(tmp_path: Path) -> None:
     wanted = _made(tmp_path / "gallery", "pq16")
     _lose(tmp_path / "gallery", "cut")

@@ -15,7 +15,7 @@ from facesearch.gallery import template_enrolment
 from facesearch.gallery.index_files import IndexFiles
 from facesearch.store import open_store
 
-from .doubles import ProjectionEncoder, index_files, unit_vectors
+from .doubles import ProjectionEncoder, damage, index_files, unit_vectors
 
 COUNT = 300
 VECTORS = unit_vectors(COUNT)
@@ -137,9 +137,8 @@ def test_a_removed_codebook_is_listed_by_check(folder: Path) -> None:
         gallery.build_index("pq8")
     with open_store(folder) as store, pytest.raises(OvertakenError):
         store.recoding.switch("pq8", "pq8@99", lambda codes, codec: codes)
-    with open_store(folder) as store, store.transactions.writing() as connection:
-        connection.exec_driver_sql("DELETE FROM codebooks")
-        connection.exec_driver_sql("DELETE FROM index_state")
+    for table in ("codebooks", "index_state"):
+        damage(folder, f"DELETE FROM {table}")
     with opened(folder) as gallery:
         problems = gallery.check()
     assert len(problems) == 1

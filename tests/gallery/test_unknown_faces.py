@@ -190,6 +190,7 @@ def test_what_is_like_a_person_is_what_the_whole_list_says_and_only_that_is_sear
         gallery.unknown.list(like="Nobody")
 
 
+@pytest.mark.folder
 def test_what_is_discarded_is_in_no_file_any_more(gallery: Gallery, tmp_path: Path) -> None:
     code = bytes(gallery.parts.store.unknown.inbox().templates.codes[0])
     gallery.backup(tmp_path / "before.zip")
