@@ -39,9 +39,9 @@ def cost() -> str:
         ("vectors in the database", _megabytes(held["vectors"]), f"{took['vectors']:.0f}"),
         ("their graph", _megabytes(held["graph"]), f"{took['graph']:.0f}"),
     ]
-    alone, both = f"{added['without_vectors']:.0f}", f"{added['with_vectors']:.0f}"
     return table(("what", "MB", "seconds to build"), rows) + (
-        f"\nAdding one template takes {alone} ms without and {both} ms with vectors and graph (medians).\n"
+        f"\nAdding a template takes {added['without_vectors']:.0f} ms without and {added['with_vectors']:.0f} ms with "
+        "vectors and graph (medians).\n"
     )
 
 

@@ -133,7 +133,7 @@ def test_what_the_page_on_postgresql_says_makes_a_shared_gallery(
         for person in some:
             shutil.copytree(person, tmp_path / folder / person.name)
     shutil.copy(next(everybody[0].iterdir()), "visitor.jpg")
-    users = iter(["postgres@/postgres", "gallery_owner@/faces"])
+    users = iter(["postgres@/postgres", "gallery_owner@/faces", "postgres@/faces"])
     here = postgresql_server.partition("?")[2]
     done = {}
     for block in re.findall(r"```(?:sql)?\n(.*?)```", TEXTS["docs/postgresql.md"], re.DOTALL):

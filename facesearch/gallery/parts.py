@@ -77,13 +77,16 @@ class Parts:
         """Raises what `Gallery.open` raises."""
         self.opening = opening
         self.process = os.getpid()
-        self.store, self.folder = opened(opening.place, self._checked_new, create=opening.create)
+        if self.in_database and isinstance(opening.place, Path):
+            raise UsageError(IN_A_FOLDER)
+        create = opening.create and not self.in_database  # a gallery has to be made ready first
+        self.store, self.folder = opened(opening.place, self._checked_new, create=create)
         try:
             self.codecs = GalleryCodecs(self.store.codebooks)
             if self.store.vectors is not None:
                 self.store.vectors.decode_with(self.codecs.decode)
-            if self.in_database:
-                self._require_vectors()
+                if self.in_database:
+                    self.store.vectors.require()
             self.encoder_spec = self._settled()
             if not self.store.read_only and isinstance(opening.place, Path):
                 keep_private(opening.place)
@@ -120,11 +123,6 @@ class Parts:
     def searchable(self, moment: Moment, state: GalleryState) -> Searchable | None:
         """What a search at a moment looks at; None where the index has to be opened first, see `TemplateIndex.at`."""
         return self.index.at(moment, state) if self.database is None else self.database.at(moment, state)
-
-    def _require_vectors(self) -> None:
-        if self.store.vectors is None:
-            raise UsageError(IN_A_FOLDER)
-        self.store.vectors.require()
 
     def open_index(self) -> None:
         """See `TemplateIndex.open`. Where others added much to a gallery on a server, that is written to this machine's

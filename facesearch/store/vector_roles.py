@@ -42,7 +42,7 @@ class VectorsRole(Protocol):
         ...
 
     def info(self) -> VectorsInfo | None:
-        """None where there are no vectors."""
+        """None where there are no vectors, or none that this user may see."""
         ...
 
     def build(self, dimension: int, progress: Progress | None = None) -> None:
@@ -58,7 +58,7 @@ class VectorsRole(Protocol):
         ...
 
     def problems(self) -> list[str]:
-        """How the vectors differ from the templates, in words; nothing where there are no vectors."""
+        """How the vectors differ from the templates, in words; nothing where `info` gives None."""
         ...
 
 

@@ -14,7 +14,7 @@ import pytest
 from command_line import Command
 
 from facesearch import Gallery, Tagged
-from facesearch.errors import StoreError
+from facesearch.errors import GalleryNotFoundError, StoreError
 from facesearch.gallery.answers import Candidate
 from facesearch.gallery.neighbourhood import surroundings
 from facesearch.photos.photo import Photo
@@ -304,6 +304,15 @@ def test_commands_search_in_the_database(enrolled: Path, probes: list[Photo], fa
         "--yes",
     )
     assert forgotten.status == 0
+
+
+def test_a_gallery_has_to_be_there_and_ready(tmp_path: Path) -> None:
+    with pytest.raises(GalleryNotFoundError, match="enrol somebody first"):
+        Gallery.open(tmp_path / "none", search="database")
+    with Gallery.open(tmp_path / "empty") as gallery, pytest.raises(GalleryNotFoundError, match="is empty"):
+        gallery.build_index(search="database")
+    with pytest.raises(StoreError, match="its owner runs facesearch index build --search database"):
+        Gallery.open(tmp_path / "empty", search="database")
 
 
 def test_a_version_of_pgvector_with_known_faults_is_refused(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

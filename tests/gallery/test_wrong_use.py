@@ -133,6 +133,7 @@ def test_a_gallery_in_a_folder_is_not_searched_in_the_database(tmp_path: Path) -
     with Gallery.open(tmp_path / "gallery") as gallery, pytest.raises(UsageError, match="only a gallery on a server"):
         gallery.build_index(search="database")
     with pytest.raises(UsageError, match="only a gallery on a server"):
-        Gallery.open(tmp_path / "gallery", search="database")
+        Gallery.open(tmp_path / "new", search="database")
+    assert not (tmp_path / "new").exists()
     with pytest.raises(UsageError, match="search is 'nowhere': there are projection, database"):
         Gallery.open(tmp_path / "gallery", search="nowhere")

@@ -36,7 +36,7 @@ _BATCH = 4096
 _INDEX_MEMORY = "256MB"
 _COMMAND = "facesearch index build --search database"
 _MAY_ADD = f"SELECT coalesce(has_table_privilege(to_regclass('{TABLE}'), 'INSERT'), false)"
-_IS_THERE = f"SELECT to_regclass('{TABLE}') IS NOT NULL"
+_MAY_LOOK = f"SELECT coalesce(has_table_privilege(to_regclass('{TABLE}'), 'SELECT'), false)"
 _DIMENSION = f"SELECT atttypmod FROM pg_attribute WHERE attrelid = to_regclass('{TABLE}') AND attname = 'v'"  # noqa: S608
 _INDEXED = f"""
     EXISTS (SELECT FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_am a ON a.oid = c.relam
@@ -81,7 +81,7 @@ class PostgresqlVectors:
 
     def info(self) -> VectorsInfo | None:
         with self._transactions.reading() as connection:
-            if not connection.exec_driver_sql(_IS_THERE).scalar_one():
+            if not connection.exec_driver_sql(_MAY_LOOK).scalar_one():
                 return None
             sizes = f"SELECT count(*), pg_total_relation_size('{TABLE}'), {_INDEXED} FROM {TABLE}"  # noqa: S608
             return VectorsInfo(*connection.exec_driver_sql(sizes).one())
@@ -139,7 +139,7 @@ class PostgresqlVectors:
         if self._decode is None:
             return []
         with self._transactions.reading() as connection:
-            if not connection.exec_driver_sql(_IS_THERE).scalar_one():
+            if not connection.exec_driver_sql(_MAY_LOOK).scalar_one():
                 return []
             try:
                 found, dimension, _ = self.facts(connection)
