@@ -57,7 +57,7 @@ def test_a_sharp_photo_is_not_doubtful(known: list[Photo], tmp_path: Path) -> No
 def test_worker_processes_reject_and_doubt_alike(
     known: list[Photo], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("facesearch.gallery.enrolment.WORTH_PROCESSES", 2)
+    monkeypatch.setattr("facesearch.pipeline.many_photos.WORTH_PROCESSES", 2)
     for number, radius in enumerate((0.0, 10.0)):
         (tmp_path / "p" / "Ada").mkdir(parents=True, exist_ok=True)
         blurred(known[number], radius).save(tmp_path / "p" / "Ada" / f"{number}.png")
