@@ -24,7 +24,7 @@ from facesearch.gallery.enrolment_changes import EnrolmentChanges, Told
 from facesearch.gallery.enrolment_report import ChosenFace, EnrolmentReport
 from facesearch.gallery.known_photos import Known, enrolled_as, known_photos, stored_path
 from facesearch.gallery.whose_face import Ambiguous, WhoseFace, unchosen
-from facesearch.photos.photo import Photo, Rejection
+from facesearch.photos.photo import Photo, Rejection, path_sha256
 from facesearch.pipeline.in_order import done_in_order
 from facesearch.pipeline.many_photos import ManyPhotos
 from facesearch.pipeline.pipeline import PhotoTemplate, Pipeline
@@ -95,7 +95,15 @@ def _without_template(photo: Photo, error: RejectedImageError) -> Rejection | Am
         return Ambiguous(str(error))
     if isinstance(error, NoFaceError | TinyFaceError | PoorFaceError):
         return Rejection(str(photo.path), str(error), content=photo.hash(), final=True)
-    return Rejection(str(photo.path), str(error))
+    return Rejection(str(photo.path), str(error), content=_known_by(photo))
+
+
+def _known_by(photo: Photo) -> bytes:
+    """The SHA-256 of its content, or of its path where that is gone meanwhile."""
+    try:
+        return photo.hash()
+    except RejectedImageError:
+        return path_sha256(photo)
 
 
 _Outcome = PhotoTemplate | Known | Rejection | Ambiguous
@@ -107,7 +115,7 @@ def hash_of(photo: Photo) -> bytes | Rejection:
         check_name(photo.identity)
         return photo.hash()
     except (RejectedImageError, UsageError) as error:
-        return Rejection(str(photo.path), str(error))
+        return Rejection(str(photo.path), str(error), content=path_sha256(photo))
 
 
 class _Run:

@@ -83,6 +83,11 @@ class Photo:
         return content.digest()
 
 
+def path_sha256(photo: Photo) -> bytes:
+    """What a photo is known by whose content cannot be read: the SHA-256 of its path."""
+    return sha256(b"a file at " + os.fsencode(photo.path.absolute()))
+
+
 def fixed_words(reason: str) -> list[str]:
     """What a sentence for people says against a face in words for programs, see `facesearch.pipeline.quality`."""
     found = _FIXED_WORDS.search(reason)
@@ -93,8 +98,9 @@ def fixed_words(reason: str) -> list[str]:
 class Rejection:
     """A photo that could not be enrolled, and why.
 
-    content: SHA-256 of the photo, where it can be known again by it. final: it will be rejected again, for what it
-    shows, and need not be looked at again. before: an earlier enrolment rejected it for the same reason.
+    content: SHA-256 of the photo, where it can be known again by it; of its path, where it cannot be read. final: it
+    will be rejected again, for what it shows, and need not be looked at again. before: an earlier enrolment rejected it
+    for the same reason.
     """
 
     path: str

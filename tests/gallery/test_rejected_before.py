@@ -90,8 +90,35 @@ def test_photos_in_memory_and_damaged_files_are_looked_at_each_time(folder: Path
             assert not rejected.before
 
 
+def test_files_that_cannot_be_read_are_told_once_and_again_when_they_are_others(
+    folder: Path, tmp_path: Path, facesearch: Command
+) -> None:
+    broken, empty = folder / "Ada" / "broken.jpg", folder / "Ada" / "empty.jpg"
+    with Image.open(min((folder / "Ada").glob("*.jpg"))) as photo:
+        photo.save(broken)
+    broken.write_bytes(broken.read_bytes()[:3000])
+    empty.touch()
+    (folder / "Ada" / "gone.jpg").symlink_to(folder / "nowhere.jpg")
+    gallery = ("-g", tmp_path / "g")
+    first = facesearch("enroll", folder, *gallery)
+    assert first.status == 3
+    for told in ("broken.jpg: truncated image file", "empty.jpg: empty file", "gone.jpg: no such file"):
+        assert told in first.out
+    for dry in ((), ("--dry-run",)):
+        again = facesearch("enroll", folder, *dry, *gallery)
+        assert (again.status, ".jpg: " in again.out) == (3, False)
+        assert "rejected 5 photos as before; -v lists them" in again.out
+    assert "empty.jpg: empty file" in facesearch("enroll", folder, "--again", *gallery).out
+    broken.write_bytes(broken.read_bytes()[:2000])
+    shutil.copy(empty, folder / "Ada" / "another.jpg")
+    changed = facesearch("enroll", folder, *gallery)
+    assert "broken.jpg: truncated image file" in changed.out
+    assert "another.jpg: empty file" in changed.out
+    assert "rejected 4 photos as before" in changed.out
+
+
 def test_worker_processes_say_alike_why(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("facesearch.gallery.enrolment.WORTH_PROCESSES", 2)
+    monkeypatch.setattr("facesearch.pipeline.many_photos.WORTH_PROCESSES", 2)
     photos = [Photo("Ada", path) for path in sorted((folder / "Ada").iterdir())]
     with Gallery.open(tmp_path / "g") as gallery:
         assert [item.before for item in gallery.enroll_photos(photos, workers=2).rejected] == [False, False]
@@ -119,6 +146,7 @@ def test_a_dry_run_before_the_first_enrolment_starts_nothing(folder: Path, tmp_p
     assert (told.status, (tmp_path / "g").exists()) == (3, False)
 
 
+@pytest.mark.folder
 def test_a_dry_run_foretells_what_is_rejected_as_before_and_what_by_the_profile(
     folder: Path, tmp_path: Path, facesearch: Command
 ) -> None:
