@@ -230,9 +230,10 @@ def end_with_rejected(
 
 
 def say_rejected(rejected: Sequence[Rejection], *, verbose: bool, before: bool = False) -> None:
-    """Name the inputs that were rejected and why, and count those that were rejected before; before: name these, too,
-    as where they were asked for one by one."""
-    shown = [f"{item.path}: {item.reason}" for item in rejected if verbose or before or not item.before]
+    """Name the inputs that were rejected and why, those first that need a decision, and count those that were rejected
+    before; before: name these, too, as where they were asked for one by one."""
+    ordered = sorted(rejected, key=lambda item: not item.decision)
+    shown = [f"{item.path}: {item.reason}" for item in ordered if verbose or before or not item.before]
     say_listed("rejected", shown, verbose=verbose)
     if more := len(rejected) - len(shown):
         say(f"rejected {counted(more, 'photo')} as before; -v lists {them(more)}")

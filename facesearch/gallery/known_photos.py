@@ -71,9 +71,11 @@ def known_photos(
         elif photo.identity in marked.taken.get(hashed, ()):
             found.append(Known(None, deleted=True))
         elif hashed in forgotten and not again:
-            found.append(Rejection(str(photo.path), forgotten_reason(forgotten[hashed]), content=hashed))
+            reason = forgotten_reason(forgotten[hashed])
+            found.append(Rejection(str(photo.path), reason, content=hashed, decision=True))
         elif hashed in marked.thinned:
-            found.append(Rejection(str(photo.path), thinned_reason(marked.thinned[hashed]), content=hashed))
+            reason = thinned_reason(marked.thinned[hashed])
+            found.append(Rejection(str(photo.path), reason, content=hashed, decision=True))
         elif hashed in rejected:
             found.append(Rejection(str(photo.path), rejected[hashed], content=hashed, before=True, final=True))
         else:
@@ -117,7 +119,7 @@ def enrolled_as(photo: Photo, faces: Sequence[EnrolledPhoto], *, in_folders: boo
     reason = f"the same image is enrolled as {names}; to move it: {move}"
     if not number:
         reason = f"the same image would be enrolled as {names}"
-    return Rejection(str(photo.path), reason, content=content)
+    return Rejection(str(photo.path), reason, content=content, decision=True)
 
 
 def stored_path(photo: Photo) -> str:

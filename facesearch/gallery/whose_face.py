@@ -9,7 +9,7 @@ from functools import partial
 import numpy as np
 import numpy.typing as npt
 
-from facesearch.errors import RejectedImageError, UnknownIdentityError
+from facesearch.errors import RejectedImageError, SeveralFacesError, UnknownIdentityError
 from facesearch.gallery.answers import Candidate
 from facesearch.photos.photo import Photo, Rejection
 from facesearch.pipeline.pipeline import FaceTemplate, PhotoTemplate, Pipeline
@@ -27,7 +27,9 @@ class Ambiguous:
 
 def unchosen(photo: Photo, found: PhotoTemplate | Ambiguous) -> PhotoTemplate | Rejection:
     """The photo of somebody without templates: with its clear subject, or rejected where there is none."""
-    return Rejection(str(photo.path), found.reason, content=photo.hash()) if isinstance(found, Ambiguous) else found
+    if isinstance(found, PhotoTemplate):
+        return found
+    return Rejection(str(photo.path), found.reason, content=photo.hash(), decision=True)
 
 
 class WhoseFace:
@@ -42,10 +44,11 @@ class WhoseFace:
         try:
             return self._pipeline.one_of(photo.load(), photo.hash(), partial(self._theirs, photo.identity))
         except RejectedImageError as error:
-            return Rejection(str(photo.path), str(error), content=photo.hash())
+            unsure = isinstance(error, SeveralFacesError)
+            return Rejection(str(photo.path), str(error), content=photo.hash(), decision=unsure)
 
     def _theirs(self, identity: str, faces: Sequence[FaceTemplate]) -> int:
-        """The place of the face that is taken for them; raises `RejectedImageError`."""
+        """The place of the face that is taken for them; raises `SeveralFacesError`."""
         firsts = self._search(np.stack([face.template for face in faces]))
         scores = [
             candidates[0].score if candidates and candidates[0].identity == identity else -np.inf
@@ -53,7 +56,7 @@ class WhoseFace:
         ]
         best = int(np.argmax(scores))
         if scores[best] < self._threshold:
-            raise RejectedImageError(
+            raise SeveralFacesError(
                 f"none of its {len(faces)} faces is taken for {identity}, who is enrolled: "
                 "if one is theirs, choose it with --face"
             )

@@ -100,7 +100,7 @@ class Rejection:
 
     content: SHA-256 of the photo, where it can be known again by it; of its path, where it cannot be read. final: it
     will be rejected again, for what it shows, and need not be looked at again. before: an earlier enrolment rejected it
-    for the same reason.
+    for the same reason. decision: somebody has to decide something, as whose photo it is, and no better photo helps.
     """
 
     path: str
@@ -108,6 +108,7 @@ class Rejection:
     content: bytes | None = None
     before: bool = False
     final: bool = False
+    decision: bool = False
 
     @property
     def reasons(self) -> list[str]:

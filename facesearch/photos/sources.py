@@ -89,9 +89,10 @@ def from_manifest(manifest: Path) -> Sources:
     for line, row in rows:
         name, path = (row[place].strip() if place < len(row) else "" for place in places)
         if not name or not path:
-            found.rejected.append(Rejection(path or name, f"line {line} has an empty column"))
+            found.rejected.append(Rejection(path or name, f"line {line} has an empty column", decision=True))
         elif _URL.match(path):
-            found.rejected.append(Rejection(path, f"line {line} names a URL: photos are not fetched, download it"))
+            reason = f"line {line} names a URL: photos are not fetched, download it"
+            found.rejected.append(Rejection(path, reason, decision=True))
         else:
             found.photos.append(Photo(composed(without_unseen(name)), manifest.parent / path))
     return found
@@ -155,7 +156,7 @@ def _add_people(found: Sources, folder: Path) -> None:
             found.left_out[kind] += 1
         else:
             reason = "lies outside of a person's folder: move it into one, or use --identity NAME"
-            found.rejected.append(Rejection(str(entry), reason))
+            found.rejected.append(Rejection(str(entry), reason, decision=True))
 
 
 def _add_person(found: Sources, folder: Path, apart: Collection[Place]) -> None:
@@ -163,7 +164,7 @@ def _add_person(found: Sources, folder: Path, apart: Collection[Place]) -> None:
     name = composed(without_unseen(folder.name))
     if not name or (character := unseen_in_name(name)) is not None:
         what = shown_as_code_point(character) if name and character else "nothing that can be seen"
-        found.rejected.append(Rejection(str(folder), f"its name holds {what}: rename the folder"))
+        found.rejected.append(Rejection(str(folder), f"its name holds {what}: rename the folder", decision=True))
         return
     try:
         _add_of_one_person(found, folder, name, apart)

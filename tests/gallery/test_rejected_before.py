@@ -233,6 +233,23 @@ def test_a_photo_that_is_named_by_hand_is_told_each_time(folder: Path, tmp_path:
         assert "no face found" in facesearch("enroll", "--identity", "Ada", photo, "-g", tmp_path / "g").out
 
 
+def test_what_needs_a_decision_is_listed_before_poor_photos(folder: Path, tmp_path: Path, facesearch: Command) -> None:
+    photos = sorted((folder / "Ada").glob("*.jpg"))
+    for number in range(3, 13):
+        Image.new("RGB", (200, 200 + number), (90, 90, 90)).save(folder / "Ada" / f"wall{number}.png")
+    (folder / "Zoe").mkdir()
+    shutil.copy(photos[0], folder / "Zoe" / "copy.jpg")
+    _beside(photos[1], photos[2], folder / "Zoe" / "both.png")
+    (folder / "stray.jpg").write_bytes(photos[0].read_bytes())
+    for dry in (("--dry-run",), ()):
+        told = facesearch("enroll", folder, *dry, "-g", tmp_path / "g").out.splitlines()
+        listed = [Path(line.split(": ")[0]).name for line in told if line.startswith("rejected /")]
+        assert listed[:3] == ["stray.jpg", "copy.jpg", "both.png"]
+        assert len(listed) == 10
+        assert all(name.startswith("wall") for name in listed[3:])
+        assert "rejected 5 more; -v lists them all" in told
+
+
 @pytest.mark.folder
 def test_no_name_is_kept_of_what_was_told(folder: Path, tmp_path: Path, facesearch: Command) -> None:
     photos = sorted((folder / "Ada").glob("*.jpg"))
