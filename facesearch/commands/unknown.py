@@ -105,7 +105,8 @@ def cluster(
 )
 def list_(
     like: Annotated[
-        str | None, typer.Option("--like", metavar="NAME", help="Only those that look like this person.")
+        str | None,
+        typer.Option("--like", metavar="NAME", help="Only those that look like this person, and their clusters."),
     ] = None,
     sheet: Annotated[
         Path | None,
@@ -126,13 +127,15 @@ def list_(
     A star marks those that look like that person, as where somebody was enrolled after the photos were collected.
     """
     set_up(verbose)
+    from facesearch.photos.photo import composed
+
     with open_gallery(gallery, create=False) as opened:
-        found = opened.unknown.list(like=like)
+        found, held = opened.unknown.list(like=like), len(opened.unknown)
     written = [] if sheet is None else write_sheets(found, sheet)
     if json:
         print_json(found.document() | {"sheets": [str(path) for path in written]})
         return
-    say_listed_faces(found, verbose=verbose)
+    say_listed_faces(found, held, like=None if like is None else composed(like), verbose=verbose)
     if written:
         say(f"{counted(len(written), 'contact sheet')} in {sheet}")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from typing import TYPE_CHECKING, Annotated
 
@@ -46,10 +47,11 @@ def name(
         raise UsageError("say which faces, then whose they are: facesearch unknown name 7 NAME")
     with open_gallery(gallery, create=False) as opened:
         done = opened.unknown.name(which, identity)
-        left = 0 if json else opened.unknown.list(like=done.identity).faces
+        left = 0 if json else opened.unknown.list(like=done.identity).alike(done.identity)
     _say_named(done, json=json)
     if left:
-        say(f"  {counted(left, 'unknown face')} in clusters or alone may be {done.identity}, too: unknown list --like")
+        look = f"{counted(left, 'unknown face')} {'looks' if left == 1 else 'look'}"
+        say(f"  {look} like {done.identity}, too: facesearch unknown list --like {shlex.quote(done.identity)}")
 
 
 @app.command(epilog="**Examples**\n\n    facesearch unknown ignore 7\n\n    facesearch unknown ignore 7 --name postman")

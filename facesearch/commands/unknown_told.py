@@ -42,8 +42,13 @@ def end_with_collected(report: CollectionReport, held: int, sources: Sources, *,
     end_with_rejected(report.rejected, verbose=verbose, silent=json)
 
 
-def say_listed_faces(found: UnknownList, *, verbose: bool) -> None:
-    """The inbox as tables; without `verbose`, the first faces that are alone."""
+def say_listed_faces(found: UnknownList, held: int, *, like: str | None, verbose: bool) -> None:
+    """The inbox as tables, or what of it is `like` a person; without `verbose`, the first faces that are alone. held:
+    how many faces there are in all."""
+    if like is not None and held and not found.faces:
+        none = "the one unknown face does not look" if held == 1 else f"none of the {held:,} unknown faces looks"
+        say(f"{none} like {like}")
+        return
     if found.clusters:
         rows = [
             (
@@ -66,6 +71,10 @@ def say_listed_faces(found: UnknownList, *, verbose: bool) -> None:
         say(f"{len(found.alone) - len(alone):,} more alone; -v lists them all")
     clusters = counted(len(found.clusters), "cluster")
     say(f"{counted(found.faces, 'unknown face')}: {clusters}, {len(found.alone):,} alone")
+    if like is not None and found.faces > 1:
+        alike = found.alike(like)
+        these = "all of them" if alike == found.faces else f"{alike:,} of these {found.faces:,} faces"
+        say(f"{these} {'looks' if alike == 1 else 'look'} like {like}")
 
 
 def suggestion(nearest: Candidate | None, alike: int) -> str:

@@ -79,6 +79,11 @@ class UnknownList:
     def faces(self) -> int:
         return sum(len(cluster.faces) for cluster in self.clusters) + len(self.alone)
 
+    def alike(self, identity: str) -> int:
+        """How many of the faces look like this person."""
+        faces = [face for cluster in self.clusters for face in cluster.faces]
+        return sum(_is_like(face, identity) for face in [*faces, *self.alone])
+
     def like(self, identity: str) -> UnknownList:
         """Those of which a face looks like this person."""
         return UnknownList(
@@ -98,18 +103,27 @@ def listed(parts: Parts, like: str | None = None) -> UnknownList:
     if like is None:
         return _listed(parts, parts.store.unknown.inbox(), None)
     person = parts.store.identities.find(like)
-    with parts.store.moment() as moment:
-        theirs = moment.template_ids([person.id]).tolist()
     inbox = parts.store.unknown.inbox()
-    settings, stored = parts.settings(), parts.store.templates.codes(theirs)
-    if not inbox.faces or not len(stored):
-        return UnknownList((), ())
-    templates = parts.codecs.decode(stored.codes, stored.codecs, settings.dimension)
-    likely = similar(vectors_of(parts, inbox), templates, parts.threshold(settings) - _ROUNDED)
+    return _listed(parts, inbox, _likely(parts, inbox, [person.id])).like(like)  # only these are searched for
+
+
+def _likely(parts: Parts, inbox: Inbox, people: Sequence[int]) -> list[int]:
+    """Rows of the faces that may look like these people, by id, and of those in clusters with them."""
+    with parts.store.moment() as moment:
+        theirs = moment.template_ids(people).tolist()
+    likely = set(_similar_to(parts, inbox, theirs))
     clusters = {inbox.faces[row].cluster for row in likely} - {None}
-    alone = set(likely)
-    rows = [row for row, face in enumerate(inbox.faces) if face.cluster in clusters or row in alone]
-    return _listed(parts, inbox, rows).like(like)  # only these are searched for
+    return [row for row, face in enumerate(inbox.faces) if face.cluster in clusters or row in likely]
+
+
+def _similar_to(parts: Parts, inbox: Inbox, template_ids: Sequence[int]) -> list[int]:
+    """Rows of the faces that may match one of these templates."""
+    stored = parts.store.templates.codes(template_ids)
+    if not inbox.faces or not len(stored):
+        return []
+    settings = parts.settings()
+    templates = parts.codecs.decode(stored.codes, stored.codecs, settings.dimension)
+    return similar(vectors_of(parts, inbox), templates, parts.threshold(settings) - _ROUNDED)
 
 
 def _listed(parts: Parts, inbox: Inbox, rows: Sequence[int] | None) -> UnknownList:
@@ -132,19 +146,22 @@ def found_faces(parts: Parts, which: Sequence[Which]) -> list[ListedFace]:
 
 
 def now_like(parts: Parts, template_ids: Sequence[int]) -> dict[str, int]:
-    """How many unknown faces look like people of whom these templates are new, by name; most first."""
+    """How many unknown faces look like people of whom these templates are new, by name;
+    most first. All of a person's faces count, as in `listed`, which shows them."""
     if not template_ids or not parts.store.unknown.count()[0]:
         return {}
     inbox = parts.store.unknown.inbox()
-    settings = parts.settings()
-    stored = parts.store.templates.codes(template_ids)
-    new = parts.codecs.decode(stored.codes, stored.codecs, settings.dimension)
-    likely = similar(vectors_of(parts, inbox), new, parts.threshold(settings))
-    names = {owner.identity for owner in parts.store.templates.owners(template_ids).values()}
-    found = Counter(
-        each.nearest.identity for each in _faces(parts, inbox, likely) if each.alike and each.nearest is not None
-    )
-    return {name: count for name, count in found.most_common() if name in names}
+    owners = parts.store.templates.owners(template_ids).values()
+    looking = _looking_like(_faces(parts, inbox, _similar_to(parts, inbox, template_ids)))
+    people = {owner.identity: owner.identity_id for owner in owners if owner.identity in looking}
+    if not people:
+        return {}
+    found = _looking_like(_faces(parts, inbox, _likely(parts, inbox, list(people.values()))))
+    return {name: count for name, count in found.most_common() if name in people}
+
+
+def _looking_like(faces: Sequence[ListedFace]) -> Counter[str]:
+    return Counter(each.nearest.identity for each in faces if each.alike and each.nearest is not None)
 
 
 def vectors_of(parts: Parts, inbox: Inbox) -> Vectors:

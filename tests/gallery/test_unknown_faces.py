@@ -190,6 +190,14 @@ def test_what_is_like_a_person_is_what_the_whole_list_says_and_only_that_is_sear
         gallery.unknown.list(like="Nobody")
 
 
+def test_an_enrolment_counts_the_faces_that_the_list_then_shows(gallery: Gallery) -> None:
+    gallery.enroll_templates(["Zoe"], _faces(1, 1, seed=2))
+    gallery.enroll_templates(["Zoe", "Mia"], np.concatenate([_faces(3, 1, seed=2), _faces(5, 1)]))
+    new = [info.id for name in ("Zoe", "Mia") for info in gallery.templates(name)][1:]
+    assert gallery.unknown.list(like="Zoe").alike("Zoe") == 4
+    assert unknown_list.now_like(gallery.parts, new) == {"Zoe": 4}
+
+
 @pytest.mark.folder
 def test_what_is_discarded_is_in_no_file_any_more(gallery: Gallery, tmp_path: Path) -> None:
     code = bytes(gallery.parts.store.unknown.inbox().templates.codes[0])
