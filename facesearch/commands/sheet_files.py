@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,16 +31,34 @@ def check_place(path: Path) -> None:
         raise UsageError(f"{path}: there is no folder for it")
 
 
+@contextmanager
+def all_or_none() -> Iterator[list[Path]]:
+    """A list for the files that the block has written: they are deleted where it fails."""
+    written: list[Path] = []
+    try:
+        yield written
+    except BaseException:
+        for path in written:
+            with suppress(OSError):
+                path.unlink(missing_ok=True)
+        raise
+
+
 def write_sheets(sheets: Iterable[Pillow.Image], path: Path) -> list[Path]:
-    """Write as many sheets as there are, for their owner alone: people.png, people-2.png, …; returns their paths."""
+    """Write as many sheets as there are, for their owner alone: people.png, people-2.png, …; returns their paths.
+
+    All or none: where one cannot be written, those before it are deleted, and `FacesearchError` is raised.
+    """
     from facesearch.files.durable import write_atomically
 
-    kind, written = _KINDS[path.suffix.lower()], []
-    for number, sheet in enumerate(sheets, start=1):
-        place = path if number == 1 else path.with_name(f"{path.stem}-{number}{path.suffix}")
-        try:
-            write_atomically(place, lambda file: sheet.save(file, kind, quality=_QUALITY))  # noqa: B023 - called here
-        except OSError as error:
-            raise FacesearchError(f"{place} cannot be written ({(error.strerror or str(error)).lower()})") from error
-        written.append(place)
+    kind = _KINDS[path.suffix.lower()]
+    with all_or_none() as written:
+        for number, sheet in enumerate(sheets, start=1):
+            place = path if number == 1 else path.with_name(f"{path.stem}-{number}{path.suffix}")
+            try:
+                write_atomically(place, lambda file: sheet.save(file, kind, quality=_QUALITY))  # noqa: B023 - called here
+            except OSError as error:
+                why = (error.strerror or str(error)).lower()
+                raise FacesearchError(f"{place} cannot be written ({why})") from error
+            written.append(place)
     return written

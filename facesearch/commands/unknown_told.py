@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from facesearch.commands.common import SHOWN, end_with_rejected, print_json, print_table, progress_bar, say
+from facesearch.commands.sheet_files import all_or_none
 from facesearch.errors import FacesearchError, UsageError
 from facesearch.text.figures import counted, them
 
@@ -85,21 +87,21 @@ def suggestion(nearest: Candidate | None, alike: int) -> str:
 
 
 def write_sheets(found: UnknownList, folder: Path) -> list[Path]:
-    """Write contact sheets into a folder, which is made if it is not there, for their owner alone."""
+    """Write contact sheets into a folder, which is made if it is not there, for their owner alone: all or none."""
     from facesearch.files.durable import write_atomically
     from facesearch.files.permissions import make_private_folder
     from facesearch.gallery.unknown_sheet import sheets
 
     if folder.exists() and not folder.is_dir():
         raise UsageError(f"{folder} is no folder: contact sheets are several pictures")
-    written: list[Path] = []
     wanted = [(f"cluster-{each.number}", f"cluster {each.number}", each.faces) for each in found.clusters]
     if found.alone:
         wanted.append(("alone", "alone", found.alone))
+    is_new = not folder.exists()
     try:
-        if not folder.exists():
+        if is_new:
             make_private_folder(folder)
-        with progress_bar("drawing", quiet=found.faces < 50) as progress:
+        with all_or_none() as written, progress_bar("drawing", quiet=found.faces < 50) as progress:
             for done, (name, title, faces) in enumerate(wanted, start=1):
                 for number, sheet in enumerate(sheets(title, faces), start=1):
                     place = folder / (f"{name}.png" if number == 1 else f"{name}-{number}.png")
@@ -107,5 +109,8 @@ def write_sheets(found: UnknownList, folder: Path) -> list[Path]:
                     written.append(place)
                 progress(done, len(wanted))
     except OSError as error:
+        if is_new:
+            with suppress(OSError):
+                folder.rmdir()
         raise FacesearchError(f"{folder} cannot be written to ({(error.strerror or str(error)).lower()})") from error
     return written

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 from command_line import Command
+
+from facesearch.files import durable
+from facesearch.files.durable import write_atomically
 
 
 @pytest.fixture
@@ -57,6 +64,56 @@ def test_a_photo_of_a_discarded_face_is_seen_before_and_looked_at_again_where_th
         "collected 0 unknown faces from 0 photos, skipped 4 seen before (--again looks at them again)"
     )
     assert facesearch("unknown", "add", strangers, "--again", "--json").json["faces"] == 1
+
+
+def test_the_list_says_how_many_of_its_faces_look_like_a_person(
+    facesearch: Command, strangers: Path, people: list[Path], tmp_path: Path
+) -> None:
+    assert facesearch("gallery", "set", "--threshold", "0.95").status == 0
+    assert facesearch("unknown", "add", strangers).status == 0
+    none = facesearch("unknown", "list", "--like", "Ada").out
+    assert none == "none of the 4 unknown faces looks like Ada\n"
+    assert facesearch("unknown", "join", "f1", "f2", "f4").status == 0
+    assert facesearch("unknown", "name", "f1", "Bea").status == 0
+    same, _ = facesearch("unknown", "show", "f2", "f4", "--json").json["faces"]
+    assert same["suggestion"]["identity"] == "Bea"
+    assert facesearch("gallery", "set", "--threshold", same["suggestion"]["score"] - 0.01).status == 0
+    told = facesearch("unknown", "name", "f3", "Bea").out
+    found = facesearch("unknown", "list", "--like", "Bea", "--json").json
+    faces = [face for each in found["clusters"] for face in each["faces"]] + found["alone"]
+    alike = sum(face["suggestion"]["faces_alike"] for face in faces)
+    assert 0 < alike < len(faces)
+    look = "looks" if alike == 1 else "look"
+    assert f"{look} like Bea, too: facesearch unknown list --like Bea" in told
+    told = facesearch("unknown", "list", "--like", "Bea").out
+    assert told.endswith(f"{alike} of these {len(faces)} faces {look} like Bea\n")
+    assert "Bea\n" not in facesearch("unknown", "list").out
+
+
+@pytest.mark.parametrize("is_new", [True, False])
+def test_sheets_on_a_full_disk_leave_nothing_behind(
+    facesearch: Command, strangers: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_new: bool
+) -> None:
+    assert facesearch("gallery", "set", "--threshold", "0.95").status == 0
+    assert facesearch("unknown", "add", strangers).status == 0
+    assert facesearch("unknown", "join", "f1", "f4").status == 0
+    folder, written = tmp_path / "sheets", list[Path]()
+    if not is_new:
+        folder.mkdir()
+        (folder / "mine.txt").touch()
+
+    def full(path: Path, write: Callable[[BinaryIO], object]) -> None:
+        if written:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+        written.append(path)
+        write_atomically(path, write)
+
+    monkeypatch.setattr(durable, "write_atomically", full)
+    failed = facesearch("unknown", "list", "--sheet", folder)
+    assert (failed.status, len(failed.err.splitlines())) == (1, 1)
+    assert "cannot be written to (no space left on device)" in failed.err
+    assert len(written) == 1
+    assert [path.name for path in folder.iterdir()] == ["mine.txt"] if not is_new else not folder.exists()
 
 
 def test_what_cannot_be_meant_is_one_line_and_status_2(facesearch: Command, strangers: Path) -> None:
