@@ -56,7 +56,8 @@ class IndexWriter:
             return False
         for _ in range(_ATTEMPTS):
             view, old = self._index.current(), self._store.index_state.read()
-            if view.version != (old.version if old else None):
+            damaged = old is None and self._store.index_state.is_recorded()  # then all is written anew
+            if not damaged and view.version != (old.version if old else None):
                 continue  # other files were recorded between the two
             settings = self._settings_of(view)
             if view.answering != settings.index_kind:
@@ -68,6 +69,9 @@ class IndexWriter:
             segments = list(self._segments(view, old, filler, covered.last_template_id))
             state = _state(settings, covered, [each.stored for each in segments if each.stored])
             if all(segment.stored for segment in segments) and self._record(old, state, view, segments):
+                if damaged:
+                    self.remove_strays()
+                    _log.warning("the record of the index files was damaged: they were written anew")
                 return True
             self._remove_new(segments, old)
         _log.warning("other processes kept the index files from being written; what they lack is replayed")

@@ -90,6 +90,25 @@ def test_a_damaged_record_of_the_index_brings_no_other_kind(tmp_path: Path) -> N
         assert _answers(gallery) == wanted
 
 
+def test_a_damaged_record_of_files_is_written_anew_by_the_next_change_and_nobody_else_is_said_to_be_there(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    store_templates(tmp_path, ["Ada", "Zoe"], VECTORS[:2])
+    with Gallery.open(tmp_path) as gallery:
+        gallery.build_index()
+    damage(tmp_path, "UPDATE index_segments SET rows = 9")
+    caplog.set_level(logging.WARNING, logger="facesearch")
+    with Gallery.open(tmp_path) as gallery:
+        gallery.enroll_templates(["Mia"], VECTORS[2:3])
+        assert [record.getMessage() for record in caplog.records] == [
+            "the record of the index files was damaged: they were written anew"
+        ]
+        assert gallery.check() == []
+        assert gallery.index_info().replayed == 0
+        assert gallery.search(VECTORS[2:3], 1)[0][0].identity == "Mia"
+    assert len(index_files(tmp_path)) == 1
+
+
 @pytest.mark.folder
 def test_a_backup_without_index_is_restored_as_the_same_kind(tmp_path: Path) -> None:
     wanted = _made(tmp_path / "gallery", "pq16")
