@@ -158,7 +158,7 @@ def cluster(
     for path in [*([] if csv is None else [csv]), *sheets]:
         say(f"wrote {path}")
     if folders is not None:
-        _say_folders(folders)
+        _say_folders(folders, link=link)
     elif sheet is not None and not sheets:
         say(f"no clusters: {sheet} was not written")
     end_with_rejected(rejected, verbose=verbose)
@@ -210,10 +210,13 @@ def _say_what_there_is(found: PhotoClusters, *, verbose: bool) -> None:
         say(left_out_in_words(found.left_out))
 
 
-def _say_folders(folders: FoldersReport) -> None:
+def _say_folders(folders: FoldersReport, *, link: bool) -> None:
     if folders.folder is None:
         say("nothing to put into folders: none was made")
         return
-    say(f"wrote {folders.folder}: {counted(folders.photos, 'photo')} in {counted(len(folders.folders), 'folder')}")
+    written = counted(folders.photos, "photo")
+    if folders.files > folders.photos:  # photos of several people
+        written = f"{folders.files:,} {'links to' if link else 'copies of'} {written}"
+    say(f"wrote {folders.folder}: {written} in {counted(len(folders.folders), 'folder')}")
     if folders.hard_links:
         say("the links are hard ones: there are no symbolic links on this file system")

@@ -25,12 +25,14 @@ _LONGEST_NAME = 255  # bytes
 
 @dataclass(frozen=True, slots=True)
 class FoldersReport:
-    """What was written. folder: None where there was nothing to write. hard_links: whether links are hard ones, as the
-    file system has no symbolic ones. gone: photos that cannot be read any more, and why."""
+    """What was written. folder: None where there was nothing to write. photos: how many photos are in the folders;
+    files: how many files, as a photo of several people is there several times. hard_links: whether links are hard ones,
+    as the file system has no symbolic ones. gone: photos that cannot be read any more, and why."""
 
     folder: Path | None
     folders: list[str]
     photos: int
+    files: int
     hard_links: bool
     gone: list[Rejection]
 
@@ -64,7 +66,7 @@ def write_folders(
     if alone := _paths(found.alone()):
         folders[ALONE] = alone
     if not folders:
-        return FoldersReport(None, [], 0, False, [])
+        return FoldersReport(None, [], 0, 0, False, [])
     writer = _Writer(link)
     total, done = sum(map(len, folders.values())), 0
     try:
@@ -79,7 +81,10 @@ def write_folders(
                         progress(done, total)
     except OSError as error:
         raise FacesearchError(f"{target} cannot be written ({(error.strerror or str(error)).lower()})") from error
-    return FoldersReport(target, list(folders), total - len(writer.gone), writer.hard_links, writer.gone)
+    gone = {item.path for item in writer.gone}
+    photos = {path for paths in folders.values() for path in paths if str(path) not in gone}
+    files = total - len(writer.gone)
+    return FoldersReport(target, list(folders), len(photos), files, writer.hard_links, writer.gone)
 
 
 def _paths(faces: list[ClusteredFace]) -> list[Path]:

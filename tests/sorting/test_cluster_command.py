@@ -69,6 +69,15 @@ def test_everything_can_be_written_at_once(
     assert "not empty" in again.json["error"]
 
 
+@pytest.mark.parametrize(("option", "what"), [((), "copies of"), (("--link",), "links to")])
+def test_photos_and_their_copies_are_counted_apart(
+    crowd: Path, tmp_path: Path, facesearch: Command, found_at_once: None, option: tuple[str, ...], what: str
+) -> None:
+    done = facesearch("cluster", crowd, "--to", tmp_path / "out", *option)
+    assert f"wrote {tmp_path / 'out'}: 9 {what} 8 photos in 4 folders" in done.out.splitlines()
+    assert len([path for path in (tmp_path / "out").rglob("*") if not path.is_dir()]) == 9
+
+
 def test_names_that_a_spreadsheet_would_run_are_text(
     tmp_path: Path, crowd: Path, facesearch: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
