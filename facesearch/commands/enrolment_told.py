@@ -62,8 +62,7 @@ def tell(
         _say_gone(report, sync=sync, dry_run=dry_run, verbose=verbose)
         _say_without(report, dry_run=dry_run, verbose=verbose)
         if not dry_run:
-            held_by = f"{counted(counts.templates, 'template')} of {counted(counts.identities, 'person', 'people')}"
-            say(f"the gallery holds {held_by}")
+            say(f"the gallery holds {counts.in_words}")
     if left:
         raise UsageError(
             f"{counted(len(report.gone), 'template')} would be taken out, of {counts.templates}: if that is right, "

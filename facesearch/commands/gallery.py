@@ -58,7 +58,9 @@ def info(gallery: GalleryOption = None, json: JsonOption = False, verbose: Verbo
     say(f"quality    {state.quality}")
     if state.cohort:
         say(f"cohort     {counted(state.cohort, 'face')} of people who are not enrolled")
-    say(f"people     {state.identities:,}, {counted(state.templates, 'template')}")
+    say(f"people     {state.identities - state.without_templates:,}, {counted(state.templates, 'template')}")
+    if state.without_templates:
+        say(f"           {counted(state.without_templates, 'person', 'people')} more without a template")
     if state.taken_out or state.set_aside:
         say(f"           {state.taken_out:,} more taken out, {state.set_aside:,} set aside: facesearch templates list")
     if state.unknown_faces:
@@ -314,8 +316,7 @@ def import_(
         new = f"{counted(report.templates, 'template')} of {counted(report.identities, 'person', 'people')}"
         aside = f", {report.aside:,} of them taken out or set aside" if report.aside else ""
         say(f"imported {new}, skipped {report.skipped:,} enrolled before{aside}")
-        held_by = f"{counted(counts.templates, 'template')} of {counted(counts.identities, 'person', 'people')}"
-        say(f"the gallery holds {held_by}")
+        say(f"the gallery holds {counts.in_words}")
     end_with_rejected(report.rejected, verbose=verbose, silent=json)
 
 

@@ -302,8 +302,9 @@ class GalleryInfo:
     default of an encoder that is not installed here. threshold_from: encoder (its default), set (by hand), or
     calibration. calibration: what that was made on, else None. score: what is compared with the threshold, cosine or
     normalised. quality: which faces are enrolled: off, standard or strict. cohort: faces of people who are not
-    enrolled, with which scores are normalised. taken_out, set_aside: templates that are in no answer, until `compact`
-    and beyond it, and are not counted in `templates`. unknown_faces, unknown_clusters: what is in the inbox.
+    enrolled, with which scores are normalised. without_templates: how many of the identities have none. taken_out,
+    set_aside: templates that are in no answer, until `compact` and beyond it, and are not counted in `templates`.
+    unknown_faces, unknown_clusters: what is in the inbox.
     """
 
     store: str
@@ -319,6 +320,7 @@ class GalleryInfo:
     cohort: int
     identities: int
     templates: int
+    without_templates: int
     taken_out: int
     set_aside: int
     unknown_faces: int
@@ -341,6 +343,7 @@ class GalleryInfo:
             "cohort": self.cohort,
             "identities": self.identities,
             "templates": self.templates,
+            "without_templates": self.without_templates,
             "taken_out": self.taken_out,
             "set_aside": self.set_aside,
             "unknown_faces": self.unknown_faces,

@@ -214,3 +214,19 @@ def test_renaming_says_where_the_old_name_stays(facesearch: Command, folders: Pa
     shown = facesearch("identities", "rename", "Ada", "Countess").out
     assert shown == "renamed Ada to Countess\n  3 photos keep their paths, in which the old name stands\n"
     assert facesearch("identities", "rename", "Countess", "Ada Lovelace").out == "renamed Countess to Ada Lovelace\n"
+
+
+def test_a_person_without_a_template_is_not_counted_with_those_who_have_some(
+    ada_and_zoe: Path, people: list[Path], facesearch: Command
+) -> None:
+    for name in ("Robert Duval", "Ada"):  # a slip, taken back
+        assert facesearch("templates", "move", "1", "--to", name).status == 0
+    photo = sorted(people[2].iterdir())[0]
+    told = facesearch("enroll", "--identity", "Mia", photo).out
+    assert "the gallery holds 3 templates of 3 people, and 1 person without a template\n" in told
+    told = facesearch("gallery", "info")
+    assert "people     3, 3 templates\n           1 person more without a template\n" in told.out
+    document = facesearch("gallery", "info", "--json").json
+    assert (document["identities"], document["without_templates"]) == (4, 1)
+    assert facesearch("identities", "forget", "Robert Duval", "--yes").status == 0
+    assert "the gallery holds 3 templates of 3 people\n" in facesearch("enroll", "--identity", "Mia", photo).out

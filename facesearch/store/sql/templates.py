@@ -91,7 +91,10 @@ class SqlTemplates:
             identities, images = (
                 connection.scalar(select(func.count()).select_from(row)) or 0 for row in (IdentityRow, ImageRow)
             )
-            return Counts(identities, dialect_of(connection).count_templates(connection)[0], images)
+            templates = dialect_of(connection).count_templates(connection)[0]
+            theirs = select(TemplateRow.id).where(TemplateRow.identity_id == IdentityRow.id)
+            without = connection.scalar(select(func.count()).select_from(IdentityRow).where(~theirs.exists())) or 0
+            return Counts(identities, templates, images, without)
 
     def position(self) -> LogPosition:
         with self._transactions.reading() as connection:
