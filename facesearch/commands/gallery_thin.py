@@ -79,7 +79,7 @@ def _tell(report: ThinningReport) -> None:
     if not report.people and not report.overtaken:
         say(f"nobody has more than {counted(report.keep, 'template')}")
     elif report.dry_run:
-        say(f"would delete {_of_whom(report)}, and free about {_freed(report)}; nothing was changed")
+        say(f"would delete {_of_whom(report)}, and free about {_foretold(report)}; nothing was changed")
     elif report.people:
         say(f"deleted {_of_whom(report)}" + (f"; freed {_freed(report)}" if report.freed_bytes else ""))
         say("  photos on disk and backups are not touched")
@@ -92,6 +92,11 @@ def _tell(report: ThinningReport) -> None:
         if times:
             days = dict.fromkeys(time.strftime("%Y-%m-%d", time.localtime(at)) for at in times)
             say(f"  {what} that may still hold them were made on {', '.join(days)}")
+
+
+def _foretold(report: ThinningReport) -> str:
+    """What was deleted before, and takes room yet, goes as well: nobody has counted that."""
+    return f"{bytes_in_words(report.freed_bytes)} or more of {bytes_in_words(report.before_bytes)}"
 
 
 def _freed(report: ThinningReport) -> str:

@@ -38,9 +38,10 @@ class ThinningReport:
 
     people: those who had more than `keep` templates, by name. overtaken: people whose templates were changed by
     somebody else meanwhile, and stayed as they are, by the names that they have now. before_bytes, after_bytes:
-    database and index on disk; after a dry run an estimate. While others read, what was deleted is written beside what
-    they read, and it is more than before. wiped: no copy of what was deleted is left in the database or its write-ahead
-    log. backups, exports: when such files were made (epoch seconds) that may still hold what was deleted.
+    database and index on disk; after a dry run an estimate, in which the room that earlier deletions left still counts.
+    While others read, what was deleted is written beside what they read, and it is more than before. wiped: no copy of
+    what was deleted is left in the database or its write-ahead log. backups, exports: when such files were made (epoch
+    seconds) that may still hold what was deleted.
     """
 
     keep: int
