@@ -91,7 +91,7 @@ def _seen(
     """The face that is meant; raises `RejectedImageError`."""
     content = photo.hash()
     if not again and (at := parts.store.corrections.forgotten([content])):
-        raise RejectedImageError(forgotten_reason(at[content]))
+        raise RejectedImageError(forgotten_reason(at[content], "takes it as a negative"))
     return photo, parts.pipeline().photo(photo.load(), content, aligned, choice)
 
 

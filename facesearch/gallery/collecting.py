@@ -109,7 +109,7 @@ def _known(parts: Parts, some: Sequence[tuple[Photo, bytes]]) -> list[Seen | Rej
     forgotten = parts.store.corrections.forgotten(hashes)
     seen = parts.store.unknown.collected(hashes)
     return [
-        Rejection(str(photo.path), forgotten_reason(forgotten[hashed]))
+        Rejection(str(photo.path), forgotten_reason(forgotten[hashed], "collects its faces"))
         if hashed in forgotten
         else Seen()
         if hashed in seen

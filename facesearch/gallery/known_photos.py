@@ -85,9 +85,9 @@ def known_photos(
     return found
 
 
-def forgotten_reason(at: int) -> str:
-    """Why a photo of somebody who was forgotten then (epoch seconds) is not enrolled."""
-    return f"it shows somebody who was forgotten on {day_of(at)}; --again enrols it"
+def forgotten_reason(at: int, again: str = "enrols it") -> str:
+    """Why a photo of somebody who was forgotten then (epoch seconds) is left out. again: what asking `again` does."""
+    return f"it shows somebody who was forgotten on {day_of(at)}; --again {again}"
 
 
 def thinned_reason(people: Collection[str]) -> str:

@@ -52,7 +52,9 @@ def test_a_photo_of_somebody_forgotten_is_not_stored_again_unasked(
     assert facesearch("identities", "negative", "Ada", tmp_path / "p/Zoe/1.jpg").status == 0
     assert facesearch("identities", "forget", "Zoe", "--yes").status == 0
     assert facesearch("identities", "negative", "Ada", "--json").json["negatives"] == []
-    assert facesearch("identities", "negative", "Ada", tmp_path / "p/Zoe/1.jpg").status == 3
+    refused = facesearch("identities", "negative", "Ada", tmp_path / "p/Zoe/1.jpg")
+    assert refused.status == 3
+    assert "who was forgotten on " in refused.out and "; --again takes it as a negative\n" in refused.out
     assert facesearch("identities", "negative", "Ada", tmp_path / "p/Zoe/1.jpg", "--again").status == 0
 
 

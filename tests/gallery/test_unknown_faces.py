@@ -313,7 +313,8 @@ def test_faces_of_photos_that_match_nobody_are_collected_once(everybody: Gallery
     everybody.unknown.name("f1", "Eve")
     assert everybody.enroll("Eve", stranger.path).skipped == 1
     everybody.forget("Eve")
-    assert "forgotten" in everybody.unknown.add([stranger.path]).rejected[0].reason
+    reason = everybody.unknown.add([stranger.path]).rejected[0].reason
+    assert "forgotten" in reason and reason.endswith("; --again collects its faces")
 
 
 def test_poor_faces_are_not_collected_unless_quality_is_off(
