@@ -128,11 +128,11 @@ def _new_rows(
         elif name in marked.thinned.get(hashed, ()):
             report.skipped += 1
             report.thinned += 1
+        elif hashed in forgotten:
+            reason = forgotten_reason(forgotten[hashed])
         elif name in marked.taken.get(hashed, ()):
             report.skipped += 1
             report.deleted += 1
-        elif hashed in forgotten:
-            reason = forgotten_reason(forgotten[hashed])
         elif hashed in marked.thinned:
             reason = thinned_reason(marked.thinned[hashed])
         elif before != row and table.identity[before] != name:

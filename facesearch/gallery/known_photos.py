@@ -66,13 +66,13 @@ def known_photos(
             found.append(enrolled_as(photo, enrolled[hashed], in_folders=in_folders, content=hashed))
         elif photo.identity in aside.get(hashed, ()):
             found.append(Known(None))
-        elif photo.identity in marked.thinned.get(hashed, ()):
+        elif photo.identity in marked.thinned.get(hashed, ()):  # a face of theirs: enrolment as another's clears it
             found.append(Known(None, thinned=True))
-        elif photo.identity in marked.taken.get(hashed, ()):
-            found.append(Known(None, deleted=True))
-        elif hashed in forgotten and not again:
+        elif hashed in forgotten and not again:  # whoever it was taken out of, as when it was enrolled as a wrong person
             reason = forgotten_reason(forgotten[hashed])
             found.append(Rejection(str(photo.path), reason, content=hashed, decision=True))
+        elif photo.identity in marked.taken.get(hashed, ()):
+            found.append(Known(None, deleted=True))
         elif hashed in marked.thinned:
             reason = thinned_reason(marked.thinned[hashed])
             found.append(Rejection(str(photo.path), reason, content=hashed, decision=True))

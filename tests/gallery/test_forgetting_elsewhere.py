@@ -148,9 +148,25 @@ def test_a_photo_of_two_people_stays_out_when_the_other_is_taken_out(gallery: Ga
     assert scan(gallery, "Ada", "p") == FORGOTTEN
     gallery.compact()
     assert scan(gallery, "Ada", "p") == FORGOTTEN
-    assert scan(gallery, "Zoe", "p") == "deleted"
-    gallery.forget("Zoe")
     assert scan(gallery, "Zoe", "p") == FORGOTTEN
+    assert scan(gallery, "Zoe", "p", again=True) == "new"
+
+
+@pytest.mark.parametrize("way", ["set_aside_templates", "remove_templates"])
+def test_a_photo_that_was_enrolled_as_a_wrong_person_is_one_of_its_forgotten_person(
+    gallery: Gallery, way: str, tmp_path: Path
+) -> None:
+    (wrong,) = add(gallery, new("Zoe", "p", CODES[10]))
+    getattr(gallery, way)([wrong])
+    gallery.move_templates([wrong], "Ada")
+    gallery.restore_templates([wrong])
+    gallery.export(tmp_path / "x.csv")
+    gallery.forget("Ada")
+    assert [scan(gallery, name, "p") for name in ("Zoe", "Ada")] == [FORGOTTEN, FORGOTTEN]
+    table = (tmp_path / "x.csv").read_text(encoding="utf-8")
+    (tmp_path / "x.csv").write_text(table.replace("Ada", "Zoe"), encoding="utf-8")
+    report = gallery.import_templates(tmp_path / "x.csv")
+    assert (len(report.rejected), report.deleted) == (5, 0)
 
 
 def test_a_photo_thinned_out_of_two_people_is_known_as_both(gallery: Gallery) -> None:
