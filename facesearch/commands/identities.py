@@ -239,12 +239,21 @@ def _show_purged(receipt: Receipt) -> None:
         say("  an evaluation is running and may keep them again: when it has ended, facesearch cache clear --all")
 
 
+def _show_kept(images: int, where: str) -> None:
+    if images == 1:
+        say(f"  1 image record stays, as other faces of this photo are {where}; its path stays, too")
+    elif images:
+        say(f"  {images:,} image records stay, as other faces of these photos are {where}; their paths stay, too")
+
+
 def _show_receipt(receipt: Receipt) -> None:
     say(f"forgot {receipt.identity} on {time.strftime('%Y-%m-%d %H:%M:%S', time.localtime(receipt.forgotten_at))}")
     templates = counted(receipt.templates + receipt.out_of_use, "template")
     aside = f" ({receipt.out_of_use:,} set aside or taken out)" if receipt.out_of_use else ""
     deleted = f"{templates}{aside} and {counted(receipt.images, 'image record')}"
     say(f"  {deleted} deleted {'from' if receipt.on_server else 'and overwritten in'} the database")
+    _show_kept(receipt.images_in_inbox, "in the inbox")
+    _show_kept(receipt.images_kept - receipt.images_in_inbox, "enrolled or set aside")
     if receipt.negatives:
         say(f"  {counted(receipt.negatives, 'negative')} of theirs, or of their photos, deleted, too")
     if receipt.of_others:

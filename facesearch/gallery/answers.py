@@ -244,7 +244,8 @@ class Receipt:
 
     templates: those in use; out_of_use: those set aside or taken out. negatives: theirs, and those of their photos;
     of_others: templates of the same faces that were set aside or taken out of other people's. images: of photos that
-    nobody else has.
+    nobody else has; images_kept: of their photos, those that stay, with their paths, for other faces in them;
+    images_in_inbox: as many of them stay for unknown faces alone.
     backups, exports: when such files were made (epoch seconds) that still hold the person. out_of_cohort: faces like
     theirs that were taken out of the cohort with them, and with the others forgotten together, out_of_inbox: out of the
     unknown faces. unfinished: temporary
@@ -269,6 +270,8 @@ class Receipt:
     out_of_use: int = 0
     negatives: int = 0
     of_others: int = 0
+    images_kept: int = 0
+    images_in_inbox: int = 0
     purged: Purged = field(default_factory=Purged)
     on_server: bool = False
 
@@ -280,6 +283,8 @@ class Receipt:
             "negatives": self.negatives,
             "of_others": self.of_others,
             "images": self.images,
+            "images_kept": self.images_kept,
+            "images_in_inbox": self.images_in_inbox,
             "index_rewritten": self.index_rewritten,
             "database_wiped": self.wiped,
             "forgotten_at": self.forgotten_at,

@@ -81,6 +81,8 @@ def forget(parts: Parts, names: Sequence[str], *, remember: bool) -> list[Receip
             out_of_use=each.out_of_use,
             negatives=each.negatives,
             of_others=each.of_others,
+            images_kept=each.images_kept,
+            images_in_inbox=each.images_in_inbox,
             purged=purged,
             on_server=parts.store.on_server,
         )

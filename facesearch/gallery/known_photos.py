@@ -68,7 +68,7 @@ def known_photos(
             found.append(Known(None))
         elif photo.identity in marked.thinned.get(hashed, ()):  # a face of theirs: enrolment as another's clears it
             found.append(Known(None, thinned=True))
-        elif hashed in forgotten and not again:  # whoever it was taken out of, as when it was enrolled as a wrong person
+        elif hashed in forgotten and not again:  # whoever it was taken out of, as when it had a wrong name
             reason = forgotten_reason(forgotten[hashed])
             found.append(Rejection(str(photo.path), reason, content=hashed, decision=True))
         elif photo.identity in marked.taken.get(hashed, ()):

@@ -306,7 +306,8 @@ class Removed:
     photos: path and SHA-256 of each image that nobody else has. deleted: whether the SHA-256 of a photo is of one whose
     template had been deleted before. unknown: faces of the inbox that went with all who were forgotten together.
     template_ids: those in use; out_of_use: how many were set aside or taken out. negatives: theirs, and those of their
-    photos; of_others: templates of the same faces that were set aside or taken out of other people's.
+    photos; of_others: templates of the same faces that were set aside or taken out of other people's. images_kept: of
+    their photos, those that stay for other faces; images_in_inbox: as many of them stay for unknown faces alone.
     """
 
     identity_id: int
@@ -319,6 +320,8 @@ class Removed:
     out_of_use: int = 0
     negatives: int = 0
     of_others: int = 0
+    images_kept: int = 0
+    images_in_inbox: int = 0
 
 
 class Marked(NamedTuple):

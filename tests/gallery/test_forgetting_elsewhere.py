@@ -281,10 +281,29 @@ def test_a_face_that_was_unknown_before_it_was_enrolled_goes_too(gallery: Galler
     (number,) = add(gallery, new("Mia", "p", CODES[12], LEFT))
     if aside:
         gallery.remove_templates([number])
-    assert gallery.forget("Mia").out_of_inbox == 1
+    receipt = gallery.forget("Mia")
+    assert receipt.out_of_inbox == 1
+    assert (receipt.images, receipt.images_kept, receipt.images_in_inbox) == (0, 1, 1)
     held = content(gallery)
     assert CODES[10] not in held
     assert CODES[11] in held  # another face
     assert gallery.unknown.discard().faces == 1
     assert scan(gallery, "Mia", "p") == FORGOTTEN
     assert_gone(gallery, "p", CODES[11])
+
+
+def test_the_receipt_counts_the_photos_that_stay_for_other_faces(gallery: Gallery) -> None:
+    for photo in ("p", "q"):
+        add(gallery, new("Mia", photo, CODES[11], LEFT), new("Zoe", photo, CODES[10], RIGHT))
+    gallery.parts.store.unknown.add([new("", "a0", CODES[12], RIGHT)], [sha("a0")], KEY, "fp32")
+    mias, adas = gallery.forget_all(["Mia", "Ada"])
+    assert (mias.images, mias.images_kept, mias.images_in_inbox) == (0, 2, 0)
+    assert (adas.images, adas.images_kept, adas.images_in_inbox) == (3, 1, 1)
+    assert adas.document()["images_kept"] == 1
+
+
+def test_a_photo_of_people_who_are_forgotten_together_does_not_stay(gallery: Gallery) -> None:
+    add(gallery, new("Mia", "p", CODES[11], LEFT), new("Zoe", "p", CODES[10], RIGHT))
+    receipts = gallery.forget_all(["Mia", "Zoe"])
+    assert [receipt.images_kept for receipt in receipts] == [0, 0]
+    assert_gone(gallery, "p", CODES[10], CODES[11])

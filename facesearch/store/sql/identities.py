@@ -37,6 +37,7 @@ from facesearch.store.sql.places import box_of
 from facesearch.store.sql.suspicions import hand_suspicions_over
 from facesearch.store.sql.template_infos import (
     BOTH,
+    count_images_kept,
     delete_unused_images,
     hashes_of,
     in_both,
@@ -108,7 +109,17 @@ class SqlIdentities:
             ids = [find_id(connection, name) for name in dict.fromkeys(names)]  # raises before anybody is forgotten
             faces = delete_faces(connection, {*unknown, *unknown_of(connection, ids)})
             removed = [_forget(connection, identity_id, remember=remember) for identity_id in ids]
-            return [replace(each, traces=each.traces | faces.traces, unknown=faces.faces) for each in removed]
+            kept = [count_images_kept(connection, images) for _, images in removed]  # once all of them are gone
+            return [
+                replace(
+                    each,
+                    traces=each.traces | faces.traces,
+                    unknown=faces.faces,
+                    images_kept=there,
+                    images_in_inbox=in_inbox,
+                )
+                for (each, _), (there, in_inbox) in zip(removed, kept, strict=True)
+            ]
 
 
 def known_ids(connection: Connection, names: Sequence[str]) -> dict[str, int]:
@@ -142,7 +153,8 @@ def _merge(connection: Connection, source_id: int, target_id: int) -> int:
     return moved
 
 
-def _forget(connection: Connection, identity_id: int, *, remember: bool) -> Removed:
+def _forget(connection: Connection, identity_id: int, *, remember: bool) -> tuple[Removed, list[int]]:
+    """Delete an identity; returns what went, and the ids of the images of their photos, gone or not."""
     stored = [
         (kept, *row)
         for kept in BOTH
@@ -175,7 +187,7 @@ def _forget(connection: Connection, identity_id: int, *, remember: bool) -> Remo
     if remember:
         remember_photos(connection, hashes, sorted(before.hashes))
     add_audit(connection, "forget", identity_id, {"templates": len(ids), "images": len(gone)})
-    return Removed(
+    removed = Removed(
         identity_id,
         tuple(ids),
         len(gone),
@@ -186,6 +198,7 @@ def _forget(connection: Connection, identity_id: int, *, remember: bool) -> Remo
         negatives=len(elsewhere.negatives),
         of_others=len(elsewhere.templates),
     )
+    return removed, theirs
 
 
 def infos_of(connection: Connection, identity_id: int) -> list[TemplateInfo]:

@@ -47,6 +47,16 @@ def delete_unused_images(connection: Connection, image_ids: Sequence[int]) -> li
     return gone
 
 
+def count_images_kept(connection: Connection, image_ids: Sequence[int]) -> tuple[int, int]:
+    """How many of these images are still there, and how many of those no template refers to, but an unknown face."""
+    there, enrolled = 0, 0
+    for some in chunks(sorted(set(image_ids))):
+        there += len(connection.scalars(select(ImageRow.id).where(ImageRow.id.in_(some))).all())
+        used = [select(kept.image_id).where(kept.image_id.in_(some)) for kept in (*BOTH, NegativeRow)]
+        enrolled += len({image for each in used for image in connection.scalars(each)})
+    return there, there - enrolled
+
+
 def hashes_of(connection: Connection, image_ids: Sequence[int]) -> list[bytes]:
     """The hashes of these images."""
     found: list[bytes] = []
