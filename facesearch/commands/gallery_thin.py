@@ -90,8 +90,8 @@ def _tell(report: ThinningReport) -> None:
         say("  room; facesearch gallery compact frees it once nobody reads")
     for what, times in (("backups", report.backups), ("exports", report.exports)):
         if times:
-            days = dict.fromkeys(time.strftime("%Y-%m-%d", time.localtime(at)) for at in times)
-            say(f"  {what} that may still hold them were made on {', '.join(days)}")
+            made = dict.fromkeys(time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(at)) for at in times)
+            say(f"  {what} that may still hold them were made on {', '.join(made)}")
 
 
 def _foretold(report: ThinningReport) -> str:

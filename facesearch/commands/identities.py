@@ -46,6 +46,10 @@ def _day(epoch_seconds: int) -> str:
     return time.strftime("%Y-%m-%d", time.localtime(epoch_seconds))
 
 
+def _second(epoch_seconds: int) -> str:
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(epoch_seconds))
+
+
 def _marks(person: IdentitySummary) -> str:
     """Tags of a person, and that they are ignored."""
     marks = list(person.attributes.tags)
@@ -247,7 +251,7 @@ def _show_kept(images: int, where: str) -> None:
 
 
 def _show_receipt(receipt: Receipt) -> None:
-    say(f"forgot {receipt.identity} on {time.strftime('%Y-%m-%d %H:%M:%S', time.localtime(receipt.forgotten_at))}")
+    say(f"forgot {receipt.identity} on {_second(receipt.forgotten_at)}")
     templates = counted(receipt.templates + receipt.out_of_use, "template")
     aside = f" ({receipt.out_of_use:,} set aside or taken out)" if receipt.out_of_use else ""
     deleted = f"{templates}{aside} and {counted(receipt.images, 'image record')}"
@@ -277,8 +281,8 @@ def _show_receipt(receipt: Receipt) -> None:
     for folder in receipt.unfinished:
         say(f"  {folder} may hold them: a backup is being made there, or was cut off; delete it with what comes of it")
     if receipt.backups:
-        days = ", ".join(dict.fromkeys(map(_day, receipt.backups)))
-        say(f"  backups that still hold them were made on {days}: delete them, or make new ones in their place")
+        times = ", ".join(dict.fromkeys(map(_second, receipt.backups)))
+        say(f"  backups that still hold them were made on {times}: delete them, or make new ones in their place")
     if receipt.exports:
-        days = ", ".join(dict.fromkeys(map(_day, receipt.exports)))
-        say(f"  their templates were exported on {days}: delete those files")
+        times = ", ".join(dict.fromkeys(map(_second, receipt.exports)))
+        say(f"  exports that may hold their templates were made on {times}: delete those files")

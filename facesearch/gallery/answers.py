@@ -246,7 +246,8 @@ class Receipt:
     of_others: templates of the same faces that were set aside or taken out of other people's. images: of photos that
     nobody else has; images_kept: of their photos, those that stay, with their paths, for other faces in them;
     images_in_inbox: as many of them stay for unknown faces alone.
-    backups, exports: when such files were made (epoch seconds) that still hold the person. out_of_cohort: faces like
+    backups, exports: when such files were made (epoch seconds) since a template of the person is there, also as an
+    unknown face or somebody else's, so that they may still hold the person. out_of_cohort: faces like
     theirs that were taken out of the cohort with them, and with the others forgotten together, out_of_inbox: out of the
     unknown faces. unfinished: temporary
     folders with copies of the gallery that may hold them too: of a backup that is being made, or of one that was cut

@@ -36,10 +36,6 @@ def forget(parts: Parts, names: Sequence[str], *, remember: bool) -> list[Receip
     names = list(dict.fromkeys(composed(name) for name in names))
     parts.store.transactions.require_write()  # before index files are taken away
     people = [parts.store.identities.find(name) for name in names]  # raises before anything is touched
-    backups, exports = (
-        {person.id: tuple(parts.store.audit.copies_with(person.id, action)) for person in people}
-        for action in ("backup", "export")
-    )
     with parts.store.moment() as moment:
         template_ids = moment.template_ids([person.id for person in people])
     theirs = cache(partial(_vectors, parts, names, template_ids))
@@ -72,11 +68,11 @@ def forget(parts: Parts, names: Sequence[str], *, remember: bool) -> list[Receip
             index_rewritten=rewritten,
             wiped=wiped,
             forgotten_at=now,
-            backups=backups[each.identity_id],
+            backups=_copies(parts, "backup", each.oldest, each.oldest_unknown),
             out_of_cohort=out_of_cohort,
             unfinished=unfinished,
             learnt_from_people=traces,
-            exports=exports[each.identity_id],
+            exports=_copies(parts, "export", each.oldest),
             out_of_inbox=each.unknown,
             out_of_use=each.out_of_use,
             negatives=each.negatives,
@@ -98,6 +94,12 @@ class _AnyOf:
 
     def __contains__(self, content: object) -> bool:
         return any(content in each for each in self.containers)
+
+
+def _copies(parts: Parts, action: str, *oldest: int | None) -> tuple[int, ...]:
+    """When copies of the gallery were made, since the first of these times."""
+    first = min((at for at in oldest if at is not None), default=None)
+    return tuple(parts.store.audit.copies_since(first, action))
 
 
 def _learnt_from_people(parts: Parts) -> bool:

@@ -151,9 +151,7 @@ class UnknownFaces:
         parts.store.transactions.require_write()
         gone = parts.store.unknown.discard() if which is None else self._discarded(_several(which))
         wiped = parts.store.wipe(gone.traces)
-        made = [event.at for event in parts.store.audit.events() if event.action == "backup"]
-        oldest = gone.oldest
-        backups = () if oldest is None else tuple(at for at in made if at >= oldest)
+        backups = tuple(parts.store.audit.copies_since(gone.oldest, "backup"))
         return InboxReceipt(gone.faces, gone.clusters, gone.images, wiped, int(time.time()), backups)
 
     def sheet(self, cluster: int | None = None) -> Iterator[Pillow.Image]:

@@ -308,6 +308,8 @@ class Removed:
     template_ids: those in use; out_of_use: how many were set aside or taken out. negatives: theirs, and those of their
     photos; of_others: templates of the same faces that were set aside or taken out of other people's. images_kept: of
     their photos, those that stay for other faces; images_in_inbox: as many of them stay for unknown faces alone.
+    oldest: when the first template of the person came (epoch seconds), whoever it was given to at first;
+    oldest_unknown: when the first of those faces of the inbox did.
     """
 
     identity_id: int
@@ -322,6 +324,8 @@ class Removed:
     of_others: int = 0
     images_kept: int = 0
     images_in_inbox: int = 0
+    oldest: int | None = None
+    oldest_unknown: int | None = None
 
 
 class Marked(NamedTuple):

@@ -492,7 +492,11 @@ class AuditRole(Protocol):
         ...
 
     def copies_with(self, identity_id: int, action: str) -> list[int]:
-        """When a "backup" or an "export" was made (epoch seconds) that holds templates of this identity."""
+        """When a "backup" or an "export" was made (epoch seconds) that may hold templates in use of this identity."""
+        ...
+
+    def copies_since(self, at: int | None, action: str) -> list[int]:
+        """When a "backup" or an "export" was made (epoch seconds), of those made at a time or later; None: never."""
         ...
 
 

@@ -92,7 +92,10 @@ def test_templates_are_exported_and_imported(
     probe = sorted(people[0].iterdir())[-1]
     before, after = (facesearch("query", probe, "--json", *where).json["probes"] for where in ((), new))
     assert before == after
-    assert "their templates were exported on" in facesearch("identities", "forget", people[0].name, "--yes").out
+    assert (
+        "exports that may hold their templates were made on"
+        in facesearch("identities", "forget", people[0].name, "--yes").out
+    )
     refused = facesearch("gallery", "import", file)
     assert refused.status == 3
     assert "who was forgotten" in refused.out

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
+import numpy as np
 import pytest
 from command_line import Command
 
+from facesearch import Gallery
+from facesearch.codecs.plain import find_codec
 from facesearch.files import durable
 from facesearch.files.durable import write_atomically
+from facesearch.store import NewTemplate
 
 
 @pytest.fixture
@@ -164,3 +169,22 @@ def test_workers_smallest_face_quality_and_again_hold_with_collect(facesearch: C
     assert facesearch(*words, "--workers", "2").json["skipped"] == 4
     done = facesearch(*words, "--workers", "2", "--again", "--quality", "off")
     assert (done.json["faces"], done.json["skipped"]) == (4, 0)
+
+
+def test_the_receipt_says_when_backups_were_made_and_which_photos_stay(
+    facesearch: Command, strangers: Path, tmp_path: Path
+) -> None:
+    assert facesearch("gallery", "set", "--threshold", "0.95").status == 0
+    assert facesearch("unknown", "add", strangers).status == 0
+    assert facesearch("gallery", "backup", tmp_path / "b.fsb").status == 0
+    with Gallery.open(tmp_path / "gallery") as gallery:
+        kept, (face, *_) = gallery.parts.store, gallery.parts.store.unknown.inbox().faces
+        encoder, settings = kept.settings.encoder(), kept.settings.read()
+        assert encoder and settings
+        code = find_codec(settings.codec).encode(np.eye(1, settings.dimension, dtype=np.float32))[0]
+        other = NewTemplate("", face.sha256, face.path, 9, 9, code, 0.9, (900.0, 900.0, 50.0, 50.0))
+        assert kept.unknown.add([other], [], encoder, settings.codec) != [None]
+    assert facesearch("unknown", "name", f"f{face.id}", "Bea").status == 0
+    told = facesearch("identities", "forget", "Bea").out
+    assert "  1 image record stays, as other faces of this photo are in the inbox; its path stays, too\n" in told
+    assert re.search(r"backups that still hold them were made on \d{4}-\d\d-\d\d \d\d:\d\d:\d\d: delete", told)

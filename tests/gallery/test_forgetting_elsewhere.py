@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -307,3 +308,77 @@ def test_a_photo_of_people_who_are_forgotten_together_does_not_stay(gallery: Gal
     receipts = gallery.forget_all(["Mia", "Zoe"])
     assert [receipt.images_kept for receipt in receipts] == [0, 0]
     assert_gone(gallery, "p", CODES[10], CODES[11])
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """What time it is, in seconds, for a test to change: days pass between what it does."""
+    now = [1_800_000_000]
+    monkeypatch.setattr(time, "time", lambda: float(now[0]))
+    return now
+
+
+def days_later(clock: list[int]) -> int:
+    clock[0] += 86_400
+    return clock[0]
+
+
+@pytest.mark.folder
+def test_a_backup_that_holds_somebody_as_an_unknown_face_is_named(
+    gallery: Gallery, clock: list[int], tmp_path: Path
+) -> None:
+    gallery.backup(tmp_path / "before.fsb")
+    days_later(clock)
+    gallery.parts.store.unknown.add([new("", "p", CODES[10])], [sha("p")], KEY, "fp32")
+    made = days_later(clock)
+    gallery.backup(tmp_path / "b.fsb")
+    days_later(clock)
+    gallery.unknown.name("f1", "Mia")
+    days_later(clock)
+    assert gallery.forget("Mia").backups == (made,)
+
+
+@pytest.mark.folder
+def test_a_backup_that_holds_an_unknown_face_of_somebody_enrolled_later_is_named(
+    gallery: Gallery, clock: list[int], tmp_path: Path
+) -> None:
+    gallery.parts.store.unknown.add([new("", "p", CODES[10])], [sha("p")], KEY, "fp32")
+    made = days_later(clock)
+    gallery.backup(tmp_path / "b.fsb")
+    gallery.export(tmp_path / "x.csv")  # without unknown faces
+    days_later(clock)
+    add(gallery, new("Mia", "p", CODES[11]))
+    receipt = gallery.forget("Mia")
+    assert (receipt.out_of_inbox, receipt.backups, receipt.exports) == (1, (made,), ())
+
+
+@pytest.mark.folder
+@pytest.mark.parametrize("way", ["moved", "merged", "set aside", "set aside as another's", "thinned", "deleted"])
+def test_copies_since_the_first_template_of_somebody_are_named(
+    gallery: Gallery, way: str, clock: list[int], tmp_path: Path
+) -> None:
+    (first,) = add(gallery, new("Lea", "p", CODES[10]))
+    made = days_later(clock)
+    gallery.backup(tmp_path / "b.fsb")
+    gallery.export(tmp_path / "x.csv")
+    days_later(clock)
+    name = "Lea"
+    if way == "moved":
+        gallery.move_templates([first], name := "Mia")
+    elif way == "set aside":
+        gallery.set_aside_templates([first])
+    elif way == "set aside as another's":
+        gallery.set_aside_templates([first])
+        add(gallery, new(name := "Mia", "p", CODES[11]))
+    else:
+        add(gallery, new("Lea", "q", CODES[11]), new("Mia", "r", CODES[12]))
+        if way == "deleted":
+            gallery.remove_templates([first])
+            gallery.compact()
+        else:
+            thin(gallery, "Lea", "q")
+        if way == "merged":
+            gallery.merge("Lea", into=(name := "Mia"))
+    receipt = gallery.forget(name)
+    assert (receipt.backups, receipt.exports) == ((made,), (made,))
+    assert gallery.check() == []

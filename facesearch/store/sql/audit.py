@@ -36,7 +36,14 @@ class SqlAudit:
 
     def copies_with(self, identity_id: int, action: str) -> list[int]:
         oldest = select(func.min(TemplateRow.created_at)).where(TemplateRow.identity_id == identity_id)
-        made = select(AuditRow.at).where(AuditRow.action == action, AuditRow.at >= oldest.scalar_subquery())
+        with self._transactions.reading() as connection:
+            at = connection.scalar(oldest)
+        return self.copies_since(at, action)
+
+    def copies_since(self, at: int | None, action: str) -> list[int]:
+        if at is None:
+            return []
+        made = select(AuditRow.at).where(AuditRow.action == action, AuditRow.at >= at)
         with self._transactions.reading() as connection:
             return list(connection.scalars(made.order_by(AuditRow.at)))
 

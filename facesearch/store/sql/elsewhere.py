@@ -45,10 +45,12 @@ def unknown_of(connection: Connection, identity_ids: Sequence[int]) -> set[int]:
 
 
 class Elsewhere(NamedTuple):
-    """What went with a person: image id and code of each negative, and of each template of somebody else."""
+    """What went with a person: image id and code of each negative, and of each template of somebody else; and when
+    those came that may show the person (epoch seconds)."""
 
     negatives: list[tuple[int, bytes]]
     templates: list[tuple[int, bytes]]
+    times: list[int]
 
 
 def delete_elsewhere(
@@ -61,11 +63,14 @@ def delete_elsewhere(
     place.
     """
     images = {image for image, _ in faces} | set(deleted)
-    gone = Elsewhere([], [])
+    gone = Elsewhere([], [], [])
     for some in chunks(sorted(images)) if images else [[]]:
         either = or_(NegativeRow.identity_id == identity_id, NegativeRow.image_id.in_(some))
-        unwanted = delete(NegativeRow).where(either).returning(NegativeRow.image_id, NegativeRow.code)
-        gone.negatives.extend((image, code) for image, code in connection.execute(unwanted))
+        unwanted = delete(NegativeRow).where(either)
+        told = (NegativeRow.image_id, NegativeRow.code, NegativeRow.identity_id, NegativeRow.created_at)
+        for image, code, owner, at in connection.execute(unwanted.returning(*told)):
+            gone.negatives.append((image, code))
+            gone.times.extend([at] if owner != identity_id else [])  # the person's own are of others
         columns = (SetAsideRow.image_id, SetAsideRow.id, *_PLACE)
         others = select(*columns).where(SetAsideRow.image_id.in_(some), SetAsideRow.identity_id != identity_id)
         ids = [
@@ -75,6 +80,9 @@ def delete_elsewhere(
         ]
         for few in chunks(ids):
             aside = delete(SetAsideRow).where(SetAsideRow.id.in_(few))
-            rows = connection.execute(aside.returning(SetAsideRow.image_id, SetAsideRow.code))
-            gone.templates.extend((image, code) for image, code in rows)
+            for image, code, at in connection.execute(
+                aside.returning(SetAsideRow.image_id, SetAsideRow.code, SetAsideRow.created_at)
+            ):
+                gone.templates.append((image, code))
+                gone.times.append(at)
     return gone

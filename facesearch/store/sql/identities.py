@@ -115,6 +115,7 @@ class SqlIdentities:
                     each,
                     traces=each.traces | faces.traces,
                     unknown=faces.faces,
+                    oldest_unknown=faces.oldest,
                     images_kept=there,
                     images_in_inbox=in_inbox,
                 )
@@ -148,6 +149,11 @@ def _merge(connection: Connection, source_id: int, target_id: int) -> int:
         checksum = computed(kept, identity_id=target_id)
         changed = connection.execute(update(kept).where(theirs).values(identity_id=target_id, checksum=checksum))
         moved += changed.rowcount if kept is TemplateRow else 0
+    both = IdentityRow.id.in_([source_id, target_id])
+    require_all_sound(connection, IdentityRow, both)
+    first = connection.scalar(select(func.min(IdentityRow.created_at)).where(both))
+    older = update(IdentityRow).where(IdentityRow.id == target_id)
+    connection.execute(older.values(created_at=first, checksum=computed(IdentityRow, created_at=first)))
     connection.execute(delete(IdentityRow).where(IdentityRow.id == source_id))
     add_audit(connection, "merge", target_id, {"source_id": source_id, "templates": moved})
     return moved
@@ -159,9 +165,9 @@ def _forget(connection: Connection, identity_id: int, *, remember: bool) -> tupl
         (kept, *row)
         for kept in BOTH
         for row in connection.execute(
-            select(kept.id, kept.image_id, kept.code, kept.box_x, kept.box_y, kept.box_w, kept.box_h).where(
-                kept.identity_id == identity_id
-            )
+            select(
+                kept.id, kept.image_id, kept.code, kept.created_at, kept.box_x, kept.box_y, kept.box_w, kept.box_h
+            ).where(kept.identity_id == identity_id)
         )
     ]
     traces = _traces_of_name(connection, identity_id) | traces_of_attributes(connection, identity_id)
@@ -171,7 +177,9 @@ def _forget(connection: Connection, identity_id: int, *, remember: bool) -> tupl
         first = next_id(connection, RemovalRow)
         insert_rows(connection, RemovalRow, [(entry, number) for entry, number in enumerate(ids, start=first)])
         discard_files_with(connection, ids)
-    faces = [(image, box_of(place)) for _, _, image, _, *place in stored]
+    faces = [(image, box_of(place)) for _, _, image, _, _, *place in stored]
+    born = select(IdentityRow.created_at).where(IdentityRow.id == identity_id)  # of templates deleted since, too
+    came = [*connection.scalars(born), *(row[4] for row in stored)]
     marked = frozenset(take_marks(connection, identity_id))
     before = KeyedContents((key_of(connection) if marked else None) or b"", marked)
     deleted = images_of_deleted(connection, before, {image for image, _ in faces})
@@ -197,6 +205,7 @@ def _forget(connection: Connection, identity_id: int, *, remember: bool) -> tupl
         out_of_use=len(stored) - len(ids),
         negatives=len(elsewhere.negatives),
         of_others=len(elsewhere.templates),
+        oldest=min((at for at in [*came, *elsewhere.times] if isinstance(at, int)), default=0),  # whatever is damaged
     )
     return removed, theirs
 

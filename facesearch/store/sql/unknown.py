@@ -39,8 +39,9 @@ from facesearch.store.sql.unknown_rows import (
 )
 
 _NOWHERE = (None, None, None, None)
-# The columns of a face that become those of its template, in the order of both tables.
-_KEPT = ("image_id", "encoder_id", "codec", "code", "quality", "box_x", "box_y", "box_w", "box_h")
+# The columns of a face that become those of its template, in the order of both tables; also when it came: backups made
+# since hold it, under whatever name.
+_KEPT = ("image_id", "encoder_id", "codec", "code", "quality", "box_x", "box_y", "box_w", "box_h", "created_at")
 
 
 class SqlUnknown:
@@ -112,15 +113,15 @@ class SqlUnknown:
             is_new = not known_ids(connection, [identity])
             owner = ids_of(connection, {identity})[identity]
             rows = _rows(connection, faces)
-            first, now = next_id(connection, TemplateRow), int(time.time())
+            first = next_id(connection, TemplateRow)
             new: list[tuple[Any, ...]] = []
             for number, sha256, *kept in rows:
-                there = _enrolled_as(connection, kept[0], box_of(kept[5:]))
+                there = _enrolled_as(connection, kept[0], box_of(kept[5:9]))
                 if there is not None and there != identity:
                     raise UsageError(f"face f{number} is enrolled as {there}: facesearch unknown discard f{number}")
                 if there is None:
                     recall(connection, [(sha256, owner)])
-                    new.append((first + len(new), owner, *kept, now))
+                    new.append((first + len(new), owner, *kept))
             insert_rows(connection, TemplateRow, new)
             for some in chunks(sorted(faces)):
                 connection.execute(delete(UnknownFaceRow).where(UnknownFaceRow.id.in_(some)))
