@@ -17,6 +17,8 @@ from facesearch.store import GalleryStore
 
 Search = Callable[[npt.NDArray[np.float32]], list[list[Candidate]]]  # templates (m, d) -> the first candidate of each
 
+_NAMED = 3  # faces of a photo that are said to be taken for others
+
 
 @dataclass(frozen=True, slots=True)
 class Ambiguous:
@@ -57,10 +59,20 @@ class WhoseFace:
         best = int(np.argmax(scores))
         if scores[best] < self._threshold:
             raise SeveralFacesError(
-                f"none of its {len(faces)} faces is taken for {identity}, who is enrolled: "
-                "if one is theirs, choose it with --face"
+                f"none of its {len(faces)} faces is taken for {identity}, who is enrolled"
+                f"{self._others(firsts)}: if one is theirs, choose it with --face"
             )
         return best
+
+    def _others(self, firsts: Sequence[Sequence[Candidate]]) -> str:
+        """Which faces are taken for somebody else, as words to go on with."""
+        found = [
+            f"face {number} is taken for {candidates[0].identity}"
+            for number, candidates in enumerate(firsts, start=1)
+            if candidates and candidates[0].score >= self._threshold
+        ]
+        more = [f"{len(found) - _NAMED} more for others"] if len(found) > _NAMED else []
+        return f" ({', '.join(found[:_NAMED] + more)})" if found else ""
 
     def is_enrolled(self, identity: str) -> bool:
         """Whether there are templates of somebody, whom faces can be compared with."""

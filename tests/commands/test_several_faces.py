@@ -105,6 +105,10 @@ def test_of_somebody_enrolled_the_face_that_is_theirs_is_taken(
     refused = facesearch("enroll", "--identity", mine.name, strangers)
     assert refused.status == 3
     assert f"none of its 2 faces is taken for {mine.name}, who is enrolled" in refused.out
+    taken = [f"face {number} is taken for {who}" for number, who in ((1, people[2].name), (2, theirs.name))]
+    if sizes[1] > sizes[0]:
+        taken = [f"face {number} is taken for {who}" for number, who in ((1, theirs.name), (2, people[2].name))]
+    assert f"who is enrolled ({', '.join(taken)}): if one is theirs" in refused.out
     chosen = facesearch(
         "enroll", "--identity", people[2].name, strangers, "--face", f"{sizes[0] // 2},{sizes[1] - sizes[0] // 2}"
     )
