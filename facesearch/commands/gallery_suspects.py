@@ -126,7 +126,7 @@ def _set_aside(opened: Gallery, found: Sequence[Suspect]) -> list[TemplateInfo]:
 def _say(found: Sequence[Suspect], least: float | None, *, verbose: bool) -> None:
     if not found:
         sure = "" if least is None else f" with a confidence of {least:g} or more: --at-least asks for another one"
-        say(f"nothing looks wrong{sure}")
+        say(f"no suspects found{sure}")
     for suspect in found if verbose else found[:_SHOWN]:
         say(str(suspect))
     if len(found) > _SHOWN and not verbose:
@@ -146,9 +146,9 @@ def _say_what_to_do(found: Sequence[Suspect]) -> None:
     if any(suspect.template_id is not None for suspect in found):
         say("  facesearch templates move ID --to NAME, or templates set-aside ID, corrects a photo")
     _say_how_to_merge(found)
-    say("  facesearch gallery suspects --keep ID|NAME where all is right: it is not told again")
+    say("  facesearch gallery suspects --keep ID|PATH|NAME where all is right: it is not told again")
 
 
 def _say_how_to_merge(found: Sequence[Suspect]) -> None:
     if any(suspect.kind == "same-person" for suspect in found):
-        say("  facesearch identities merge A B makes two people one")
+        say("  facesearch identities merge A B makes two people one; the name B stays")

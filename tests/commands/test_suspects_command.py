@@ -35,18 +35,17 @@ def test_suspects_are_told_kept_and_set_aside(facesearch: Command, mixed: list[s
     plain = facesearch("gallery", "suspects")
     assert line.removeprefix("suspect ") in plain.out  # the same check at enrolment and of the whole
     assert "templates move" in plain.out
+    assert "--keep ID|PATH|NAME" in plain.out
 
     kept = facesearch("gallery", "suspects", "--keep", number, "--json")
     assert [each["template_id"] for each in kept.json["kept"]] == [number]
-    assert facesearch("gallery", "suspects").out == "nothing looks wrong\n"
+    assert facesearch("gallery", "suspects").out == "no suspects found\n"
     assert facesearch("gallery", "suspects", "--reconsider", "--json").json["suspects"] == [suspect]
 
     assert facesearch("gallery", "suspects", "--set-aside", "--json").json["set_aside"] == [number]
     assert facesearch("gallery", "info", "--json").json["set_aside"] == 1
     nothing = facesearch("gallery", "suspects", "--set-aside").out
-    assert nothing.startswith(
-        "nothing looks wrong with a confidence of 0.95 or more: --at-least asks for another one\n"
-    )
+    assert nothing.startswith("no suspects found with a confidence of 0.95 or more: --at-least asks for another one\n")
     assert nothing.endswith("nothing was set aside\n")
     states = {t["template_id"]: t["state"] for t in facesearch("templates", "list", "--json").json["templates"]}
     assert states[number] == "set-aside"
@@ -68,7 +67,7 @@ def test_two_names_of_one_person_are_not_set_aside_but_merged(
     done = facesearch("gallery", "suspects", "--set-aside", "--at-least", "0.5").out.splitlines()
     assert done[1:] == [
         "nothing was set aside: no single photo is wrong",
-        "  facesearch identities merge A B makes two people one",
+        "  facesearch identities merge A B makes two people one; the name B stays",
     ]
 
 
