@@ -26,8 +26,8 @@ from benchmarks.common import measured
 from benchmarks.dataset_templates import found_templates
 from facesearch.encoders import EncoderSpec
 from facesearch.evaluation.datasets import read_dataset
-from facesearch.gallery import suspicion
 from facesearch.gallery.likeness import Neighbourhood, People, nearest_others, pair_features, template_features
+from facesearch.gallery.logistic import Logistic
 from facesearch.gallery.neighbourhood import NEIGHBOURS, scale_among
 
 KINDS = ("wrong", "stray", "one")
@@ -57,11 +57,11 @@ def main() -> None:
     dataset = read_dataset(parser.parse_args().portraits, layout="photos")
     portraits = [found_templates(dataset, EncoderSpec.parse(name))[0] for name in ENCODERS]
     examples = _together(0, portraits)
-    weights = {kind: _fitted(*examples[kind]) for kind in KINDS}
+    weights = {kind: fitted(*examples[kind]) for kind in KINDS}
     fresh, results = _together(1000, portraits), {}
     for kind, (found, bias) in weights.items():
         features, right = fresh[kind]
-        confidence = suspicion.Logistic(tuple(found), bias)(features)
+        confidence = Logistic(tuple(found), bias)(features)
         results[kind] = {"weights": [round(value, 4) for value in found], "bias": round(bias, 4)}
         results[kind]["right by confidence"] = _by_confidence(confidence, right)
         print(kind, results[kind])
@@ -178,7 +178,7 @@ def _drawn(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Templates of people who have one photo to `MOST`, and whose they are."""
     taken = _taken(rng, people)
-    photos = grown_templates.photos_of(_population(dimension, within, spread), people, MOST, rng)
+    photos = grown_templates.photos_of(population(dimension, within, spread), people, MOST, rng)
     return photos[taken], np.repeat(np.arange(people), taken.sum(axis=1))
 
 
@@ -187,15 +187,14 @@ def _drawn_around(
 ) -> tuple[np.ndarray, np.ndarray]:
     """The same of people whose centres are portraits (n, d)."""
     taken, centres = _taken(rng, len(portraits)), portraits * np.float32(np.sqrt(BETWEEN))
-    population = _population(portraits.shape[1], within, spread)
-    photos = grown_templates.photos_around(population, centres, MOST, rng)
+    photos = grown_templates.photos_around(population(portraits.shape[1], within, spread), centres, MOST, rng)
     return photos[taken], np.repeat(np.arange(len(portraits)), taken.sum(axis=1))
 
 
-def _population(dimension: int, within: float, spread: float) -> grown_templates.Population:
-    population = grown_templates.drawn_population(dimension)
+def population(dimension: int, within: float, spread: float) -> grown_templates.Population:
+    drawn = grown_templates.drawn_population(dimension)
     factor = np.float32(np.sqrt(within / (1 - BETWEEN)))
-    return replace(population, within=population.within * factor, spread=spread)
+    return replace(drawn, within=drawn.within * factor, spread=spread)
 
 
 def _taken(rng: np.random.Generator, people: int) -> np.ndarray:
@@ -237,15 +236,16 @@ def _split(
     return labels, pairs
 
 
-def _fitted(features: np.ndarray, right: np.ndarray) -> tuple[list[float], float]:
-    """Weights and bias of a logistic function, by Newton's method."""
+def fitted(features: np.ndarray, right: np.ndarray, counts: np.ndarray | None = None) -> tuple[list[float], float]:
+    """Weights and bias of a logistic function, by Newton's method. counts (n,): as how many each row counts."""
+    counts = np.ones(len(features)) if counts is None else counts
     mean, deviation = features.mean(axis=0), features.std(axis=0) + 1e-9
     x = np.column_stack([(features - mean) / deviation, np.ones(len(features))])
     weights = np.zeros(x.shape[1])
     for _ in range(60):
         p = 1.0 / (1.0 + np.exp(-np.clip(x @ weights, -40, 40)))
-        curvature = (x * (p * (1 - p))[:, None]).T @ x + 1e-3 * np.eye(x.shape[1])
-        weights -= np.linalg.solve(curvature, x.T @ (p - right))
+        curvature = (x * (counts * p * (1 - p))[:, None]).T @ x + 1e-3 * np.eye(x.shape[1])
+        weights -= np.linalg.solve(curvature, x.T @ (counts * (p - right)))
     scaled = weights[:-1] / deviation
     return scaled.tolist(), float(weights[-1] - (scaled * mean).sum())
 

@@ -116,7 +116,8 @@ def _say_relocated(report: EnrolmentReport, *, dry_run: bool, verbose: bool) -> 
 def _near(suspect: Suspect) -> Suspect:
     """With paths as the other lines have them."""
     path, other = suspect.path, suspect.other_path
-    return replace(suspect, path=path and near(path), other_path=other and near(other))
+    paths = tuple(map(near, suspect.paths))
+    return replace(suspect, path=path and near(path), other_path=other and near(other), paths=paths)
 
 
 def _say_gone(report: EnrolmentReport, *, sync: bool, dry_run: bool, verbose: bool) -> None:

@@ -67,7 +67,8 @@ def suspects(
     json: JsonOption = False,
     verbose: VerboseOption = False,
 ) -> None:
-    """What looks wrong: photos of somebody else, people with two names, the same photo twice, poor photos.
+    """What looks wrong: photos of somebody else, people with two names, two people with one, the same photo twice, poor
+    photos.
 
     Each with what it was compared with and how sure it is, the most certain first. Nothing is changed, unless
     --set-aside or --keep asks for it.
@@ -106,7 +107,7 @@ def _keep(opened: Gallery, keep: list[str], least: float | None, *, json: bool) 
         found = opened.suspects(numbers_or_paths([asked]), least=_LOW if least is None else least)
         chosen = [suspect for suspect in found if (suspect.template_id is None) == (asked in people)]
         if not chosen:
-            what = "two people being one" if asked in people else "a template"
+            what = "a person" if asked in people else "a template"
             raise UsageError(f"nothing is told of {asked} as {what}: facesearch gallery suspects lists what is")
         kept += chosen
     opened.keep_suspects(kept)
@@ -145,6 +146,8 @@ def _say_set_aside(found: Sequence[Suspect], out: Sequence[TemplateInfo]) -> Non
 def _say_what_to_do(found: Sequence[Suspect]) -> None:
     if any(suspect.template_id is not None for suspect in found):
         say("  facesearch templates move ID --to NAME, or templates set-aside ID, corrects a photo")
+    if any(suspect.kind == "two-people" for suspect in found):
+        say("  facesearch templates move ID... --to NAME gives the photos of one of two people another name")
     _say_how_to_merge(found)
     say("  facesearch gallery suspects --keep ID|PATH|NAME where all is right: it is not told again")
 

@@ -89,7 +89,16 @@ def enroll_photos(
     new = report.added.keys() | {moved.template_id for moved in report.moved}
     try:
         found = suspects(parts, new, least=LIKELY)
-        report.suspects = [replace(each, path=report.added.get(each.template_id or 0, each.path)) for each in found]
+        report.suspects = [
+            replace(
+                each,
+                path=report.added.get(each.template_id or 0, each.path),
+                paths=tuple(
+                    report.added.get(number, path) for number, path in zip(each.template_ids, each.paths, strict=True)
+                ),
+            )
+            for each in found
+        ]
         report.unknown = now_like(parts, sorted(report.added))
     except StoreError as error:  # the photos are enrolled, and their report must not be lost
         _log.warning("%s; the new photos are enrolled, and not compared with all that is there", error)

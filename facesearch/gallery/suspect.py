@@ -8,7 +8,7 @@ from typing import Literal
 from facesearch.gallery.answers import Document
 from facesearch.store import KeptSuspect
 
-Kind = Literal["wrong-person", "same-person", "same-photo", "poor"]
+Kind = Literal["wrong-person", "same-person", "same-photo", "poor", "two-people"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +18,9 @@ class Suspect:
     confidence: the share of suspects as sure as this one that are right. similarity: to the other person's most alike
     template, whose number and photo are other_template_id and other_path; of two people: of their two most alike. own:
     mean similarity to its own person's other templates; None where there are none.
+
+    Of one name for two people (`two-people`), template_ids and paths are those of the smaller group of templates, of
+    two as large that of the group enrolled later, and what it was compared with is the rest of the same person's.
     """
 
     kind: Kind
@@ -32,6 +35,8 @@ class Suspect:
     other_path: str | None = None
     quality: float | None = None
     key: KeptSuspect = field(default=KeptSuspect(None, None, None), repr=False)
+    template_ids: tuple[int, ...] = ()
+    paths: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         return f"{self._said()} ({int(100 * self.confidence)} % sure)"
@@ -39,6 +44,8 @@ class Suspect:
     def _said(self) -> str:
         if self.kind == "same-person":
             return f"{self.identity} seems to be {self.other}, who is enrolled too (similarity {self.similarity:.2f})"
+        if self.kind == "two-people":
+            return self._two_said()
         photo = f"{self.path} (template {self.template_id}) of {self.identity}"
         if self.kind == "poor":
             return f"{photo} is a poor photo that others resemble"
@@ -49,6 +56,14 @@ class Suspect:
             return f"{photo} is the photo {self.other_path} of {self.other} (similarity {self.similarity:.2f})"
         less = f", less like {self.identity}{own}" if own else ""
         return f"{photo} looks like {self.other} (similarity {self.similarity:.2f}){less}"
+
+    def _two_said(self) -> str:
+        more = f" and {len(self.paths) - 1} more" if len(self.paths) > 1 else ""
+        numbers = " ".join(map(str, self.template_ids))
+        return (
+            f"{self.identity} seems to be two people: {self.paths[0]}{more} (templates {numbers}) are unlike the "
+            f"others ({self.own:.2f}; the most alike is {self.other_path}, {self.similarity:.2f})"
+        )
 
     def document(self) -> Document:
         return {
@@ -63,4 +78,6 @@ class Suspect:
             "other_template_id": self.other_template_id,
             "other_path": self.other_path,
             "quality": self.quality,
+            "template_ids": list(self.template_ids),
+            "paths": list(self.paths),
         }

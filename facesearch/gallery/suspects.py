@@ -1,4 +1,5 @@
-"""What looks wrong in a gallery: templates of somebody else, people who are enrolled twice, photos that are too poor.
+"""What looks wrong in a gallery: templates of somebody else, people who are enrolled twice, names that stand for
+two people, photos that are too poor.
 
 One check for the whole gallery and for the new photos of an enrolment: what is asked for is judged with its people and
 the people nearest to them (`facesearch.gallery.suspicion`). Nothing is changed; what a person said to be right is not
@@ -16,8 +17,9 @@ from facesearch.errors import StoreError
 from facesearch.gallery.neighbourhood import Progress, Surroundings, surroundings
 from facesearch.gallery.parts import Parts
 from facesearch.gallery.suspect import Suspect
-from facesearch.gallery.suspects_told import told
+from facesearch.gallery.suspects_told import told, told_alone
 from facesearch.gallery.suspicion import Judgement, judged
+from facesearch.gallery.two_people_told import most_certain_of_each, told_of_two
 from facesearch.store import KeptSuspect
 
 _log = logging.getLogger("facesearch")
@@ -56,8 +58,10 @@ def suspects(
         if wider is not None:
             around, judgement = wider, judged(wider.hood, wider.scale)
     found = told(parts, around, judgement, templates, least)
+    found += told_of_two(parts, around, told_alone(around, judgement, found), templates, least)
     open_ = [suspect for suspect in found if suspect.key not in kept]
-    return sorted(open_, key=lambda item: (-item.confidence, item.template_id or 0, item.identity))
+    open_.sort(key=lambda item: (-item.confidence, item.template_id or 0, item.identity))
+    return most_certain_of_each(open_)
 
 
 def _kept(parts: Parts, *, strict: bool) -> set[KeptSuspect]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -37,6 +37,13 @@ def told(
     suspects = [found.suspect(each, known.get(each.row), known.get(each.compared)) for each in templates]
     suspects += [found.pair(confidence, known[one], known[other], one, other) for confidence, one, other in pairs]
     return [suspect for suspect in suspects if suspect is not None]
+
+
+def told_alone(around: Surroundings, judgement: Judgement, found: Sequence[Suspect]) -> Ids:
+    """The rows that are probably wrong by themselves, whoever asked."""
+    sure = np.maximum(judgement.wrong, judgement.stray) >= SURE
+    numbers = [each.template_id for each in found if each.template_id is not None and each.confidence >= SURE]
+    return np.union1d(around.hood.judged[sure], np.flatnonzero(np.isin(around.ids, numbers)))
 
 
 @dataclass(frozen=True, slots=True)

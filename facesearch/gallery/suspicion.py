@@ -22,24 +22,10 @@ from facesearch.gallery.likeness import (
     pair_features,
     template_features,
 )
+from facesearch.gallery.logistic import Logistic
 
 SURE = 0.5  # what is as sure as that is left out, or taken as one, when the rest is judged
 _ROUNDS = 3
-
-
-@dataclass(frozen=True, slots=True)
-class Logistic:
-    """1 / (1 + exp(−(weights · features + bias)))."""
-
-    weights: tuple[float, ...]
-    bias: float
-
-    def __call__(self, features: Doubles) -> Doubles:
-        """Of features (n, f), (n,)."""
-        sums = features @ np.array(self.weights) + self.bias
-        result: Doubles = 1.0 / (1.0 + np.exp(-np.clip(sums, -40.0, 40.0)))
-        return result
-
 
 WRONG = Logistic((6.4505, -11.5055, 11.8681, -12.4642, -4.4843, 4.6007), -3.3449)
 STRAY = Logistic((10.0474, -6.3475, -3.262, -3.9938, 0.1707, -6.5489), -5.4472)
