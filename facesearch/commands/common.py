@@ -27,6 +27,7 @@ from facesearch.text.figures import counted, them
 if TYPE_CHECKING:
     from facesearch.gallery.gallery import Gallery
     from facesearch.photos.photo import Rejection
+    from facesearch.store import Counts
 
 SHOWN = 10  # rejected inputs listed without -v
 _MOST_DIGITS = 255  # of a number; no file has a longer name
@@ -213,6 +214,12 @@ def numbers_or_paths(words: Sequence[str]) -> list[int | str]:
 def putting_back(templates: Sequence[int]) -> str:
     """How templates with these numbers come back into answers, as a line says it."""
     return f"facesearch templates restore {' '.join(map(str, templates))} puts {them(len(templates))} back"
+
+
+def held_in_words(counts: Counts, without: int) -> str:
+    """What a gallery holds; without: how many of the people have no template."""
+    held = f"{counted(counts.templates, 'template')} of {counted(counts.identities - without, 'person', 'people')}"
+    return f"{held}, and {counted(without, 'person', 'people')} without a template" if without else held
 
 
 def on_a_terminal() -> bool:

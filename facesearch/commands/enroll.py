@@ -269,6 +269,6 @@ def enroll(
                     progress=looked,
                 )
             report.add(of_clip)
-        counts = opened.counts()
+        counts, without = opened.counts(), opened.without_templates()
     report.rejected = sources.rejected + report.rejected
-    tell(report, counts, sync=sync, json=json, verbose=verbose, sources=sources, named=named)
+    tell(report, counts, without=without, sync=sync, json=json, verbose=verbose, sources=sources, named=named)

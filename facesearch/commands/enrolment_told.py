@@ -6,7 +6,16 @@ import shlex
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from facesearch.commands.common import SHOWN, end_with_rejected, near, print_json, putting_back, say, say_listed
+from facesearch.commands.common import (
+    SHOWN,
+    end_with_rejected,
+    held_in_words,
+    near,
+    print_json,
+    putting_back,
+    say,
+    say_listed,
+)
 from facesearch.errors import UsageError
 from facesearch.text.figures import counted, them
 
@@ -21,6 +30,7 @@ def tell(
     report: EnrolmentReport,
     counts: Counts,
     *,
+    without: int = 0,
     sync: bool,
     json: bool,
     verbose: bool,
@@ -29,7 +39,7 @@ def tell(
     named: bool = False,
 ) -> None:
     """Print what was done, or with `dry_run` what would be, and end with its status. named: the photos were, by
-    hand."""
+    hand. without: how many of the people have no template."""
     left = sync and not dry_run and report.taken_out < len(report.gone)
     if json:
         more: dict[str, object] = {
@@ -62,7 +72,7 @@ def tell(
         _say_gone(report, sync=sync, dry_run=dry_run, verbose=verbose)
         _say_without(report, dry_run=dry_run, verbose=verbose)
         if not dry_run:
-            say(f"the gallery holds {counts.in_words}")
+            say(f"the gallery holds {held_in_words(counts, without)}")
     if left:
         raise UsageError(
             f"{counted(len(report.gone), 'template')} would be taken out, of {counts.templates}: if that is right, "

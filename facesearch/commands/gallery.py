@@ -20,6 +20,7 @@ from facesearch.commands.common import (
     end_with_rejected,
     given_place,
     has_gallery,
+    held_in_words,
     open_gallery,
     print_json,
     progress_bar,
@@ -308,7 +309,7 @@ def import_(
     with open_gallery(gallery, encoder=None if has_gallery(gallery) else table.encoder[0], index=index) as opened:
         with progress_bar("importing", quiet=json and not verbose) as progress:
             report = opened.import_templates(table, again=again, progress=progress)
-        counts = opened.counts()
+        counts, without = opened.counts(), opened.without_templates()
     if json:
         held = {"identities": counts.identities, "templates": counts.templates}
         print_json({"file": str(file), **report.document(), "gallery": held})
@@ -316,7 +317,7 @@ def import_(
         new = f"{counted(report.templates, 'template')} of {counted(report.identities, 'person', 'people')}"
         aside = f", {report.aside:,} of them taken out or set aside" if report.aside else ""
         say(f"imported {new}, skipped {report.skipped:,} enrolled before{aside}")
-        say(f"the gallery holds {counts.in_words}")
+        say(f"the gallery holds {held_in_words(counts, without)}")
     end_with_rejected(report.rejected, verbose=verbose, silent=json)
 
 

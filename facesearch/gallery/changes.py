@@ -270,7 +270,7 @@ def info(parts: Parts) -> GalleryInfo:
         cohort=0 if cohort is None else len(cohort.templates),
         identities=counts.identities,
         templates=counts.templates,
-        without_templates=counts.without_templates,
+        without_templates=parts.store.identities.without_templates(),
         taken_out=sizes.taken_out,
         set_aside=sizes.set_aside,
         unknown_faces=faces,

@@ -316,6 +316,10 @@ class Gallery(ExchangingGallery, ClipGallery):
         """Numbers of identities, templates and images."""
         return self.parts.store.templates.counts()
 
+    def without_templates(self) -> int:
+        """How many of the people have no template, as where all of theirs were moved, and are in no answer."""
+        return self.parts.store.identities.without_templates()
+
     def index_info(self) -> IndexInfo:
         """State of the index."""
         self.parts.settings()

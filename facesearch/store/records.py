@@ -11,7 +11,6 @@ import numpy as np
 import numpy.typing as npt
 
 from facesearch.photos.geometry import Box
-from facesearch.text.figures import counted
 
 ACTIVE, SET_ASIDE = "active", "set-aside"  # states of a template
 Detail = Mapping[str, int | float | str | None]
@@ -447,21 +446,11 @@ class Sizes(NamedTuple):
 
 
 class Counts(NamedTuple):
-    """How many rows there are; without_templates: identities that have none, and are in no answer."""
+    """How many rows there are."""
 
     identities: int
     templates: int
     images: int
-    without_templates: int = 0
-
-    @property
-    def in_words(self) -> str:
-        """198 templates of 43 people, and 1 person without a template."""
-        of = counted(self.identities - self.without_templates, "person", "people")
-        held = f"{counted(self.templates, 'template')} of {of}"
-        if not self.without_templates:
-            return held
-        return f"{held}, and {counted(self.without_templates, 'person', 'people')} without a template"
 
 
 @dataclass(frozen=True, slots=True)

@@ -106,6 +106,10 @@ class IdentitiesRole(Protocol):
         """The identity of that name."""
         ...
 
+    def without_templates(self) -> int:
+        """How many identities have no template, and are in no answer."""
+        ...
+
     def templates(self, name: str) -> list[TemplateInfo]:
         """What is stored of an identity, by template id."""
         ...

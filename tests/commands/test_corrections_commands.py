@@ -224,8 +224,8 @@ def test_a_person_without_a_template_is_not_counted_with_those_who_have_some(
     photo = sorted(people[2].iterdir())[0]
     told = facesearch("enroll", "--identity", "Mia", photo).out
     assert "the gallery holds 3 templates of 3 people, and 1 person without a template\n" in told
-    told = facesearch("gallery", "info")
-    assert "people     3, 3 templates\n           1 person more without a template\n" in told.out
+    told = facesearch("gallery", "info").out
+    assert "people     3, 3 templates\n           1 person more without a template\n" in told
     document = facesearch("gallery", "info", "--json").json
     assert (document["identities"], document["without_templates"]) == (4, 1)
     assert facesearch("identities", "forget", "Robert Duval", "--yes").status == 0

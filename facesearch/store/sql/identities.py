@@ -67,6 +67,12 @@ class SqlIdentities:
                 raise _unknown(connection, name)
             return _summary(row, attributes_of(connection, [row.id])[row.id])
 
+    def without_templates(self) -> int:
+        theirs = select(TemplateRow.id).where(TemplateRow.identity_id == IdentityRow.id)
+        with self._transactions.reading() as connection:
+            counted = select(func.count()).select_from(IdentityRow).where(~theirs.exists())
+            return connection.scalar(counted) or 0
+
     def templates(self, name: str) -> list[TemplateInfo]:
         with self._transactions.reading() as connection:
             dialect_of(connection).count_templates(connection)  # what follows relies on an index

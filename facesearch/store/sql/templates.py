@@ -91,10 +91,7 @@ class SqlTemplates:
             identities, images = (
                 connection.scalar(select(func.count()).select_from(row)) or 0 for row in (IdentityRow, ImageRow)
             )
-            templates = dialect_of(connection).count_templates(connection)[0]
-            theirs = select(TemplateRow.id).where(TemplateRow.identity_id == IdentityRow.id)
-            without = connection.scalar(select(func.count()).select_from(IdentityRow).where(~theirs.exists())) or 0
-            return Counts(identities, templates, images, without)
+            return Counts(identities, dialect_of(connection).count_templates(connection)[0], images)
 
     def position(self) -> LogPosition:
         with self._transactions.reading() as connection:
