@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import shlex
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -26,6 +27,7 @@ from facesearch.text.figures import counted, them
 
 if TYPE_CHECKING:
     from facesearch.gallery.gallery import Gallery
+    from facesearch.gallery.unlike import Unlike
     from facesearch.photos.photo import Rejection
     from facesearch.store import Counts
 
@@ -220,6 +222,23 @@ def held_in_words(counts: Counts, without: int) -> str:
     """What a gallery holds; without: how many of the people have no template."""
     held = f"{counted(counts.templates, 'template')} of {counted(counts.identities - without, 'person', 'people')}"
     return f"{held}, and {counted(without, 'person', 'people')} without a template" if without else held
+
+
+def moving(templates: Sequence[int], name: str) -> str:
+    """The command that gives templates with these numbers to somebody."""
+    return f"facesearch templates move {' '.join(map(str, templates))} --to {shlex.quote(name)}"
+
+
+def warn_unlike(who: str, found: Unlike, back: str) -> None:
+    """Warn that templates that were given to a person are not like the person's others. who: both; back: the
+    command that puts it right."""
+    logging.getLogger("facesearch").warning(
+        "%s do not look alike (similarity %.2f at most, the threshold is %.2f): if they are two people, %s",
+        who,
+        found.similarity,
+        found.threshold,
+        back,
+    )
 
 
 def on_a_terminal() -> bool:

@@ -12,12 +12,14 @@ from facesearch.commands.common import (
     JsonOption,
     SearchOption,
     VerboseOption,
+    moving,
     on_a_terminal,
     open_gallery,
     print_json,
     print_table,
     say,
     set_up,
+    warn_unlike,
 )
 from facesearch.errors import UsageError
 from facesearch.text.figures import counted, floored
@@ -178,17 +180,29 @@ def merge(
     json: JsonOption = False,
     verbose: VerboseOption = False,
 ) -> None:
-    """A and B are the same person: give all templates of A (and of others named) to B."""
+    """A and B are the same person: give all templates of A (and of others named) to B.
+
+    The name B stays. What is printed undoes it, and a warning says where they do not look alike.
+    """
     set_up(verbose)
     if len(names) < 2:
         raise UsageError("name two people at least: facesearch identities merge A B")
     *given, target = names
     with open_gallery(gallery, create=False) as opened:
+        before = {source: [info.id for info in opened.templates(source)] for source in given}
         moved = opened.merge(*given, into=target)
+        unlike = {source: opened.unlike(ids, target) for source, ids in before.items()}
     if json:
-        print_json({"merged": given[0] if len(given) == 1 else given, "into": target, "templates": moved})
+        document = {"merged": given[0] if len(given) == 1 else given, "into": target, "templates": moved}
+        print_json(document | {"template_ids": before})
     else:
         say(f"merged {', '.join(given)} into {target}: {counted(moved, 'template')} moved")
+        for source, ids in before.items():
+            if ids:
+                say(f"  {moving(ids, source)} undoes it" + (f" for {source}" if len(before) > 1 else ""))
+    for source, found in unlike.items():
+        if found:
+            warn_unlike(f"{source} and {target}", found, moving(before[source], source))
 
 
 @app.command(epilog='**Examples**\n\n    facesearch identities forget "Ada Lovelace"')

@@ -12,11 +12,13 @@ from facesearch.commands.common import (
     GalleryOption,
     JsonOption,
     VerboseOption,
+    moving,
     on_a_terminal,
     open_gallery,
     print_json,
     say,
     set_up,
+    warn_unlike,
 )
 from facesearch.commands.unknown import WhichArgument
 from facesearch.commands.unknown import app as app
@@ -47,8 +49,12 @@ def name(
         raise UsageError("say which faces, then whose they are: facesearch unknown name 7 NAME")
     with open_gallery(gallery, create=False) as opened:
         done = opened.unknown.name(which, identity)
+        unlike = opened.unlike(done.templates, done.identity)
         left = 0 if json else opened.unknown.list(like=done.identity).alike(done.identity)
     _say_named(done, json=json)
+    if unlike:
+        faces = "this face" if len(done.templates) == 1 else "these faces"
+        warn_unlike(f"{done.identity}'s other photos and {faces}", unlike, moving(done.templates, "NAME"))
     if left:
         look = f"{counted(left, 'unknown face')} {'looks' if left == 1 else 'look'}"
         say(f"  {look} like {done.identity}, too: facesearch unknown list --like {shlex.quote(done.identity)}")

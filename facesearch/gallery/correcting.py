@@ -19,6 +19,7 @@ from facesearch.store.records import ACTIVE
 if TYPE_CHECKING:
     from facesearch.gallery.adding_negatives import NegativesReport
     from facesearch.gallery.thinning import ThinningReport
+    from facesearch.gallery.unlike import Unlike
 
 
 class CorrectingGallery(DecidingGallery):
@@ -31,6 +32,15 @@ class CorrectingGallery(DecidingGallery):
     def merge(self, *sources: str, into: str | None = None) -> int:
         """Give all templates of the sources to `into` (default: the last one named); returns how many."""
         return changes.merge(self.parts, sources if into is None else [*sources, into])
+
+    def unlike(self, templates: Sequence[int], identity: str) -> Unlike | None:
+        """Whether these of a person's templates, by number, do not look like the person's others, as after a mistaken
+        merge: the similarity of the two most alike and the threshold that it is below; None where they do look alike,
+        or there is nothing to compare. Raises `UnknownIdentityError`.
+        """
+        from facesearch.gallery.unlike import unlike  # a question does not wait for it
+
+        return unlike(self.parts, templates, composed(identity))
 
     def set_attributes(
         self, identity: str, *, tags: Sequence[str] = (), untag: Sequence[str] = (), note: str | None = None

@@ -265,7 +265,7 @@ def test_identities_are_listed_shown_renamed_merged_and_forgotten(
     renamed = _document(facesearch("identities", "rename", first, "Zoë", "--json"))
     assert renamed == {"renamed": first, "to": "Zoë", "paths_with_old_name": 2}
     merged = _document(facesearch("identities", "merge", second, "Zoë", "--json"))
-    assert merged == {"merged": second, "into": "Zoë", "templates": 2}
+    assert merged == {"merged": second, "into": "Zoë", "templates": 2, "template_ids": {second: [3, 4]}}
     receipt = _document(facesearch("identities", "forget", "Zoë", "--json"))
     assert receipt.items() >= {"identity": "Zoë", "templates": 4, "images": 4, "database_wiped": True}.items()
     assert receipt["index_rewritten"] is True
@@ -275,7 +275,11 @@ def test_identities_are_listed_shown_renamed_merged_and_forgotten(
     assert "2 templates and 2 image records deleted" in told
     told = facesearch("identities", "rename", people[3].name, "Bob").out
     assert told.startswith(f"renamed {people[3].name} to Bob\n  2 photos keep their paths")
-    assert facesearch("identities", "merge", people[4].name, "Bob").out.endswith("2 templates moved\n")
+    merged_too = facesearch("identities", "merge", people[4].name, "Bob")
+    back = f"facesearch templates move 9 10 --to {people[4].name}"
+    assert merged_too.out.endswith(f"2 templates moved\n  {back} undoes it\n")
+    assert merged_too.err.startswith(f"warning: {people[4].name} and Bob do not look alike (similarity ")
+    assert merged_too.err.endswith(f": if they are two people, {back}\n") and merged_too.err.count("\n") == 1
     assert "Bob: 4 templates" in facesearch("identities", "show", "Bob").out
     assert f"{len(people) - 4} people" in facesearch("identities", "list").out
 

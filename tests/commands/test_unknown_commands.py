@@ -54,6 +54,20 @@ def test_from_photos_to_names(facesearch: Command, strangers: Path, tmp_path: Pa
     assert facesearch("unknown", "discard", "--all", "--yes", "--json").json["faces"] == left
 
 
+def test_faces_that_do_not_look_like_the_person_are_enrolled_with_a_warning(
+    facesearch: Command, strangers: Path, people: list[Path]
+) -> None:
+    assert facesearch("gallery", "set", "--threshold", "0.95").status == 0
+    assert facesearch("unknown", "add", strangers).status == 0
+    assert facesearch("unknown", "name", "f1", "Bea").err == ""  # somebody new is like nobody
+    ada = facesearch("identities", "list", "--json").json["identities"][0]["name"]
+    done = facesearch("unknown", "name", "f4", ada, "--json")
+    (number,) = done.json["templates"]
+    assert done.status == 0 and done.err.count("\n") == 1
+    assert done.err.startswith(f"warning: {ada}'s other photos and this face do not look alike (similarity ")
+    assert done.err.endswith(f"if they are two people, facesearch templates move {number} --to NAME\n")
+
+
 def test_a_photo_of_a_discarded_face_is_seen_before_and_looked_at_again_where_that_is_asked_for(
     facesearch: Command, strangers: Path
 ) -> None:
