@@ -177,8 +177,10 @@ def restore(
 ) -> None:
     """Put a backup back: into a folder that is empty or not there, or in place of a gallery.
 
-    The archive is checked as a whole before anything is touched, and the gallery is there whole or not at all. People
-    who were forgotten after the backup was made come back with it: they are named.
+    The archive is checked as a whole before anything is touched, and the gallery is there whole or not at all.
+
+    People who were forgotten after the backup was made come back with it. With --replace over the gallery that they
+    were forgotten in they are named, and unknown faces of them, too; another folder cannot know of them.
     """
     set_up(verbose)
     from facesearch.gallery.gallery import Gallery
@@ -193,6 +195,12 @@ def restore(
     say(f"restored {held}, as of {made}, to {report.folder}")
     for name in report.returned:
         say(f"  {name} had been forgotten since and is back: facesearch identities forget")
+    if report.returned_faces:
+        faces = counted(len(report.returned_faces), "unknown face is", "unknown faces are")
+        numbers = " ".join(f"f{number}" for number in report.returned_faces)
+        say(f"  {faces} back of people who had been forgotten since: facesearch unknown discard {numbers}")
+    if not report.knows_forgotten:
+        say("  whoever was forgotten since then is back, and cannot be named here: forget them again")
 
 
 @app.command(

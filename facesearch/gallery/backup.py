@@ -30,7 +30,7 @@ from facesearch.gallery.copying import copied
 from facesearch.gallery.folder import check_new_file, strange_names
 from facesearch.gallery.index_files import IndexFiles
 from facesearch.gallery.place import Opened, Place
-from facesearch.gallery.returning import returned_people
+from facesearch.gallery.returning import Returned, returned
 from facesearch.gallery.scratch import remove_unfinished, scratch_folder
 from facesearch.store import Copying, IndexState, SqliteStore, SqlStore, open_store
 from facesearch.store.sqlite.snapshot import is_plain, sole_user
@@ -67,7 +67,9 @@ class RestoreReport:
     """What was restored. folder: or the URL of a gallery on a server, without a password. made_at: when the backup was
     made, epoch seconds.
 
-    returned: people who had been forgotten in the gallery replaced, after the backup was made, and are back.
+    returned: people who had been forgotten in the gallery replaced, after the backup was made, and are back;
+    returned_faces: unknown faces, by number, that had gone with people forgotten. knows_forgotten: whether the gallery
+    replaced could say so; without one, or with another one, people who were forgotten since come back unsaid.
     """
 
     folder: Path | str
@@ -76,6 +78,8 @@ class RestoreReport:
     has_index: bool
     made_at: int
     returned: tuple[str, ...]
+    returned_faces: tuple[int, ...] = ()
+    knows_forgotten: bool = True
 
     def document(self) -> Document:
         return {
@@ -85,6 +89,8 @@ class RestoreReport:
             "index": self.has_index,
             "made_at": self.made_at,
             "returned": list(self.returned),
+            "returned_faces": [f"f{number}" for number in self.returned_faces],
+            "knows_forgotten": self.knows_forgotten,
         }
 
 
@@ -248,11 +254,21 @@ def _looked_over(staged: Path, replaced: Path | None, made_at: int) -> RestoreRe
             if state and not whole:
                 store.index_state.discard_files(named)
             counts = store.templates.counts()
-            returned = () if replaced is None else returned_people(store, replaced)
+            back = None if replaced is None else returned(store, replaced)
             store.audit.add("backup", detail={"restored": 1}, at=made_at)  # which still holds everybody in it
     except (StoreError, IndexStateError) as error:
         raise BackupError(str(error).replace(str(staged), "the archive")) from error
-    return RestoreReport(replaced or staged, counts.identities, counts.templates, whole, made_at, returned)
+    known, found = back is not None, back or Returned((), ())
+    return RestoreReport(
+        replaced or staged,
+        counts.identities,
+        counts.templates,
+        whole,
+        made_at,
+        found.people,
+        found.faces,
+        knows_forgotten=known,
+    )
 
 
 def _sound_files(folder: Path, state: IndexState) -> bool:

@@ -2,6 +2,7 @@
 
 from facesearch.photos.geometry import Box
 from facesearch.store.records import (
+    FORGET_FACES,
     Attributes,
     AuditEvent,
     Calibration,
@@ -45,6 +46,7 @@ from facesearch.store.vector_roles import IN_A_FOLDER, Nearby, VectorsInfo
 
 __all__ = [
     "DATABASE_NAME",
+    "FORGET_FACES",
     "IN_A_FOLDER",
     "Attributes",
     "AuditEvent",

@@ -34,8 +34,10 @@ def test_a_gallery_is_backed_up_restored_and_compacted(facesearch: Command, gall
     back = _document(facesearch("gallery", "restore", tmp_path / "b.zip", "--replace", "--json"))
     assert back["templates"] == before["templates"]
     assert len(back["returned"]) == 1
+    assert back["knows_forgotten"] is True
     restored = facesearch("gallery", "restore", tmp_path / "b.zip", "--gallery", tmp_path / "new")
     assert restored.status == 0
+    assert "whoever was forgotten since then is back, and cannot be named here: forget them again" in restored.out
     assert facesearch("index", "check", "--gallery", tmp_path / "new").status == 0
     damaged = (tmp_path / "b.zip").read_bytes()[:-1]
     (tmp_path / "c.zip").write_bytes(damaged)

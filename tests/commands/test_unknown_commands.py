@@ -202,3 +202,6 @@ def test_the_receipt_says_when_backups_were_made_and_which_photos_stay(
     told = facesearch("identities", "forget", "Bea").out
     assert "  1 image record stays, as other faces of this photo are in the inbox; its path stays, too\n" in told
     assert re.search(r"backups that still hold them were made on \d{4}-\d\d-\d\d \d\d:\d\d:\d\d: delete", told)
+    told = facesearch("gallery", "restore", tmp_path / "b.fsb", "--replace").out
+    back = f"  1 unknown face is back of people who had been forgotten since: facesearch unknown discard f{face.id}\n"
+    assert back in told

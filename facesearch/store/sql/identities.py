@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Row, Select, delete, func, select, update
 
 from facesearch.errors import FacesearchError, IdentityExistsError, UsageError
 from facesearch.store.identity_names import check_name, unknown_identity
-from facesearch.store.records import Attributes, IdentitySummary, Removed, TemplateInfo
+from facesearch.store.records import FORGET_FACES, Attributes, IdentitySummary, Removed, TemplateInfo
 from facesearch.store.sql.aliases import hand_names_over, remember_name
 from facesearch.store.sql.attributes import attributes_of, traces_of_attributes, unite
 from facesearch.store.sql.audit import add_audit
@@ -113,7 +113,10 @@ class SqlIdentities:
     def forget(self, names: Sequence[str], *, remember: bool = True, unknown: Collection[int] = ()) -> list[Removed]:
         with self._transactions.writing() as connection:
             ids = [find_id(connection, name) for name in dict.fromkeys(names)]  # raises before anybody is forgotten
-            faces = delete_faces(connection, {*unknown, *unknown_of(connection, ids)})
+            theirs = sorted({*unknown, *unknown_of(connection, ids)})
+            faces = delete_faces(connection, theirs)
+            if faces.faces:
+                add_audit(connection, FORGET_FACES, None, {"faces": theirs})
             removed = [_forget(connection, identity_id, remember=remember) for identity_id in ids]
             kept = [count_images_kept(connection, images) for _, images in removed]  # once all of them are gone
             return [
