@@ -14,9 +14,7 @@ from facesearch.photos.geometry import Box
 
 ACTIVE, SET_ASIDE = "active", "set-aside"  # states of a template
 Detail = Mapping[str, int | float | str | list[int] | None]
-FORGET_FACES = (
-    "forget unknown faces"  # in the audit log: those like people who are forgotten; detail: "faces", their ids
-)
+FORGET_FACES = "forget unknown faces"  # in the audit log, of those like people forgotten; detail "faces": their ids
 Progress = Callable[[int, int], None]  # (done, in all): templates, or bytes
 Recode = Callable[[list[bytes], str], list[bytes]]  # (codes, their codec) -> codes in the new codec
 
