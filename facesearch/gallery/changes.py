@@ -171,12 +171,7 @@ def enroll_templates(
 def _save(parts: Parts, report: EnrolmentReport) -> None:
     # None also after an interrupted enrolment
     if report.templates or report.taken_out or parts.store.index_state.read() is None:
-        parts.writer.save_after()
-    if report.templates and parts.store.vectors is not None:
-        try:
-            parts.store.vectors.index_if_large()
-        except StoreError as error:  # answers do without
-            _log.warning("%s; the new ones are enrolled", error)
+        parts.save_after_adding()
 
 
 def merge(parts: Parts, names: Sequence[str]) -> int:

@@ -56,7 +56,7 @@ def import_table(parts: Parts, table: TemplateTable, *, again: bool, progress: P
             progress(min(first + _BATCH, len(wanted)), len(wanted))
     report.identities, report.seconds = len(people), time.perf_counter() - start
     if report.templates:
-        parts.writer.save_after()
+        parts.save_after_adding()
     return report
 
 

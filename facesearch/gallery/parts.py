@@ -134,6 +134,16 @@ class Parts:
             except (IndexStateError, StoreError) as error:  # answers do not need the files
                 _log.info("the index files of this machine were not written: %s", error)
 
+    def save_after_adding(self) -> None:
+        """Bring what searches need up to templates that were just added: the index files, where that is worth it, and
+        a graph in the database, where it is large by now. Where that fails, a warning says so."""
+        self.writer.save_after()
+        if self.store.vectors is not None:
+            try:
+                self.store.vectors.index_if_large()
+            except StoreError as error:
+                _log.warning("this is done, but searches in the database go on comparing all vectors: %s", error)
+
     # settings
 
     def settings(self) -> GallerySettings:
