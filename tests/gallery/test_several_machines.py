@@ -5,11 +5,13 @@ from __future__ import annotations
 import multiprocessing
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from facesearch import Gallery
-from facesearch.errors import UnknownIdentityError, UsageError
+from facesearch.errors import StoreError, UnknownIdentityError, UsageError
 from facesearch.store import SqlStore
+from facesearch.store.postgresql.address import Address
 
 from .doubles import add_templates, index_files, unit_vectors
 
@@ -108,11 +110,25 @@ def test_a_fork_opens_a_gallery_on_a_server_anew(machines: tuple[Gallery, Galler
     assert best(one, 4) == PEOPLE[4]
 
 
-def test_what_needs_a_folder_is_refused_in_one_line(machines: tuple[Gallery, Gallery], tmp_path: Path) -> None:
-    one, _ = machines
-    with pytest.raises(UsageError, match="is on a server: back it up there"):
-        one.backup(tmp_path / "x.zip")
-    with pytest.raises(UsageError, match="a gallery on a server cannot be restored so"):
-        Gallery.restore(tmp_path / "x.zip", "postgresql://db/faces")
+def test_other_servers_are_refused_in_one_line() -> None:
     with pytest.raises(UsageError, match="galleries are not kept on mysql"):
         Gallery.open("mysql://db/faces")
+
+
+def test_a_gallery_that_another_one_took_the_place_of_answers_and_changes_nothing_any_more(
+    machines: tuple[Gallery, Gallery], gallery_url: str
+) -> None:
+    one, other = machines
+    assert best(one, 7) == PEOPLE[7]
+    address = Address.of(gallery_url)
+    with psycopg.connect(address.conninfo) as server:
+        server.execute(f"DROP SCHEMA {address.gallery} CASCADE".encode())
+    with Gallery.open(gallery_url, encoder="dlib-resnet:fp32@onnx", index="flat") as new:  # as far in its log
+        new.enroll_templates(PEOPLE[::-1], VECTORS)
+        assert best(new, 7) == PEOPLE[-8]
+        for asked in (one, other):
+            with pytest.raises(StoreError, match=r"another gallery was put in the place of .*: open it anew"):
+                best(asked, 7)
+            with pytest.raises(StoreError, match="open it anew"):
+                asked.enroll_templates(["newcomer"], unit_vectors(1, seed=5))
+        assert len(new.identities()) == len(PEOPLE)

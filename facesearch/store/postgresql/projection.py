@@ -15,6 +15,7 @@ from sqlalchemy import Connection, Engine, select
 
 from facesearch.errors import DiskFullError, StoreBusyError, StoreError
 from facesearch.files.permissions import make_private_folder, open_private
+from facesearch.store.postgresql.schema import OPENED, Found
 from facesearch.store.records import IndexState
 from facesearch.store.sql import index_state
 from facesearch.store.sql.checksums import is_sound
@@ -70,14 +71,15 @@ class Beside:
 class ServerTransactions(Transactions):
     """Transactions on a server, with what is written here beside them: it holds once they have committed.
 
-    may_write: whether the server lets this user write.
+    found: the gallery that was opened. Every transaction makes sure that it still is that one: another one that was put
+    in its place may have come as far in its log, and what is known of the first would be taken for the second.
     """
 
     def __init__(
-        self, reader: Engine, writer: Engine, dialect: Dialect, where: str, *, read_only: bool, may_write: bool
+        self, reader: Engine, writer: Engine, dialect: Dialect, where: str, *, read_only: bool, found: Found
     ) -> None:
-        super().__init__(reader, writer, dialect, where, read_only=read_only or not may_write)
-        self._may_write = may_write
+        super().__init__(reader, writer, dialect, where, read_only=read_only or not found.may_write)
+        self._may_write, self._opened = found.may_write, found.opened
 
     def require_write(self) -> None:
         if not self._may_write:
@@ -85,8 +87,19 @@ class ServerTransactions(Transactions):
         super().require_write()
 
     @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        with super().reading() as connection:
+            self._make_sure(connection)
+            yield connection
+
+    def _make_sure(self, connection: Connection) -> None:
+        if tuple(connection.exec_driver_sql(OPENED).one()) != self._opened:
+            raise StoreError(f"another gallery was put in the place of {self.where}: open it anew")
+
+    @contextmanager
     def writing(self) -> Iterator[Connection]:
         with ExitStack() as after, super().writing() as connection:
+            self._make_sure(connection)
             about = connection.info  # which is out of reach once the connection is cut
             about[BESIDE] = Beside(after)
             try:

@@ -35,8 +35,9 @@ _MAY_WRITE = text(
     "SELECT NOT pg_is_in_recovery() AND current_setting('default_transaction_read_only') = 'off' "
     "AND has_table_privilege('templates', 'INSERT')"
 )
+OPENED = "SELECT (SELECT id FROM origin), 'templates'::regclass::oid::bigint"  # which no other gallery has
 _WHICH = text(
-    "SELECT (SELECT id FROM origin), 'templates'::regclass::oid, "
+    f"{OPENED}, "  # noqa: S608 - our own
     "(SELECT oid FROM pg_database WHERE datname = current_database()), current_database(), inet_server_port()"
 )
 _MAY_ASK = text(
@@ -49,9 +50,10 @@ _TIMELINE = text("SELECT system_identifier, timeline_id FROM pg_control_system()
 @dataclass(frozen=True, slots=True)
 class Found:
     """A gallery on a server. which: words that no other one has, nor this one after an older copy was put in its place
-    or another server took over. may_write: whether this user may."""
+    or another server took over. opened: what `OPENED` says of it. may_write: whether this user may."""
 
     which: tuple[str, ...]
+    opened: tuple[str, int]
     may_write: bool
 
 
@@ -122,7 +124,8 @@ def _found(connection: Connection) -> Found:
     which = list(connection.execute(_WHICH).one())
     if connection.scalar(_MAY_ASK):
         which += connection.execute(_TIMELINE).one()
-    return Found(tuple(map(str, which)), bool(connection.scalar(_MAY_WRITE)))
+    opened = str(which[0]), int(which[1])
+    return Found(tuple(map(str, which)), opened, bool(connection.scalar(_MAY_WRITE)))
 
 
 def _create(connection: Connection, address: Address) -> None:

@@ -21,6 +21,7 @@ from facesearch.store.postgresql.connection import BUSY_SECONDS, server_engine, 
 from facesearch.store.postgresql.dialect import PostgresqlDialect
 from facesearch.store.postgresql.nearby import ServerMoment
 from facesearch.store.postgresql.projection import OF_FILES, LocalIndexState, Projection, ServerTransactions
+from facesearch.store.postgresql.schema import Found
 from facesearch.store.postgresql.tables import server_tables
 from facesearch.store.postgresql.vectors import TABLE, PostgresqlVectors
 from facesearch.store.postgresql.words import in_plain_words
@@ -79,7 +80,7 @@ def open_server(
             else:
                 found = schema.prepare_copy(engine, address, copying)
         projection = Projection(projection_folder(address, found.which))
-        return PostgresqlStore(engine, address, projection, read_only=read_only, may_write=found.may_write)
+        return PostgresqlStore(engine, address, projection, found, read_only=read_only)
     except BaseException:
         engine.dispose()
         raise
@@ -99,11 +100,11 @@ class PostgresqlStore(SqlStore):
     vectors: PostgresqlVectors
 
     def __init__(
-        self, engine: Engine, address: Address, projection: Projection, *, read_only: bool, may_write: bool
+        self, engine: Engine, address: Address, projection: Projection, found: Found, *, read_only: bool
     ) -> None:
         dialect = PostgresqlDialect(projection)
         transactions = ServerTransactions(
-            engine, writing(engine), dialect, address.shown, read_only=read_only, may_write=may_write
+            engine, writing(engine), dialect, address.shown, read_only=read_only, found=found
         )
         super().__init__(transactions)
         self.index_state = LocalIndexState(self.transactions, projection)
