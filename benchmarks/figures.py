@@ -62,6 +62,8 @@ TABLES: dict[str, Callable[[], str]] = {
     "hygiene-refused": figures_hygiene.refused,
     "hygiene-refusals": figures_hygiene.refusals,
     "hygiene-suspects": figures_hygiene.suspects,
+    "hygiene-two-people": figures_hygiene.two_people,
+    "hygiene-two-people-confidence": figures_hygiene.two_people_confidence,
     "hygiene-two-names": figures_hygiene.two_names,
     "hygiene-two-names-by-length": figures_hygiene.two_names_by_length,
     "hygiene-confidence": figures_hygiene.confidence,

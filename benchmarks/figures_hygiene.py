@@ -215,6 +215,42 @@ def two_names_by_length() -> str:
     )
 
 
+def two_people() -> str:
+    """How many pairs of people under one name are found, and how many others are named."""
+    heads = ("found from 0.5 on", "found from 0.2 on", "told by single photos instead")
+    return table(
+        ("encoder", "merged", "names", *heads, "other people", "named from 0.5 on", "named from 0.2 on"),
+        [
+            (
+                encoder,
+                row["merged"],
+                str(row["names"]),
+                str(row["found"]["0.5"]),
+                str(row["found"]["0.2"]),
+                str(row["told by single photos instead"]),
+                str(row["other people"]),
+                str(row["others"]["0.5"]),
+                str(row["others"]["0.2"]),
+            )
+            for encoder, trials in read_results("suspects_two_people").items()
+            for row in trials
+        ],
+    )
+
+
+def two_people_confidence() -> str:
+    """How often findings of each confidence are right among people drawn anew."""
+    found = read_results("two_people_weights")["right by confidence"]
+    ends = (*list(found)[1:], "1")
+    return table(
+        ("confidence", "findings", "right", "share that is right, where one of fifty is two people"),
+        [
+            (f"{low} to {high}", f"{row['findings']:,}", f"{row['right']:,}", f"{row['share']:.1%}")
+            for (low, row), high in zip(found.items(), ends, strict=True)
+        ],
+    )
+
+
 def confidence() -> str:
     """How often suspects of each confidence are right: among people drawn anew, and on LFW."""
     drawn, rows = read_results("suspect_weights"), []

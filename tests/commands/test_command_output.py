@@ -280,6 +280,9 @@ def test_identities_are_listed_shown_renamed_merged_and_forgotten(
     assert merged_too.out.endswith(f"2 templates moved\n  {back} undoes it\n")
     assert merged_too.err.startswith(f"warning: {people[4].name} and Bob do not look alike (similarity ")
     assert merged_too.err.endswith(f": if they are two people, {back}\n") and merged_too.err.count("\n") == 1
+    assert facesearch(*back.split()[1:]).status == 0  # as it was
+    assert "Bob: 2 templates" in facesearch("identities", "show", "Bob").out
+    assert facesearch("identities", "merge", people[4].name, "Bob").status == 0
     assert "Bob: 4 templates" in facesearch("identities", "show", "Bob").out
     assert f"{len(people) - 4} people" in facesearch("identities", "list").out
 

@@ -71,6 +71,40 @@ def test_two_names_of_one_person_are_not_set_aside_but_merged(
     ]
 
 
+def test_one_name_for_two_people_is_told_with_what_to_move_and_kept_by_name(
+    facesearch: Command, people_photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FACESEARCH_GALLERY", str(tmp_path / "gallery"))
+    for person in sorted(people_photos.iterdir())[:6]:
+        shutil.copytree(person, tmp_path / "p" / person.name)
+    ada, bea, *_ = (folder.name for folder in sorted((tmp_path / "p").iterdir()))
+    facesearch("enroll", tmp_path / "p")
+    numbers = facesearch("identities", "merge", bea, ada, "--json").json["template_ids"][bea]
+    (suspect,) = facesearch("gallery", "suspects", "--json").json["suspects"]
+    assert (suspect["kind"], suspect["identity"], suspect["template_id"]) == ("two-people", ada, None)
+    assert suspect["template_ids"] == numbers
+    told = facesearch("gallery", "suspects").out
+    assert f"{ada} seems to be two people: " in told
+    assert "facesearch templates move ID... --to NAME gives the photos of one of two people another name" in told
+    done = facesearch("gallery", "suspects", "--set-aside", "--at-least", "0.5").out
+    assert "nothing was set aside: no single photo is wrong" in done
+    assert facesearch("gallery", "suspects", "--keep", ada).status == 0
+    assert facesearch("gallery", "suspects").out == "no suspects found\n"
+
+
+def test_an_enrolment_names_people_who_seem_to_be_two(
+    facesearch: Command, people_photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FACESEARCH_GALLERY", str(tmp_path / "gallery"))
+    for person in sorted(people_photos.iterdir())[:6]:
+        shutil.copytree(person, tmp_path / "p" / person.name)
+    ada, bea, *_ = sorted((tmp_path / "p").iterdir())
+    for photo in sorted(bea.iterdir()):
+        photo.rename(ada / f"zz{photo.name}")
+    lines = [line for line in facesearch("enroll", tmp_path / "p").out.splitlines() if line.startswith("suspect ")]
+    assert len(lines) == 1 and lines[0].startswith(f"suspect {ada.name} seems to be two people: ")
+
+
 def test_what_is_told_is_one_line_for_each_mistake_of_use(
     facesearch: Command, mixed: list[str], tmp_path: Path
 ) -> None:
