@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from benchmarks.common import read_results, table
+from benchmarks.suspects_cost import BATCHES
 
 _REFUSALS = {
     "as they are": ("refused", "not named"),
@@ -273,14 +274,18 @@ def _share(count: int, right: int, *_: float) -> str:
 def suspects_cost() -> str:
     """What looking for suspects costs."""
     return table(
-        ("templates", "seconds", "processor seconds", "MiB", "ms for one new template"),
+        (
+            *("templates", "seconds for all", "processor seconds", "MiB", "ms for one new template"),
+            *(f"for each of {size}" for size in BATCHES),
+        ),
         [
             (
                 f"{row['templates']:,}",
-                f"{row['seconds']:,.0f}",
-                f"{row['processor seconds']:,.0f}",
+                f"{row['seconds']:,.1f}",
+                f"{row['processor seconds']:,.1f}",
                 f"{row['MiB']:,}",
-                f"{row['ms for one new template']:.0f}",
+                f"{row['ms for one new template']:.1f}",
+                *(f"{row[f'ms for each of {size}']:.1f}" for size in BATCHES),
             )
             for row in read_results("suspects_cost")
         ],

@@ -2,8 +2,8 @@
 
     python -m benchmarks.suspects_cost [--templates N] …
 
-Four templates for each person (`benchmarks.grown_templates`), in a flat index. Writes
-benchmarks/results/suspects_cost.json.
+Four templates for each person (`benchmarks.grown_templates`), in a flat index: for all of them, and for new ones as an
+enrolment looks at them, one at a time and in batches. Writes benchmarks/results/suspects_cost.json.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from benchmarks.common import measured
 from benchmarks.grown_templates import drawn_population, photos_of
@@ -25,6 +26,7 @@ from facesearch.gallery.suspects import suspects
 
 ENCODER, DIMENSION = "mobilefacenet", 192
 PHOTOS, AT_ONCE, NEW = 4, 1000, 100
+BATCHES = (20, 100, 300, 800)  # templates
 
 
 def main() -> None:
@@ -39,6 +41,13 @@ def main() -> None:
         print(rows[-1], flush=True)
     words = "".join(f" --templates {number}" for number in asked.templates or ())
     measured("suspects_cost", rows, f"python -m benchmarks.suspects_cost{words}")
+
+
+def _for_each(gallery: Gallery, new: npt.NDArray[np.int64]) -> float:
+    """Milliseconds for each of templates (n,) that are looked at together."""
+    start = time.perf_counter()
+    suspects(gallery.parts, new.tolist())
+    return round(1000 * (time.perf_counter() - start) / len(new), 1)
 
 
 def _cost(number: int) -> dict[str, Any]:
@@ -60,11 +69,13 @@ def _cost(number: int) -> dict[str, Any]:
         for one in new.tolist():
             suspects(gallery.parts, [one])
         alone = 1000 * (time.perf_counter() - start) / NEW
+        each = {size: _for_each(gallery, rng.choice(len(names), size, replace=False) + 1) for size in BATCHES}
     return {
         "templates": len(names),
         "seconds": round(seconds, 1),
         "processor seconds": round(busy, 1),
         "ms for one new template": round(alone, 1),
+        **{f"ms for each of {size}": ms for size, ms in each.items()},
         "MiB": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10,
     }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -11,6 +12,7 @@ from facesearch.commands.common import (
     JsonOption,
     VerboseOption,
     bytes_in_words,
+    given_place,
     print_json,
     print_table,
     progress_bar,
@@ -24,6 +26,8 @@ EXAMPLES = """
 **Example**
 
     facesearch demo --folder faces
+
+    facesearch demo --gallery "postgresql://me@localhost/faces?gallery=demo"
 """
 
 
@@ -32,6 +36,17 @@ def demo(
         Path,
         typer.Option(help="Where photos, gallery and contact sheet are written.", metavar="DIR", parser=given_path),
     ] = Path("facesearch-demo"),
+    gallery: Annotated[
+        Path | None,
+        typer.Option(
+            "--gallery",
+            "-g",
+            help="Folder of the gallery, or postgresql://user@host/database?gallery=NAME. Default: in DIR.",
+            show_default=False,
+            metavar="DIR|URL",
+            parser=given_place,
+        ),
+    ] = None,
     people: Annotated[int, typer.Option(help="People to enrol.", min=86, max=1000)] = 100,
     json: JsonOption = False,
     verbose: VerboseOption = False,
@@ -45,11 +60,12 @@ def demo(
             tell(f"{text} …")
 
     with progress_bar("enrolling", quiet=json) as progress:
-        result = run_demo(folder, people=people, step=step, progress=progress)
+        result = run_demo(folder, gallery, people=people, step=step, progress=progress)
     if json:
         print_json(
             {
                 "folder": str(result.folder),
+                "gallery": result.gallery,
                 "contact_sheet": str(result.contact_sheet),
                 "report": str(result.report),
                 "identities": result.people,
@@ -102,4 +118,4 @@ def demo(
     say("These people are synthetic: the figures show how it works, not how well it does on yours. With your photos:")
     say("  facesearch enroll PEOPLE            a folder per person: PEOPLE/Ada Lovelace/1.jpg")
     say("  facesearch query PHOTO              who is this?")
-    say(f"  facesearch query {result.folder}/strangers/*/*.jpg --gallery {result.folder}/gallery")
+    say(f"  facesearch query {result.folder}/strangers/*/*.jpg --gallery {shlex.quote(result.gallery)}")

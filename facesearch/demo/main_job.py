@@ -55,12 +55,13 @@ class KindRow:
 class DemoResult:
     """What the demo saw.
 
-    run: the evaluation of the same photos, which facesearch report shows; report: it as a page.
-    found: probes of enrolled people with the right identity first. matched: of those, the ones at or above the
-    threshold. unknown: strangers answered with "unknown".
+    gallery: its folder, or its URL without a password. run: the evaluation of the same photos, which facesearch report
+    shows; report: it as a page. found: probes of enrolled people with the right identity first. matched: of those, the
+    ones at or above the threshold. unknown: strangers answered with "unknown".
     """
 
     folder: Path
+    gallery: str
     contact_sheet: Path
     people: int
     templates: int
@@ -83,31 +84,38 @@ class _Probe:
     template: npt.NDArray[np.float32]
 
 
-def run_demo(folder: Path, *, people: int = PEOPLE, step: Step, progress: Progress) -> DemoResult:
+def run_demo(
+    folder: Path, gallery: Path | str | None = None, *, people: int = PEOPLE, step: Step, progress: Progress
+) -> DemoResult:
     """Write photos to `folder`, enrol, query, measure; `step` is told each stage, `progress` how far it is.
 
-    Raises `UsageError` if the folder holds something else than an earlier demo.
+    gallery: folder or URL of the gallery; None: one in the folder. Raises `UsageError` if the folder holds something
+    else than an earlier demo, or the gallery other people.
     """
     _prepare(folder)
+    place = folder / "gallery" if gallery is None else gallery
     step(f"drawing photos of {people + 2 * _STRANGERS} people who do not exist")
     known, probes, strangers, others = _photos(folder, people)
 
     step(f"enrolling {len(known)} photos of {people} people")
-    with Gallery.open(folder / "gallery") as gallery:
-        report = gallery.enroll_photos(known, progress=progress)
+    with Gallery.open(place) as opened:
+        if {person.name for person in opened.identities()} - {photo.identity for photo in known}:
+            raise UsageError("the gallery holds other people: give the demo one of its own")
+        report = opened.enroll_photos(known, progress=progress)
         step("setting the threshold from people who are not enrolled")
-        gallery.set_threshold(_threshold(gallery, _encode(gallery, others)))
+        opened.set_threshold(_threshold(opened, _encode(opened, others)))
 
         step(f"asking who is on {len(probes)} other photos of them and on {len(strangers)} photos of strangers")
-        asked = _encode(gallery, [*probes, *strangers])
-        answers = gallery.search(np.stack([probe.template for probe in asked]), k=3)
-        threshold = gallery.threshold
-        templates = gallery.counts().templates
+        asked = _encode(opened, [*probes, *strangers])
+        answers = opened.search(np.stack([probe.template for probe in asked]), k=3)
+        threshold = opened.threshold
+        templates = opened.counts().templates
+        shown = opened.parts.store.transactions.where if opened.parts.store.on_server else str(place)
     sheet = folder / "contact-sheet.png"
     _contact_sheet(asked, answers, threshold, known).save(sheet)
 
     step("building the same gallery with each kind of index")
-    kinds = tuple(_as_kind(folder / "gallery", kind, [probe for probe in asked if probe.identity]) for kind in _KINDS)
+    kinds = tuple(_as_kind(place, kind, [probe for probe in asked if probe.identity]) for kind in _KINDS)
     step("evaluating: every photo looks for another one of its person")
     run, page = _evaluated(folder)
     mated = [(probe, found[0]) for probe, found in zip(asked, answers, strict=True) if probe.identity and found]
@@ -115,6 +123,7 @@ def run_demo(folder: Path, *, people: int = PEOPLE, step: Step, progress: Progre
     foreign = [found for probe, found in zip(asked, answers, strict=True) if probe.identity is None]
     return DemoResult(
         folder=folder,
+        gallery=shown,
         contact_sheet=sheet,
         people=people,
         templates=templates,
@@ -194,10 +203,13 @@ def _threshold(gallery: Gallery, others: Sequence[_Probe]) -> float:
     return min(1.0, math.ceil(max(best[0].score for best in found) * 1000 + 0.5) / 1000)
 
 
-def _as_kind(folder: Path, kind: str, probes: Sequence[_Probe]) -> KindRow:
+def _as_kind(place: Path | str, kind: str, probes: Sequence[_Probe]) -> KindRow:
     with tempfile.TemporaryDirectory() as scratch:
         copy = Path(scratch) / "gallery"
-        shutil.copytree(folder, copy)
+        if isinstance(place, Path):
+            shutil.copytree(place, copy)
+        else:
+            Gallery.copy(place, copy)
         with Gallery.open(copy) as gallery:
             gallery.build_index(kind)
             info = gallery.info()

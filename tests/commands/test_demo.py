@@ -11,6 +11,7 @@ from command_line import Command
 from evaluation.run_samples import full_row, full_run
 from PIL import Image
 
+from facesearch import Gallery
 from facesearch.demo.main_job import DemoResult, KindRow, run_demo
 from facesearch.errors import UsageError
 
@@ -59,6 +60,7 @@ def test_the_demo_tells_people_what_it_saw_and_what_to_try_next(
 ) -> None:
     result = DemoResult(
         folder=tmp_path,
+        gallery=f"{tmp_path}/gallery",
         contact_sheet=tmp_path / "contact-sheet.png",
         people=90,
         templates=269,
@@ -74,13 +76,14 @@ def test_the_demo_tells_people_what_it_saw_and_what_to_try_next(
         report=tmp_path / "report.html",
     )
 
-    def instead(folder: Path, **options: object) -> DemoResult:
+    def instead(folder: Path, gallery: Path | None, **options: object) -> DemoResult:
         options["step"]("drawing")  # type: ignore[operator]
         return result
 
     monkeypatch.setattr("facesearch.demo.main_job.run_demo", instead)
     outcome = facesearch("demo", "--folder", tmp_path)
     assert (outcome.status, outcome.err) == (0, "drawing …\n")
+    assert f"--gallery {tmp_path}/gallery\n" in outcome.out
     for part in ("269 photos of 90 people, 55 per second", "87 have the right person first", "threshold 0.951"):
         assert part in outcome.out
     assert "29 answered with unknown" in outcome.out
@@ -103,3 +106,20 @@ def test_fewer_people_than_the_smallest_index_needs_are_refused(facesearch: Comm
     outcome = facesearch("demo", "--folder", tmp_path / "demo", "--people", LEAST - 1)
     assert (outcome.status, len(outcome.err.splitlines())) == (2, 1)
     assert not (tmp_path / "demo").exists()
+
+
+@pytest.mark.slow
+def test_the_demo_runs_with_a_gallery_on_a_server_and_leaves_other_people_alone(
+    facesearch: Command, tmp_path: Path, gallery_url: str
+) -> None:
+    asked = ("demo", "--folder", tmp_path / "demo", "--people", LEAST, "--json", "--gallery", gallery_url)
+    first = facesearch(*asked).json
+    assert (first["identities"], first["templates"]) == (LEAST, 3 * LEAST)
+    assert first["found_first"] > 0.9 * first["probes"]
+    assert [row["index"] for row in first["kinds"]] == ["flat", "sq8", "pq16"]
+    assert not (tmp_path / "demo" / "gallery").exists()
+    photo = next((tmp_path / "demo" / "people").glob("*/*"))
+    with Gallery.open(gallery_url) as gallery:
+        gallery.rename(photo.parent.name, "Ada")
+    refused = facesearch(*asked)
+    assert refused.status == 2 and "the gallery holds other people: give the demo one of its own" in refused.err

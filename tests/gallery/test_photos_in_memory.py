@@ -15,6 +15,8 @@ from facesearch import Gallery
 from facesearch.errors import RejectedImageError, UsageError
 from facesearch.photos.given import pixels_of
 
+from .on_server import Server
+
 
 @pytest.fixture(scope="module")
 def photos(people_photos: Path) -> list[Path]:
@@ -24,7 +26,7 @@ def photos(people_photos: Path) -> list[Path]:
 
 
 @pytest.fixture(scope="module")
-def gallery(photos: list[Path], tmp_path_factory: pytest.TempPathFactory) -> Gallery:
+def gallery(photos: list[Path], tmp_path_factory: pytest.TempPathFactory, server: Server | None) -> Gallery:
     opened = Gallery.open(tmp_path_factory.mktemp("memory") / "gallery")
     opened.enroll("Ann", photos[0])
     opened.enroll("Zoe", photos[2])

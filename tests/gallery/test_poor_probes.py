@@ -15,6 +15,8 @@ from facesearch import FaceAnswer, Gallery, Photo
 from facesearch.commands.app import app
 from facesearch.errors import RejectedImageError
 
+from .on_server import Server
+
 
 @pytest.fixture(scope="module")
 def blurred(known: list[Photo], tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -25,7 +27,7 @@ def blurred(known: list[Photo], tmp_path_factory: pytest.TempPathFactory) -> Pat
 
 
 @pytest.fixture(scope="module")
-def folder(known: list[Photo], blurred: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def folder(known: list[Photo], blurred: Path, tmp_path_factory: pytest.TempPathFactory, server: Server | None) -> Path:
     """A gallery into which a poor photo was let on purpose: probes photographed as poorly are most like it."""
     folder = tmp_path_factory.mktemp("poor") / "g"
     with Gallery.open(folder, quality="off") as gallery:

@@ -20,6 +20,7 @@ from facesearch.gallery.scoring import Rule, penalties
 from facesearch.store.records import Calibration
 
 from .doubles import ProjectionEncoder, as_encoder
+from .on_server import Server
 
 Floats = npt.NDArray[np.float32]
 
@@ -73,7 +74,7 @@ def firsts(gallery: Gallery, probes: Floats, *, fused: bool = False) -> list[Can
 
 
 @pytest.fixture(scope="module")
-def town_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gallery]:
+def town_once(tmp_path_factory: pytest.TempPathFactory, server: Server | None) -> Iterator[Gallery]:
     with Gallery.open(tmp_path_factory.mktemp("town")) as gallery:
         gallery.enroll_templates(NAMES, ENROLLED)
         yield gallery

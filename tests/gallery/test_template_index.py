@@ -36,7 +36,7 @@ def vectors() -> np.ndarray:
 
 
 @pytest.fixture(scope="module")
-def large_once(vectors: np.ndarray, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def large_once(vectors: np.ndarray, tmp_path_factory: pytest.TempPathFactory, server: Server | None) -> Path:
     folder = tmp_path_factory.mktemp("large") / "gallery"
     store_templates(folder, PEOPLE, vectors)
     with Gallery.open(folder) as gallery:
