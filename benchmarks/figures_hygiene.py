@@ -285,7 +285,7 @@ def suspects_cost() -> str:
                 f"{row['processor seconds']:,.1f}",
                 f"{row['MiB']:,}",
                 f"{row['ms for one new template']:.1f}",
-                *(f"{row[f'ms for each of {size}']:.1f}" for size in BATCHES),
+                *(f"{row[name]:.1f}" if (name := f"ms for each of {size}") in row else "" for size in BATCHES),
             )
             for row in read_results("suspects_cost")
         ],

@@ -131,7 +131,7 @@ class Parts:
         if self.store.on_server:
             try:
                 self.writer.keep_up()
-            except (IndexStateError, StoreError) as error:  # answers do not need the files
+            except (IndexStateError, StoreError, OSError) as error:  # answers do not need the files
                 _log.info("the index files of this machine were not written: %s", error)
 
     def save_after_adding(self) -> None:

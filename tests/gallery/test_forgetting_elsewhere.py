@@ -91,6 +91,7 @@ def assert_gone(gallery: Gallery, photo: str, *codes: bytes) -> None:
 FORGOTTEN = "it shows somebody who was forgotten"
 
 
+@pytest.mark.folder
 def test_a_photo_thinned_out_that_is_anothers_negative_goes_with_its_person(gallery: Gallery) -> None:
     negative(gallery, "Zoe", "a1", CODES[10])
     thin(gallery, "Ada", "a0")
@@ -127,6 +128,7 @@ def test_a_photo_set_aside_under_another_name_goes_with_its_person(gallery: Gall
     assert scan(gallery, "Ada", "p") == FORGOTTEN
 
 
+@pytest.mark.folder
 def test_another_face_of_the_photo_that_is_set_aside_stays(gallery: Gallery) -> None:
     (other,) = add(gallery, new("Zoe", "p", CODES[10], RIGHT))
     gallery.set_aside_templates([other])
@@ -275,6 +277,7 @@ def test_a_backup_keeps_what_was_taken_out(gallery: Gallery, tmp_path: Path) -> 
         assert scan(restored, "Ada", "a1") == "deleted"
 
 
+@pytest.mark.folder
 @pytest.mark.parametrize("aside", [True, False])
 def test_a_face_that_was_unknown_before_it_was_enrolled_goes_too(gallery: Gallery, aside: bool) -> None:
     for box, code in ((LEFT, CODES[10]), (RIGHT, CODES[11])):
