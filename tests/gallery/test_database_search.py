@@ -306,7 +306,7 @@ def test_commands_search_in_the_database(enrolled: Path, probes: list[Photo], fa
 
 
 def test_a_gallery_has_to_be_there_and_ready(tmp_path: Path) -> None:
-    with pytest.raises(GalleryNotFoundError, match="enrol somebody first"):
+    with pytest.raises(GalleryNotFoundError, match="start one with facesearch enroll"):
         Gallery.open(tmp_path / "none", search="database")
     with Gallery.open(tmp_path / "empty") as gallery, pytest.raises(GalleryNotFoundError, match="is empty"):
         gallery.build_index(search="database")

@@ -71,7 +71,9 @@ def prepare(engine: Engine, address: Address, *, create: bool) -> Found:
         if revision == REVISIONS[-1]:
             return _found(connection)
         if revision is None and not create:
-            raise GalleryNotFoundError(f"there is no gallery {address.gallery} in {where}; enrol somebody first")
+            raise GalleryNotFoundError(
+                f"there is no gallery {address.gallery} in {where}: start one with facesearch enroll"
+            )
     with writing(engine).connect() as connection, connection.begin():
         # Another process may have done the work while this one waited for the lock.
         revision = _revision(connection, address)
