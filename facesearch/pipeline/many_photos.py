@@ -38,14 +38,15 @@ class ManyPhotos(Generic[T]):
         self._workers, self._here, self._task, self._rejection = workers, here, task, rejection
         self._threads = ThreadPoolExecutor(workers.at_once, thread_name_prefix="photos")
         self._processes: WorkerPool[T] | None = None
-        self._cluster = None if workers.cluster is None else _cluster(workers.cluster, task)
+        self._cluster: DaskPool[T] | None = None
 
     @property
     def ahead(self) -> int:
         return _AHEAD if self._cluster is None else self._cluster.ahead
 
     def expect(self, photos: int) -> None:
-        if self._cluster is not None:
+        if self._workers.cluster is not None:
+            self._cluster = self._cluster or _cluster(self._workers.cluster, self._task)
             self._cluster.expect(photos)
             return
         many = self._workers.by_name and self._workers.at_once > 1 and photos >= WORTH_PROCESSES

@@ -60,6 +60,8 @@ def test_a_cluster_enrols_what_this_machine_would(cluster: DaskCluster, photos: 
         assert there.templates == len(photos) and len(there.rejected) == 2
         again = gallery.enroll_photos(wanted, cluster=cluster.address)
         assert (again.templates, again.skipped) == (0, len(photos))
+        nothing_new = gallery.enroll_photos(photos, cluster="tcp://127.0.0.1:1")  # where there is none: it is not asked
+        assert nothing_new.skipped == len(photos)
 
 
 def test_photos_that_workers_do_not_see_are_handed_over(

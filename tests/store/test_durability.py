@@ -293,7 +293,7 @@ def test_a_transaction_that_fails_halfway_leaves_nothing(disk: SqliteStore) -> N
 
 def test_a_full_disk_is_said_to_be_full_and_nothing_is_lost(disk: SqliteStore) -> None:
     add(disk, "Ann", "1")
-    with disk.outside() as driver:  # the pool hands out the same connection again
+    with disk.transactions.outside(sqlite3.Connection) as driver:  # the pool hands out the same connection again
         pages = driver.execute("PRAGMA page_count").fetchone()[0]
         driver.execute(f"PRAGMA max_page_count={pages}").close()
     with pytest.raises(StoreError, match="disk is full"):

@@ -38,10 +38,8 @@ class Projection:
     def __init__(self, folder: Path) -> None:
         """Raises `StoreError` where the folder cannot be used."""
         self.folder = folder
-        self._engine = _opened(folder)
-        self.local = Transactions(
-            self._engine, writing(self._engine), SqliteDialect(), str(folder / _DATABASE), read_only=False
-        )
+        engine = _opened(folder)
+        self.local = Transactions(engine, writing(engine), SqliteDialect(), str(folder / _DATABASE), read_only=False)
 
     def version(self) -> int | None:
         """That of the valid index files; None where there are none."""

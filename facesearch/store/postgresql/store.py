@@ -110,8 +110,7 @@ class PostgresqlStore(SqlStore):
         self.index_state = LocalIndexState(self.transactions, projection)
         self.address = address
         self.projection = projection
-        self._engine = engine
-        self.vectors = dialect.vectors = PostgresqlVectors(self.transactions, engine, address.gallery)
+        self.vectors = dialect.vectors = PostgresqlVectors(self.transactions, address.gallery)
 
     @property
     def folder(self) -> Path:
@@ -176,23 +175,17 @@ class PostgresqlStore(SqlStore):
 
     def _rewritten(self, tables: Sequence[str]) -> bool:
         """Write tables anew without what was deleted; False where this user may not, or where somebody reads them."""
-        with in_plain_words(self.address.shown):
-            pooled = self._engine.raw_connection()
+        with self.transactions.outside(psycopg.Connection) as driver:
+            (own,) = driver.execute(_OWN, (self.address.gallery,)).fetchone() or (False,)
+            if not own:
+                return False
+            driver.execute(f"SET lock_timeout = {round(1000 * _WIPE_SECONDS)}".encode())
             try:
-                driver = pooled.driver_connection
-                assert isinstance(driver, psycopg.Connection)  # noqa: S101 - for the type checker
-                (own,) = driver.execute(_OWN, (self.address.gallery,)).fetchone() or (False,)
-                if not own:
-                    return False
-                driver.execute(f"SET lock_timeout = {round(1000 * _WIPE_SECONDS)}".encode())
-                try:
-                    for table in tables:
-                        if driver.execute(_HAS_PAGES, (table,)).fetchone() == (True,):
-                            driver.execute(f"VACUUM (FULL) {table}".encode())
-                except psycopg.errors.LockNotAvailable:
-                    return False
-                finally:
-                    driver.execute("RESET lock_timeout")
+                for table in tables:
+                    if driver.execute(_HAS_PAGES, (table,)).fetchone() == (True,):
+                        driver.execute(f"VACUUM (FULL) {table}".encode())
+            except psycopg.errors.LockNotAvailable:
+                return False
             finally:
-                pooled.close()
+                driver.execute("RESET lock_timeout")
         return True

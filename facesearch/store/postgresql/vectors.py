@@ -16,13 +16,12 @@ from contextlib import contextmanager
 
 import numpy as np
 import psycopg
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection
 
 from facesearch.errors import StoreBusyError, StoreError
 from facesearch.store.postgresql import pgvector
 from facesearch.store.postgresql.connection import lock_key
 from facesearch.store.postgresql.pgvector import Pgvector
-from facesearch.store.postgresql.words import in_plain_words
 from facesearch.store.records import Progress, Templates
 from facesearch.store.sql.templates import read_templates
 from facesearch.store.sql.transactions import Transactions
@@ -57,9 +56,8 @@ _OWN = f"SELECT pg_has_role(relowner, 'USAGE') FROM pg_class WHERE oid = to_regc
 class PostgresqlVectors:
     """See `facesearch.store.vector_roles.VectorsRole`."""
 
-    def __init__(self, transactions: Transactions, engine: Engine, gallery: str) -> None:
+    def __init__(self, transactions: Transactions, gallery: str) -> None:
         self._transactions = transactions
-        self._engine = engine
         self._key = lock_key(f"{gallery} vectors")
         self._decode: Decode | None = None
 
@@ -118,7 +116,7 @@ class PostgresqlVectors:
                     pass
                 connection.exec_driver_sql(f"DROP TABLE IF EXISTS {TABLE}")
                 connection.exec_driver_sql(f"ALTER TABLE {_ASIDE} RENAME TO {TABLE}")
-            with self._connection() as driver:
+            with self._transactions.outside(psycopg.Connection) as driver:
                 driver.execute(f"ANALYZE {TABLE}".encode())
 
     def index_if_large(self) -> bool:
@@ -208,7 +206,7 @@ class PostgresqlVectors:
             f"(({found.schema}.binary_quantize(v)::bit({dimension})) {found.schema}.bit_hamming_ops) "
             "WITH (m = 16, ef_construction = 128)"
         )
-        with self._connection() as driver:
+        with self._transactions.outside(psycopg.Connection) as driver:
             driver.execute(f"SET maintenance_work_mem = '{_INDEX_MEMORY}'".encode())
             try:
                 driver.execute(made.encode())
@@ -221,22 +219,10 @@ class PostgresqlVectors:
         self._transactions.require_write()
         if self._decode is None:
             raise StoreError("nobody has said how templates are decoded")
-        with self._connection() as driver:
+        with self._transactions.outside(psycopg.Connection) as driver:
             if driver.execute("SELECT pg_try_advisory_lock(%s)", (self._key,)).fetchone() != (True,):
                 raise StoreBusyError(f"another process makes the vectors of {self._transactions.where}")
             try:
                 yield
             finally:
                 driver.execute("SELECT pg_advisory_unlock(%s)", (self._key,))
-
-    @contextmanager
-    def _connection(self) -> Iterator[psycopg.Connection[tuple[object, ...]]]:
-        """A connection on which each statement is a transaction."""
-        with in_plain_words(self._transactions.where):
-            pooled = self._engine.raw_connection()
-            try:
-                driver = pooled.driver_connection
-                assert isinstance(driver, psycopg.Connection)  # noqa: S101 - for the type checker
-                yield driver
-            finally:
-                pooled.close()

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine
 
 from facesearch.errors import DiskFullError, StoreError
 from facesearch.store.sql.dialect import Dialect, with_dialect
+
+D = TypeVar("D")  # a driver's connection
 
 
 class Transactions:
@@ -51,6 +53,18 @@ class Transactions:
         self.require_write()
         with self._alone, self._dialect.in_plain_words(self.where), self._writer.begin() as connection:
             yield connection
+
+    @contextmanager
+    def outside(self, kind: type[D]) -> Iterator[D]:
+        """A bare connection of the driver, of this kind, for what the database does not do inside a transaction."""
+        with self._dialect.in_plain_words(self.where):
+            pooled = self._reader.raw_connection()
+            try:
+                driver = pooled.driver_connection
+                assert isinstance(driver, kind)  # noqa: S101 - for the type checker
+                yield driver
+            finally:
+                pooled.close()
 
     def require_write(self) -> None:
         """Raise `StoreError` where the store was opened for reading only."""

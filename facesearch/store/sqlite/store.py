@@ -8,8 +8,8 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
-from collections.abc import Collection, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Collection
+from contextlib import suppress
 from pathlib import Path
 
 from sqlalchemy import Engine
@@ -127,7 +127,7 @@ class SqliteStore(SqlStore):
         if self.path is None:
             return True
         self.transactions.require_write()
-        with self.outside() as driver:
+        with self.transactions.outside(sqlite3.Connection) as driver:
             (usual,) = driver.execute("PRAGMA busy_timeout").fetchone()
             driver.execute(f"PRAGMA busy_timeout={min(usual, round(1000 * _WIPE_SECONDS))}").close()
             try:
@@ -149,12 +149,12 @@ class SqliteStore(SqlStore):
 
     def vacuum(self) -> bool:
         self.transactions.require_write()
-        with self.outside() as driver:
+        with self.transactions.outside(sqlite3.Connection) as driver:
             driver.execute("VACUUM").close()
         return self.checkpoint()
 
     def snapshot(self, target: Path, progress: Progress) -> None:
-        with self.outside() as driver:
+        with self.transactions.outside(sqlite3.Connection) as driver:
             copy_snapshot(driver, target, progress)
 
     def integrity_check(self) -> list[str]:
@@ -181,15 +181,3 @@ class SqliteStore(SqlStore):
     def bytes_when_empty(self) -> int:
         with open_store("sqlite://") as empty:
             return empty.database_bytes()
-
-    @contextmanager
-    def outside(self) -> Iterator[sqlite3.Connection]:
-        """A bare connection, for what SQLite does not do inside a transaction."""
-        with in_plain_words(self.transactions.where):
-            pooled = self._engine.raw_connection()
-            try:
-                driver = pooled.driver_connection
-                assert isinstance(driver, sqlite3.Connection)  # noqa: S101 - for the type checker
-                yield driver
-            finally:
-                pooled.close()
