@@ -9,7 +9,9 @@ from __future__ import annotations
 import logging
 import threading
 import time
+import weakref
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from facesearch.codecs.ref import CodecRef
@@ -32,6 +34,7 @@ _LEAST_SAVE_REST = 1.0  # seconds
 _CONFIRM_SECONDS = 1.0
 _MOST_TAIL = 20_000  # templates that the index files lack, of a replica that is saved
 _STOPPING_SECONDS = 30.0
+_NAME = "facesearch-following"
 
 
 class Following:
@@ -52,12 +55,12 @@ class Following:
     ) -> None:
         self._store = store
         self._at, self._reopen = at, reopen
-        self._look = min(max(look, _LEAST_LOOK), _MOST_LOOK)
+        self.look = min(max(look, _LEAST_LOOK), _MOST_LOOK)
         self._folder, self._header = folder, header
         self._looking = threading.Lock()
         self._listening = threading.Lock()  # while the listener is made, woken or closed
         self._listener: Listener | None = None
-        self._stopped = threading.Event()
+        self.stopped = threading.Event()
         self._thread: threading.Thread | None = None
         self._saved: tuple[Replica, float] | None = None  # the replica in the file, and until when it is left so
         self._confirmed = 0.0
@@ -72,8 +75,9 @@ class Following:
         """Begin to follow, unless that has been done."""
         if self._thread is None:
             with self._listening:
-                if self._thread is None and not self._stopped.is_set():
-                    self._thread = threading.Thread(target=self._follow, name="facesearch-following", daemon=True)
+                if self._thread is None and not self.stopped.is_set():
+                    whom = weakref.ref(self)
+                    self._thread = threading.Thread(target=_follow, args=(whom,), name=_NAME, daemon=True)
                     self._thread.start()
 
     def refresh(self) -> Held:
@@ -96,9 +100,24 @@ class Following:
             self.away = False
             return held
 
+    def listen(self) -> Listener:
+        """What hears of changes; raises `StoreUnreachableError`."""
+        with self._listening:
+            if self._listener is None:
+                self._listener = self._store.listener()
+            assert self._listener is not None  # noqa: S101 - a gallery in a folder is not followed
+            return self._listener
+
+    def listen_no_more(self) -> None:
+        """Let go of what hears of changes."""
+        with self._listening:
+            if self._listener is not None:
+                self._listener.close()
+                self._listener = None
+
     def close(self) -> None:
         """Stop following; what is held is saved first."""
-        self._stopped.set()
+        self.stopped.set()
         with self._listening:
             if self._listener is not None:
                 self._listener.wake()
@@ -116,47 +135,10 @@ class Following:
         except StoreError:
             return None
 
-    # the thread
-
-    def _follow(self) -> None:
-        while True:
-            began = time.monotonic()
-            try:
-                self.refresh()
-                self._save()
-                if self._stopped.is_set():
-                    break
-                self._rest(time.monotonic() - began)
-                self._listen().wait(self._look)
-            except GalleryNotFoundError:
-                self._stopped.wait(self._look)
-            except FacesearchError as error:
-                _log.info("the gallery is not followed for now: %s", error)
-                self._listen_no_more()
-                self._stopped.wait(_AGAIN)
-            if self._stopped.is_set():
-                break
-        self._listen_no_more()
-
-    def _rest(self, taken: float) -> None:
-        self._stopped.wait(min(_REST * taken, _MOST_REST))
-
-    def _listen(self) -> Listener:
-        with self._listening:
-            if self._listener is None:
-                self._listener = self._store.listener()
-            assert self._listener is not None  # noqa: S101 - a gallery in a folder is not followed
-            return self._listener
-
-    def _listen_no_more(self) -> None:
-        with self._listening:
-            if self._listener is not None:
-                self._listener.close()
-                self._listener = None
-
     # the file
 
-    def _save(self) -> None:
+    def save(self) -> None:
+        """Write what is held into the file, where that is wanted and worth it; or note that it still is the latest."""
         held, now = self.held, time.monotonic()
         if self._header is None or held is None:
             return
@@ -180,7 +162,7 @@ class Following:
         if replica is held.replica:
             return False
         forgotten = replica.state.position.last_removal_id != held.replica.state.position.last_removal_id
-        return forgotten or self._stopped.is_set() or now >= until
+        return forgotten or self.stopped.is_set() or now >= until
 
     def _to_be_saved(self, held: Held) -> Saved | None:
         """The replica with the templates that the index files lack; None where these are too many, or were changed."""
@@ -203,3 +185,29 @@ class Following:
             codec: self._store.codebooks.read(codec) for codec in sorted(used) if not CodecRef.parse(codec).is_plain
         }
         return Saved(replica, after, Templates(ids, codes, codecs), books)
+
+
+def _follow(whom: weakref.ref[Following]) -> None:
+    """The thread: keeps no gallery alive that nobody uses any more."""
+    while (following := whom()) is not None:
+        stopped, began, listener, pause = following.stopped, time.monotonic(), None, _AGAIN
+        try:
+            following.refresh()
+            following.save()
+            pause = min(_REST * (time.monotonic() - began), _MOST_REST)
+            if not stopped.is_set():
+                listener = following.listen()
+        except GalleryNotFoundError:
+            pause = following.look
+        except FacesearchError as error:
+            _log.info("the gallery is not followed for now: %s", error)
+            following.listen_no_more()
+        look = following.look
+        if stopped.is_set():
+            following.listen_no_more()
+            return
+        del following
+        stopped.wait(pause)
+        if listener is not None:
+            with suppress(StoreUnreachableError):  # the next look says it
+                listener.wait(look)

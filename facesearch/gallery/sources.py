@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import Protocol, TypeVar
 
-from facesearch.errors import StoreUnreachableError
+from facesearch.errors import GalleryNotFoundError, StoreError, StoreUnreachableError
 from facesearch.gallery.consistency import Consistency
 from facesearch.gallery.following import Following
 from facesearch.gallery.replica import Held, QuestionMoment, Replica, ReplicaMoment
@@ -158,4 +158,11 @@ class FollowingSource:
                 f"the server of the gallery cannot be reached, and what is known here is {time_in_words(age)} old: "
                 f"it may be used for {time_in_words(self._stale_for)}"
             )
-        return None if self._bound is None else self._following.refresh()
+        if self._bound is None:
+            return None
+        try:
+            return self._following.refresh()
+        except StoreUnreachableError:
+            raise
+        except (GalleryNotFoundError, StoreError):  # nobody is enrolled yet, or a row is damaged: the store says it
+            return None

@@ -5,8 +5,8 @@ A server that takes no changes cannot be listened to: there, the time to wait is
 
 from __future__ import annotations
 
-import os
 import select
+import socket
 
 import psycopg
 
@@ -30,20 +30,20 @@ class ServerListener:
             except BaseException:
                 self._connection.close()
                 raise
-        self._awake, self._waking = os.pipe()
+        self._awake, self._waking = socket.socketpair()
 
     def wait(self, seconds: float) -> bool:
         with in_plain_words(self._where):
-            ready, _, _ = select.select([self._connection.fileno(), self._awake], [], [], seconds)
-            if self._awake in ready:
-                os.read(self._awake, 1024)
+            ready, _, _ = select.select([self._connection.fileno(), self._awake.fileno()], [], [], seconds)
+            if self._awake.fileno() in ready:
+                self._awake.recv(1024)
             heard = [*self._connection.notifies(timeout=0)] if self._connection.fileno() in ready else []
-        return bool(heard) or self._awake in ready
+        return bool(heard) or self._awake.fileno() in ready
 
     def wake(self) -> None:
-        os.write(self._waking, b"\0")
+        self._waking.send(b"\0")
 
     def close(self) -> None:
         self._connection.close()
-        for each in (self._awake, self._waking):
-            os.close(each)
+        self._awake.close()
+        self._waking.close()
