@@ -111,6 +111,10 @@ class NewerSchemaError(StoreError):
     """The identity store was written by a newer version."""
 
 
+class StoreUnreachableError(StoreError):
+    """The server of a gallery cannot be reached, or went away."""
+
+
 class StoreBusyError(StoreError):
     """Another process holds the gallery."""
 

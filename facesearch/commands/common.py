@@ -24,13 +24,13 @@ from facesearch.files.locations import default_gallery
 from facesearch.text.announcements import NOTICE
 from facesearch.text.characters import escaped
 from facesearch.text.figures import bytes_in_words as bytes_in_words
-from facesearch.text.figures import counted, them
+from facesearch.text.figures import counted, them, time_in_words
 
 if TYPE_CHECKING:
     from facesearch.gallery.gallery import Gallery
     from facesearch.gallery.unlike import Unlike
     from facesearch.photos.photo import Rejection
-    from facesearch.store import Counts
+    from facesearch.store import AsOf, Counts
 
 SHOWN = 10  # rejected inputs listed without -v
 _MOST_DIGITS = 255  # of a number; no file has a longer name
@@ -144,6 +144,26 @@ SearchOption = Annotated[
 ]
 
 
+ConsistencyOption = Annotated[
+    str,
+    typer.Option(
+        "--consistency",
+        help="Of a gallery on a server: latest, or bounded:2s, if answers may be so old and need not ask the server.",
+        metavar="WHICH",
+    ),
+]
+StaleForOption = Annotated[
+    str | None,
+    typer.Option(
+        "--stale-for",
+        help="How old answers may be while the server is away, as in 10m; this machine keeps names of people for it. "
+        "Default: there are none then.",
+        metavar="TIME",
+        show_default=False,
+    ),
+]
+
+
 DeviceOption = Annotated[
     str,
     typer.Option("--device", help="What runs the encoder: cpu, cuda, …, never another one silently; -v says it."),
@@ -161,6 +181,13 @@ def set_up(verbose: bool) -> None:
     warnings.filterwarnings("ignore", module="PIL")  # about damaged files, whose rejection says it in a line
 
 
+def say_age(as_of: AsOf | None) -> None:
+    """Say that answers are old, where that is because the server is away."""
+    if as_of is not None and as_of.away:
+        age = time_in_words(as_of.age)
+        logging.getLogger("facesearch").warning("the server is away: answers are of what was known %s ago", age)
+
+
 class _Formatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         prefix = "warning: " if record.levelno >= logging.WARNING else ""
@@ -174,11 +201,12 @@ def open_gallery(path: Path | str | None, **options: Any) -> Gallery:
     return Gallery.open(path or default_gallery(), **options)
 
 
-def has_gallery(path: Path | str | None) -> bool:
-    """Whether there is a gallery at the place given, or the default one."""
+def has_gallery(path: Path | str | None, *, away: bool = False) -> bool:
+    """Whether there is a gallery at the place given, or the default one. away: or this machine knows of one whose
+    server is away."""
     from facesearch.gallery.place import is_there, place_of
 
-    return is_there(place_of(path or default_gallery()))
+    return is_there(place_of(path or default_gallery()), away=away)
 
 
 def print_json(document: object, *, indent: int | None = 2) -> None:

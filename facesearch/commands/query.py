@@ -11,6 +11,7 @@ import typer
 
 from facesearch.commands.common import (
     AlignedOption,
+    ConsistencyOption,
     DeviceOption,
     EncoderOption,
     FaceOption,
@@ -21,6 +22,7 @@ from facesearch.commands.common import (
     ProbeQualityOption,
     ScoreOption,
     SearchOption,
+    StaleForOption,
     ThresholdOption,
     VerboseOption,
     exit_rejected,
@@ -28,6 +30,7 @@ from facesearch.commands.common import (
     print_json,
     progress_bar,
     say,
+    say_age,
     set_up,
 )
 from facesearch.commands.face_told import document_of, show_candidates, verdict
@@ -112,6 +115,8 @@ def query(
         ),
     ] = None,
     search: SearchOption = "projection",
+    consistency: ConsistencyOption = "latest",
+    stale_for: StaleForOption = None,
     gallery: GalleryOption = None,
     json: JsonOption = False,
     verbose: VerboseOption = False,
@@ -155,6 +160,8 @@ def query(
             device=device,
             threads=threads,
             search=search,
+            consistency=consistency,
+            stale_for=stale_for,
         ) as opened,
         progress_bar("searching", quiet=len(photos) < 5) as progress,
     ):
@@ -186,9 +193,11 @@ def query(
                     answers = PhotoAnswers()
                 count = answers[0].found if answers else 0
                 faces = [document_of(answer, rates) for answer in answers]
-                probes.append({"path": str(image), "faces_found": count, "faces": faces})
+                aged = {} if answers.as_of is None else answers.as_of.document()
+                probes.append({"path": str(image), "faces_found": count, "faces": faces} | aged)
                 if not json:
                     _show(image, answers, rates)
+            say_age(next((each.as_of for each in found if isinstance(each, PhotoAnswers)), None))
         sheets = [] if sheet is None else write_sheets(opened, drawn, sheet)
         if clips:
             from facesearch.commands.query_clips import ask

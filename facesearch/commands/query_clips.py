@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from facesearch.commands.common import frames_bar, say
+from facesearch.commands.common import frames_bar, say, say_age
 from facesearch.commands.face_told import document_of, show_candidates, verdict
 from facesearch.errors import RejectedImageError
 from facesearch.photos.photo import Rejection
@@ -38,6 +38,7 @@ def ask(
     except RejectedImageError as error:
         rejected.append(Rejection(str(path), str(error)).document())
         return {"path": str(path), "faces_found": 0, "faces": []}
+    say_age(answer.as_of)
     if not json:
         _show(path, answer, rates)
     return {
@@ -46,6 +47,7 @@ def ask(
         "faces": [document_of(track, rates) for track in answer.tracks],
         "frames": answer.frames,
         "seconds": answer.seconds,
+        **({} if answer.as_of is None else answer.as_of.document()),
     }
 
 

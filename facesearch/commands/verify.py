@@ -9,6 +9,7 @@ import typer
 
 from facesearch.commands.common import (
     AlignedOption,
+    ConsistencyOption,
     DeviceOption,
     EncoderOption,
     GalleryOption,
@@ -17,12 +18,14 @@ from facesearch.commands.common import (
     ProbeQualityOption,
     ScoreOption,
     SearchOption,
+    StaleForOption,
     ThresholdOption,
     VerboseOption,
     has_gallery,
     open_gallery,
     print_json,
     say,
+    say_age,
     set_up,
 )
 from facesearch.commands.paths import given_path
@@ -52,6 +55,8 @@ def verify(
     quality: ProbeQualityOption = None,
     device: DeviceOption = "cpu",
     search: SearchOption = "projection",
+    consistency: ConsistencyOption = "latest",
+    stale_for: StaleForOption = None,
     gallery: GalleryOption = None,
     json: JsonOption = False,
     verbose: VerboseOption = False,
@@ -66,9 +71,17 @@ def verify(
 
     for path in (a, b):
         refuse_url(path)
-    if has_gallery(gallery):
+    if has_gallery(gallery, away=stale_for is not None):
         with open_gallery(
-            gallery, create=False, encoder=encoder, min_face=min_face, quality=quality, device=device, search=search
+            gallery,
+            create=False,
+            encoder=encoder,
+            min_face=min_face,
+            quality=quality,
+            device=device,
+            search=search,
+            consistency=consistency,
+            stale_for=stale_for,
         ) as opened:
             answer = opened.verify(
                 a, b, threshold=threshold, score=score, aligned=aligned, face_a=face_a, face_b=face_b
@@ -95,6 +108,7 @@ def verify(
             face_a=chosen_face(face_a),
             face_b=chosen_face(face_b),
         )
+    say_age(answer.as_of)
     if json:
         print_json(answer.document())
     else:

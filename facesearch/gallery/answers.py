@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -10,7 +10,7 @@ from facesearch.caches.purged import Purged
 from facesearch.errors import RejectedImageError
 from facesearch.photos.geometry import Box
 from facesearch.photos.given import Probe
-from facesearch.store.records import Calibration
+from facesearch.store.records import AsOf, Calibration
 
 if TYPE_CHECKING:
     from PIL import Image as Pillow
@@ -107,7 +107,14 @@ class FaceAnswer:
 
 
 class PhotoAnswers(list[FaceAnswer]):
-    """The answers for the faces of one photo. A notebook shows them on the photo."""
+    """The answers for the faces of one photo. A notebook shows them on the photo.
+
+    as_of: how old the state of the gallery is that they are made of; None where it is the latest.
+    """
+
+    def __init__(self, answers: Iterable[FaceAnswer] = (), as_of: AsOf | None = None) -> None:
+        super().__init__(answers)
+        self.as_of = as_of
 
     def show(self) -> Pillow.Image:
         """The photo with all these faces, their names and scores; see `FaceAnswer.show`."""
@@ -153,12 +160,16 @@ class TrackAnswer(FaceAnswer):
 
 @dataclass(frozen=True, slots=True)
 class ClipAnswer:
-    """The answers for the faces of a clip that were asked for, of `found`; frames: looked at, seconds: to the last."""
+    """The answers for the faces of a clip that were asked for, of `found`; frames: looked at, seconds: to the last.
+
+    as_of: see `PhotoAnswers`.
+    """
 
     tracks: tuple[TrackAnswer, ...]
     found: int
     frames: int
     seconds: float
+    as_of: AsOf | None = None
 
 
 Answer = TypeVar("Answer", bound=FaceAnswer)
@@ -214,13 +225,14 @@ class VerifiedFace:
 class Verification:
     """How similar two faces are (cosine), the score that this gives, and whether that reaches the threshold.
 
-    faces: of each photo, the one compared.
+    faces: of each photo, the one compared. as_of: see `PhotoAnswers`.
     """
 
     similarity: float
     threshold: float
     score: float
     faces: tuple[VerifiedFace, VerifiedFace]
+    as_of: AsOf | None = None
 
     @property
     def same(self) -> bool:
@@ -234,6 +246,7 @@ class Verification:
             "threshold": self.threshold,
             "same": self.same,
             "faces": [face.document() for face in self.faces],
+            **({} if self.as_of is None else self.as_of.document()),
         }
 
 

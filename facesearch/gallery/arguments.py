@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 from collections.abc import Sequence
 from numbers import Integral, Real
 from pathlib import Path
@@ -16,6 +17,8 @@ from facesearch.errors import UsageError
 from facesearch.gallery.scoring import SCORES
 from facesearch.photos.photo import composed
 
+_LENGTH = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)\s*(ms|s|m|min|h|d)?")
+_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
 _OFF = 0.1  # how far from 1 the length of a template may be
 
 
@@ -105,3 +108,14 @@ def shown(value: Any) -> str:
         return f"{float(value):g}" if math.isfinite(value) else str(float(value))
     text = repr(value) if isinstance(value, str | bytes | bool | None) else f"a {type(value).__name__}"
     return text if len(text) <= 60 else text[:57] + "…"
+
+
+def seconds(value: Any, what: str) -> float:
+    """A length of time: seconds as a number, or a text as in 500ms, 2s, 10m, 1h; what: as in "the bound"."""
+    if isinstance(value, Real) and not isinstance(value, bool) and 0 < float(value) < math.inf:
+        return float(value)
+    found = _LENGTH.fullmatch(value.strip()) if isinstance(value, str) else None
+    length = 0.0 if found is None else float(found[1]) * _UNITS[found[2] or "s"]
+    if length <= 0:
+        raise UsageError(f"{what} is {shown(value)}: a length of time is needed, as in 500ms, 2s, 10m or 1h")
+    return length

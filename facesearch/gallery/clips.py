@@ -90,7 +90,9 @@ def identify_video(parts: Parts, path: Path, k: int, asked: ClipOptions, progres
             numbered, found.candidates, found.ignored, poor, strict=True
         )
     ]
-    return ClipAnswer(tuple(named_once(answers, _share_a_frame)), len(clip.tracks), clip.frames, clip.seconds)
+    return ClipAnswer(
+        tuple(named_once(answers, _share_a_frame)), len(clip.tracks), clip.frames, clip.seconds, found.as_of
+    )
 
 
 def _share_a_frame(one: TrackAnswer, other: TrackAnswer) -> bool:

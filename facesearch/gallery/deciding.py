@@ -79,7 +79,7 @@ class DecidingGallery(OpenGallery):
     @property
     def threshold(self) -> float:
         """Score from which on a candidate is a match: the gallery's own, else the encoder's default."""
-        return self.parts.threshold(self.parts.store.settings.read())
+        return self.parts.threshold(self.parts.source.settings())
 
     def set_threshold(self, threshold: float | None) -> None:
         """Keep another threshold with the gallery; None returns to the encoder's default."""
@@ -88,8 +88,8 @@ class DecidingGallery(OpenGallery):
 
     def calibration(self) -> Calibration | None:
         """What the threshold in force was calibrated on; None where it was set otherwise."""
-        kept = self.parts.store.settings
-        return in_force(kept.calibration(), kept.read())
+        source = self.parts.source
+        return in_force(source.calibration(), source.settings())
 
     def set_calibration(self, calibration: Calibration) -> None:
         """Keep a threshold together with what it was calibrated on."""
@@ -107,9 +107,9 @@ class DecidingGallery(OpenGallery):
             return None
         if among is None:
             holds = score is None or arguments.score(score) == settings.score
-            held = self.parts.store.templates.counts().templates
+            held = self.parts.source.size()
             return StrangerRates(background, held, self.calibration() if holds else None)
-        with self.parts.store.moment() as moment:
+        with self.parts.source.moment() as moment:
             if (state := moment.state()) is None:
                 raise self.parts.empty()
             group = self.parts.groups.among(moment, state, checked(among))
@@ -118,4 +118,4 @@ class DecidingGallery(OpenGallery):
     def outgrown(self) -> str | None:
         """Why the calibrated threshold no longer holds, in words; None while it does, or where there is none."""
         found = self.calibration()
-        return outgrown(found, self.parts.store.templates.counts().templates) if found else None
+        return outgrown(found, self.parts.source.size()) if found else None

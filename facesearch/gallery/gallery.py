@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack, cast
 
@@ -25,7 +26,7 @@ from facesearch.gallery.verification import verify
 from facesearch.photos.given import is_one, named
 from facesearch.photos.photo import Photo, Rejection, composed
 from facesearch.pipeline.pipeline import Image, templates_of
-from facesearch.store import Counts, IdentitySummary, TemplateInfo, VectorsInfo
+from facesearch.store import AsOf, Counts, IdentitySummary, TemplateInfo, VectorsInfo
 
 if TYPE_CHECKING:
     from PIL import Image as Pillow
@@ -222,12 +223,15 @@ class Gallery(ExchangingGallery, ClipGallery):
         score = None if score is None else arguments.score(score)
         given = None if threshold is None else arguments.threshold(threshold)
         parts = self.parts
+        as_of: AsOf | None = None
 
         def decide(templates: npt.NDArray[np.float32]) -> tuple[float, npt.NDArray[np.float64]]:
-            limit, taken = questions.penalties(parts, templates, score)
+            nonlocal as_of
+            limit, taken, as_of = questions.penalties(parts, templates, score)
             return limit if given is None else given, taken
 
-        return verify(parts.pipeline(), a, b, decide, aligned=aligned, face_a=first, face_b=second, colour=colour)
+        answer = verify(parts.pipeline(), a, b, decide, aligned=aligned, face_a=first, face_b=second, colour=colour)
+        return replace(answer, as_of=as_of)
 
     def template(self, image: Image, *, colour: str = "rgb") -> npt.NDArray[np.float32]:
         """The template (dimension,) float32 of the most prominent person in a photo, which is not enrolled."""

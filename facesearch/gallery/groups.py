@@ -11,7 +11,7 @@ import numpy as np
 from facesearch.errors import UsageError
 from facesearch.gallery.view import Ids
 from facesearch.photos.photo import composed
-from facesearch.store import GalleryState, Moment, PeopleState
+from facesearch.store import GalleryState, PeopleMoment, PeopleState
 
 _KEPT = 8  # groups remembered
 
@@ -48,11 +48,11 @@ class Groups:
         self._known: dict[Asked | None, tuple[PeopleState, Group]] = {}
         self._changing = threading.Lock()
 
-    def ignored(self, moment: Moment, state: GalleryState) -> Group:
+    def ignored(self, moment: PeopleMoment, state: GalleryState) -> Group:
         """Those who are never to be named."""
         return self._group(moment, state, None, moment.ignored)
 
-    def among(self, moment: Moment, state: GalleryState, asked: Asked) -> Group:
+    def among(self, moment: PeopleMoment, state: GalleryState, asked: Asked) -> Group:
         """Those who were asked for, and those who are never to be named, whose faces would otherwise be
         given to somebody of the group.
 
@@ -68,7 +68,7 @@ class Groups:
 
         return self._group(moment, state, asked, found)
 
-    def _group(self, moment: Moment, state: GalleryState, key: Asked | None, find: Callable[[], Ids]) -> Group:
+    def _group(self, moment: PeopleMoment, state: GalleryState, key: Asked | None, find: Callable[[], Ids]) -> Group:
         now = state.of_people
         with self._changing:
             known = self._known.get(key)

@@ -19,10 +19,10 @@ class IndexFiles:
     """The index files of one gallery folder."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
+        self.folder = folder
 
     def path(self, segment: Segment) -> Path:
-        return self._folder / segment.file_name
+        return self.folder / segment.file_name
 
     def open(self, segment: Segment) -> VectorIndex:
         """The index in a segment's file, mapped and verified; raises `VectorIndexError` if it is not the one."""
@@ -39,7 +39,7 @@ class IndexFiles:
 
         Raises `IndexStateError` where the disk does not take it.
         """
-        path = self._folder / f"index-{secrets.token_hex(8)}.faiss"
+        path = self.folder / f"index-{secrets.token_hex(8)}.faiss"
         saved = self._saved(index, path)
         if saved is None:
             return None
@@ -51,11 +51,11 @@ class IndexFiles:
 
     def remove(self, file_names: Iterable[str]) -> None:
         """Delete files durably; raises `OSError`."""
-        remove_files([self._folder / name for name in file_names if name])
+        remove_files([self.folder / name for name in file_names if name])
 
     def others(self, valid: Collection[str]) -> list[Path]:
         """Index files, finished or not, that are not among the valid ones."""
-        return [path for pattern in _PATTERNS for path in self._folder.glob(pattern) if path.name not in valid]
+        return [path for pattern in _PATTERNS for path in self.folder.glob(pattern) if path.name not in valid]
 
     @staticmethod
     def _saved(index: VectorIndex, path: Path) -> SavedIndex | None:

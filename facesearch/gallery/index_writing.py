@@ -17,6 +17,7 @@ from facesearch.codecs.gallery_codecs import GalleryCodecs
 from facesearch.codecs.training import least_templates, settled_templates
 from facesearch.errors import IndexStateError, OvertakenError, StoreBusyError, StoreError
 from facesearch.files.durable import remove_files
+from facesearch.gallery import replica_file
 from facesearch.gallery.index_building import BuiltIndex, Progress, segment_rows
 from facesearch.gallery.index_filling import IndexFiller
 from facesearch.gallery.template_index import TemplateIndex, view_of
@@ -127,8 +128,9 @@ class IndexWriter:
         return recoded
 
     def discard(self, template_ids: Ids) -> None:
-        """Take the files that hold these templates away before they are removed from the store: whatever happens next,
-        no file outlives the rows."""
+        """Take the files that hold these templates, or name whose they are, away before they are removed from the
+        store: whatever happens next, no file outlives the rows."""
+        replica_file.remove(self._index.files.folder)
         try:
             if self._keeps_files:
                 self._index.current()  # stays open, to be written again

@@ -16,7 +16,7 @@ from facesearch.codecs.gallery_codecs import GalleryCodecs
 from facesearch.gallery.answers import Candidate
 from facesearch.gallery.groups import Group
 from facesearch.gallery.nearest import Nearest
-from facesearch.store import GalleryState, Moment, Negative, PeopleState
+from facesearch.store import GalleryState, Negative, PeopleMoment, PeopleState
 
 Vectors = npt.NDArray[np.float32]
 
@@ -47,7 +47,7 @@ class Negatives:
         self._codecs = codecs
         self._known: tuple[PeopleState, Refused] | None = None
 
-    def at(self, moment: Moment, state: GalleryState) -> Refused:
+    def at(self, moment: PeopleMoment, state: GalleryState) -> Refused:
         """Those of a moment; no statement where there are none."""
         if state.last_negative is None:
             return _NOBODY
@@ -70,7 +70,7 @@ def without(
     people: list[list[Candidate]],
     probes: Vectors,
     k: int,
-    moment: Moment,
+    moment: PeopleMoment,
     *,
     ignored: Group | None,
     refused: Refused,

@@ -13,7 +13,7 @@ from facesearch.gallery.fused_index import FusedIndex
 from facesearch.gallery.groups import Group
 from facesearch.gallery.ranking import Ranking
 from facesearch.gallery.view import Ids, Searchable
-from facesearch.store import GalleryState, Moment
+from facesearch.store import GalleryState, Moment, PeopleMoment
 
 Vectors = npt.NDArray[np.float32]
 
@@ -34,7 +34,7 @@ class AllTemplates:
     """By the best template of each person."""
 
     ranking: Ranking
-    moment: Moment
+    moment: PeopleMoment
     view: Searchable
     among: Group | None
     k: int

@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import TypeVar
+from contextlib import AbstractContextManager, contextmanager
+from typing import Protocol, TypeVar
 
-from facesearch.store import GalleryState, GalleryStore, Moment
+from facesearch.store import GalleryState, PeopleMoment
 
 Searched = TypeVar("Searched")
+M = TypeVar("M", bound=PeopleMoment)
+M_co = TypeVar("M_co", bound=PeopleMoment, covariant=True)
+
+
+class HasMoments(Protocol[M_co]):
+    """A store, or what questions are asked of in its place."""
+
+    def moment(self) -> AbstractContextManager[M_co]: ...
 
 
 @contextmanager
 def at_a_moment(
-    store: GalleryStore, made: Callable[[Moment, GalleryState], Searched | None], reopen: Callable[[], None]
-) -> Iterator[tuple[Moment, GalleryState, Searched] | None]:
+    store: HasMoments[M], made: Callable[[M, GalleryState], Searched | None], reopen: Callable[[], None]
+) -> Iterator[tuple[M, GalleryState, Searched] | None]:
     """A moment, the state of the gallery at it, and what is made of both; None before the first enrolment.
 
     made: None where the index has to be opened first, or is ahead of the moment; then `reopen` is called, and it is

@@ -12,6 +12,8 @@ from facesearch.encoders import Encoder, EncoderSpec
 from facesearch.errors import UsageError
 from facesearch.faces import DEFAULT_MIN_FACE
 from facesearch.gallery import arguments
+from facesearch.gallery.consistency import LATEST
+from facesearch.gallery.consistency import consistency as asked_consistency
 from facesearch.gallery.parts import PROJECTION, SEARCHES, Opening, Parts
 from facesearch.gallery.place import place_of
 from facesearch.pipeline.fit_to_enrol import quality_profile
@@ -46,6 +48,8 @@ class OpenGallery:
         device: str = "cpu",
         threads: int = 0,
         search: str = PROJECTION,
+        consistency: str = LATEST,
+        stale_for: float | str | None = None,
     ) -> Self:
         """Open the gallery in the folder `path`, or start one.
 
@@ -64,23 +68,34 @@ class OpenGallery:
             threads: that answering a question may take; 0: all cores. Enrolment takes `workers`.
             search: where questions are answered: "projection", by index files of this machine, or "database", by the
                 server of a gallery that was made ready for it (`build_index(search="database")`).
+            consistency: of a gallery on a server: "latest", answers know of all that was committed before they were
+                asked for, or as in "bounded:2s", they may be so old, and need not ask the server.
+            stale_for: how old answers may be while the server is away, in seconds or as in "10m"; None: there are none
+                then. This machine keeps the names of people for it, and answers say how old they are (`as_of`).
 
         Raises `GalleryNotFoundError`, `EncoderMismatchError`, `UnknownEncoderError`, `StoreError`.
         """
         where = arguments.one_of(search, "search", SEARCHES)
         profile = None if quality is None else quality_profile(quality)
-        return cls(Opening(place_of(path), encoder, index, keep, create, min_face, profile, device, threads, where))
+        age = asked_consistency(consistency, stale_for)
+        return cls(
+            Opening(place_of(path), encoder, index, keep, create, min_face, profile, device, threads, where, age)
+        )
 
     @property
     def parts(self) -> Parts:
         """What the gallery is made of, in this process; raises `UsageError` once it is closed."""
         if self._closed:
             raise UsageError("this gallery is closed: open it anew with Gallery.open")
-        if self._opened.process != os.getpid():
+        if self._opened.process != os.getpid() or self._opened.store.outlived:
             with self._reopening:
-                if self._opened.process != os.getpid():
-                    _of_parents.append(self._opened)
-                    self._opened = self._opened.reopened()
+                old = self._opened
+                if old.process != os.getpid():
+                    _of_parents.append(old)
+                    self._opened = old.reopened()
+                elif old.store.outlived:
+                    self._opened = Parts(old.opening)
+                    old.close()
         return self._opened
 
     @property
@@ -128,8 +143,7 @@ class OpenGallery:
         """Let go of the database and of what was opened for searching; the gallery cannot be used any more."""
         self._closed = True
         if self._opened.process == os.getpid():
-            self._opened.store.close()
-            self._opened.index.forget_view()
+            self._opened.close()
 
     def __enter__(self) -> Self:
         return self

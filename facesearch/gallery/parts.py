@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 import threading
+import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,21 +18,28 @@ from facesearch.errors import (
     GalleryNotFoundError,
     IndexStateError,
     StoreError,
+    StoreUnreachableError,
     UnknownEncoderError,
     UsageError,
 )
 from facesearch.gallery import arguments
 from facesearch.gallery.agreement import NewGallery, check_agreement, encoder_asked, key_of
+from facesearch.gallery.consistency import NOW, Consistency
 from facesearch.gallery.database_view import DatabaseSearch
 from facesearch.gallery.folder import keep_private
+from facesearch.gallery.following import Following
 from facesearch.gallery.fused_index import FusedIndex
 from facesearch.gallery.groups import Groups
 from facesearch.gallery.index_writing import IndexWriter
 from facesearch.gallery.left_out import Negatives
 from facesearch.gallery.likeness import Scale
-from facesearch.gallery.place import Place, opened
+from facesearch.gallery.place import Place, opened, opened_away
 from facesearch.gallery.ranking import Ranking
+from facesearch.gallery.replica import Held, QuestionMoment, ReplicaMoment
+from facesearch.gallery.replica_file import Header, Saved, SavedCodebooks, age_of, load, remove_expired
+from facesearch.gallery.saved_view import saved_view
 from facesearch.gallery.scoring import COSINE, NORMALISED, Rule
+from facesearch.gallery.sources import FollowingSource, Source, StoreSource
 from facesearch.gallery.template_index import TemplateIndex
 from facesearch.gallery.view import Searchable
 from facesearch.pipeline.fit_to_enrol import Quality, quality_profile
@@ -38,7 +47,7 @@ from facesearch.pipeline.pipeline import Pipeline
 from facesearch.pipeline.pipeline_spec import PipelineSpec
 from facesearch.pipeline.sessions import shared_pipeline
 from facesearch.pipeline.workers import Workers
-from facesearch.store import IN_A_FOLDER, Cohort, EncoderKey, GallerySettings, GalleryState, Moment
+from facesearch.store import IN_A_FOLDER, Cohort, EncoderKey, GallerySettings, GalleryState, SqlStore
 
 _log = logging.getLogger("facesearch")
 
@@ -63,6 +72,7 @@ class Opening:
     device: str
     threads: int
     search: str = PROJECTION
+    consistency: Consistency = NOW
 
     @property
     def given_encoder(self) -> Encoder | None:
@@ -79,10 +89,19 @@ class Parts:
         self.process = os.getpid()
         if self.in_database and isinstance(opening.place, Path):
             raise UsageError(IN_A_FOLDER)
-        create = opening.create and not self.in_database  # a gallery has to be made ready first
-        self.store, self.folder = opened(opening.place, self._checked_new, create=create)
+        if self.in_database and opening.consistency.follows:
+            raise UsageError(
+                "searches in the database need the server and are of this moment: no other age can be asked"
+            )
+        self.store, self.folder, saved = self._opened()
+        self.source: Source = StoreSource(self.store)
         try:
-            self.codecs = GalleryCodecs(self.store.codebooks)
+            books = self.store.codebooks
+            self.codecs = GalleryCodecs(books if saved is None else SavedCodebooks(saved, books))
+            self.index = TemplateIndex(self.store, self.codecs, self.folder)
+            self.writer = IndexWriter(self.store, self.codecs, self.index, keeps_files=not self.in_database)
+            if self.store.on_server and opening.consistency.follows:
+                self.source = self._following(saved)
             if self.store.vectors is not None:
                 self.store.vectors.decode_with(self.codecs.decode)
                 if self.in_database:
@@ -91,11 +110,9 @@ class Parts:
             if not self.store.read_only and isinstance(opening.place, Path):
                 keep_private(opening.place)
         except BaseException:
-            self.store.close()
+            self.close()
             raise
-        self.index = TemplateIndex(self.store, self.codecs, self.folder)
         self.database = DatabaseSearch(self.index.builder, self.codecs) if self.in_database else None
-        self.writer = IndexWriter(self.store, self.codecs, self.index, keeps_files=self.database is None)
         self.fused = FusedIndex(self.codecs)
         self.ranking = Ranking()
         self.groups = Groups()
@@ -115,13 +132,21 @@ class Parts:
             )
         return Parts(self.opening)
 
+    def close(self) -> None:
+        """Let go of the database and of what was opened for searching."""
+        self.source.close()
+        self.store.close()
+        self.index.forget_view()
+
     @property
     def in_database(self) -> bool:
         """Whether searches are done by the database."""
         return self.opening.search == DATABASE
 
-    def searchable(self, moment: Moment, state: GalleryState) -> Searchable | None:
+    def searchable(self, moment: QuestionMoment, state: GalleryState) -> Searchable | None:
         """What a search at a moment looks at; None where the index has to be opened first, see `TemplateIndex.at`."""
+        if isinstance(moment, ReplicaMoment):
+            return moment.view
         return self.index.at(moment, state) if self.database is None else self.database.at(moment, state)
 
     def open_index(self) -> None:
@@ -148,7 +173,7 @@ class Parts:
 
     def settings(self) -> GallerySettings:
         """Raises `GalleryNotFoundError` before the first enrolment."""
-        settings = self.store.settings.read()
+        settings = self.source.settings()
         if settings is None:
             raise self.empty()
         return settings
@@ -217,7 +242,7 @@ class Parts:
         if cohort is None:
             return usual
         if held is None or held.id != cohort:
-            held = self._cohort = self.store.cohort.read()
+            held = self._cohort = self.source.cohort()
         return replace(usual, cohorts=(*usual.cohorts, held.templates)) if held else usual
 
     def known_threshold(self, settings: GallerySettings) -> float | None:
@@ -256,7 +281,7 @@ class Parts:
         opening = self.opening
         if opening.quality is not None:
             return PipelineSpec(min_face=opening.min_face, quality=opening.quality)
-        settings = self.store.settings.read()
+        settings = self.source.settings()
         usual = PipelineSpec(min_face=opening.min_face)
         return usual if settings is None else replace(usual, quality=quality_profile(settings.quality))
 
@@ -271,6 +296,31 @@ class Parts:
             raise UsageError("a cluster loads the encoder by its name and runs it on processors: give no other")
         return Workers(None if count is None else arguments.count(count, "workers"), by_name, cluster)
 
+    def _opened(self) -> tuple[SqlStore, Path, Saved | None]:
+        """The store, this machine's folder of it, and what is known of a gallery whose server is away."""
+        opening, stale_for = self.opening, self.opening.consistency.stale_for
+        create = opening.create and not self.in_database  # a gallery has to be made ready first
+        try:
+            store, folder = opened(opening.place, self._checked_new, create=create)
+        except StoreUnreachableError:
+            known = None if stale_for is None else opened_away(opening.place)
+            if known is None:
+                raise
+            return *known, load(known.folder)
+        if store.on_server and stale_for is None:
+            remove_expired(folder)
+        return store, folder, None
+
+    def _following(self, saved: Saved | None) -> FollowingSource:
+        """What questions are asked of, of a gallery on a server that is followed; saved: while that is away."""
+        kept_for, store = self.opening.consistency.stale_for, self.store
+        header = None if kept_for is None else Header(self.shown, store.known, kept_for)
+        following = Following(store, self.index.at, self.open_index, self.opening.consistency.look, self.folder, header)
+        if saved is not None:
+            view = saved_view(store, self.index.files, self.codecs, saved)
+            following.begin_away(Held(saved.replica, view, time.monotonic() - (age_of(self.folder) or math.inf)))
+        return FollowingSource(store, following, self.opening.consistency)
+
     def _checked_new(self) -> NewGallery:
         """What a new gallery is asked to be fixed to; raises `UsageError`."""
         opening = self.opening
@@ -279,7 +329,7 @@ class Parts:
     def _settled(self) -> EncoderSpec:
         """The encoder in use, after seeing that what is asked agrees with a gallery that is there."""
         opening = self.opening
-        settings, kept = self.store.settings.read(), self.store.settings.encoder()
+        settings, kept = self.source.settings(), self.source.encoder()
         # The gallery's own encoder is looked up when it is needed: names can be seen and forgotten without it.
         use_kept = kept is not None and opening.encoder is None
         spec = EncoderSpec.parse(str(kept)) if use_kept else encoder_asked(opening.encoder)[0]

@@ -8,8 +8,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from facesearch.errors import DiskFullError, GalleryNotFoundError, UsageError
-from facesearch.store import DATABASE_NAME, Copying, SqlStore, is_address, open_on_server, open_store
+from facesearch.errors import DiskFullError, GalleryNotFoundError, StoreUnreachableError, UsageError
+from facesearch.files.locations import home
+from facesearch.gallery.replica_file import Header, age_of, header_of
+from facesearch.store import DATABASE_NAME, Copying, SqlStore, is_address, open_on_server, open_store, shown_address
 
 Place = Path | str  # str: the URL of a gallery on a server
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
@@ -33,14 +35,17 @@ def place_of(given: str | os.PathLike[str]) -> Place:
     return Path(given)
 
 
-def is_there(place: Place) -> bool:
-    """Whether there is a gallery."""
+def is_there(place: Place, *, away: bool = False) -> bool:
+    """Whether there is a gallery; away: or this machine knows of one whose server is away."""
     if isinstance(place, Path):
         return (place / DATABASE_NAME).exists()
     try:
         open_on_server(place, create=False).close()
     except GalleryNotFoundError:
         return False
+    except StoreUnreachableError:
+        if not away or _known_away(place) is None:
+            raise
     return True
 
 
@@ -58,6 +63,15 @@ def opened(place: Place, check_new: Callable[[], object], *, create: bool) -> Op
             raise
         check_new()
         store = open_on_server(place)
+    return Opened(store, store.folder)
+
+
+def opened_away(place: Place) -> Opened | None:
+    """The gallery at a place whose server is away, as this machine last knew it; None where it does not know it."""
+    header = None if isinstance(place, Path) else _known_away(place)
+    if header is None:
+        return None
+    store = open_on_server(str(place), away=header.opened)
     return Opened(store, store.folder)
 
 
@@ -85,3 +99,16 @@ def _in_folder(folder: Path, check_new: Callable[[], object], *, create: bool) -
         if not exists:
             raise
         return Opened(open_store(folder, disk_full=True), folder)  # questions need no room
+
+
+def _known_away(place: str) -> Header | None:
+    """What this machine knew last of a gallery on a server."""
+    address = shown_address(place)
+    known = [
+        (age, header)
+        for folder in (home() / "projections").glob("*/")
+        if (header := header_of(folder)) is not None
+        and header.address == address
+        and (age := age_of(folder)) is not None
+    ]
+    return min(known, key=lambda each: each[0])[1] if known else None

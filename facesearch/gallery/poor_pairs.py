@@ -23,5 +23,5 @@ def poor_pairs(
     }
     held: dict[int, float] = {}
     if matched and parts.pipeline().spec.quality != "off":
-        held = parts.store.templates.qualities(list(matched.values()))
+        held = parts.source.qualities(list(matched.values()))
     return [place in matched and held.get(matched[place], 1.0) < GOOD for place in range(len(qualities))]

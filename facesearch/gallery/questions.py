@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TypedDict
+from typing import NamedTuple, TypedDict
 
 import numpy as np
 import numpy.typing as npt
@@ -21,10 +21,11 @@ from facesearch.gallery.nearest import AllTemplates, FusedPeople, Nearest
 from facesearch.gallery.one_moment import at_a_moment
 from facesearch.gallery.parts import Parts
 from facesearch.gallery.poor_pairs import poor_pairs
+from facesearch.gallery.replica import QuestionMoment, ReplicaMoment
 from facesearch.gallery.scoring import COSINE, DEPTH, Rule
 from facesearch.photos.given import Probe
 from facesearch.pipeline.pipeline import FaceTemplate, Image, Stopwatch, templates_of
-from facesearch.store import GallerySettings, GalleryState, Moment
+from facesearch.store import AsOf, GallerySettings, GalleryState
 from indexes.threads import threads as search_threads
 
 Vectors = npt.NDArray[np.float32]
@@ -54,12 +55,14 @@ def search(
 class Ranked:
     """Up to k candidates for each probe, with the settings of the same moment.
 
-    ignored: of each probe, the score of somebody who is to be ignored and whom it is most like; else −inf.
+    ignored: of each probe, the score of somebody who is to be ignored and whom it is most like; else −inf. as_of: how
+    old that is; None where it is the latest.
     """
 
     settings: GallerySettings
     candidates: list[list[Candidate]]
     ignored: list[float]
+    as_of: AsOf | None = None
 
 
 def ranked(
@@ -77,20 +80,28 @@ def ranked(
     rule, others, whole = found.rule, found.others, found.whole
     scored = [candidates[:k] for candidates in rule.scored(found.people, others, probes, whole)]
     hidden = rule.scored([[each] if each else [] for each in found.hidden], others, probes, whole)
-    return Ranked(found.settings, scored, [each[0].score if each else -math.inf for each in hidden])
+    ignored = [each[0].score if each else -math.inf for each in hidden]
+    return Ranked(found.settings, scored, ignored, found.as_of)
 
 
-def penalties(parts: Parts, probes: Vectors, score: str | None) -> tuple[float, npt.NDArray[np.float64]]:
-    """What is taken off the similarity of each of probes (m, dimension) of people who may be enrolled or not, and the
-    threshold of the same moment."""
-    settings = parts.store.settings.read()
+class Penalties(NamedTuple):
+    """What is taken off similarities (m,), the threshold of the same moment, and how old that is; None: the latest."""
+
+    threshold: float
+    taken: npt.NDArray[np.float64]
+    as_of: AsOf | None = None
+
+
+def penalties(parts: Parts, probes: Vectors, score: str | None) -> Penalties:
+    """What is taken off the similarity of each of probes (m, dimension) of people who may be enrolled or not."""
+    settings = parts.source.settings()
     if settings is None:
-        return parts.threshold(None), Rule.asked(parts.encoder_spec.model, score).by_cohorts(probes)
+        return Penalties(parts.threshold(None), Rule.asked(parts.encoder_spec.model, score).by_cohorts(probes))
     if (score or settings.score) == COSINE:
-        return parts.threshold_of(settings, score), np.zeros(len(probes))
+        return Penalties(parts.threshold_of(settings, score), np.zeros(len(probes)))
     found = _found(parts, probes, DEPTH, score=score, everybody=True)
     taken = found.rule.penalties(found.whole, found.others, probes)
-    return parts.threshold_of(found.settings, score), taken
+    return Penalties(parts.threshold_of(found.settings, score), taken, found.as_of)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +118,7 @@ class _Found:
     others: int
     whole: list[list[Candidate]]
     hidden: list[Candidate | None]
+    as_of: AsOf | None
 
 
 def _found(
@@ -119,24 +131,28 @@ def _found(
     among: Asked | None = None,
     everybody: bool = False,
 ) -> _Found:
-    def nearest_at(moment: Moment, state: GalleryState) -> tuple[Rule, Nearest] | None:
+    def nearest_at(moment: QuestionMoment, state: GalleryState) -> tuple[Rule, Nearest] | None:
         rule = parts.rule(state.settings, state.cohort, score)
         group = None if among is None else parts.groups.among(moment, state, among)
         more = rule.depth(k) - k
-        if fused:
+        if fused and not isinstance(moment, ReplicaMoment):
             return rule, FusedPeople(parts.fused, moment, state, group, k, more)
         view = parts.searchable(moment, state)
         return None if view is None else (rule, AllTemplates(parts.ranking, moment, view, group, k, more))
 
-    with search_threads(parts.opening.threads), at_a_moment(parts.store, nearest_at, parts.open_index) as found:
-        if found is None:
-            raise parts.empty()
-        moment, state, (rule, nearest) = found
-        ignored = None if everybody else parts.groups.ignored(moment, state)
-        refused = parts.negatives.at(moment, state)
-        whole = nearest(probes)
-        people, hidden = without(whole, probes, k, moment, ignored=ignored, refused=refused, nearest=nearest)
-        return _Found(state.settings, rule, people, nearest.size - 1, whole, hidden)
+    def question() -> _Found:
+        source = parts.store if fused else parts.source  # templates are fused as they are stored now
+        with search_threads(parts.opening.threads), at_a_moment(source, nearest_at, parts.open_index) as found:
+            if found is None:
+                raise parts.empty()
+            moment, state, (rule, nearest) = found
+            ignored = None if everybody else parts.groups.ignored(moment, state)
+            refused = parts.negatives.at(moment, state)
+            whole = nearest(probes)
+            people, hidden = without(whole, probes, k, moment, ignored=ignored, refused=refused, nearest=nearest)
+            return _Found(state.settings, rule, people, nearest.size - 1, whole, hidden, moment.as_of)
+
+    return parts.source.ask(question)
 
 
 class QuestionOptions(TypedDict, total=False):
@@ -214,7 +230,9 @@ def identify_photos(
     return [
         faces
         if isinstance(faces, RejectedImageError)
-        else PhotoAnswers(named_once([answer_of(face, limit, *next(each), photo=photo) for face in faces]))
+        else PhotoAnswers(
+            named_once([answer_of(face, limit, *next(each), photo=photo) for face in faces]), answers.as_of
+        )
         for faces, photo in zip(found, photos, strict=True)
     ]
 

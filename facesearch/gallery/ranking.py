@@ -8,7 +8,7 @@ import numpy.typing as npt
 from facesearch.errors import StoreError
 from facesearch.gallery.answers import Candidate
 from facesearch.gallery.view import Ids, Searchable
-from facesearch.store import Moment, Owner
+from facesearch.store import Owner, PeopleMoment
 
 _LEAST_SPARE, _MOST_SPARE = 4, 64  # templates asked of the index per identity wanted, to begin with
 _SPARE_OF_MORE = 2  # of those that only have to be known as well
@@ -26,7 +26,7 @@ class Ranking:
 
     def nearest(
         self,
-        moment: Moment,
+        moment: PeopleMoment,
         view: Searchable,
         probes: npt.NDArray[np.float32],
         k: int,
@@ -59,7 +59,7 @@ class Ranking:
 
     @staticmethod
     def _finish(
-        moment: Moment,
+        moment: PeopleMoment,
         view: Searchable,
         probe: npt.NDArray[np.float32],
         k: int,
@@ -81,7 +81,7 @@ class Ranking:
         return not crowded
 
 
-def _owners(moment: Moment, ids: Ids) -> dict[int, Owner]:
+def _owners(moment: PeopleMoment, ids: Ids) -> dict[int, Owner]:
     found = np.unique(ids[ids >= 0])
     owners = moment.owners(found.tolist())
     if len(owners) < len(found):

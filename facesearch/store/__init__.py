@@ -1,8 +1,11 @@
 """The store of a gallery: identities, images, templates, settings and audit log, and which index files are valid."""
 
 from facesearch.photos.geometry import Box
+from facesearch.store.identity_names import unknown_identity, unknown_tag
+from facesearch.store.moment_roles import Moment, PeopleMoment
 from facesearch.store.records import (
     FORGET_FACES,
+    AsOf,
     Attributes,
     AuditEvent,
     Calibration,
@@ -23,6 +26,7 @@ from facesearch.store.records import (
     NegativeInfo,
     NewTemplate,
     Owner,
+    People,
     PeopleState,
     Regrouping,
     Removed,
@@ -36,8 +40,8 @@ from facesearch.store.records import (
     UnknownFace,
     UnknownPair,
 )
-from facesearch.store.roles import GalleryStore, Moment
-from facesearch.store.servers import is_address, open_on_server
+from facesearch.store.roles import GalleryStore, Listener
+from facesearch.store.servers import is_address, open_on_server, shown_address
 from facesearch.store.sql.copying import CopiedTable, copy_rows, finish_copy
 from facesearch.store.sql.store import SqlStore
 from facesearch.store.sql.unfinished import Copying
@@ -48,6 +52,7 @@ __all__ = [
     "DATABASE_NAME",
     "FORGET_FACES",
     "IN_A_FOLDER",
+    "AsOf",
     "Attributes",
     "AuditEvent",
     "Box",
@@ -66,6 +71,7 @@ __all__ = [
     "Inbox",
     "IndexState",
     "KeptSuspect",
+    "Listener",
     "LogPosition",
     "Marked",
     "Moment",
@@ -74,6 +80,8 @@ __all__ = [
     "NegativeInfo",
     "NewTemplate",
     "Owner",
+    "People",
+    "PeopleMoment",
     "PeopleState",
     "Regrouping",
     "Removed",
@@ -94,4 +102,7 @@ __all__ = [
     "is_address",
     "open_on_server",
     "open_store",
+    "shown_address",
+    "unknown_identity",
+    "unknown_tag",
 ]

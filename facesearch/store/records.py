@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -436,6 +437,28 @@ class Cohort:
     id: int
     templates: npt.NDArray[np.float32]
     source: str
+
+
+class People(NamedTuple):
+    """Identities and their tags. ids: (p,), ascending; names: at the same places; tags: by identity id."""
+
+    ids: npt.NDArray[np.int64]
+    names: list[str]
+    tags: dict[int, tuple[str, ...]]
+
+
+class AsOf(NamedTuple):
+    """How old an answer is, where newer changes may be missing in it.
+
+    age: seconds since what it was made of was known to be the latest. away: the server could not be reached when it was
+    asked for.
+    """
+
+    age: float
+    away: bool
+
+    def document(self) -> dict[str, Any]:
+        return {"as_of": shown_time(int(time.time() - self.age)), "age_s": round(self.age, 3), "away": self.away}
 
 
 class Sizes(NamedTuple):

@@ -15,6 +15,7 @@ from typing import Literal, Protocol, Self
 import numpy as np
 import numpy.typing as npt
 
+from facesearch.store.moment_roles import Moment
 from facesearch.store.records import (
     Attributes,
     AuditEvent,
@@ -26,14 +27,12 @@ from facesearch.store.records import (
     EncoderKey,
     EnrolledPhoto,
     GallerySettings,
-    GalleryState,
     IdentitySummary,
     Inbox,
     IndexState,
     KeptSuspect,
     LogPosition,
     Marked,
-    Negative,
     NegativeInfo,
     NewTemplate,
     Owner,
@@ -41,14 +40,11 @@ from facesearch.store.records import (
     Recode,
     Regrouping,
     Removed,
-    Sizes,
     TemplateInfo,
-    TemplateOwners,
-    TemplateRecord,
     Templates,
     Thinning,
 )
-from facesearch.store.vector_roles import Nearby, VectorsRole
+from facesearch.store.vector_roles import VectorsRole
 
 
 class SettingsRole(Protocol):
@@ -504,59 +500,19 @@ class AuditRole(Protocol):
         ...
 
 
-class Moment(Protocol):
-    """One moment of a gallery: all methods see the same state, whatever is written meanwhile."""
+class Listener(Protocol):
+    """Hears of changes of a gallery; for one thread, but for `wake`."""
 
-    def state(self) -> GalleryState | None:
-        """Settings and position, in one statement; None before the first enrolment."""
+    def wait(self, seconds: float) -> bool:
+        """Wait until something was changed, or was since the last time, or until `wake`; False where the seconds went
+        by instead. Raises `StoreUnreachableError`."""
         ...
 
-    def owners(self, template_ids: Sequence[int]) -> dict[int, Owner]:
-        """Whose the templates are; ids that are not stored are left out."""
+    def wake(self) -> None:
+        """End a wait, of another thread."""
         ...
 
-    def template_ids(self, identity_ids: Sequence[int]) -> npt.NDArray[np.int64]:
-        """Ids (n,) of the templates of these identities, ascending."""
-        ...
-
-    def group(self, names: Sequence[str], tags: Sequence[str]) -> npt.NDArray[np.int64]:
-        """Ids (n,) of the identities with one of these names or tags, ascending.
-
-        Raises `UnknownIdentityError`, `UnknownTagError`, with what looks alike.
-        """
-        ...
-
-    def ignored(self) -> npt.NDArray[np.int64]:
-        """Ids (n,) of the identities that are never to be named, ascending."""
-        ...
-
-    def negatives(self) -> list[Negative]:
-        """All negatives, of those that `NegativesRole.all` gives."""
-        ...
-
-    def template_owners(self) -> TemplateOwners:
-        """Whose all templates are, and their qualities, by template id."""
-        ...
-
-    def templates(self, after_id: int = 0, batch: int = 4096) -> Iterator[Templates]:
-        """All templates with ids above `after_id`, in their order."""
-        ...
-
-    def records(self, batch: int = 4096) -> Iterator[list[TemplateRecord]]:
-        """All templates with what is known of them, in the order of their ids; none that is set aside."""
-        ...
-
-    def sizes(self) -> Sizes:
-        """How many templates there are, in use and out of answers."""
-        ...
-
-    def removed_since(self, removal_id: int) -> npt.NDArray[np.int64]:
-        """Ids (n,) of the templates taken out after that entry of the log."""
-        ...
-
-    def nearby(self) -> Nearby:
-        """What the database finds by itself; raises `UsageError` where it cannot, `StoreError` where it cannot yet."""
-        ...
+    def close(self) -> None: ...
 
 
 class GalleryStore(Protocol):
@@ -607,6 +563,11 @@ class GalleryStore(Protocol):
     @property
     def vectors(self) -> VectorsRole | None:
         """None where the database cannot be searched."""
+        ...
+
+    def listener(self) -> Listener | None:
+        """Hears of changes as they are committed, by whomever; None where a look costs as little. Raises
+        `StoreUnreachableError`."""
         ...
 
     def moment(self) -> AbstractContextManager[Moment]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from facesearch.errors import UsageError
 from facesearch.store.postgresql.address import is_address as is_address
+from facesearch.store.postgresql.address import shown_address as shown_address
 
 if TYPE_CHECKING:
     from facesearch.store.postgresql.store import PostgresqlStore
@@ -19,8 +20,12 @@ def open_on_server(
     create: bool = True,
     busy_seconds: float | None = None,
     copying: Copying | None = None,
+    away: dict[str, Any] | None = None,
 ) -> PostgresqlStore:
-    """See `facesearch.store.postgresql.store.open_server`; raises `UsageError` where psycopg is not installed."""
+    """See `facesearch.store.postgresql.store.open_server`; raises `UsageError` where psycopg is not installed.
+
+    away: `PostgresqlStore.known`, as it was when the gallery was last opened.
+    """
     try:
         import psycopg as _  # noqa: F401
     except ImportError:
@@ -28,7 +33,9 @@ def open_on_server(
             "galleries on PostgreSQL need psycopg, which is not installed: pip install 'facesearch[postgresql]'"
         ) from None
     from facesearch.store.postgresql.connection import BUSY_SECONDS
+    from facesearch.store.postgresql.schema import Found
     from facesearch.store.postgresql.store import open_server
 
     seconds = BUSY_SECONDS if busy_seconds is None else busy_seconds
-    return open_server(url, read_only=read_only, create=create, busy_seconds=seconds, copying=copying)
+    found = None if away is None else Found.of(away)
+    return open_server(url, read_only=read_only, create=create, busy_seconds=seconds, copying=copying, away=found)

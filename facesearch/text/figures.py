@@ -17,6 +17,14 @@ def bytes_in_words(count: float) -> str:
     return f"{count:.1f} GB"
 
 
+def time_in_words(seconds: float) -> str:
+    """0.42 -> "0.4 s", 75 -> "75 s", 5400 -> "1.5 h"."""
+    for limit, unit, length in ((10, "s", 1), (120, "s", 1), (7200, "min", 60), (172_800, "h", 3600)):
+        if seconds < limit:
+            return f"{seconds / length:.{1 if limit == 10 else 0}f} {unit}"
+    return f"{seconds / 86_400:.1f} days"
+
+
 def counted(number: int, noun: str, plural: str | None = None) -> str:
     """1 photo, 1,200 photos."""
     return f"{number:,} {noun if number == 1 else plural or noun + 's'}"

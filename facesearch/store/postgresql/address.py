@@ -56,6 +56,11 @@ class Address:
         return cls(conninfo, name, shown)
 
 
+def shown_address(url: str) -> str:
+    """The URL of a gallery as people are told it, without a password; raises `UsageError`."""
+    return Address.of(url).shown
+
+
 def is_address(given: str) -> bool:
     """Whether this names a gallery on a server, rather than a folder."""
     return given.startswith(SCHEMES)

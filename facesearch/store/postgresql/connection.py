@@ -38,7 +38,7 @@ def server_engine(address: Address, busy_seconds: float = BUSY_SECONDS) -> Engin
     """An engine on the server; its connections find the tables of the gallery."""
 
     def connect() -> psycopg.Connection[Any]:
-        return _connect(address)
+        return connect_to(address)
 
     engine = create_engine(
         "postgresql+psycopg://", creator=connect, poolclass=QueuePool, max_overflow=-1, hide_parameters=True
@@ -65,15 +65,24 @@ def lock_key(gallery: str) -> int:
     return int.from_bytes(hashlib.sha256(b"facesearch gallery " + gallery.encode()).digest()[:8], "big", signed=True)
 
 
+def channel(gallery: str) -> str:
+    """What is notified when a transaction that wrote to a gallery of a database is committed."""
+    return f"facesearch_{lock_key(gallery) % 2**64:016x}"
+
+
 def _begin_writing(gallery: str, busy_seconds: float) -> str:
     # One message, and so one journey to the server.
     return (
         f"BEGIN; SET LOCAL lock_timeout = {max(1, round(1000 * busy_seconds))}; "
-        f"SELECT pg_advisory_xact_lock({lock_key(gallery)})"
+        f"SELECT pg_advisory_xact_lock({lock_key(gallery)}); NOTIFY {channel(gallery)}"
     )
 
 
-def _connect(address: Address) -> psycopg.Connection[Any]:
+def connect_to(address: Address) -> psycopg.Connection[Any]:
+    """A connection in autocommit mode, which finds the tables of the gallery.
+
+    Raises `UsageError`, `StoreError` for a server that is too old, `psycopg.Error`.
+    """
     try:
         given = psycopg.conninfo.conninfo_to_dict(address.conninfo)
     except psycopg.ProgrammingError:  # its message may repeat a part of the password

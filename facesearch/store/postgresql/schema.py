@@ -7,8 +7,11 @@ by Alembic, inside the transaction that holds the gallery's lock.
 from __future__ import annotations
 
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
+import psycopg
 from sqlalchemy import Connection, Engine, insert, select, text
 
 from facesearch.errors import GalleryNotFoundError, StoreError, UsageError
@@ -36,15 +39,14 @@ _MAY_WRITE = text(
     "AND has_table_privilege('templates', 'INSERT')"
 )
 OPENED = "SELECT (SELECT id FROM origin), 'templates'::regclass::oid::bigint"  # which no other gallery has
-_WHICH = text(
-    f"{OPENED}, "  # noqa: S608 - our own
-    "(SELECT oid FROM pg_database WHERE datname = current_database()), current_database(), inet_server_port()"
+_DATABASE = (
+    "SELECT (SELECT oid FROM pg_database WHERE datname = current_database()), current_database(), inet_server_port()"
 )
-_MAY_ASK = text(
+_MAY_ASK = (
     "SELECT has_function_privilege('pg_control_system()', 'EXECUTE') "
     "AND has_function_privilege('pg_control_checkpoint()', 'EXECUTE')"
 )
-_TIMELINE = text("SELECT system_identifier, timeline_id FROM pg_control_system(), pg_control_checkpoint()")
+_TIMELINE = "SELECT system_identifier, timeline_id FROM pg_control_system(), pg_control_checkpoint()"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,17 @@ class Found:
     which: tuple[str, ...]
     opened: tuple[str, int]
     may_write: bool
+
+    @property
+    def server(self) -> tuple[str, ...]:
+        """What `server_of` says."""
+        return self.which[2:]
+
+    @classmethod
+    def of(cls, kept: Mapping[str, Any]) -> Found:
+        """From what `asdict` gives, or JSON made of it."""
+        origin, oid = kept["opened"]
+        return cls(tuple(map(str, kept["which"])), (str(origin), int(oid)), bool(kept["may_write"]))
 
 
 def prepare(engine: Engine, address: Address, *, create: bool) -> Found:
@@ -123,11 +136,20 @@ def _revision(connection: Connection, address: Address, *, unfinished_too: bool 
 
 
 def _found(connection: Connection) -> Found:
-    which = list(connection.execute(_WHICH).one())
-    if connection.scalar(_MAY_ASK):
-        which += connection.execute(_TIMELINE).one()
-    opened = str(which[0]), int(which[1])
-    return Found(tuple(map(str, which)), opened, bool(connection.scalar(_MAY_WRITE)))
+    origin, oid = connection.exec_driver_sql(OPENED).one()
+    driver = connection.connection.driver_connection
+    assert isinstance(driver, psycopg.Connection)  # noqa: S101 - for the type checker
+    return Found(
+        (str(origin), str(oid), *server_of(driver)), (str(origin), int(oid)), bool(connection.scalar(_MAY_WRITE))
+    )
+
+
+def server_of(driver: psycopg.Connection[Any]) -> tuple[str, ...]:
+    """Words of the server and its database that no other one has, nor this one after another server took over."""
+    which = list(driver.execute(_DATABASE).fetchone() or ())
+    if driver.execute(_MAY_ASK).fetchone() == (True,):
+        which += driver.execute(_TIMELINE).fetchone() or ()
+    return tuple(map(str, which))
 
 
 def _create(connection: Connection, address: Address) -> None:

@@ -8,17 +8,20 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import psycopg
-from sqlalchemy import Engine
+from sqlalchemy import Engine, event
 
-from facesearch.errors import StoreError
+from facesearch.errors import StoreError, StoreUnreachableError
 from facesearch.files.locations import home
 from facesearch.store.postgresql import schema
 from facesearch.store.postgresql.address import Address
 from facesearch.store.postgresql.connection import BUSY_SECONDS, server_engine, writing
 from facesearch.store.postgresql.dialect import PostgresqlDialect
+from facesearch.store.postgresql.listening import ServerListener
 from facesearch.store.postgresql.nearby import ServerMoment
 from facesearch.store.postgresql.projection import OF_FILES, LocalIndexState, Projection, ServerTransactions
 from facesearch.store.postgresql.rewriting import rewritten
@@ -55,6 +58,7 @@ def open_server(
     create: bool = True,
     busy_seconds: float = BUSY_SECONDS,
     copying: Copying | None = None,
+    away: Found | None = None,
 ) -> PostgresqlStore:
     """Open the store of a gallery on a server, creating its tables or bringing them up to date.
 
@@ -64,6 +68,7 @@ def open_server(
         create: whether a gallery that is not there yet is made.
         busy_seconds: how long to wait for another process that is writing.
         copying: the store is to be a copy, or is one that is not finished; see `facesearch.store.sql.copying`.
+        away: what was found when it was last opened; the server is not asked now, as it is away.
 
     Raises `UsageError`, `GalleryNotFoundError`, `NewerSchemaError`, `StoreBusyError`, `DiskFullError`, `StoreError`.
     """
@@ -71,7 +76,9 @@ def open_server(
     engine = server_engine(address, busy_seconds)
     try:
         with in_plain_words(address.shown):
-            if copying is None:
+            if away is not None:
+                found = away
+            elif copying is None:
                 found = schema.prepare(engine, address, create=create and not read_only)
             else:
                 found = schema.prepare_copy(engine, address, copying)
@@ -105,6 +112,8 @@ class PostgresqlStore(SqlStore):
         super().__init__(transactions)
         self.index_state = LocalIndexState(self.transactions, projection)
         self.address = address
+        self._found = found
+        event.listen(engine, "connect", self._compare)
         self.projection = projection
         self.vectors = dialect.vectors = PostgresqlVectors(self.transactions, address.gallery)
 
@@ -113,11 +122,19 @@ class PostgresqlStore(SqlStore):
         """Where this machine keeps what belongs to the gallery: its index files."""
         return self.projection.folder
 
+    def listener(self) -> ServerListener:
+        return ServerListener(self.address)
+
     @contextmanager
     def moment(self) -> Iterator[ServerMoment]:
         version = self.projection.version()  # before the moment, so that it has all that the files cover
         with self.transactions.reading() as connection:
             yield ServerMoment(connection, (version,), self.vectors, self.address.shown)
+
+    @property
+    def known(self) -> dict[str, Any]:
+        """What `open_server` needs to open the gallery while its server is away, for JSON."""
+        return asdict(self._found)
 
     def known_as(self) -> str:
         with self.transactions.reading() as connection:
@@ -168,6 +185,14 @@ class PostgresqlStore(SqlStore):
     def close(self) -> None:
         super().close()
         self.projection.close()
+
+    def _compare(self, driver: psycopg.Connection[Any], record: object) -> None:
+        """What is known of a gallery holds no longer where another server took over: it may lack what was seen last,
+        and give its numbers to others."""
+        if schema.server_of(driver) != self._found.server:
+            self.outlived = True
+            driver.close()
+            raise StoreUnreachableError(f"another server took over from that of {self.address.shown}: try again")
 
     def _rewritten(self, tables: Sequence[str]) -> bool:
         with self.transactions.outside(psycopg.Connection) as driver:

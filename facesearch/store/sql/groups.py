@@ -10,7 +10,7 @@ import numpy.typing as npt
 from sqlalchemy import Connection, delete, select
 
 from facesearch.store.identity_names import check_note, check_tag, unknown_identity, unknown_tag
-from facesearch.store.records import Attributes
+from facesearch.store.records import Attributes, People
 from facesearch.store.sql.attributes import attributes_of, write_ignored, write_note, write_tags
 from facesearch.store.sql.audit import add_audit
 from facesearch.store.sql.checksums import is_sound, require_all_sound, require_sound
@@ -79,6 +79,20 @@ def ignored(connection: Connection) -> Ids:
     for number, sound in rows:
         require_sound(IgnoredRow, sound, number)
     return _sorted([row[0] for row in rows])
+
+
+def people(connection: Connection, after_id: int) -> People:
+    """The identities with ids above `after_id`, and their tags; raises `StoreError` for a damaged row."""
+    found = select(IdentityRow.id, IdentityRow.name, is_sound(IdentityRow)).where(IdentityRow.id > after_id)
+    rows = connection.execute(found.order_by(IdentityRow.id)).all()
+    for row in rows:
+        require_sound(IdentityRow, row[2], row[0])
+    tagged = select(TagRow.identity_id, TagRow.tag, is_sound(TagRow), TagRow.id).where(TagRow.identity_id > after_id)
+    tags: dict[int, tuple[str, ...]] = {}
+    for number, tag, sound, row_id in connection.execute(tagged.order_by(TagRow.id)):
+        require_sound(TagRow, sound, row_id)
+        tags[number] = (*tags.get(number, ()), tag)
+    return People(np.fromiter((row[0] for row in rows), np.int64, len(rows)), [row[1] for row in rows], tags)
 
 
 def _tagged(connection: Connection, tag: str) -> list[int]:

@@ -15,6 +15,7 @@ from facesearch.store.records import (
     GalleryState,
     Negative,
     Owner,
+    People,
     Sizes,
     TemplateOwners,
     TemplateRecord,
@@ -23,7 +24,7 @@ from facesearch.store.records import (
 from facesearch.store.sql.checksums import is_sound, require_sound
 from facesearch.store.sql.chunks import chunks, padded
 from facesearch.store.sql.expressions import AllAsJson, InJson
-from facesearch.store.sql.groups import group, ignored
+from facesearch.store.sql.groups import group, ignored, people
 from facesearch.store.sql.models import (
     AuditRow,
     CohortRow,
@@ -62,6 +63,8 @@ _MANY = 5_000  # identities, from which on one long statement takes less time
 
 class SqlMoment:
     """See `facesearch.store.roles.Moment`."""
+
+    as_of = None
 
     def __init__(self, connection: Connection, elsewhere: Sequence[int | None] | None = None) -> None:
         """connection: of the transaction. elsewhere: the version of the index files, where another database says which
@@ -104,8 +107,11 @@ class SqlMoment:
     def negatives(self) -> list[Negative]:
         return negatives(self.connection)
 
-    def template_owners(self) -> TemplateOwners:
-        return template_owners(self.connection)
+    def people(self, after_id: int = 0) -> People:
+        return people(self.connection, after_id)
+
+    def template_owners(self, after_id: int = 0) -> TemplateOwners:
+        return template_owners(self.connection, after_id)
 
     def templates(self, after_id: int = 0, batch: int = 4096) -> Iterator[Templates]:
         while len(found := read_templates(self.connection, after_id, limit=batch)):

@@ -10,9 +10,10 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 from facesearch.store.records import Progress
+from facesearch.store.roles import Listener
 from facesearch.store.sql.audit import SqlAudit
 from facesearch.store.sql.codebooks import SqlCodebooks
 from facesearch.store.sql.cohort import SqlCohort
@@ -36,10 +37,12 @@ class SqlStore(ABC):
     """A `GalleryStore` on one database. Subclasses do what concerns the whole of it.
 
     kind: of database, in a word. on_server: other machines may use it, and this one's index files are its own.
+    outlived: the server is no longer the one that the store was opened on; it has to be opened anew.
     """
 
     kind: ClassVar[str]
     on_server: ClassVar[bool]
+    outlived = False
 
     def __init__(self, transactions: Transactions) -> None:
         self.transactions = transactions
@@ -63,6 +66,14 @@ class SqlStore(ABC):
     def read_only(self) -> bool:
         """Whether nothing may be written."""
         return self.transactions.read_only
+
+    @property
+    def known(self) -> dict[str, Any]:
+        """What is needed to open the store while its server is away, for JSON; nothing without a server."""
+        return {}
+
+    def listener(self) -> Listener | None:
+        return None
 
     @contextmanager
     def moment(self) -> Iterator[SqlMoment]:

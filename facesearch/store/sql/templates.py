@@ -232,12 +232,9 @@ def qualities(connection: Connection, template_ids: Sequence[int]) -> dict[int, 
     return found
 
 
-def template_owners(connection: Connection) -> TemplateOwners:
-    rows = connection.execute(
-        select(TemplateRow.id, TemplateRow.identity_id, TemplateRow.quality, is_sound(TemplateRow)).order_by(
-            TemplateRow.id
-        )
-    ).all()
+def template_owners(connection: Connection, after_id: int) -> TemplateOwners:
+    wanted = select(TemplateRow.id, TemplateRow.identity_id, TemplateRow.quality, is_sound(TemplateRow))
+    rows = connection.execute(wanted.where(TemplateRow.id > after_id).order_by(TemplateRow.id)).all()
     for row in rows:
         require_sound(TemplateRow, row[3], row[0])
     return TemplateOwners(

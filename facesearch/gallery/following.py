@@ -1,0 +1,205 @@
+"""Following a gallery on a server: a replica of it and the view of the same position, brought up to date in a thread.
+
+The thread hears of changes as they are committed, and looks by itself now and then, so that it is known since when what
+is held may be old. Where the server is away it goes on looking, and the first look that succeeds ends that.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from facesearch.codecs.ref import CodecRef
+from facesearch.errors import FacesearchError, GalleryNotFoundError, StoreError, StoreUnreachableError
+from facesearch.gallery import replica_file
+from facesearch.gallery.one_moment import at_a_moment
+from facesearch.gallery.replica import Held, Replica, is_same, replica_at
+from facesearch.gallery.replica_file import Header, Saved
+from facesearch.gallery.view import View
+from facesearch.store import GalleryState, GalleryStore, Listener, Moment, Templates
+
+_log = logging.getLogger("facesearch")
+
+_LEAST_LOOK, _MOST_LOOK = 0.05, 5.0  # seconds between two looks where nothing is heard
+_REST = 4.0  # how many times as long as a look takes nothing is looked at again, however much is heard
+_MOST_REST = 0.25  # seconds
+_AGAIN = 1.0  # seconds until a server that is away is tried again
+_SAVE_REST = 20.0  # how many times as long as writing a file takes none is written again
+_LEAST_SAVE_REST = 1.0  # seconds
+_CONFIRM_SECONDS = 1.0
+_MOST_TAIL = 20_000  # templates that the index files lack, of a replica that is saved
+_STOPPING_SECONDS = 30.0
+
+
+class Following:
+    """Keeps what is held of one gallery up to date. Safe to share between threads.
+
+    at, reopen: see `at_a_moment`; a view of the index. look: seconds between two looks. header: of the file in which
+    the replica is kept in `folder`; None: it is not kept.
+    """
+
+    def __init__(
+        self,
+        store: GalleryStore,
+        at: Callable[[Moment, GalleryState], View | None],
+        reopen: Callable[[], None],
+        look: float,
+        folder: Path,
+        header: Header | None,
+    ) -> None:
+        self._store = store
+        self._at, self._reopen = at, reopen
+        self._look = min(max(look, _LEAST_LOOK), _MOST_LOOK)
+        self._folder, self._header = folder, header
+        self._looking = threading.Lock()
+        self._listening = threading.Lock()  # while the listener is made, woken or closed
+        self._listener: Listener | None = None
+        self._stopped = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._saved: tuple[Replica, float] | None = None  # the replica in the file, and until when it is left so
+        self._confirmed = 0.0
+        self.held: Held | None = None
+        self.away = False
+
+    def begin_away(self, held: Held) -> None:
+        """Answer from what was saved, until the server is there again."""
+        self.held, self.away = held, True
+
+    def start(self) -> None:
+        """Begin to follow, unless that has been done."""
+        if self._thread is None:
+            with self._listening:
+                if self._thread is None and not self._stopped.is_set():
+                    self._thread = threading.Thread(target=self._follow, name="facesearch-following", daemon=True)
+                    self._thread.start()
+
+    def refresh(self) -> Held:
+        """Look at the server now; raises `GalleryNotFoundError` before the first enrolment, `StoreUnreachableError`."""
+        with self._looking:
+            began, old = time.monotonic(), self._known()
+            try:
+                with at_a_moment(self._store, self._at, self._reopen) as found:
+                    if found is None:
+                        raise GalleryNotFoundError("the gallery is empty: enrol somebody first")
+                    moment, state, view = found
+                    if old is not None and is_same(old.state, state):
+                        replica = old
+                    else:
+                        replica = replica_at(self._store, moment, state, old)
+            except StoreUnreachableError:
+                self.away = True
+                raise
+            self.held = held = Held(replica, view, began)
+            self.away = False
+            return held
+
+    def close(self) -> None:
+        """Stop following; what is held is saved first."""
+        self._stopped.set()
+        with self._listening:
+            if self._listener is not None:
+                self._listener.wake()
+        if self._thread is not None:
+            self._thread.join(_STOPPING_SECONDS)
+
+    def _known(self) -> Replica | None:
+        """What is held, or what an earlier process saved; from either, little has to be read."""
+        if self.held is not None:
+            return self.held.replica
+        if self._header is None or replica_file.header_of(self._folder) is None:
+            return None
+        try:
+            return replica_file.load(self._folder).replica
+        except StoreError:
+            return None
+
+    # the thread
+
+    def _follow(self) -> None:
+        while True:
+            began = time.monotonic()
+            try:
+                self.refresh()
+                self._save()
+                if self._stopped.is_set():
+                    break
+                self._rest(time.monotonic() - began)
+                self._listen().wait(self._look)
+            except GalleryNotFoundError:
+                self._stopped.wait(self._look)
+            except FacesearchError as error:
+                _log.info("the gallery is not followed for now: %s", error)
+                self._listen_no_more()
+                self._stopped.wait(_AGAIN)
+            if self._stopped.is_set():
+                break
+        self._listen_no_more()
+
+    def _rest(self, taken: float) -> None:
+        self._stopped.wait(min(_REST * taken, _MOST_REST))
+
+    def _listen(self) -> Listener:
+        with self._listening:
+            if self._listener is None:
+                self._listener = self._store.listener()
+            assert self._listener is not None  # noqa: S101 - a gallery in a folder is not followed
+            return self._listener
+
+    def _listen_no_more(self) -> None:
+        with self._listening:
+            if self._listener is not None:
+                self._listener.close()
+                self._listener = None
+
+    # the file
+
+    def _save(self) -> None:
+        held, now = self.held, time.monotonic()
+        if self._header is None or held is None:
+            return
+        try:
+            if self._is_due(held, now):
+                saved = self._to_be_saved(held)
+                if saved is not None:
+                    replica_file.save(self._folder, self._header, saved, time.monotonic() - held.confirmed)
+                    taken = time.monotonic() - now
+                    self._saved, self._confirmed = (held.replica, now + max(_LEAST_SAVE_REST, _SAVE_REST * taken)), now
+            elif self._saved and self._saved[0] is held.replica and now - self._confirmed >= _CONFIRM_SECONDS:
+                replica_file.confirm(self._folder, now - held.confirmed)
+                self._confirmed = now
+        except OSError as error:
+            _log.info("what is known of the gallery was not saved: %s", error)
+
+    def _is_due(self, held: Held, now: float) -> bool:
+        if self._saved is None:
+            return True
+        replica, until = self._saved
+        if replica is held.replica:
+            return False
+        forgotten = replica.state.position.last_removal_id != held.replica.state.position.last_removal_id
+        return forgotten or self._stopped.is_set() or now >= until
+
+    def _to_be_saved(self, held: Held) -> Saved | None:
+        """The replica with the templates that the index files lack; None where these are too many, or were changed."""
+        replica, files = held.replica, self._store.index_state.read()
+        after = 0 if files is None else files.position.last_template_id
+        ids, codes, codecs = replica.owners.ids[replica.owners.ids > after], list[bytes](), list[str]()
+        if len(ids) > _MOST_TAIL:
+            return None
+        last = replica.state.position.last_template_id
+        known = set(ids.tolist())
+        for batch in self._store.templates.batches(after, last) if len(ids) else ():
+            for number, code, codec in zip(batch.ids.tolist(), batch.codes, batch.codecs, strict=True):
+                if number in known:
+                    codes.append(code)
+                    codecs.append(codec)
+        if len(codes) != len(ids):
+            return None
+        used = {replica.state.settings.codec, *codecs, *(each.codec for each in replica.negatives)}
+        books = {
+            codec: self._store.codebooks.read(codec) for codec in sorted(used) if not CodecRef.parse(codec).is_plain
+        }
+        return Saved(replica, after, Templates(ids, codes, codecs), books)
