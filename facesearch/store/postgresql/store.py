@@ -9,6 +9,7 @@ import hashlib
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from facesearch.errors import StoreError, StoreUnreachableError
 from facesearch.files.locations import home
 from facesearch.store.postgresql import schema
 from facesearch.store.postgresql.address import Address
-from facesearch.store.postgresql.connection import BUSY_SECONDS, server_engine, writing
+from facesearch.store.postgresql.connection import BUSY_SECONDS, connect_to, server_engine, writing
 from facesearch.store.postgresql.dialect import PostgresqlDialect
 from facesearch.store.postgresql.listening import ServerListener
 from facesearch.store.postgresql.nearby import ServerMoment
@@ -107,7 +108,13 @@ class PostgresqlStore(SqlStore):
     ) -> None:
         dialect = PostgresqlDialect(projection)
         transactions = ServerTransactions(
-            engine, writing(engine), dialect, address.shown, read_only=read_only, found=found
+            engine,
+            writing(engine),
+            dialect,
+            address.shown,
+            read_only=read_only,
+            found=found,
+            connect=partial(connect_to, address),
         )
         super().__init__(transactions)
         self.index_state = LocalIndexState(self.transactions, projection)
