@@ -21,6 +21,7 @@ from needed import HOW, needed
 from postgres_server import new_gallery, running_server
 
 from facesearch.commands.app import run
+from facesearch.store.postgresql import rewriting
 from facesearch.workshop.sample_people import draw_people, write_photos
 
 PEOPLE = 12
@@ -69,8 +70,10 @@ def facesearch(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[st
 def postgresql_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The URL of a database on a server of this run's own."""
     own = tmp_path_factory.getbasetemp()
-    with running_server(own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) as url:
-        yield url
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(rewriting, "EARLIER_SECONDS", 30.0)  # other tests have transactions of their own
+        with running_server(own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) as url:
+            yield url
 
 
 @pytest.fixture

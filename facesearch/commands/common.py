@@ -17,6 +17,7 @@ import typer
 from facesearch.commands.lines import near as near
 from facesearch.commands.lines import print_table as print_table
 from facesearch.commands.lines import say as say
+from facesearch.commands.lines import say_that_pages_stay as say_that_pages_stay
 from facesearch.commands.lines import tell as tell
 from facesearch.commands.paths import given_folder
 from facesearch.files.locations import default_gallery

@@ -25,6 +25,7 @@ from facesearch.commands.common import (
     print_json,
     progress_bar,
     say,
+    say_that_pages_stay,
     set_up,
 )
 from facesearch.commands.paths import given_path
@@ -349,4 +350,4 @@ def compact(gallery: GalleryOption = None, json: JsonOption = False, verbose: Ve
     if done.kept:
         say(f"  {counted(done.kept, 'template')} set aside kept: templates remove, then compact, deletes them for good")
     if not done.wiped:
-        say("  another process is reading: old pages stay in the log until facesearch gallery compact runs alone")
+        say_that_pages_stay(done.on_server)

@@ -287,7 +287,8 @@ def _show_receipt(receipt: Receipt) -> None:
     if receipt.learnt_from_people:
         say("  an earlier version learnt the index from people in the gallery; it keeps traces: facesearch index build")
     if receipt.on_server:
-        say("  the server's log, its replicas and dumps are not touched: its administrator knows how long they stay")
+        say("  the server's write-ahead log, its replicas and dumps are not touched: its administrator knows how long")
+        say("  they stay")
     if not receipt.wiped and receipt.on_server:
         say("  old pages stay until the owner of the tables runs facesearch gallery compact")
     elif not receipt.wiped:

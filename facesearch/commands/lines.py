@@ -35,6 +35,17 @@ def near(path: str) -> str:
     return path.removeprefix(f"{str(Path.cwd()).rstrip('/')}/")
 
 
+def say_that_pages_stay(on_server: bool) -> None:
+    """What was deleted could not be taken out of the files of the database."""
+    if on_server:
+        say(
+            "  another process is reading, or this user does not own the tables: old pages stay on the server until its"
+        )
+        say("  owner runs facesearch gallery compact while nobody does")
+    else:
+        say("  another process is reading: old pages stay in the log until facesearch gallery compact runs alone")
+
+
 def tell(text: str) -> None:
     """A line on standard error, beside the result."""
     sys.stderr.write(escaped(text) + "\n")

@@ -17,6 +17,7 @@ from facesearch.commands.common import (
     open_gallery,
     print_json,
     say,
+    say_that_pages_stay,
     set_up,
     warn_unlike,
 )
@@ -170,7 +171,7 @@ def _say_receipt(receipt: InboxReceipt) -> None:
     if receipt.faces:
         say("  their photos count as seen: unknown add skips them, unless --again is given")
     if not receipt.wiped:
-        say("  another process is reading: old pages stay in the log until facesearch gallery compact runs alone")
+        say_that_pages_stay(receipt.on_server)
     for at in receipt.backups:
         made = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(at))
         say(f"  the backup made on {made} may still hold them")

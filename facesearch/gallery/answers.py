@@ -376,8 +376,9 @@ class GalleryInfo:
 class Compaction:
     """What `compact` did: bytes of the gallery on disk before and after.
 
-    wiped: nothing that was deleted is left in the database or its write-ahead log. discarded: templates that were taken
-    out and are now deleted. kept: those set aside, which stay.
+    wiped: nothing that was deleted is left in the database or its write-ahead log; on_server: in the tables, as its log
+    is its administrator's. discarded: templates that were taken out and are now deleted. kept: those set aside, which
+    stay.
     """
 
     before_bytes: int
@@ -385,6 +386,7 @@ class Compaction:
     wiped: bool
     discarded: int
     kept: int = 0
+    on_server: bool = False
 
     def document(self) -> Document:
         return {

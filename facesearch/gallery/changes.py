@@ -234,7 +234,8 @@ def compact(parts: Parts) -> Compaction:
     wiped = parts.store.vacuum()
     for copy in remove_unfinished(parts.folder):
         _log.warning("%s holds the gallery as it was: a backup is being made there, or could not be removed", copy)
-    return Compaction(before, _bytes_on_disk(parts), wiped, discarded, _sizes(parts).set_aside)
+    kept = _sizes(parts).set_aside
+    return Compaction(before, _bytes_on_disk(parts), wiped, discarded, kept, on_server=parts.store.on_server)
 
 
 def _sizes(parts: Parts) -> Sizes:

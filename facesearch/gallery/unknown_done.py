@@ -49,6 +49,7 @@ class InboxReceipt:
     wiped: bool
     discarded_at: int
     backups: tuple[int, ...]
+    on_server: bool = False
 
     def document(self) -> Document:
         return {

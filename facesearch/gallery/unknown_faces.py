@@ -152,7 +152,8 @@ class UnknownFaces:
         gone = parts.store.unknown.discard() if which is None else self._discarded(_several(which))
         wiped = parts.store.wipe(gone.traces)
         backups = tuple(parts.store.audit.copies_since(gone.oldest, "backup"))
-        return InboxReceipt(gone.faces, gone.clusters, gone.images, wiped, int(time.time()), backups)
+        on_server = parts.store.on_server
+        return InboxReceipt(gone.faces, gone.clusters, gone.images, wiped, int(time.time()), backups, on_server)
 
     def sheet(self, cluster: int | None = None) -> Iterator[Pillow.Image]:
         """Contact sheets of a cluster's faces, or of those that are alone; raises `UsageError` for one that is not

@@ -25,6 +25,17 @@ _OLDEST = 160_000
 _WRITE = "facesearch_write"
 _IDLE_SECONDS = 1.0  # from which on it is made sure that a connection still is one
 _CONNECT_SECONDS = 10
+# From when on a connection whose other end is silent counts as cut: asked for a sign of life after 5 seconds, and then
+# every 5; milliseconds that what was sent may wait for its receipt. Both ends keep to it, so that the lock of a writer
+# whose machine is gone is free again before others give up waiting.
+_SILENCE = {"keepalives_idle": "5", "keepalives_interval": "5", "keepalives_count": "3", "tcp_user_timeout": "20000"}
+_CHECK_CLIENT = "5s"  # how often a server that works for long looks whether it is still asked for that
+
+
+# Windows cannot do that.
+_CHECKING = sql.SQL(
+    "CASE WHEN version() ~* 'linux|darwin|bsd' THEN set_config('client_connection_check_interval', {}, false) END"
+).format(_CHECK_CLIENT)
 
 
 class _Connection(psycopg.Connection[Any]):
@@ -88,6 +99,7 @@ def connect_to(address: Address) -> psycopg.Connection[Any]:
     except psycopg.ProgrammingError:  # its message may repeat a part of the password
         raise UsageError(f"the URL of the gallery {address.shown} holds something that libpq does not know") from None
     usual = {"application_name": "facesearch", "connect_timeout": str(_CONNECT_SECONDS), "client_encoding": "utf8"}
+    usual |= _SILENCE
     parameters: dict[str, Any] = {name: value for name, value in usual.items() if name not in given}
     connection = _Connection.connect(psycopg.conninfo.make_conninfo(address.conninfo, **parameters), autocommit=True)
     try:
@@ -96,8 +108,10 @@ def connect_to(address: Address) -> psycopg.Connection[Any]:
             raise StoreError(f"{address.shown} is on PostgreSQL {version}: galleries need PostgreSQL 16 or newer")
         # Numbers have to read the same in every session: checksums are computed over them.
         settings = {"search_path": f'"{address.gallery}", pg_temp', "extra_float_digits": "1", "jit": "off"}
+        silence = {name: str(given.get(name, usual[name])) for name in _SILENCE}
+        settings |= {name if name.startswith("tcp_") else f"tcp_{name}": value for name, value in silence.items()}
         calls = [sql.SQL("set_config({}, {}, false)").format(*pair) for pair in settings.items()]
-        connection.execute(sql.SQL("SELECT ") + sql.SQL(", ").join(calls))
+        connection.execute(sql.SQL("SELECT ") + sql.SQL(", ").join([*calls, _CHECKING]))
     except BaseException:
         connection.close()
         raise

@@ -35,28 +35,40 @@ _FOUND = text(
     """
 )
 _MAY_WRITE = text(
-    "SELECT NOT pg_is_in_recovery() AND current_setting('default_transaction_read_only') = 'off' "
-    "AND has_table_privilege('templates', 'INSERT')"
+    "SELECT NOT pg_is_in_recovery() AND current_setting('default_transaction_read_only') = 'off', "
+    "has_table_privilege('templates', 'INSERT')"
 )
 OPENED = "SELECT (SELECT id FROM origin), 'templates'::regclass::oid::bigint"  # which no other gallery has
 _DATABASE = (
     "SELECT (SELECT oid FROM pg_database WHERE datname = current_database()), current_database(), inet_server_port()"
 )
-_MAY_ASK = (
-    "SELECT has_function_privilege('pg_control_system()', 'EXECUTE') "
-    "AND has_function_privilege('pg_control_checkpoint()', 'EXECUTE')"
-)
-_TIMELINE = "SELECT system_identifier, timeline_id FROM pg_control_system(), pg_control_checkpoint()"
+_MAY_ASK = """
+    SELECT bool_and(has_function_privilege(name, 'EXECUTE')) FROM unnest(
+        ARRAY['pg_control_system()', 'pg_control_checkpoint()', 'pg_current_wal_lsn()', 'pg_walfile_name(pg_lsn)']
+    ) AS name
+"""
+# The timeline that is written to: the control file has a new one only some time after a standby took over. A server
+# that loses what was committed when it crashes is another one after each start.
+_TIMELINE = """
+    SELECT system_identifier,
+           CASE WHEN pg_is_in_recovery() THEN (SELECT timeline_id::text FROM pg_control_checkpoint())
+           ELSE left(pg_walfile_name(pg_current_wal_lsn()), 8) END,
+           CASE WHEN 'off' IN (current_setting('synchronous_commit'), current_setting('fsync'))
+           THEN pg_postmaster_start_time()::text END
+    FROM pg_control_system()
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
     """A gallery on a server. which: words that no other one has, nor this one after an older copy was put in its place
-    or another server took over. opened: what `OPENED` says of it. may_write: whether this user may."""
+    or another server took over. opened: what `OPENED` says of it. may_write: whether this user may, where the server
+    takes changes."""
 
     which: tuple[str, ...]
     opened: tuple[str, int]
     may_write: bool
+    takes_changes: bool = True
 
     @property
     def server(self) -> tuple[str, ...]:
@@ -67,7 +79,8 @@ class Found:
     def of(cls, kept: Mapping[str, Any]) -> Found:
         """From what `asdict` gives, or JSON made of it."""
         origin, oid = kept["opened"]
-        return cls(tuple(map(str, kept["which"])), (str(origin), int(oid)), bool(kept["may_write"]))
+        takes = bool(kept.get("takes_changes", True))
+        return cls(tuple(map(str, kept["which"])), (str(origin), int(oid)), bool(kept["may_write"]), takes)
 
 
 def prepare(engine: Engine, address: Address, *, create: bool) -> Found:
@@ -139,9 +152,8 @@ def _found(connection: Connection) -> Found:
     origin, oid = connection.exec_driver_sql(OPENED).one()
     driver = connection.connection.driver_connection
     assert isinstance(driver, psycopg.Connection)  # noqa: S101 - for the type checker
-    return Found(
-        (str(origin), str(oid), *server_of(driver)), (str(origin), int(oid)), bool(connection.scalar(_MAY_WRITE))
-    )
+    takes, may = connection.execute(_MAY_WRITE).one()
+    return Found((str(origin), str(oid), *server_of(driver)), (str(origin), int(oid)), bool(may), bool(takes))
 
 
 def server_of(driver: psycopg.Connection[Any]) -> tuple[str, ...]:

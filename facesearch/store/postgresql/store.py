@@ -9,6 +9,7 @@ import hashlib
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,14 +20,15 @@ from facesearch.errors import StoreError, StoreUnreachableError
 from facesearch.files.locations import home
 from facesearch.store.postgresql import schema
 from facesearch.store.postgresql.address import Address
-from facesearch.store.postgresql.connection import BUSY_SECONDS, server_engine, writing
+from facesearch.store.postgresql.connection import BUSY_SECONDS, connect_to, server_engine, writing
 from facesearch.store.postgresql.dialect import PostgresqlDialect
 from facesearch.store.postgresql.listening import ServerListener
 from facesearch.store.postgresql.nearby import ServerMoment
 from facesearch.store.postgresql.projection import OF_FILES, LocalIndexState, Projection, ServerTransactions
+from facesearch.store.postgresql.rewriting import rewritten
 from facesearch.store.postgresql.schema import Found
 from facesearch.store.postgresql.tables import server_tables
-from facesearch.store.postgresql.vectors import TABLE, PostgresqlVectors
+from facesearch.store.postgresql.vectors import ASIDE, TABLE, PostgresqlVectors
 from facesearch.store.postgresql.words import in_plain_words
 from facesearch.store.records import Progress
 from facesearch.store.sql.checksums import damaged_rows
@@ -41,18 +43,13 @@ _SIZE = """
 """
 _INDEXES = "SELECT count(*) FROM pg_class WHERE relnamespace = %s::regnamespace AND relkind = 'i'"
 _PAGE = 8192  # bytes: an empty index has one page, an empty table none
-_OWN = """
-    SELECT bool_and(pg_has_role(relowner, 'USAGE')) FROM pg_class
-    WHERE relnamespace = %s::regnamespace AND relkind = 'r'
-"""
 _OF_PEOPLE = (
     *("templates", "images", "identities", "set_aside", "negatives", "unknown_faces", "tags", "notes", "aliases"),
     "cohorts",
     TABLE,
+    ASIDE,
 )
-_HAS_PAGES = "SELECT pg_relation_size(to_regclass(%s)) > 0"
 _MOST_REWRITTEN = 64 << 20  # bytes of a gallery whose tables are written anew at once
-_WIPE_SECONDS = 3.0  # that this waits for readers
 
 
 def open_server(
@@ -111,7 +108,13 @@ class PostgresqlStore(SqlStore):
     ) -> None:
         dialect = PostgresqlDialect(projection)
         transactions = ServerTransactions(
-            engine, writing(engine), dialect, address.shown, read_only=read_only, found=found
+            engine,
+            writing(engine),
+            dialect,
+            address.shown,
+            read_only=read_only,
+            found=found,
+            connect=partial(connect_to, address),
         )
         super().__init__(transactions)
         self.index_state = LocalIndexState(self.transactions, projection)
@@ -158,7 +161,7 @@ class PostgresqlStore(SqlStore):
 
     def vacuum(self) -> bool:
         self.transactions.require_write()
-        return self._rewritten([*sorted(server_tables().tables), TABLE])
+        return self._rewritten([*sorted(server_tables().tables), TABLE, ASIDE])
 
     def snapshot(self, target: Path, progress: Progress) -> None:
         files, copying = self.index_state.read(), Copying(self.known_as(), self.address.shown)
@@ -199,18 +202,5 @@ class PostgresqlStore(SqlStore):
             raise StoreUnreachableError(f"another server took over from that of {self.address.shown}: try again")
 
     def _rewritten(self, tables: Sequence[str]) -> bool:
-        """Write tables anew without what was deleted; False where this user may not, or where somebody reads them."""
         with self.transactions.outside(psycopg.Connection) as driver:
-            (own,) = driver.execute(_OWN, (self.address.gallery,)).fetchone() or (False,)
-            if not own:
-                return False
-            driver.execute(f"SET lock_timeout = {round(1000 * _WIPE_SECONDS)}".encode())
-            try:
-                for table in tables:
-                    if driver.execute(_HAS_PAGES, (table,)).fetchone() == (True,):
-                        driver.execute(f"VACUUM (FULL) {table}".encode())
-            except psycopg.errors.LockNotAvailable:
-                return False
-            finally:
-                driver.execute("RESET lock_timeout")
-        return True
+            return rewritten(driver, self.address.gallery, tables)

@@ -13,6 +13,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 import psycopg
@@ -30,7 +31,7 @@ from facesearch.store.vector_roles import Decode, VectorsInfo
 TABLE = "vectors"
 RERANKED = 400  # templates that the graph leads to
 INDEXED_FROM = 10_000  # rows; fewer are compared faster than an index is kept
-_ASIDE = "vectors_new"
+ASIDE = "vectors_new"  # where they are made
 _BATCH = 4096
 _INDEX_MEMORY = "256MB"
 _COMMAND = "facesearch index build --search database"
@@ -40,6 +41,10 @@ _DIMENSION = f"SELECT atttypmod FROM pg_attribute WHERE attrelid = to_regclass('
 _INDEXED = f"""
     EXISTS (SELECT FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_am a ON a.oid = c.relam
             WHERE i.indrelid = to_regclass('{TABLE}') AND i.indisvalid AND a.amname = 'hnsw')
+"""
+_GRAPHS = """
+    SELECT c.oid::regclass::text FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_am a ON a.oid = c.relam
+    WHERE i.indrelid = to_regclass(%s) AND a.amname = 'hnsw'
 """
 
 
@@ -96,13 +101,14 @@ class PostgresqlVectors:
         with self._alone():
             with self._transactions.writing() as connection:
                 found = pgvector.install(connection, where)
-                connection.exec_driver_sql(f"DROP TABLE IF EXISTS {_ASIDE}")
+                connection.exec_driver_sql(f"DROP TABLE IF EXISTS {ASIDE}")
                 connection.exec_driver_sql(
-                    f"CREATE TABLE {_ASIDE} (template_id bigint PRIMARY KEY REFERENCES templates (id) "
+                    f"CREATE TABLE {ASIDE} (template_id bigint PRIMARY KEY REFERENCES templates (id) "
                     f"ON DELETE CASCADE, v {found.schema}.halfvec({dimension}) NOT NULL)"
                 )
                 # One page holds few of them as it is; elsewhere, reading one would take a second look.
-                connection.exec_driver_sql(f"ALTER TABLE {_ASIDE} ALTER COLUMN v SET STORAGE PLAIN")
+                plain = f"ALTER TABLE {ASIDE} ALTER COLUMN v SET STORAGE PLAIN, ALTER COLUMN v SET STATISTICS 0"
+                connection.exec_driver_sql(plain)
                 total = connection.exec_driver_sql("SELECT count(*) FROM templates").scalar_one()
             done = 0
             while added := self._next_batch(dimension):
@@ -110,12 +116,12 @@ class PostgresqlVectors:
                 if progress:
                     progress(min(done, total), total)
             if done >= INDEXED_FROM:
-                self._make_index(found, _ASIDE, dimension)
+                self._make_index(found, ASIDE, dimension)
             with self._transactions.writing() as connection:
-                for _ in self._filled(connection, _ASIDE, dimension):
+                for _ in self._filled(connection, ASIDE, dimension):
                     pass
                 connection.exec_driver_sql(f"DROP TABLE IF EXISTS {TABLE}")
-                connection.exec_driver_sql(f"ALTER TABLE {_ASIDE} RENAME TO {TABLE}")
+                connection.exec_driver_sql(f"ALTER TABLE {ASIDE} RENAME TO {TABLE}")
             with self._transactions.outside(psycopg.Connection) as driver:
                 driver.execute(f"ANALYZE {TABLE}".encode())
 
@@ -173,7 +179,7 @@ class PostgresqlVectors:
     def _next_batch(self, dimension: int) -> int:
         """Add a batch in a transaction of its own, so that others are kept waiting for no longer."""
         with self._transactions.writing() as connection:
-            return next(self._filled(connection, _ASIDE, dimension), 0)
+            return next(self._filled(connection, ASIDE, dimension), 0)
 
     def _filled(self, connection: Connection, table: str, dimension: int) -> Iterator[int]:
         """Add the vectors of templates beyond the last one that has one; how many, batch by batch."""
@@ -207,11 +213,19 @@ class PostgresqlVectors:
             "WITH (m = 16, ef_construction = 128)"
         )
         with self._transactions.outside(psycopg.Connection) as driver:
+            self._drop_unfinished(driver, table)
             driver.execute(f"SET maintenance_work_mem = '{_INDEX_MEMORY}'".encode())
             try:
                 driver.execute(made.encode())
             finally:
                 driver.execute(b"RESET maintenance_work_mem")
+            for (name,) in driver.execute(_GRAPHS, (table,)).fetchall():
+                driver.execute(f"ALTER INDEX {name} ALTER COLUMN 1 SET STATISTICS 0".encode())
+
+    def _drop_unfinished(self, driver: psycopg.Connection[Any], table: str) -> None:
+        """Indexes whose making was cut off: they answer nothing, and take room and time."""
+        for (name,) in driver.execute(f"{_GRAPHS} AND NOT i.indisvalid".encode(), (table,)).fetchall():
+            driver.execute(f"DROP INDEX CONCURRENTLY {name}".encode())
 
     @contextmanager
     def _alone(self) -> Iterator[None]:

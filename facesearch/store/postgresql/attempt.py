@@ -1,0 +1,51 @@
+"""What became of a transaction whose connection was lost while it was being committed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+
+from facesearch.errors import StoreError
+
+ASKING_SECONDS = 15.0  # that the server is asked for, as it may have to come back first
+_PAUSE = 0.2
+ATTEMPT = "pg_current_xact_id()::text, pg_postmaster_start_time()::text"
+# A number that the server has not given yet is of something that it never committed.
+_STATUS = """
+    SELECT CASE WHEN %(id)s::xid8 < pg_snapshot_xmax(pg_current_snapshot()) THEN pg_xact_status(%(id)s::xid8) END,
+           pg_postmaster_start_time()::text, pg_is_in_recovery()
+"""
+
+Connect = Callable[[], psycopg.Connection[Any]]
+
+
+@dataclass(slots=True)
+class Attempt:
+    """A transaction that writes. known_by: what `ATTEMPT` gave. committing: it came as far as being committed."""
+
+    known_by: tuple[str, str] = ("", "")
+    committing: bool = False
+
+    def outcome(self, connect: Connect) -> bool | None:
+        """Whether it was committed; None where that cannot be told.
+
+        A server that was started anew may have given its number to another transaction, if it was not committed.
+        """
+        number, server = self.known_by
+        due = time.monotonic() + ASKING_SECONDS
+        while time.monotonic() < due:
+            try:
+                with connect() as connection:
+                    row = connection.execute(_STATUS, {"id": number}).fetchone()
+            except (psycopg.Error, StoreError):
+                row = None
+            if row is not None:
+                status, now, standby = row
+                if status != "in progress" and not standby:
+                    return None if status == "committed" and now != server else status == "committed"
+            time.sleep(_PAUSE)
+        return None
