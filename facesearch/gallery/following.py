@@ -189,20 +189,20 @@ class Following:
 
 def _follow(whom: weakref.ref[Following]) -> None:
     """The thread: keeps no gallery alive that nobody uses any more."""
+    listener = None
     while (following := whom()) is not None:
-        stopped, began, listener, pause = following.stopped, time.monotonic(), None, _AGAIN
+        stopped, look, began, pause = following.stopped, following.look, time.monotonic(), _AGAIN
         try:
             following.refresh()
             following.save()
             pause = min(_REST * (time.monotonic() - began), _MOST_REST)
-            if not stopped.is_set():
-                listener = following.listen()
+            listener = following.listen()
         except GalleryNotFoundError:
-            pause = following.look
+            pause = look
         except FacesearchError as error:
             _log.info("the gallery is not followed for now: %s", error)
             following.listen_no_more()
-        look = following.look
+            listener = None
         if stopped.is_set():
             following.listen_no_more()
             return
@@ -211,3 +211,5 @@ def _follow(whom: weakref.ref[Following]) -> None:
         if listener is not None:
             with suppress(StoreUnreachableError):  # the next look says it
                 listener.wait(look)
+    if listener is not None:
+        listener.close()
