@@ -18,6 +18,7 @@ from facesearch.commands.common import (
     say,
     set_up,
 )
+from facesearch.errors import UsageError
 from facesearch.text.figures import counted
 
 app = typer.Typer(help="The index that answers searches: see it, change its kind, check it.", no_args_is_help=True)
@@ -114,6 +115,32 @@ def build(
     )
     if info.codec != before.codec:
         say(f"  templates are stored as {info.codec} now (before: {before.codec})")
+
+
+@app.command(epilog="**Example**\n\n    facesearch index drop --search database")
+def drop(
+    search: Annotated[
+        str,
+        typer.Option(
+            help="database: what index build --search database made in a gallery on a server.", metavar="WHERE"
+        ),
+    ],
+    gallery: GalleryOption = None,
+    json: JsonOption = False,
+    verbose: VerboseOption = False,
+) -> None:
+    """Drop what was built for searches in the database; the disk of the server has its bytes back at once."""
+    set_up(verbose)
+    if search != "database":
+        raise UsageError("index files are deleted by facesearch cache clear: --search is database here")
+    with open_gallery(gallery, create=False) as opened:
+        vectors = opened.vectors_info()
+        dropped = opened.drop_vectors()
+    if json:
+        print_json({"dropped": dropped})
+        return
+    size = "" if vectors is None else f" ({bytes_in_words(vectors.bytes)})"
+    say(f"dropped what was built for searches in the database{size}" if dropped else "there was nothing to drop")
 
 
 @app.command(epilog="**Example**\n\n    facesearch index check || facesearch index build")

@@ -58,3 +58,13 @@ def test_no_password_is_shown_whatever_fails(facesearch: Command, tmp_path: Path
         assert done.status in {1, 2}
         assert len(done.err.strip().splitlines()) == 1
         assert SECRET not in done.err + done.out
+
+
+def test_what_servers_keep_is_refused_of_a_folder_in_one_line(
+    people_photos: Path, facesearch: Command, tmp_path: Path
+) -> None:
+    person = min(people_photos.iterdir())
+    assert facesearch("enroll", *person.iterdir(), "--identity", person.name, "-g", tmp_path / "g").status == 0
+    done = facesearch("index", "drop", "--search", "database", "-g", tmp_path / "g")
+    assert (done.status, len(done.err.strip().splitlines())) == (2, 1)
+    assert "only a gallery on a server" in done.err

@@ -36,6 +36,7 @@ _INDEX_MEMORY = "256MB"
 _COMMAND = "facesearch index build --search database"
 _MAY_ADD = f"SELECT coalesce(has_table_privilege(to_regclass('{TABLE}'), 'INSERT'), false)"
 _MAY_LOOK = f"SELECT coalesce(has_table_privilege(to_regclass('{TABLE}'), 'SELECT'), false)"
+_THERE = f"SELECT to_regclass('{TABLE}') IS NOT NULL"
 _DIMENSION = f"SELECT atttypmod FROM pg_attribute WHERE attrelid = to_regclass('{TABLE}') AND attname = 'v'"  # noqa: S608
 _INDEXED = f"""
     EXISTS (SELECT FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_am a ON a.oid = c.relam
@@ -118,6 +119,12 @@ class PostgresqlVectors:
                 connection.exec_driver_sql(f"ALTER TABLE {_ASIDE} RENAME TO {TABLE}")
             with self._transactions.outside(psycopg.Connection) as driver:
                 driver.execute(f"ANALYZE {TABLE}".encode())
+
+    def drop(self) -> bool:
+        with self._transactions.writing() as connection:
+            there = connection.exec_driver_sql(_THERE).scalar_one()
+            connection.exec_driver_sql(f"DROP TABLE IF EXISTS {TABLE}, {_ASIDE}")
+            return bool(there)
 
     def index_if_large(self) -> bool:
         if self._transactions.read_only:
