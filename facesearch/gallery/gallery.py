@@ -292,8 +292,8 @@ class Gallery(ServerGallery, ClipGallery):
         """What is wrong with database, index files and their agreement, in words; empty if all is well."""
         parts = self.parts
         parts.settings()
-        vectors = parts.store.vectors
-        in_database = [] if vectors is None else vectors.problems()
+        kept = (parts.store.vectors, parts.store.published)
+        in_database = [problem for each in kept if each is not None for problem in each.problems()]
         return parts.store.integrity_check() or index_problems(parts.store, parts.codecs, parts.index) + in_database
 
     def backup(

@@ -5,9 +5,10 @@ from __future__ import annotations
 import secrets
 from collections.abc import Collection, Iterable
 from pathlib import Path
+from typing import BinaryIO
 
 from facesearch.errors import IndexStateError
-from facesearch.files.durable import remove_files
+from facesearch.files.durable import remove_files, write_atomically
 from facesearch.store import Segment
 from indexes import SavedIndex, VectorIndex, VectorIndexError, load_index, read_footer
 
@@ -19,10 +20,10 @@ class IndexFiles:
     """The index files of one gallery folder."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
+        self.folder = folder
 
     def path(self, segment: Segment) -> Path:
-        return self._folder / segment.file_name
+        return self.folder / segment.file_name
 
     def open(self, segment: Segment) -> VectorIndex:
         """The index in a segment's file, mapped and verified; raises `VectorIndexError` if it is not the one."""
@@ -39,11 +40,37 @@ class IndexFiles:
 
         Raises `IndexStateError` where the disk does not take it.
         """
-        path = self._folder / f"index-{secrets.token_hex(8)}.faiss"
+        path = self.folder / f"index-{secrets.token_hex(8)}.faiss"
         saved = self._saved(index, path)
         if saved is None:
             return None
         return Segment(path.name, saved.sha256, saved.rows, first_id, last_id, saved.size_bytes)
+
+    def receive(self, pieces: Iterable[bytes], segment: Segment) -> str | None:
+        """Write a file whose content comes from elsewhere; its name, None where it is not what the segment says.
+
+        Raises OSError.
+        """
+        path = self.folder / f"index-{secrets.token_hex(8)}.faiss"
+
+        def write(file: BinaryIO) -> None:
+            size = 0
+            for piece in pieces:
+                size += len(piece)
+                if size > segment.size_bytes:
+                    break
+                file.write(piece)
+            if size != segment.size_bytes:
+                raise VectorIndexError("it is of another size")
+
+        try:
+            write_atomically(path, write)
+            if read_footer(path).sha256 == segment.sha256:
+                return path.name
+        except (VectorIndexError, FileNotFoundError):  # or cleared away by another process
+            return None
+        self.remove([path.name])
+        return None
 
     def write_again(self, index: VectorIndex, segment: Segment) -> None:
         """Write a file that another process cleared away before it was recorded."""
@@ -51,11 +78,11 @@ class IndexFiles:
 
     def remove(self, file_names: Iterable[str]) -> None:
         """Delete files durably; raises `OSError`."""
-        remove_files([self._folder / name for name in file_names if name])
+        remove_files([self.folder / name for name in file_names if name])
 
     def others(self, valid: Collection[str]) -> list[Path]:
         """Index files, finished or not, that are not among the valid ones."""
-        return [path for pattern in _PATTERNS for path in self._folder.glob(pattern) if path.name not in valid]
+        return [path for pattern in _PATTERNS for path in self.folder.glob(pattern) if path.name not in valid]
 
     @staticmethod
     def _saved(index: VectorIndex, path: Path) -> SavedIndex | None:

@@ -1,6 +1,13 @@
 """The store of a gallery: identities, images, templates, settings and audit log, and which index files are valid."""
 
 from facesearch.photos.geometry import Box
+from facesearch.store.published_roles import (
+    PUBLISHED_ON_SERVERS,
+    Publication,
+    PublishedFile,
+    PublishedInfo,
+    PublishedRole,
+)
 from facesearch.store.records import (
     FORGET_FACES,
     Attributes,
@@ -48,6 +55,7 @@ __all__ = [
     "DATABASE_NAME",
     "FORGET_FACES",
     "IN_A_FOLDER",
+    "PUBLISHED_ON_SERVERS",
     "Attributes",
     "AuditEvent",
     "Box",
@@ -75,6 +83,10 @@ __all__ = [
     "NewTemplate",
     "Owner",
     "PeopleState",
+    "Publication",
+    "PublishedFile",
+    "PublishedInfo",
+    "PublishedRole",
     "Regrouping",
     "Removed",
     "Segment",

@@ -15,6 +15,7 @@ from typing import Literal, Protocol, Self
 import numpy as np
 import numpy.typing as npt
 
+from facesearch.store.published_roles import PublishedRole
 from facesearch.store.records import (
     Attributes,
     AuditEvent,
@@ -607,6 +608,11 @@ class GalleryStore(Protocol):
     @property
     def vectors(self) -> VectorsRole | None:
         """None where the database cannot be searched."""
+        ...
+
+    @property
+    def published(self) -> PublishedRole | None:
+        """None where no other machines may use the gallery."""
         ...
 
     def moment(self) -> AbstractContextManager[Moment]:

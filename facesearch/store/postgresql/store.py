@@ -15,12 +15,13 @@ from sqlalchemy import Engine
 
 from facesearch.errors import StoreError
 from facesearch.files.locations import home
-from facesearch.store.postgresql import schema
+from facesearch.store.postgresql import published_tables, schema
 from facesearch.store.postgresql.address import Address
 from facesearch.store.postgresql.connection import BUSY_SECONDS, server_engine, writing
 from facesearch.store.postgresql.dialect import PostgresqlDialect
 from facesearch.store.postgresql.nearby import ServerMoment
 from facesearch.store.postgresql.projection import OF_FILES, LocalIndexState, Projection, ServerTransactions
+from facesearch.store.postgresql.published import PostgresqlPublished
 from facesearch.store.postgresql.schema import Found
 from facesearch.store.postgresql.tables import server_tables
 from facesearch.store.postgresql.vectors import TABLE, PostgresqlVectors
@@ -46,6 +47,7 @@ _OF_PEOPLE = (
     *("templates", "images", "identities", "set_aside", "negatives", "unknown_faces", "tags", "notes", "aliases"),
     "cohorts",
     TABLE,
+    *published_tables.TABLES,
 )
 _HAS_PAGES = "SELECT pg_relation_size(to_regclass(%s)) > 0"
 _MOST_REWRITTEN = 64 << 20  # bytes of a gallery whose tables are written anew at once
@@ -98,6 +100,7 @@ class PostgresqlStore(SqlStore):
     on_server = True
     index_state: LocalIndexState  # type: ignore[assignment]
     vectors: PostgresqlVectors
+    published: PostgresqlPublished
 
     def __init__(
         self, engine: Engine, address: Address, projection: Projection, found: Found, *, read_only: bool
@@ -111,6 +114,7 @@ class PostgresqlStore(SqlStore):
         self.address = address
         self.projection = projection
         self.vectors = dialect.vectors = PostgresqlVectors(self.transactions, address.gallery)
+        self.published = PostgresqlPublished(self.transactions, address.gallery)
 
     @property
     def folder(self) -> Path:
@@ -141,7 +145,7 @@ class PostgresqlStore(SqlStore):
 
     def vacuum(self) -> bool:
         self.transactions.require_write()
-        return self._rewritten([*sorted(server_tables().tables), TABLE])
+        return self._rewritten([*sorted(server_tables().tables), TABLE, *published_tables.TABLES])
 
     def snapshot(self, target: Path, progress: Progress) -> None:
         files, copying = self.index_state.read(), Copying(self.known_as(), self.address.shown)

@@ -18,9 +18,9 @@ import numpy as np
 import psycopg
 from sqlalchemy import Connection
 
-from facesearch.errors import StoreBusyError, StoreError
+from facesearch.errors import StoreError
 from facesearch.store.postgresql import pgvector
-from facesearch.store.postgresql.connection import lock_key
+from facesearch.store.postgresql.alone import alone
 from facesearch.store.postgresql.pgvector import Pgvector
 from facesearch.store.records import Progress, Templates
 from facesearch.store.sql.templates import read_templates
@@ -59,7 +59,7 @@ class PostgresqlVectors:
 
     def __init__(self, transactions: Transactions, gallery: str) -> None:
         self._transactions = transactions
-        self._key = lock_key(f"{gallery} vectors")
+        self._gallery = gallery
         self._decode: Decode | None = None
 
     def decode_with(self, decode: Decode) -> None:
@@ -226,10 +226,5 @@ class PostgresqlVectors:
         self._transactions.require_write()
         if self._decode is None:
             raise StoreError("nobody has said how templates are decoded")
-        with self._transactions.outside(psycopg.Connection) as driver:
-            if driver.execute("SELECT pg_try_advisory_lock(%s)", (self._key,)).fetchone() != (True,):
-                raise StoreBusyError(f"another process makes the vectors of {self._transactions.where}")
-            try:
-                yield
-            finally:
-                driver.execute("SELECT pg_advisory_unlock(%s)", (self._key,))
+        with alone(self._transactions, self._gallery, "vectors", "makes the vectors"):
+            yield

@@ -12,6 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import ClassVar, Self
 
+from facesearch.store.published_roles import PublishedRole
 from facesearch.store.records import Progress
 from facesearch.store.sql.audit import SqlAudit
 from facesearch.store.sql.codebooks import SqlCodebooks
@@ -58,6 +59,7 @@ class SqlStore(ABC):
         self.index_state = SqlIndexState(transactions)
         self.audit = SqlAudit(transactions)
         self.vectors: VectorsRole | None = None
+        self.published: PublishedRole | None = None
 
     @property
     def read_only(self) -> bool:
