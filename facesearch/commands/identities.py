@@ -281,7 +281,7 @@ def _show_receipt(receipt: Receipt) -> None:
         say("  index file written anew without them")
     if receipt.published:
         files = counted(receipt.published, "index file")
-        say(f"  {files} that were published in the database deleted: facesearch index publish puts new ones there")
+        say(f"  {files} published in the database deleted: facesearch index publish puts new ones there")
     if receipt.published_left:
         files = counted(receipt.published_left, "published index file")
         say(f"  {files} may hold them still: facesearch index publish --withdraw")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import secrets
 from collections.abc import Collection, Iterable
 from pathlib import Path
@@ -10,7 +12,7 @@ from typing import BinaryIO
 from facesearch.errors import IndexStateError
 from facesearch.files.durable import remove_files, write_atomically
 from facesearch.store import Segment
-from indexes import SavedIndex, VectorIndex, VectorIndexError, load_index, read_footer
+from indexes import MissingIndexError, SavedIndex, VectorIndex, VectorIndexError, load_index, read_footer
 
 _PATTERNS = ("index-*.faiss", ".index-*.tmp")
 _ATTEMPTS = 3  # to write a file
@@ -49,7 +51,7 @@ class IndexFiles:
     def receive(self, pieces: Iterable[bytes], segment: Segment) -> str | None:
         """Write a file whose content comes from elsewhere; its name, None where it is not what the segment says.
 
-        Raises OSError.
+        Raises OSError, and `FileNotFoundError` where another process clears it away.
         """
         path = self.folder / f"index-{secrets.token_hex(8)}.faiss"
 
@@ -67,7 +69,9 @@ class IndexFiles:
             write_atomically(path, write)
             if read_footer(path).sha256 == segment.sha256:
                 return path.name
-        except (VectorIndexError, FileNotFoundError):  # or cleared away by another process
+        except MissingIndexError:
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path)) from None
+        except VectorIndexError:
             return None
         self.remove([path.name])
         return None

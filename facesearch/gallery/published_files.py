@@ -128,7 +128,14 @@ class PublishedFiles:
             except StoreError as error:
                 damage.append(error)
 
-        name = self._files.receive(pieces(), file.segment)
+        name = None
+        for attempt in range(1, _ATTEMPTS + 1):
+            try:
+                name = self._files.receive(pieces(), file.segment)
+                break
+            except FileNotFoundError:  # another process of this machine took it for one that nobody needs
+                if attempt == _ATTEMPTS:
+                    raise
         if name is not None:
             return name
         current = published.read()  # raises where the server is gone

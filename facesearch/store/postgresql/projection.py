@@ -6,6 +6,7 @@ small SQLite database in the same folder; if that is lost, they are built anew.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
@@ -14,19 +15,19 @@ from pathlib import Path
 from sqlalchemy import Connection, Engine, select
 
 from facesearch.errors import DiskFullError, StoreBusyError, StoreError
+from facesearch.files.durable import write_atomically
 from facesearch.files.permissions import make_private_folder, open_private
-from facesearch.store.postgresql.schema import OPENED, Found
 from facesearch.store.records import IndexState
 from facesearch.store.sql import index_state
 from facesearch.store.sql.checksums import is_sound
-from facesearch.store.sql.dialect import Dialect
 from facesearch.store.sql.models import IndexStateRow, SegmentRow
 from facesearch.store.sql.plans import table_of
 from facesearch.store.sql.transactions import Transactions
 from facesearch.store.sqlite.connection import file_engine, in_plain_words, writing
 from facesearch.store.sqlite.dialect import SqliteDialect
 
-_DATABASE = "projection.db"
+DATABASE = "projection.db"
+PLACE = "gallery.txt"  # the URL of the gallery, without a password
 OF_FILES = (IndexStateRow, SegmentRow)
 BESIDE = "facesearch_beside"  # under which a connection has it
 _VERSION = select(IndexStateRow.version).where(is_sound(IndexStateRow))
@@ -35,11 +36,13 @@ _VERSION = select(IndexStateRow.version).where(is_sound(IndexStateRow))
 class Projection:
     """The folder in which this machine keeps index files of a gallery on a server."""
 
-    def __init__(self, folder: Path) -> None:
-        """Raises `StoreError` where the folder cannot be used."""
+    def __init__(self, folder: Path, place: str | None = None) -> None:
+        """place: the URL of the gallery, without a password. Raises `StoreError` where the folder cannot be used."""
         self.folder = folder
         engine = _opened(folder)
-        self.local = Transactions(engine, writing(engine), SqliteDialect(), str(folder / _DATABASE), read_only=False)
+        if place is not None:
+            _note(folder / PLACE, place)
+        self.local = Transactions(engine, writing(engine), SqliteDialect(), str(folder / DATABASE), read_only=False)
 
     def version(self) -> int | None:
         """That of the valid index files; None where there are none."""
@@ -64,46 +67,6 @@ class Beside:
 
     after: ExitStack
     rows: Connection | None = None
-
-
-class ServerTransactions(Transactions):
-    """Transactions on a server, with what is written here beside them: it holds once they have committed.
-
-    found: the gallery that was opened. Every transaction makes sure that it still is that one: another one that was put
-    in its place may have come as far in its log, and what is known of the first would be taken for the second.
-    """
-
-    def __init__(
-        self, reader: Engine, writer: Engine, dialect: Dialect, where: str, *, read_only: bool, found: Found
-    ) -> None:
-        super().__init__(reader, writer, dialect, where, read_only=read_only or not found.may_write)
-        self._may_write, self._opened = found.may_write, found.opened
-
-    def require_write(self) -> None:
-        if not self._may_write:
-            raise StoreError(f"no permission to write to {self.where}")
-        super().require_write()
-
-    @contextmanager
-    def reading(self) -> Iterator[Connection]:
-        with super().reading() as connection:
-            self._make_sure(connection)
-            yield connection
-
-    def _make_sure(self, connection: Connection) -> None:
-        if tuple(connection.exec_driver_sql(OPENED).one()) != self._opened:
-            raise StoreError(f"another gallery was put in the place of {self.where}: open it anew")
-
-    @contextmanager
-    def writing(self) -> Iterator[Connection]:
-        with ExitStack() as after, super().writing() as connection:
-            self._make_sure(connection)
-            about = connection.info  # which is out of reach once the connection is cut
-            about[BESIDE] = Beside(after)
-            try:
-                yield connection
-            finally:
-                del about[BESIDE]
 
 
 class LocalIndexState:
@@ -136,8 +99,17 @@ class LocalIndexState:
             index_state.discard_named(rows, file_names)
 
 
+def _note(path: Path, place: str) -> None:
+    """Write down of which gallery it is, and that it was opened now, for whoever looks through what is kept here."""
+    with suppress(OSError, UnicodeError):  # as on a full disk: nothing that answers needs it
+        if path.exists() and path.read_text("utf-8") == f"{place}\n":
+            os.utime(path)
+        else:
+            write_atomically(path, lambda file: file.write(f"{place}\n".encode()))
+
+
 def _opened(folder: Path) -> Engine:
-    path = folder / _DATABASE
+    path = folder / DATABASE
     try:
         make_private_folder(folder)
         with suppress(FileExistsError):

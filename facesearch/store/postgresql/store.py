@@ -14,15 +14,16 @@ import psycopg
 from sqlalchemy import Engine
 
 from facesearch.errors import StoreError
-from facesearch.files.locations import home
+from facesearch.files.locations import projections_folder
 from facesearch.store.postgresql import published_tables, schema
 from facesearch.store.postgresql.address import Address
 from facesearch.store.postgresql.connection import BUSY_SECONDS, server_engine, writing
 from facesearch.store.postgresql.dialect import PostgresqlDialect
 from facesearch.store.postgresql.nearby import ServerMoment
-from facesearch.store.postgresql.projection import OF_FILES, LocalIndexState, Projection, ServerTransactions
+from facesearch.store.postgresql.projection import OF_FILES, LocalIndexState, Projection
 from facesearch.store.postgresql.published import PostgresqlPublished
 from facesearch.store.postgresql.schema import Found
+from facesearch.store.postgresql.server_transactions import ServerTransactions
 from facesearch.store.postgresql.tables import server_tables
 from facesearch.store.postgresql.vectors import TABLE, PostgresqlVectors
 from facesearch.store.postgresql.words import in_plain_words
@@ -81,7 +82,7 @@ def open_server(
                 found = schema.prepare(engine, address, create=create and not read_only)
             else:
                 found = schema.prepare_copy(engine, address, copying)
-        projection = Projection(projection_folder(address, found.which))
+        projection = Projection(projection_folder(address, found.which), address.shown)
         return PostgresqlStore(engine, address, projection, found, read_only=read_only)
     except BaseException:
         engine.dispose()
@@ -90,7 +91,7 @@ def open_server(
 
 def projection_folder(address: Address, which: Sequence[str]) -> Path:
     """Where this machine keeps what belongs to a gallery, known by words that no other one has."""
-    return home() / "projections" / hashlib.sha256("\n".join([address.gallery, *which]).encode()).hexdigest()[:32]
+    return projections_folder() / hashlib.sha256("\n".join([address.gallery, *which]).encode()).hexdigest()[:32]
 
 
 class PostgresqlStore(SqlStore):
