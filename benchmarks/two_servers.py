@@ -3,9 +3,9 @@
     python -m benchmarks.two_servers [--templates 100000] [--rounds 5] [--seconds 60] [--questions 20] [--enrolled 5]
 
 Each server is a process with a home, and so with index files, of its own. In turns they use a folder, the database at
-each question (`latest`), and what follows it (`bounded:2s`). Questions come at a fixed rate, each for the next person to
-be enrolled: the first answer that names them tells how long after the commit an enrolment is visible there. Templates
-are drawn, 512 components, kind sq8. Writes benchmarks/results/two_servers.json.
+each question (`latest`), and what follows it (`bounded:2s`). Questions come at a fixed rate, each for the next person
+to be enrolled: the first answer that names them tells how long after the commit an enrolment is visible there.
+Templates are drawn, 512 components, kind sq8. Writes benchmarks/results/two_servers.json.
 """
 
 from __future__ import annotations

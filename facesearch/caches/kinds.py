@@ -34,6 +34,7 @@ RESULTS = Kind("results", ("cache/searches",), "results of searches")
 TIMINGS = Kind("timings", ("cache/timings",), "how fast encoders are on this machine")
 RUNS = Kind("runs", ("runs",), "evaluations for facesearch report, with paths of their hardest errors", computed=False)
 MODELS = Kind("models", ("models",), "encoders that were pulled, imported or quantized", computed=False)
+PROJECTIONS = Kind("projections", ("projections",), "index files of galleries on servers")
 CLEARED = (TEMPLATES, CODECS, RESULTS, TIMINGS, RUNS)
 """Kinds that can be deleted."""
 
@@ -57,7 +58,7 @@ class Kept:
         return asdict(self)
 
 
-def kept(kinds: Sequence[Kind] = (*CLEARED, MODELS), *, rows: bool = True) -> list[Kept]:
+def kept(kinds: Sequence[Kind] = (*CLEARED, PROJECTIONS, MODELS), *, rows: bool = True) -> list[Kept]:
     """What there is, of every kind, also models. rows: count templates as well, for which all their files are read."""
     return [_kept(kind, rows=rows and kind.holds_templates) for kind in kinds]
 

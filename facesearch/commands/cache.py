@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Annotated
 
 import typer
@@ -16,9 +17,13 @@ from facesearch.commands.common import (
     say,
     set_up,
 )
+from facesearch.errors import UsageError
 from facesearch.text.figures import counted
 
-app = typer.Typer(help="What evaluations and calibrations keep of photos, outside of galleries.", no_args_is_help=True)
+app = typer.Typer(
+    help="What is kept outside of galleries: of photos by evaluations and calibrations, of galleries on servers.",
+    no_args_is_help=True,
+)
 
 
 @app.command(epilog="**Example**\n\n    facesearch cache info --json")
@@ -28,11 +33,12 @@ def info(json: JsonOption = False, verbose: VerboseOption = False) -> None:
     from facesearch.caches.in_use import others_at_work
     from facesearch.caches.kinds import kept
     from facesearch.files.locations import home
+    from facesearch.store.postgresql.projections import kept_projections
 
-    found = kept()
+    found, projections = kept(), kept_projections()
     if json:
         document = {"home": str(home()), "at_work": others_at_work(), "kinds": [each.document() for each in found]}
-        print_json(document)
+        print_json({**document, "projections": [each.document() for each in projections]})
         return
     rows = [
         (
@@ -46,6 +52,12 @@ def info(json: JsonOption = False, verbose: VerboseOption = False) -> None:
     ]
     print_table(("kind", "templates", "files", "size", "what"), rows, right=("templates", "files", "size"))
     say(f"in {home()}")
+    if projections:
+        shown = [
+            (each.gallery or each.folder, f"{each.files:,}", bytes_in_words(each.bytes), _day(each.opened_at))
+            for each in projections
+        ]
+        print_table(("gallery", "files", "size", "last opened"), shown, right=("files", "size"))
     if unreadable := sum(each.unreadable for each in found):
         say(f"{counted(unreadable, 'file or folder', 'files or folders')} cannot be read")
     if others_at_work():
@@ -53,7 +65,8 @@ def info(json: JsonOption = False, verbose: VerboseOption = False) -> None:
 
 
 @app.command(
-    epilog="**Examples**\n\n    facesearch cache clear --templates --yes\n\n    facesearch cache clear --all",
+    epilog="**Examples**\n\n    facesearch cache clear --templates --yes\n\n    facesearch cache clear --all\n\n"
+    "    facesearch cache clear --projections",
 )
 def clear(
     templates: Annotated[
@@ -64,16 +77,39 @@ def clear(
     runs: Annotated[
         bool, typer.Option("--runs", help="Stored runs of evaluate: their figures cannot be had back.")
     ] = False,
-    everything: Annotated[bool, typer.Option("--all", help="All of these, also the runs.")] = False,
+    everything: Annotated[
+        bool, typer.Option("--all", help="All that evaluations and calibrations keep, also the runs.")
+    ] = False,
+    projections: Annotated[
+        bool, typer.Option("--projections", help="Index files of galleries on servers, and nothing else.")
+    ] = False,
+    gallery: Annotated[
+        str | None,
+        typer.Option(
+            "--gallery",
+            "-g",
+            help="Index files of this gallery on a server, which may be gone, and nothing else.",
+            show_default=False,
+            metavar="URL",
+        ),
+    ] = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask on a terminal.")] = False,
     json: JsonOption = False,
     verbose: VerboseOption = False,
 ) -> None:
     """Delete what is kept. Without options, all that can be computed again: everything but the runs.
 
-    Models and galleries are not touched. An evaluation that is running goes on, and may keep its templates again.
+    Models and galleries are not touched. An evaluation that is running goes on, and may keep its templates again; so
+    does a process that has a gallery on a server open: it gets its index anew.
     """
     set_up(verbose)
+    if projections or gallery is not None:
+        if templates or results or timings or runs or everything:
+            raise UsageError(
+                "index files of galleries on servers are cleared by themselves: leave the other options out"
+            )
+        _clear_projections(gallery, yes=yes, json=json)
+        return
     from facesearch.caches import kinds
     from facesearch.caches.in_use import others_at_work
 
@@ -101,3 +137,27 @@ def clear(
     say(f"deleted {counted(deleted, 'file')} of {names}")
     if at_work:
         say("an evaluation or calibration is running and may keep more")
+
+
+def _clear_projections(url: str | None, *, yes: bool, json: bool) -> None:
+    from facesearch.store.postgresql.projections import clear_projections, kept_projections
+
+    chosen = kept_projections(url)
+    if url is not None and not chosen:
+        raise UsageError("no index files of that gallery are kept here: facesearch cache info lists those that are")
+    galleries = counted(len(chosen), "gallery", "galleries")
+    if chosen and not yes and on_a_terminal():
+        size = bytes_in_words(sum(each.bytes for each in chosen))
+        if not typer.confirm(f"Delete the index files of {galleries} ({size})?", err=True):
+            raise typer.Exit(1)
+    done = clear_projections(chosen)
+    if json:
+        print_json({"cleared": ["projections"], "files": done.files, "in_use": done.in_use})
+        return
+    say(f"deleted {counted(done.files, 'index file')} of {galleries}")
+    if done.in_use:
+        say(f"{counted(done.in_use, 'gallery', 'galleries')} of these are open, and get their index anew")
+
+
+def _day(epoch_seconds: int) -> str:
+    return time.strftime("%Y-%m-%d", time.localtime(epoch_seconds))

@@ -279,6 +279,12 @@ def _show_receipt(receipt: Receipt) -> None:
         say(f"  {theirs} of the same face, set aside or taken out of other people's, deleted, too")
     if receipt.index_rewritten:
         say("  index file written anew without them")
+    if receipt.published:
+        files = counted(receipt.published, "index file")
+        say(f"  {files} published in the database deleted: facesearch index publish puts new ones there")
+    if receipt.published_left:
+        files = counted(receipt.published_left, "published index file")
+        say(f"  {files} may hold them still: facesearch index publish --withdraw")
     if receipt.out_of_inbox:
         say(f"  {counted(receipt.out_of_inbox, 'unknown face')} like theirs deleted from the inbox")
     if receipt.out_of_cohort:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import asdict
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -18,7 +19,12 @@ from facesearch.commands.common import (
     say,
     set_up,
 )
+from facesearch.errors import UsageError
 from facesearch.text.figures import counted
+
+if TYPE_CHECKING:
+    from facesearch import Gallery
+    from facesearch.store import PublishedInfo
 
 app = typer.Typer(help="The index that answers searches: see it, change its kind, check it.", no_args_is_help=True)
 
@@ -29,6 +35,7 @@ def show(gallery: GalleryOption = None, json: JsonOption = False, verbose: Verbo
     set_up(verbose)
     with open_gallery(gallery, create=False) as opened:
         info, index, vectors = opened.info(), opened.index_info(), opened.vectors_info()
+        published = opened.published_info()
     if json:
         stored = {
             "index": info.index,
@@ -36,7 +43,11 @@ def show(gallery: GalleryOption = None, json: JsonOption = False, verbose: Verbo
             "templates": info.templates,
             "index_bytes": info.index_bytes,
         }
-        print_json({**stored, **index.document(), "vectors": None if vectors is None else asdict(vectors)})
+        on_server = {
+            "vectors": None if vectors is None else asdict(vectors),
+            "published": None if published is None else asdict(published),
+        }
+        print_json({**stored, **index.document(), **on_server})
         return
     held = counted(info.templates, "template")
     say(f"index {info.index}, {held}, {index.bytes_per_template:g} bytes each in the index")
@@ -52,6 +63,20 @@ def show(gallery: GalleryOption = None, json: JsonOption = False, verbose: Verbo
             f"  for searches in the database: {counted(vectors.rows, 'vector')}, {bytes_in_words(vectors.bytes)}, "
             + ("found by an index" if vectors.indexed else "all of them compared")
         )
+    if published is not None:
+        say(f"  {_published(published)}")
+
+
+def _published(info: PublishedInfo) -> str:
+    """What is published, in a line."""
+    if not info.fits:
+        return "what was published is of another kind of index, and is not used"
+    at = time.strftime("%Y-%m-%d %H:%M", time.localtime(info.published_at))
+    lacking = f", {counted(info.lacking, 'template')} fewer than there are" if info.lacking else ""
+    return (
+        f"published {at}: {counted(info.files, 'file')} of {counted(info.templates, 'template')}"
+        f"{lacking}, up to template {info.last_template_id}; {bytes_in_words(info.bytes)} in the database"
+    )
 
 
 @app.command(epilog="**Examples**\n\n    facesearch index build --kind sq8\n\n    facesearch index build   # repair")
@@ -114,6 +139,72 @@ def build(
     )
     if info.codec != before.codec:
         say(f"  templates are stored as {info.codec} now (before: {before.codec})")
+
+
+@app.command(epilog="**Example**\n\n    facesearch index drop --search database")
+def drop(
+    search: Annotated[
+        str,
+        typer.Option(
+            help="database: what index build --search database made in a gallery on a server.", metavar="WHERE"
+        ),
+    ],
+    gallery: GalleryOption = None,
+    json: JsonOption = False,
+    verbose: VerboseOption = False,
+) -> None:
+    """Drop what was built for searches in the database; the disk of the server has its bytes back at once."""
+    set_up(verbose)
+    if search != "database":
+        raise UsageError("index files are deleted by facesearch cache clear: --search is database here")
+    with open_gallery(gallery, create=False) as opened:
+        vectors = opened.vectors_info()
+        dropped = opened.drop_vectors()
+    if json:
+        print_json({"dropped": dropped})
+        return
+    size = "" if vectors is None else f" ({bytes_in_words(vectors.bytes)})"
+    say(f"dropped what was built for searches in the database{size}" if dropped else "there was nothing to drop")
+
+
+@app.command(
+    epilog="**Examples**\n\n    facesearch index publish\n\n    facesearch index publish --withdraw",
+)
+def publish(
+    withdraw: Annotated[bool, typer.Option("--withdraw", help="Delete what was published.")] = False,
+    gallery: GalleryOption = None,
+    json: JsonOption = False,
+    verbose: VerboseOption = False,
+) -> None:
+    """Put this machine's index files into the database of a gallery on a server, for machines that have none.
+
+    A new machine takes them from there at its first question, instead of fetching all templates and building its own.
+    Files that are there already stay; of what was added since, machines read the templates. Whoever is forgotten goes
+    from them at once: run it again from time to time.
+    """
+    set_up(verbose)
+    with open_gallery(gallery, create=False) as opened:
+        if withdraw:
+            _withdraw(opened, json=json)
+            return
+        with progress_bar("publishing") as progress:
+            info = opened.publish_index(progress)
+    if json:
+        print_json(asdict(info))
+    else:
+        say(_published(info))
+
+
+def _withdraw(opened: Gallery, *, json: bool) -> None:
+    wiped = opened.withdraw_index()
+    if json:
+        print_json({"withdrawn": wiped is not None, "database_wiped": wiped is not False})
+    elif wiped is None:
+        say("no index files are published")
+    else:
+        say("no index files are published any more")
+        if not wiped:
+            say("  old pages stay until the owner of the tables runs facesearch gallery compact")
 
 
 @app.command(epilog="**Example**\n\n    facesearch index check || facesearch index build")

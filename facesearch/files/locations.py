@@ -18,6 +18,11 @@ def home() -> Path:
     return user_data_path("facesearch", appauthor=False)
 
 
+def projections_folder() -> Path:
+    """The folder with a folder for each gallery on a server that this machine has index files of."""
+    return home() / "projections"
+
+
 def default_gallery() -> str | Path:
     """The gallery that commands use without `--gallery`: a folder, or the URL of one on a server."""
     given = os.environ.get("FACESEARCH_GALLERY")

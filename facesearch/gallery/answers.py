@@ -265,8 +265,9 @@ class Receipt:
     unknown faces. unfinished: temporary
     folders with copies of the gallery that may hold them too: of a backup that is being made, or of one that was cut
     off and is out of reach. learnt_from_people: an earlier version learnt the gallery's codebook or index from its
-    people, which keeps traces of them until `index build` replaces it. purged: what was taken out of the caches and
-    stored runs of evaluations, of all who were forgotten together.
+    people, which keeps traces of them until `index build` replaces it. published: index files in the database that held
+    somebody of all who were forgotten together, and went with them; published_left: those that may hold one still.
+    purged: what was taken out of the caches and stored runs of evaluations, of all who were forgotten together.
     """
 
     identity: str
@@ -288,6 +289,8 @@ class Receipt:
     images_in_inbox: int = 0
     purged: Purged = field(default_factory=Purged)
     on_server: bool = False
+    published: int = 0
+    published_left: int = 0
 
     def document(self) -> Document:
         return {
@@ -308,6 +311,8 @@ class Receipt:
             "out_of_inbox": self.out_of_inbox,
             "unfinished_backups": list(self.unfinished),
             "learnt_from_people": self.learnt_from_people,
+            "published_deleted": self.published,
+            "published_left": self.published_left,
             "caches": self.purged.document(),
         }
 

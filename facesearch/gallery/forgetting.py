@@ -42,6 +42,7 @@ def forget(parts: Parts, names: Sequence[str], *, remember: bool) -> list[Receip
     lookalikes = _of_cohort(parts, theirs)
     unknown = _of_inbox(parts, theirs)
     parts.writer.discard(template_ids)
+    published = _published(parts, template_ids)
     removed = parts.store.identities.forget(names, remember=remember, unknown=unknown)
     out_of_cohort = parts.store.cohort.remove(lookalikes)
     rewritten = False
@@ -59,6 +60,7 @@ def forget(parts: Parts, names: Sequence[str], *, remember: bool) -> list[Receip
     contents = _AnyOf((frozenset(sha256 for _, sha256 in photos), *(each.deleted for each in removed)))
     purged = purge(Theirs(frozenset(names), frozenset(path for path, _ in photos), contents))
     traces = _learnt_from_people(parts)
+    left = _published(parts, template_ids) if published else 0
     now, unfinished = int(time.time()), tuple(map(str, remove_unfinished(parts.folder)))
     return [
         Receipt(
@@ -81,6 +83,8 @@ def forget(parts: Parts, names: Sequence[str], *, remember: bool) -> list[Receip
             images_in_inbox=each.images_in_inbox,
             purged=purged,
             on_server=parts.store.on_server,
+            published=published - left,
+            published_left=left,
         )
         for name, each in zip(names, removed, strict=True)
     ]
@@ -157,6 +161,15 @@ def _of_inbox(parts: Parts, theirs: Callable[[], Vectors]) -> list[int]:
         _log.warning("%s; whether unknown faces show them is not known", error)
         return []
     return [inbox.faces[row].id for row in rows]
+
+
+def _published(parts: Parts, template_ids: npt.NDArray[np.int64]) -> int:
+    """How many published index files may hold one of these templates."""
+    try:
+        return 0 if parts.store.published is None else parts.store.published.holding(template_ids.tolist())
+    except StoreError as error:  # they go with the templates all the same
+        _log.warning("%s; how many published index files that concerns is not known", error)
+        return 0
 
 
 def _lies_in_files(parts: Parts) -> bool:

@@ -16,17 +16,17 @@ from facesearch.faces import Chosen, chosen_face
 from facesearch.gallery import arguments, changes, questions
 from facesearch.gallery.answers import Candidate, Compaction, FaceAnswer, GalleryInfo, PhotoAnswers, Verification
 from facesearch.gallery.clip_gallery import ClipGallery
-from facesearch.gallery.exchanging import ExchangingGallery
 from facesearch.gallery.groups import Among
 from facesearch.gallery.index_checking import index_problems
 from facesearch.gallery.parts import DATABASE, PROJECTION, SEARCHES
 from facesearch.gallery.questions import QuestionOptions
+from facesearch.gallery.server_gallery import ServerGallery
 from facesearch.gallery.template_index import IndexInfo
 from facesearch.gallery.verification import verify
 from facesearch.photos.given import is_one, named
 from facesearch.photos.photo import Photo, Rejection, composed
 from facesearch.pipeline.pipeline import Image, templates_of
-from facesearch.store import AsOf, Counts, IdentitySummary, TemplateInfo, VectorsInfo
+from facesearch.store import AsOf, Counts, IdentitySummary, TemplateInfo
 
 if TYPE_CHECKING:
     from PIL import Image as Pillow
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from facesearch.gallery.unknown_faces import UnknownFaces
 
 
-class Gallery(ExchangingGallery, ClipGallery):
+class Gallery(ServerGallery, ClipGallery):
     """The templates of known persons, in a folder or on a server. Made by `Gallery.open`; use it in a with-statement.
 
     Safe to share between threads, and its place between processes: an answer is from one moment, the state before or
@@ -296,8 +296,8 @@ class Gallery(ExchangingGallery, ClipGallery):
         """What is wrong with database, index files and their agreement, in words; empty if all is well."""
         parts = self.parts
         parts.settings()
-        vectors = parts.store.vectors
-        in_database = [] if vectors is None else vectors.problems()
+        kept = (parts.store.vectors, parts.store.published)
+        in_database = [problem for each in kept if each is not None for problem in each.problems()]
         return parts.store.integrity_check() or index_problems(parts.store, parts.codecs, parts.index) + in_database
 
     def backup(
@@ -328,11 +328,6 @@ class Gallery(ExchangingGallery, ClipGallery):
         """State of the index."""
         self.parts.settings()
         return self.parts.index.info()
-
-    def vectors_info(self) -> VectorsInfo | None:
-        """What the database keeps for searches in it; None where it has not been made ready for them."""
-        vectors = self.parts.store.vectors
-        return None if vectors is None else vectors.info()
 
     def info(self) -> GalleryInfo:
         """Sizes and state."""

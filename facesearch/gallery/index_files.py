@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import secrets
 from collections.abc import Collection, Iterable
 from pathlib import Path
+from typing import BinaryIO
 
 from facesearch.errors import IndexStateError
-from facesearch.files.durable import remove_files
+from facesearch.files.durable import remove_files, write_atomically
 from facesearch.store import Segment
-from indexes import SavedIndex, VectorIndex, VectorIndexError, load_index, read_footer
+from indexes import MissingIndexError, SavedIndex, VectorIndex, VectorIndexError, load_index, read_footer
 
 _PATTERNS = ("index-*.faiss", ".index-*.tmp")
 _ATTEMPTS = 3  # to write a file
@@ -44,6 +47,34 @@ class IndexFiles:
         if saved is None:
             return None
         return Segment(path.name, saved.sha256, saved.rows, first_id, last_id, saved.size_bytes)
+
+    def receive(self, pieces: Iterable[bytes], segment: Segment) -> str | None:
+        """Write a file whose content comes from elsewhere; its name, None where it is not what the segment says.
+
+        Raises OSError, and `FileNotFoundError` where another process clears it away.
+        """
+        path = self.folder / f"index-{secrets.token_hex(8)}.faiss"
+
+        def write(file: BinaryIO) -> None:
+            size = 0
+            for piece in pieces:
+                size += len(piece)
+                if size > segment.size_bytes:
+                    break
+                file.write(piece)
+            if size != segment.size_bytes:
+                raise VectorIndexError("it is of another size")
+
+        try:
+            write_atomically(path, write)
+            if read_footer(path).sha256 == segment.sha256:
+                return path.name
+        except MissingIndexError:
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path)) from None
+        except VectorIndexError:
+            return None
+        self.remove([path.name])
+        return None
 
     def write_again(self, index: VectorIndex, segment: Segment) -> None:
         """Write a file that another process cleared away before it was recorded."""

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from facesearch.errors import DiskFullError, GalleryNotFoundError, StoreUnreachableError, UsageError
-from facesearch.files.locations import home
+from facesearch.files.locations import projections_folder
 from facesearch.gallery.replica_file import Header, age_of, header_of
 from facesearch.store import DATABASE_NAME, Copying, SqlStore, is_address, open_on_server, open_store, shown_address
 
@@ -106,7 +106,7 @@ def _known_away(place: str) -> Header | None:
     address = shown_address(place)
     known = [
         (age, header)
-        for folder in (home() / "projections").glob("*/")
+        for folder in projections_folder().glob("*/")
         if (header := header_of(folder)) is not None
         and header.address == address
         and (age := age_of(folder)) is not None

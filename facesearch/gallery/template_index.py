@@ -4,7 +4,8 @@ SQL is the truth, the index a projection of it. SQL says which index files are v
 of the log that they cover. A search gets a view as of the very moment that it reads the store at: one that is there
 already, or one that is made by replaying the log from the position of the last one. Views are exchanged under a lock
 and never changed, so that any number of threads may search while others write. A file that is missing, damaged or not
-the one recorded is built anew from the stored templates, with a warning: an answer never comes from it.
+the one recorded is built anew from the stored templates, with a warning: an answer never comes from it. Where there are
+none, those that another machine published are taken, if there are any.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from facesearch.gallery.index_building import BuiltIndex, IndexBuilder, in_memor
 from facesearch.gallery.index_files import IndexFiles
 from facesearch.gallery.index_filling import IndexFiller
 from facesearch.gallery.one_moment import at_a_moment
+from facesearch.gallery.published_files import PublishedFiles
 from facesearch.gallery.view import OpenSegment, View
 from facesearch.store import GallerySettings, GalleryState, GalleryStore, IndexState, Moment, Segment
 from indexes import VectorIndex, VectorIndexError
@@ -66,6 +68,7 @@ class TemplateIndex:
     def __init__(self, store: GalleryStore, codecs: GalleryCodecs, folder: Path) -> None:
         self.files = IndexFiles(folder)
         self.builder = IndexBuilder(store)
+        self._published = PublishedFiles(store, self.files)
         self._store = store
         self._codecs = codecs
         self._view: View | None = None
@@ -186,6 +189,8 @@ class TemplateIndex:
         filler = self._filler(settings)
         state = self._store.index_state.read()
         if state is None or (state.kind, state.codec) != (settings.index_kind, settings.codec):
+            if self._published.fetch(settings):
+                return None
             return view_of(self._built(filler), settings, version)
         if state.version != version:
             return None

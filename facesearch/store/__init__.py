@@ -3,6 +3,13 @@
 from facesearch.photos.geometry import Box
 from facesearch.store.identity_names import unknown_identity, unknown_tag
 from facesearch.store.moment_roles import Moment, PeopleMoment
+from facesearch.store.published_roles import (
+    PUBLISHED_ON_SERVERS,
+    Publication,
+    PublishedFile,
+    PublishedInfo,
+    PublishedRole,
+)
 from facesearch.store.records import (
     FORGET_FACES,
     AsOf,
@@ -52,6 +59,7 @@ __all__ = [
     "DATABASE_NAME",
     "FORGET_FACES",
     "IN_A_FOLDER",
+    "PUBLISHED_ON_SERVERS",
     "AsOf",
     "Attributes",
     "AuditEvent",
@@ -83,6 +91,10 @@ __all__ = [
     "People",
     "PeopleMoment",
     "PeopleState",
+    "Publication",
+    "PublishedFile",
+    "PublishedInfo",
+    "PublishedRole",
     "Regrouping",
     "Removed",
     "Segment",

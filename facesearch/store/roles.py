@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from facesearch.store.moment_roles import Moment
+from facesearch.store.published_roles import PublishedRole
 from facesearch.store.records import (
     Attributes,
     AuditEvent,
@@ -563,6 +564,11 @@ class GalleryStore(Protocol):
     @property
     def vectors(self) -> VectorsRole | None:
         """None where the database cannot be searched."""
+        ...
+
+    @property
+    def published(self) -> PublishedRole | None:
+        """None where no other machines may use the gallery."""
         ...
 
     def listener(self) -> Listener | None:

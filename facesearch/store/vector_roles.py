@@ -53,6 +53,13 @@ class VectorsRole(Protocol):
         """
         ...
 
+    def drop(self) -> bool:
+        """Drop the vectors and their index, whose bytes the disk has back at once; False where there are none.
+
+        Raises `StoreError` for a user who may not.
+        """
+        ...
+
     def index_if_large(self) -> bool:
         """Make the index where there are enough rows for one by now and this user may; whether that was done."""
         ...

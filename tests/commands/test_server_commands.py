@@ -8,6 +8,9 @@ from pathlib import Path
 import pytest
 from command_line import Command
 
+from facesearch import Gallery
+from facesearch.gallery.index_building import IndexBuilder
+
 SECRET = "a-secret-word"
 
 
@@ -58,3 +61,64 @@ def test_no_password_is_shown_whatever_fails(facesearch: Command, tmp_path: Path
         assert done.status in {1, 2}
         assert len(done.err.strip().splitlines()) == 1
         assert SECRET not in done.err + done.out
+
+
+def test_what_servers_keep_is_refused_of_a_folder_in_one_line(
+    people_photos: Path, facesearch: Command, tmp_path: Path
+) -> None:
+    person = min(people_photos.iterdir())
+    assert facesearch("enroll", *person.iterdir(), "--identity", person.name, "-g", tmp_path / "g").status == 0
+    for words in (["drop", "--search", "database"], ["publish"], ["publish", "--withdraw"]):
+        done = facesearch("index", *words, "-g", tmp_path / "g")
+        assert (done.status, len(done.err.strip().splitlines())) == (2, 1)
+        assert "only a gallery on a server" in done.err
+
+
+def test_index_files_are_published_shown_checked_and_withdrawn(enrolled: list[Path], facesearch: Command) -> None:
+    shown = facesearch("index", "show", "--json")
+    assert shown.json["published"] is None
+    before = facesearch("gallery", "info", "--json").json["database_bytes"]
+    done = facesearch("index", "publish")
+    assert done.status == 0 and "1 file of 9 templates, up to template 9" in done.out
+    told = facesearch("index", "show", "--json").json["published"]
+    assert (told["files"], told["templates"], told["lacking"], told["fits"]) == (1, 9, 0, True)
+    assert facesearch("gallery", "info", "--json").json["database_bytes"] >= before + told["bytes"] > before
+    assert facesearch("index", "check").status == 0
+    told = facesearch("identities", "forget", enrolled[0].name, "--yes").out
+    assert "1 index file published in the database deleted: facesearch index publish puts new ones there" in told
+    assert "published" in facesearch("index", "show").out
+    assert facesearch("index", "publish", "--json").json["templates"] == 6
+    facesearch("index", "build", "--kind", "sq8")
+    assert "what was published is of another kind of index" in facesearch("index", "show").out
+    for expected in (True, False):
+        assert facesearch("index", "publish", "--withdraw", "--json").json["withdrawn"] is expected
+    assert "no index files are published" in facesearch("index", "publish", "--withdraw").out
+
+
+def test_a_new_machine_answers_photos_by_published_files_and_its_files_can_be_cleared(
+    enrolled: list[Path], facesearch: Command, gallery_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    probe = min(enrolled[0].iterdir())
+    here = facesearch("query", probe, "--json").json["probes"]
+    assert facesearch("index", "publish").status == 0
+    monkeypatch.setenv("FACESEARCH_HOME", str(tmp_path / "new machine"))
+    monkeypatch.setattr(IndexBuilder, "build", None)  # so that it fails
+    assert facesearch("query", probe, "--json").json["probes"] == here
+    (kept,) = facesearch("cache", "info", "--json").json["projections"]
+    assert (kept["gallery"].partition("gallery=")[2], kept["files"]) == (gallery_url.partition("gallery=")[2], 1)
+    assert kept["bytes"] > 9 * 512 and kept["gallery"] in facesearch("cache", "info").out
+    assert facesearch("cache", "clear", "--all", "--json").json["files"] == 0
+    other_user = gallery_url.replace("postgres@", "somebody:with-a-password@")
+    assert facesearch("cache", "clear", "-g", f"{gallery_url}_other").status == 2
+    assert facesearch("cache", "clear", "--projections", "--runs").status == 2
+    cleared = facesearch("cache", "clear", "-g", other_user, "--json").json
+    assert (cleared["files"], cleared["in_use"]) == (1, 0)
+    assert facesearch("cache", "info", "--json").json["projections"] == []
+    assert facesearch("query", probe, "--json").json["probes"] == here
+    with Gallery.open(gallery_url) as gallery:
+        assert gallery.identify(probe).candidates[0].identity == enrolled[0].name
+        told = facesearch("cache", "clear", "--projections").out
+        assert "deleted 1 index file of 1 gallery" in told and "are open, and get their index anew" in told
+        assert gallery.identify(probe).candidates[0].identity == enrolled[0].name
+        assert facesearch("cache", "info", "--json").json["projections"][0]["files"] == 1
+        assert gallery.check() == []

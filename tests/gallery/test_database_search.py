@@ -257,6 +257,19 @@ def test_a_machine_that_searches_in_the_database_keeps_no_index_files(folder: Pa
         assert index_files(folder) == []
 
 
+def test_what_was_built_is_dropped(folder: Path, facesearch: Command) -> None:
+    dropped = facesearch("index", "drop", "--search", "database", "-g", folder)
+    assert dropped.status == 0 and "dropped what was built for searches in the database" in dropped.out
+    assert not facesearch("index", "drop", "--search", "database", "-g", folder, "--json").json["dropped"]
+    assert facesearch("index", "drop", "--search", "projection", "-g", folder).status == 2
+    with Gallery.open(folder) as gallery:
+        assert gallery.vectors_info() is None
+        assert gallery.check() == []
+        gallery.enroll_templates(["Ada"], PROBES[:1])
+    with pytest.raises(StoreError, match="its owner runs facesearch index build --search database"):
+        Gallery.open(folder, search="database")
+
+
 def test_new_templates_are_judged_as_by_index_files(folder: Path) -> None:
     with _both(folder) as both:
         expected, found = (surroundings(gallery.parts, [1, 62, 7]) for gallery in both)

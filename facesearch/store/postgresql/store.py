@@ -17,16 +17,18 @@ import psycopg
 from sqlalchemy import Engine, event
 
 from facesearch.errors import StoreError, StoreUnreachableError
-from facesearch.files.locations import home
-from facesearch.store.postgresql import schema
+from facesearch.files.locations import projections_folder
+from facesearch.store.postgresql import published_tables, schema
 from facesearch.store.postgresql.address import Address
 from facesearch.store.postgresql.connection import BUSY_SECONDS, connect_to, server_engine, writing
 from facesearch.store.postgresql.dialect import PostgresqlDialect
 from facesearch.store.postgresql.listening import ServerListener
 from facesearch.store.postgresql.nearby import ServerMoment
-from facesearch.store.postgresql.projection import OF_FILES, LocalIndexState, Projection, ServerTransactions
+from facesearch.store.postgresql.projection import OF_FILES, LocalIndexState, Projection
+from facesearch.store.postgresql.published import PostgresqlPublished
 from facesearch.store.postgresql.rewriting import rewritten
 from facesearch.store.postgresql.schema import Found
+from facesearch.store.postgresql.server_transactions import ServerTransactions
 from facesearch.store.postgresql.tables import server_tables
 from facesearch.store.postgresql.vectors import ASIDE, TABLE, PostgresqlVectors
 from facesearch.store.postgresql.words import in_plain_words
@@ -48,6 +50,7 @@ _OF_PEOPLE = (
     "cohorts",
     TABLE,
     ASIDE,
+    *published_tables.TABLES,
 )
 _MOST_REWRITTEN = 64 << 20  # bytes of a gallery whose tables are written anew at once
 
@@ -83,7 +86,7 @@ def open_server(
                 found = schema.prepare(engine, address, create=create and not read_only)
             else:
                 found = schema.prepare_copy(engine, address, copying)
-        projection = Projection(projection_folder(address, found.which))
+        projection = Projection(projection_folder(address, found.which), address.shown)
         return PostgresqlStore(engine, address, projection, found, read_only=read_only)
     except BaseException:
         engine.dispose()
@@ -92,7 +95,7 @@ def open_server(
 
 def projection_folder(address: Address, which: Sequence[str]) -> Path:
     """Where this machine keeps what belongs to a gallery, known by words that no other one has."""
-    return home() / "projections" / hashlib.sha256("\n".join([address.gallery, *which]).encode()).hexdigest()[:32]
+    return projections_folder() / hashlib.sha256("\n".join([address.gallery, *which]).encode()).hexdigest()[:32]
 
 
 class PostgresqlStore(SqlStore):
@@ -102,6 +105,7 @@ class PostgresqlStore(SqlStore):
     on_server = True
     index_state: LocalIndexState  # type: ignore[assignment]
     vectors: PostgresqlVectors
+    published: PostgresqlPublished
 
     def __init__(
         self, engine: Engine, address: Address, projection: Projection, found: Found, *, read_only: bool
@@ -123,6 +127,7 @@ class PostgresqlStore(SqlStore):
         event.listen(engine, "connect", self._compare)
         self.projection = projection
         self.vectors = dialect.vectors = PostgresqlVectors(self.transactions, address.gallery)
+        self.published = PostgresqlPublished(self.transactions, address.gallery)
 
     @property
     def folder(self) -> Path:
@@ -161,7 +166,7 @@ class PostgresqlStore(SqlStore):
 
     def vacuum(self) -> bool:
         self.transactions.require_write()
-        return self._rewritten([*sorted(server_tables().tables), TABLE, ASIDE])
+        return self._rewritten([*sorted(server_tables().tables), TABLE, ASIDE, *published_tables.TABLES])
 
     def snapshot(self, target: Path, progress: Progress) -> None:
         files, copying = self.index_state.read(), Copying(self.known_as(), self.address.shown)

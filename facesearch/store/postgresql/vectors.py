@@ -19,9 +19,9 @@ import numpy as np
 import psycopg
 from sqlalchemy import Connection
 
-from facesearch.errors import StoreBusyError, StoreError
+from facesearch.errors import StoreError
 from facesearch.store.postgresql import pgvector
-from facesearch.store.postgresql.connection import lock_key
+from facesearch.store.postgresql.alone import alone
 from facesearch.store.postgresql.pgvector import Pgvector
 from facesearch.store.records import Progress, Templates
 from facesearch.store.sql.templates import read_templates
@@ -37,6 +37,7 @@ _INDEX_MEMORY = "256MB"
 _COMMAND = "facesearch index build --search database"
 _MAY_ADD = f"SELECT coalesce(has_table_privilege(to_regclass('{TABLE}'), 'INSERT'), false)"
 _MAY_LOOK = f"SELECT coalesce(has_table_privilege(to_regclass('{TABLE}'), 'SELECT'), false)"
+_THERE = f"SELECT to_regclass('{TABLE}') IS NOT NULL"
 _DIMENSION = f"SELECT atttypmod FROM pg_attribute WHERE attrelid = to_regclass('{TABLE}') AND attname = 'v'"  # noqa: S608
 _INDEXED = f"""
     EXISTS (SELECT FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_am a ON a.oid = c.relam
@@ -63,7 +64,7 @@ class PostgresqlVectors:
 
     def __init__(self, transactions: Transactions, gallery: str) -> None:
         self._transactions = transactions
-        self._key = lock_key(f"{gallery} vectors")
+        self._gallery = gallery
         self._decode: Decode | None = None
 
     def decode_with(self, decode: Decode) -> None:
@@ -124,6 +125,12 @@ class PostgresqlVectors:
                 connection.exec_driver_sql(f"ALTER TABLE {ASIDE} RENAME TO {TABLE}")
             with self._transactions.outside(psycopg.Connection) as driver:
                 driver.execute(f"ANALYZE {TABLE}".encode())
+
+    def drop(self) -> bool:
+        with self._transactions.writing() as connection:
+            there = connection.exec_driver_sql(_THERE).scalar_one()
+            connection.exec_driver_sql(f"DROP TABLE IF EXISTS {TABLE}, {ASIDE}")
+            return bool(there)
 
     def index_if_large(self) -> bool:
         if self._transactions.read_only:
@@ -233,10 +240,5 @@ class PostgresqlVectors:
         self._transactions.require_write()
         if self._decode is None:
             raise StoreError("nobody has said how templates are decoded")
-        with self._transactions.outside(psycopg.Connection) as driver:
-            if driver.execute("SELECT pg_try_advisory_lock(%s)", (self._key,)).fetchone() != (True,):
-                raise StoreBusyError(f"another process makes the vectors of {self._transactions.where}")
-            try:
-                yield
-            finally:
-                driver.execute("SELECT pg_advisory_unlock(%s)", (self._key,))
+        with alone(self._transactions, self._gallery, "vectors", "makes the vectors"):
+            yield

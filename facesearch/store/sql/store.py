@@ -12,6 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, ClassVar, Self
 
+from facesearch.store.published_roles import PublishedRole
 from facesearch.store.records import Progress
 from facesearch.store.roles import Listener
 from facesearch.store.sql.audit import SqlAudit
@@ -61,6 +62,7 @@ class SqlStore(ABC):
         self.index_state = SqlIndexState(transactions)
         self.audit = SqlAudit(transactions)
         self.vectors: VectorsRole | None = None
+        self.published: PublishedRole | None = None
 
     @property
     def read_only(self) -> bool:
