@@ -17,8 +17,10 @@ from facesearch.commands.common import (
     ProbeQualityOption,
     ScoreOption,
     SearchOption,
+    ShardsOption,
     ThresholdOption,
     VerboseOption,
+    addresses,
     has_gallery,
     open_gallery,
     print_json,
@@ -52,6 +54,7 @@ def verify(
     quality: ProbeQualityOption = None,
     device: DeviceOption = "cpu",
     search: SearchOption = "projection",
+    shards: ShardsOption = None,
     gallery: GalleryOption = None,
     json: JsonOption = False,
     verbose: VerboseOption = False,
@@ -66,9 +69,16 @@ def verify(
 
     for path in (a, b):
         refuse_url(path)
-    if has_gallery(gallery):
+    if shards or has_gallery(gallery):
         with open_gallery(
-            gallery, create=False, encoder=encoder, min_face=min_face, quality=quality, device=device, search=search
+            gallery,
+            create=False,
+            encoder=encoder,
+            min_face=min_face,
+            quality=quality,
+            device=device,
+            search=search,
+            shards=addresses(shards),
         ) as opened:
             answer = opened.verify(
                 a, b, threshold=threshold, score=score, aligned=aligned, face_a=face_a, face_b=face_b

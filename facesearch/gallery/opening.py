@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -46,6 +47,7 @@ class OpenGallery:
         device: str = "cpu",
         threads: int = 0,
         search: str = PROJECTION,
+        shards: Sequence[str] = (),
     ) -> Self:
         """Open the gallery in the folder `path`, or start one.
 
@@ -64,12 +66,15 @@ class OpenGallery:
             threads: that answering a question may take; 0: all cores. Enrolment takes `workers`.
             search: where questions are answered: "projection", by index files of this machine, or "database", by the
                 server of a gallery that was made ready for it (`build_index(search="database")`).
+            shards: `host:port` of all servers of the gallery's shards (`facesearch index serve`), which then answer
+                questions in place of index files of this machine.
 
         Raises `GalleryNotFoundError`, `EncoderMismatchError`, `UnknownEncoderError`, `StoreError`.
         """
         where = arguments.one_of(search, "search", SEARCHES)
         profile = None if quality is None else quality_profile(quality)
-        return cls(Opening(place_of(path), encoder, index, keep, create, min_face, profile, device, threads, where))
+        place, given = place_of(path), tuple(shards)
+        return cls(Opening(place, encoder, index, keep, create, min_face, profile, device, threads, where, given))
 
     @property
     def parts(self) -> Parts:
@@ -130,6 +135,8 @@ class OpenGallery:
         if self._opened.process == os.getpid():
             self._opened.store.close()
             self._opened.index.forget_view()
+            if self._opened.sharded is not None:
+                self._opened.sharded.close()
 
     def __enter__(self) -> Self:
         return self

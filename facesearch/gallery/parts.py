@@ -31,6 +31,7 @@ from facesearch.gallery.likeness import Scale
 from facesearch.gallery.place import Place, opened
 from facesearch.gallery.ranking import Ranking
 from facesearch.gallery.scoring import COSINE, NORMALISED, Rule
+from facesearch.gallery.sharded_search import ShardedSearch
 from facesearch.gallery.template_index import TemplateIndex
 from facesearch.gallery.view import Searchable
 from facesearch.pipeline.fit_to_enrol import Quality, quality_profile
@@ -63,6 +64,7 @@ class Opening:
     device: str
     threads: int
     search: str = PROJECTION
+    shards: tuple[str, ...] = ()
 
     @property
     def given_encoder(self) -> Encoder | None:
@@ -79,7 +81,9 @@ class Parts:
         self.process = os.getpid()
         if self.in_database and isinstance(opening.place, Path):
             raise UsageError(IN_A_FOLDER)
-        create = opening.create and not self.in_database  # a gallery has to be made ready first
+        if opening.shards and (self.in_database or isinstance(opening.place, Path)):
+            raise UsageError("shards are asked for a gallery on a server, in place of a search in the database")
+        create = opening.create and self.by_files  # a gallery has to be made ready first
         self.store, self.folder = opened(opening.place, self._checked_new, create=create)
         try:
             self.codecs = GalleryCodecs(self.store.codebooks)
@@ -95,7 +99,8 @@ class Parts:
             raise
         self.index = TemplateIndex(self.store, self.codecs, self.folder)
         self.database = DatabaseSearch(self.index.builder, self.codecs) if self.in_database else None
-        self.writer = IndexWriter(self.store, self.codecs, self.index, keeps_files=self.database is None)
+        self.sharded = ShardedSearch(opening.shards, self.store.known_as()) if opening.shards else None
+        self.writer = IndexWriter(self.store, self.codecs, self.index, keeps_files=self.by_files)
         self.fused = FusedIndex(self.codecs)
         self.ranking = Ranking()
         self.groups = Groups()
@@ -120,11 +125,22 @@ class Parts:
         """Whether searches are done by the database."""
         return self.opening.search == DATABASE
 
+    @property
+    def by_files(self) -> bool:
+        """Whether searches are done by index files of this machine."""
+        return not self.in_database and not self.opening.shards
+
     def searchable(self, moment: Moment, state: GalleryState) -> Searchable | None:
         """What a search at a moment looks at; None where the index has to be opened first, see `TemplateIndex.at`."""
-        return self.index.at(moment, state) if self.database is None else self.database.at(moment, state)
+        searched = self.database or self.sharded or self.index
+        return searched.at(moment, state)
 
     def open_index(self) -> None:
+        """Open what is searched, where it is here: `open_files`."""
+        if self.sharded is None:
+            self.open_files()
+
+    def open_files(self) -> None:
         """See `TemplateIndex.open`. Where others added much to a gallery on a server, that is written to this machine's
         files, so that the next process need not fetch it again."""
         self.index.open()

@@ -143,4 +143,4 @@ class View:
 
 def _frozen(before: Sequence[OpenSegment], delta: VectorIndex) -> OpenSegment:
     first = before[-1].last_id + 1 if before else 1
-    return OpenSegment(delta, first, int(delta.ids[-1]))
+    return OpenSegment(delta, min(first, int(delta.ids[0])), int(delta.ids[-1]))

@@ -38,6 +38,7 @@ from facesearch.store.records import (
 )
 from facesearch.store.roles import GalleryStore, Moment
 from facesearch.store.servers import is_address, open_on_server
+from facesearch.store.shard import Shard
 from facesearch.store.sql.copying import CopiedTable, copy_rows, finish_copy
 from facesearch.store.sql.store import SqlStore
 from facesearch.store.sql.unfinished import Copying
@@ -78,6 +79,7 @@ __all__ = [
     "Regrouping",
     "Removed",
     "Segment",
+    "Shard",
     "Sizes",
     "SqlStore",
     "SqliteStore",
