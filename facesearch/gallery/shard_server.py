@@ -11,14 +11,16 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
 
+import msgspec
 import numpy as np
+import numpy.typing as npt
 from filelock import FileLock, Timeout
 
 from facesearch.codecs.gallery_codecs import GalleryCodecs
 from facesearch.errors import FacesearchError, ShardError, StoreBusyError, UsageError
 from facesearch.gallery.shard_index import Missed, ShardIndex
-from facesearch.gallery.shard_wire import MOST_BODY, Hello, HostPort, Question, Reply, Wire, shard_secret
-from facesearch.gallery.view import Ids
+from facesearch.gallery.shard_wire import COLUMN, MOST_BODY, ROUGH, Hello, HostPort, Question, Reply, Wire, shard_secret
+from facesearch.gallery.view import Ids, View
 from facesearch.store import Shard, is_address, open_on_server
 from indexes.threads import threads as search_threads
 
@@ -28,7 +30,6 @@ _PROVE_SECONDS = 5.0
 _STEP_SECONDS = 30.0  # of a message, once it has begun
 _CATCH_UP_SECONDS = 5.0
 _MOST_CONNECTIONS = 256
-_COLUMN = 12  # bytes of a score and an id
 
 
 class ShardServer:
@@ -162,21 +163,35 @@ class _Connection(socketserver.BaseRequestHandler):
             view = self.server.index.at(question.as_of)
             if isinstance(view, Missed):
                 return Reply(view.value), b""
-            held, kind = len(view), view.answering
+            reply = Reply("ok", "", len(view), view.answering, view.searched.is_precise)
             if not question.probes:
-                return Reply("ok", "", held, kind), b""
-            columns = min(question.k, max(held, 1))
-            if question.probes * columns * _COLUMN > MOST_BODY:
+                return reply, b""
+            columns = min(question.k, max(len(view), 1))
+            if question.probes * columns * (COLUMN + ROUGH) > MOST_BODY:
                 raise ShardError("more is asked for at once than a message holds")
             with search_threads(self.server.threads):
-                scores, ids = view.search(probes, columns, excluded, allowed)
-            found = np.ascontiguousarray(scores, "<f4").tobytes() + np.ascontiguousarray(ids, "<i8").tobytes()
-            return Reply("ok", "", held, kind, columns), found
+                rows, found = _found(view, question.what, probes, columns, excluded, allowed)
+            reply = msgspec.structs.replace(reply, rows=rows, columns=columns)
+            return reply, b"".join(np.ascontiguousarray(each).tobytes() for each in found)
         except FacesearchError as error:
             return Reply("failed", str(error)), b""
 
 
-def _arrays(question: Question, body: bytearray) -> tuple[np.ndarray, Ids | None, Ids | None]:
+def _found(
+    view: View, what: str, probes: npt.NDArray[np.float32], columns: int, excluded: Ids | None, allowed: Ids | None
+) -> tuple[int, list[npt.NDArray[Any]]]:
+    """How many rows there were to be found, and the arrays of a reply, little-endian."""
+    if what == "proposed":
+        found = view.proposed(probes, columns, excluded, allowed)
+        return found.rows, [found.scores.astype("<f4"), found.ids.astype("<i8"), found.rough.astype("<f4")]
+    if what == "compared" and allowed is not None:
+        scores, ids = view.compared(probes, columns, excluded, allowed)
+    else:
+        scores, ids = view.search(probes, columns, excluded, allowed)
+    return 0, [scores.astype("<f4"), ids.astype("<i8")]
+
+
+def _arrays(question: Question, body: bytearray) -> tuple[npt.NDArray[np.float32], Ids | None, Ids | None]:
     """Probes, ids to be passed over, ids to be found; raises `ShardError` where they are not what the head says."""
     counts = (question.probes, question.dimension, question.k, question.excluded, question.allowed or 0)
     most = 1 << 31

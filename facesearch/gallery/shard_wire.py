@@ -18,7 +18,7 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 import msgspec
 
@@ -28,6 +28,7 @@ from facesearch.store import Shard
 
 SECRET, SECRET_FILE = "FACESEARCH_SHARD_SECRET", "FACESEARCH_SHARD_SECRET_FILE"
 MOST_BODY = 1 << 26  # bytes
+COLUMN, ROUGH = 12, 4  # bytes of a score and an id, and of a rough score
 _MOST_HEAD = 1 << 16
 _LEAST_SECRET, _MOST_SECRET = 16, 4096  # bytes
 _GREETING = b"facesearch shard 1\n"  # of this version of what is said here
@@ -49,11 +50,13 @@ class Hello(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Question(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The k nearest of each of `probes`, of `dimension` components, as of a moment; no probes: whether it is there.
 
-    Body: probes (probes, dimension) float32, ids to be passed over (excluded,) int64, the only ids to be found
-    (allowed,) int64; allowed: None for all.
+    what: the "best", what the first stage of the index has "proposed", or the best of the allowed ones, each of which
+    is "compared". Body: probes (probes, dimension) float32, ids to be passed over (excluded,) int64, the only ids to be
+    found (allowed,) int64; allowed: None for all.
     """
 
     as_of: AsOf
+    what: Literal["best", "proposed", "compared"] = "best"
     probes: int = 0
     dimension: int = 0
     k: int = 0
@@ -63,12 +66,15 @@ class Question(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 class Reply(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """status: "ok", a `Missed`, or "failed", with the reason in words. templates: how many the shard has. answering:
-    the kind of index that answers. Body: scores (probes, columns) float32, ids (probes, columns) int64."""
+    the kind of index that answers; precise: whether it finds all. rows: how many there were to be found. Body: scores
+    (probes, columns) float32, ids (probes, columns) int64, and of proposals rough scores (probes, columns) float32."""
 
     status: str
     reason: str = ""
     templates: int = 0
     answering: str = ""
+    precise: bool = False
+    rows: int = 0
     columns: int = 0
 
 

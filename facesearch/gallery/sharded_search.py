@@ -8,8 +8,9 @@ somebody who is enrolled.
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -17,23 +18,26 @@ import numpy.typing as npt
 from facesearch.errors import ShardError, UsageError
 from facesearch.gallery.shard_client import PendingReply, ShardClient
 from facesearch.gallery.shard_index import AsOf, Missed
-from facesearch.gallery.shard_wire import MOST_BODY, HostPort, Question, Reply, shard_secret
+from facesearch.gallery.shard_wire import COLUMN, MOST_BODY, ROUGH, HostPort, Question, Reply, shard_secret
 from facesearch.gallery.view import Ids
 from facesearch.store import GalleryState, Moment
 from facesearch.store.shard import MOST_SHARDS
+from indexes import Proposed, are_few_allowed, best_proposed, first_proposed, more_proposed
 
-_COLUMN = 12  # bytes of a score and an id
-
+Vectors = npt.NDArray[np.float32]
 Scores = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ShardedView:
-    """The templates of a gallery at one moment, in the shards of these clients. size: how many there are."""
+    """The templates of a gallery at one moment, in the shards of these clients. size: how many there are. precise:
+    whether the kind of index finds all; else the shards propose, and what counts is settled for all of them together.
+    """
 
     clients: Sequence[ShardClient]
     as_of: AsOf
     size: int
+    precise: bool
 
     def __len__(self) -> int:
         return self.size
@@ -42,23 +46,69 @@ class ShardedView:
         self, probes: npt.NDArray[np.float32], k: int, excluded: Ids | None = None, allowed: Ids | None = None
     ) -> tuple[Scores, Ids]:
         """See `facesearch.gallery.view.View.search`. Raises `ShardError`."""
-        passed = np.zeros(0, np.int64) if excluded is None else excluded
-        among = np.zeros(0, np.int64) if allowed is None else allowed
+        asked = _Asked(self.clients, self.as_of, excluded, allowed)
+        few = allowed is not None and are_few_allowed(_left(excluded, allowed), self.size)
+        if self.precise or few:
+            return asked.best(probes, k, "compared" if few else "best")
+        scores, ids = np.full((len(probes), k), -np.inf, np.float32), np.full((len(probes), k), -1, np.int64)
+        unsettled, count = np.arange(len(probes)), first_proposed(k)
+        while unsettled.size:
+            found, known, more = asked.proposed(probes[unsettled], count, k)
+            scores[unsettled], ids[unsettled] = found, known
+            unsettled, count = unsettled[more], more_proposed(count)
+        return scores, ids
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Asked:
+    """What a search asks of all shards. excluded: ids (e,) that are passed over; allowed: (a,), the only ones."""
+
+    clients: Sequence[ShardClient]
+    as_of: AsOf
+    excluded: Ids | None
+    allowed: Ids | None
+
+    def best(self, probes: Vectors, k: int, what: Literal["best", "compared"]) -> tuple[Scores, Ids]:
+        """The k best of each of probes (m, d)."""
+        scores, ids = np.full((len(probes), k), -np.inf, np.float32), np.full((len(probes), k), -1, np.int64)
+        for rows, replies in self._replies(probes, k, what):
+            parts = [_arrays(*each, rows.stop - rows.start, k) for each in zip(self.clients, replies, strict=True)]
+            scores[rows], ids[rows] = merged([(found, known) for found, known, _ in parts], k)
+        return scores, ids
+
+    def proposed(self, probes: Vectors, count: int, k: int) -> tuple[Scores, Ids, Ids]:
+        """The k best of each of probes (m, d) of `count` proposals; see `indexes.best_proposed`."""
+        scores, ids = np.full((len(probes), k), -np.inf, np.float32), np.full((len(probes), k), -1, np.int64)
+        unsettled = []
+        for rows, replies in self._replies(probes, count, "proposed"):
+            m = rows.stop - rows.start
+            parts = [
+                Proposed(rough, found, known, reply.rows)
+                for reply, (found, known, rough) in (
+                    (answer[0], _arrays(client, answer, m, count, rough=True))
+                    for client, answer in zip(self.clients, replies, strict=True)
+                )
+            ]
+            scores[rows], ids[rows], more = best_proposed(parts, count, k)
+            unsettled.append(more + rows.start)
+        return scores, ids, np.concatenate(unsettled)
+
+    def _replies(
+        self, probes: Vectors, k: int, what: Literal["best", "proposed", "compared"]
+    ) -> Iterator[tuple[slice, list[tuple[Reply, bytearray]]]]:
+        """The replies to probes (m, d), as many of them at once as messages have room for."""
+        given = [np.zeros(0, np.int64) if each is None else each for each in (self.excluded, self.allowed)]
+        ids = b"".join(each.astype("<i8").tobytes() for each in given)
         m, dimension = probes.shape
-        ids = passed.astype("<i8").tobytes() + among.astype("<i8").tobytes()
-        room = min((MOST_BODY - len(ids)) // (4 * dimension), MOST_BODY // (_COLUMN * k))
+        room = min((MOST_BODY - len(ids)) // (4 * dimension), MOST_BODY // ((COLUMN + ROUGH) * k))
         if room < 1:
             raise UsageError("more is asked for at once than can be asked of shards: a smaller k, or fewer people")
-        scores, found = np.full((m, k), -np.inf, np.float32), np.full((m, k), -1, np.int64)
         for start in range(0, m, room):
             some = probes[start : start + room]
-            question = Question(
-                self.as_of, len(some), dimension, k, len(passed), None if allowed is None else len(among)
-            )
-            replies = asked_at_once(self.clients, question, some.astype("<f4").tobytes() + ids)
-            parts = [_found(*each, len(some), k) for each in zip(self.clients, replies, strict=True)]
-            scores[start : start + room], found[start : start + room] = merged(parts, k)
-        return scores, found
+            allowed = None if self.allowed is None else len(self.allowed)
+            question = Question(self.as_of, what, len(some), dimension, k, len(given[0]), allowed)
+            rows = slice(start, start + len(some))
+            yield rows, asked_at_once(self.clients, question, some.astype("<f4").tobytes() + ids)
 
 
 class ShardedSearch:
@@ -77,24 +127,25 @@ class ShardedSearch:
         self._gallery = gallery
         self._checked = False
         self._checking = threading.Lock()
-        self._ready: tuple[AsOf, int] | None = None  # the last moment that all were at, and their templates then
+        self._ready: ShardedView | None = None  # of the last moment that all were at
 
     def at(self, moment: Moment, state: GalleryState) -> ShardedView | None:
         """The view as of a moment whose state is given; None where the gallery has gone on meanwhile, so that it is to
         be asked at a new moment. Raises `ShardError`."""
         self._check()
         as_of, ready = AsOf.of(state), self._ready
-        if ready is None or ready[0] != as_of:
-            replies = asked_at_once(self._clients, Question(as_of))
-            statuses = [reply.status for reply, _ in replies]
-            if Missed.PASSED.value in statuses:
-                return None
-            for client, status in zip(self._clients, statuses, strict=True):
-                _require_ok(client, status)
-            if len({reply.answering for reply, _ in replies}) > 1:
-                raise ShardError("the shards answer by different kinds of index, as one is being built: ask again")
-            ready = self._ready = (as_of, sum(reply.templates for reply, _ in replies))
-        return ShardedView(self._clients, *ready)
+        if ready is not None and ready.as_of == as_of:
+            return ready
+        replies = [reply for reply, _ in asked_at_once(self._clients, Question(as_of))]
+        if any(reply.status == Missed.PASSED.value for reply in replies):
+            return None
+        for client, reply in zip(self._clients, replies, strict=True):
+            _require_ok(client, reply.status)
+        if len({reply.answering for reply in replies}) > 1:
+            raise ShardError("the shards answer by different kinds of index, as one is being built: ask again")
+        size, precise = sum(reply.templates for reply in replies), replies[0].precise
+        ready = self._ready = ShardedView(self._clients, as_of, size, precise)
+        return ready
 
     def close(self) -> None:
         for client in self._clients:
@@ -144,17 +195,25 @@ def merged(parts: Sequence[tuple[Scores, Ids]], k: int) -> tuple[Scores, Ids]:
     return np.pad(scores, missing, constant_values=-np.inf), np.pad(ids, missing, constant_values=-1)
 
 
-def _found(client: ShardClient, answer: tuple[Reply, bytearray], m: int, k: int) -> tuple[Scores, Ids]:
+def _arrays(
+    client: ShardClient, answer: tuple[Reply, bytearray], m: int, k: int, *, rough: bool = False
+) -> tuple[Scores, Ids, Scores]:
+    """Scores and ids (m, columns) of a reply to m probes, and rough scores where there are some."""
     reply, body = answer
     if reply.status == Missed.PASSED.value:
         raise ShardError("the gallery changed too often while it was asked: ask again")
     _require_ok(client, reply.status)
     count = m * reply.columns
-    if not 0 <= reply.columns <= k or len(body) != _COLUMN * count:
+    if not 0 <= reply.columns <= k or len(body) != (COLUMN + (ROUGH if rough else 0)) * count:
         raise client.failed("answers nonsense: a reply is not as long as it says")
     scores = np.frombuffer(body, "<f4", count).reshape(m, -1)
     ids = np.frombuffer(body, "<i8", count, 4 * count).reshape(m, -1)
-    return scores.astype(np.float32), ids.astype(np.int64)
+    more = np.frombuffer(body, "<f4", count if rough else 0, COLUMN * count).reshape(m, -1)
+    return scores.astype(np.float32), ids.astype(np.int64), more.astype(np.float32)
+
+
+def _left(excluded: Ids | None, allowed: Ids) -> int:
+    return len(allowed) if excluded is None else len(np.setdiff1d(allowed, excluded))
 
 
 def _require_ok(client: ShardClient, status: str) -> None:

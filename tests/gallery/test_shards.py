@@ -109,6 +109,26 @@ def test_answers_are_those_of_one_index_to_the_last_digit(whole: Gallery, galler
         assert _told(sharded.search(PROBES[:1], 3)) == _told(whole.search(PROBES, 3))[:1]
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["pca32,fs16+sq8", "rabitq+sq8"])
+def test_what_shards_propose_is_ranked_as_by_one_index(whole: Gallery, gallery_url: str, kind: str) -> None:
+    crowd = unit_vectors(6000, seed=8)
+    add_templates(_store(whole), [f"one of many {number // 3}" for number in range(len(crowd))], crowd)
+    add_templates(_store(whole), ["twins"] * 700, np.repeat(PROBES[2:3], 700, axis=0))
+    whole.build_index(kind)
+    many = [f"one of many {number}" for number in range(900)]  # too many to be compared one by one
+    with _sharded(gallery_url) as sharded:
+        view = sharded.parts.sharded
+        _same(whole, sharded, 6)
+        assert view is not None and not view._ready.precise  # type: ignore[union-attr]
+        _same(whole, sharded, 40, score="normalised")
+        for among in ([PEOPLE[3], "one of many 7"], many):
+            _same(whole, sharded, 6, among=among)
+        whole.ignore("twins")
+        whole.forget(PEOPLE[5])
+        _same(whole, sharded, 6)
+
+
 def test_answers_follow_every_change(whole: Gallery, gallery_url: str) -> None:
     with _sharded(gallery_url) as sharded:
         _same(whole, sharded)
@@ -308,16 +328,16 @@ def test_what_is_no_question_is_answered_by_none(whole: Gallery, gallery_url: st
 
         assert reply(Question(as_of)).templates == 120
         for wrong in (
-            Question(as_of, 1, 128, 1),
-            Question(as_of, -1, 128, 1),
-            Question(as_of, 1 << 40, 128, 1),
-            Question(as_of, 0, 0, 3),
-            Question(as_of, 0, 0, 0, 5),
+            Question(as_of, "best", 1, 128, 1),
+            Question(as_of, "best", -1, 128, 1),
+            Question(as_of, "best", 1 << 40, 128, 1),
+            Question(as_of, k=3),
+            Question(as_of, excluded=5),
         ):
             with pytest.raises(ShardError, match="is not"):
                 reply(wrong)
         with pytest.raises(ShardError, match="must have shape"):
-            reply(Question(as_of, 1, 1, 1), b"\0" * 4)
+            reply(Question(as_of, "best", 1, 1, 1), b"\0" * 4)
         with socket.create_connection((address.host, address.port)) as stranger:
             stranger.sendall(b"GET / HTTP/1.1\r\n\r\n" + b"x" * 100)
             stranger.settimeout(10)
