@@ -103,14 +103,14 @@ def compared(url: str, templates: Floats, people: list[int], probes: Floats, mat
     }
 
 
-def store(url: str, templates: Floats, people: list[int]) -> None:
+def store(url: str, templates: Floats, people: list[int], codec: str = CODEC, kind: str = "flat") -> None:
     with open_on_server(url) as opened:
-        opened.settings.configure(GallerySettings(KEY.model, DIMENSION, CODEC, "flat"), KEY)
+        opened.settings.configure(GallerySettings(KEY.model, DIMENSION, codec, kind), KEY)
         for first in range(0, len(templates), _BATCH):
             rows = range(first, min(first + _BATCH, len(templates)))
-            codes = find_codec(CODEC).encode(templates[rows.start : rows.stop])
+            codes = find_codec(codec).encode(templates[rows.start : rows.stop])
             opened.templates.add(
-                [new(people[row], row, code) for row, code in zip(rows, codes, strict=True)], KEY, CODEC
+                [new(people[row], row, code) for row, code in zip(rows, codes, strict=True)], KEY, codec
             )
 
 

@@ -17,6 +17,7 @@ FacesearchError                 exit status 1
 ├── WeightsError                a model file is missing, damaged or not what its manifest says
 ├── EncoderMismatchError        templates of different models cannot meet
 ├── ClusterError                a cluster of machines is not there, or cannot do what is asked
+├── ShardError                  a server of a shard of the gallery is away, or cannot answer for it
 ├── StoreError                  the identity store cannot be used
 │   ├── NewerSchemaError
 │   ├── StoreBusyError
@@ -101,6 +102,10 @@ class EncoderMismatchError(FacesearchError):
 
 class ClusterError(FacesearchError):
     """A cluster of machines is not there, or cannot do what is asked."""
+
+
+class ShardError(FacesearchError):
+    """A server of a shard of the gallery is away, or cannot answer for it; nothing is answered without it."""
 
 
 class StoreError(FacesearchError):

@@ -30,10 +30,12 @@ from indexes.errors import (
 from indexes.kinds import LARGE_GALLERY_KIND, Kind, allowed_kinds, code_of, parse_kind
 
 if TYPE_CHECKING:
+    from indexes.among import are_few_allowed
     from indexes.coder import Coder, learn_coder, load_coder, ready_coder
     from indexes.container import Footer, SavedIndex, read_footer
     from indexes.factory import create_index, load_index
     from indexes.joined import JoinedIndex, join_indexes
+    from indexes.proposals import Proposed, best_proposed, first_proposed, more_proposed
     from indexes.protocol import VectorIndex
     from indexes.threads import ThreadChoice
 
@@ -47,6 +49,7 @@ __all__ = [
     "JoinedIndex",
     "Kind",
     "MissingIndexError",
+    "Proposed",
     "SavedIndex",
     "ThreadChoice",
     "TrainingError",
@@ -56,12 +59,16 @@ __all__ = [
     "VectorIndex",
     "VectorIndexError",
     "allowed_kinds",
+    "are_few_allowed",
+    "best_proposed",
     "code_of",
     "create_index",
+    "first_proposed",
     "join_indexes",
     "learn_coder",
     "load_coder",
     "load_index",
+    "more_proposed",
     "parse_kind",
     "read_footer",
     "ready_coder",
@@ -71,15 +78,20 @@ _LOADED_ON_USE = {
     "Coder": "indexes.coder",
     "Footer": "indexes.container",
     "JoinedIndex": "indexes.joined",
+    "Proposed": "indexes.proposals",
     "SavedIndex": "indexes.container",
     "ThreadChoice": "indexes.threads",
     "VectorIndex": "indexes.protocol",
+    "are_few_allowed": "indexes.among",
+    "best_proposed": "indexes.proposals",
     "create_index": "indexes.factory",
+    "first_proposed": "indexes.proposals",
     "join_indexes": "indexes.joined",
     "learn_coder": "indexes.coder",
     "load_coder": "indexes.coder",
     "ready_coder": "indexes.coder",
     "load_index": "indexes.factory",
+    "more_proposed": "indexes.proposals",
     "read_footer": "indexes.container",
 }
 

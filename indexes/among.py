@@ -41,7 +41,7 @@ class Allowed:
 
     @property
     def are_few(self) -> bool:
-        return self.rows.size <= max(_FEW, self.size // _FEW_PART)
+        return are_few_allowed(self.rows.size, self.size)
 
     @cached_property
     def by_id(self) -> Rows:
@@ -62,6 +62,11 @@ class Allowed:
             return self
         kept = ~are_members(self.rows, passed)
         return self if kept.all() else Allowed(self.rows[kept], self.ids[kept], self.size)
+
+
+def are_few_allowed(allowed: int, size: int) -> bool:
+    """Whether each of so many allowed rows is compared, of an index of so many in all."""
+    return allowed <= max(_FEW, size // _FEW_PART)
 
 
 def are_sparse(allowed: Mask) -> bool:

@@ -12,6 +12,7 @@ from indexes.among import Allowed
 from indexes.codes import Floats, Mask, Rows, SearchedCodes
 from indexes.errors import InvalidInputError, UnsuitableKindError
 from indexes.inputs import as_ids, as_k, as_vectors
+from indexes.proposals import Proposed
 from indexes.row_search import RowSearch
 from indexes.rows import RowsIndex
 from indexes.threads import ThreadChoice, parts_pool, thread_count, threads
@@ -117,11 +118,32 @@ class JoinedIndex:
 
         Where `allowed` is a read-only array, its rows are looked up once for all searches with the same array.
         """
-        queries, k = as_vectors(q, self.dimension), as_k(k)
+        return self._searching(excluded, allowed).search(as_vectors(q, self.dimension), as_k(k))
+
+    @property
+    def is_precise(self) -> bool:
+        """Whether a search of parts of an index finds what one of the whole does: all are scored alike."""
+        return self._first is self._last and self._first.is_precise
+
+    def proposed(
+        self, q: ArrayLike, count: int, *, excluded: ArrayLike | None = None, allowed: ArrayLike | None = None
+    ) -> Proposed:
+        """What the first stage proposes for q (m, dimension); from that of several indexes, `best_proposed` tells what
+        `search` of one index of all of them gives."""
+        searching = self._searching(excluded, allowed)
+        return Proposed(*searching.proposed(as_vectors(q, self.dimension), as_k(count)), searching.rows)
+
+    def compared(
+        self, q: ArrayLike, k: int, *, allowed: ArrayLike, excluded: ArrayLike | None = None
+    ) -> tuple[Floats, NDArray[np.int64]]:
+        """As `search`, comparing each of the allowed ones, however many."""
+        return self._searching(excluded, allowed).compared(as_vectors(q, self.dimension), as_k(k))
+
+    def _searching(self, excluded: ArrayLike | None, allowed: ArrayLike | None) -> RowSearch:
         passed = None if excluded is None else self._rows_of(as_ids(excluded))
         products = self.kind == "flat"
         among = None if allowed is None else self._allowed(allowed)
-        return RowSearch(self._first, self._last, self._ids_of, products, self.choice, passed, among).search(queries, k)
+        return RowSearch(self._first, self._last, self._ids_of, products, self.choice, passed, among)
 
     def reconstruct(self, ids: ArrayLike) -> Floats:
         """As `VectorIndex.reconstruct`."""

@@ -25,10 +25,31 @@ _UNCERTAIN = 2e-6
 # Rows scored anew where the first scores are rough: at least so many, and so many times k.
 _RERANKED = 256
 _RERANKED_TIMES = 4
-_FURTHER = 32  # times as far: a crowd of nearly equal vectors costs one more look, not one for each doubling
+FURTHER = 32  # times as far: a crowd of nearly equal vectors costs one more look, not one for each doubling
 _BLOCK = 1 << 22  # numbers per temporary array, whatever the caller asks for
 
 Found = tuple[Floats, NDArray[np.int64]]  # scores (m, k), ids (m, k)
+
+
+def least_proposed(k: int) -> int:
+    """How many rows are proposed at first for the k best of them, where the first scores are rough."""
+    return max(_RERANKED, _RERANKED_TIMES * k)
+
+
+def settled(rough: Floats, found: Rows, k: int, rows: int, precise: bool) -> Mask | None:
+    """Which of what was proposed for a query counts, found (f,), −1 for none, with rough scores (f,), best first; None
+    where more has to be proposed, as what lies beyond may tie with the last.
+
+    k: how many are wanted. rows: how many there are. precise: whether rough scores are those that count.
+    """
+    there: Mask = found >= 0
+    if not there.all() or found.size == rows:
+        return there
+    if precise:
+        return None if rough[-1] >= rough[min(k, found.size) - 1] - _UNCERTAIN else there
+    # Which of the rows with the last rough score were found is chance, and equal vectors may be among them.
+    before: Mask = rough > rough[-1]
+    return None if np.count_nonzero(before) < min(k, rows) else before
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +77,44 @@ class RowSearch:
                     return self._compared(queries, k, left)
             return replace(self, allowed=left, passed=None)._shared(queries, k)
         return self._shared(queries, k)
+
+    def compared(self, queries: Floats, k: int) -> Found:
+        """The same among the allowed rows, by comparing each of them."""
+        assert self.allowed is not None  # noqa: S101 - for the type checker
+        with threads(thread_count()):
+            return self._compared(queries, k, self.allowed.without(self.passed))
+
+    def proposed(self, queries: Floats, count: int) -> tuple[Floats, Floats, NDArray[np.int64]]:
+        """What the first stage proposes for queries (m, dimension): rough scores, best first, scores and ids, each
+        (m, count), −inf and −1 for none."""
+        search = self
+        if self.allowed is not None:
+            search = replace(self, allowed=self.allowed.without(self.passed), passed=None)
+        rough = np.full((len(queries), count), -np.inf, np.float32)
+        scores, ids = rough.copy(), np.full((len(queries), count), -1, np.int64)
+        fetch = min(count, search.rows)
+        if not fetch:
+            return rough, scores, ids
+        coded = self.last.coded_queries(queries)  # (m, c)
+        step = max(1, _BLOCK // fetch)
+        with threads_for_parts(thread_count()) if len(queries) == 1 else threads(thread_count()):
+            for start in range(0, len(queries), step):
+                block = slice(start, start + step)
+                near, rows = search.first.candidates(queries[block], fetch, search.passed, search._mask())
+                for place in range(len(near)):
+                    found = rows[place] >= 0
+                    number, there = start + place, int(found.sum())
+                    rough[number, :there] = near[place][found]
+                    scores[number, :there] = search._scores(coded[number], rows[place][found])
+                    ids[number, :there] = search.ids_of(rows[place][found])
+        return rough, scores, ids
+
+    @property
+    def rows(self) -> int:
+        """How many rows there are to be found."""
+        if self.allowed is not None:
+            return self.allowed.without(self.passed).rows.size
+        return len(self.first) - (0 if self.passed is None else len(self.passed))
 
     def _shared(self, queries: Floats, k: int) -> Found:
         """The same, by as many threads as suit it."""
@@ -89,12 +148,12 @@ class RowSearch:
 
     def _found(self, queries: Floats, k: int) -> Found:
         """Search in one thread (or in FAISS's): queries (m, dimension), scores and ids (m, k)."""
-        m, rows = len(queries), self._rows()
+        m, rows = len(queries), self.rows
         scores = np.full((m, k), -np.inf, np.float32)
         ids = np.full((m, k), -1, np.int64)
         precise = self.first is self.last and self.first.is_precise
         unsettled = np.arange(m if rows else 0)
-        fetch = min(rows, k + _SPARE if precise else max(_RERANKED, _RERANKED_TIMES * k))
+        fetch = min(rows, k + _SPARE if precise else least_proposed(k))
         coded = self.last.coded_queries(queries) if unsettled.size else queries  # (m, c)
         while unsettled.size:
             tied = []
@@ -112,14 +171,8 @@ class RowSearch:
                         count = ranked[0].size
                         scores[query, :count], ids[query, :count] = ranked
             # Whoever still has candidates as good as the k-th at the far end looks further.
-            unsettled, fetch = np.array(tied, np.int64), min(rows, _FURTHER * fetch)
+            unsettled, fetch = np.array(tied, np.int64), min(rows, FURTHER * fetch)
         return scores, ids
-
-    def _rows(self) -> int:
-        """How many rows there are to be found."""
-        if self.allowed is not None:
-            return self.allowed.rows.size
-        return len(self.first) - (0 if self.passed is None else len(self.passed))
 
     def _mask(self) -> Mask | None:
         return None if self.allowed is None else self.allowed.mask
@@ -128,18 +181,10 @@ class RowSearch:
         self, query: Floats, rough: Floats, found: Rows, k: int, precise: bool
     ) -> tuple[Floats, NDArray[np.int64]] | None:
         """The k best of the rows found (f,): scores and ids; None where rows beyond them may tie with the last."""
-        if found[-1] < 0:
-            complete = True
-            rough, found = rough[found >= 0], found[found >= 0]
-        else:
-            complete = found.size == self._rows()
-        if precise and not complete and rough[-1] >= rough[min(k, found.size) - 1] - _UNCERTAIN:
+        kept = settled(rough, found, k, self.rows, precise)
+        if kept is None:
             return None
-        if not precise and not complete:
-            # Which of the rows with the last rough score were found is chance, and equal vectors may be among them.
-            found = found[rough > rough[-1]]
-            if found.size < min(k, self._rows()):
-                return None
+        found = found[kept]
         scores = self._scores(query, found)
         ids = self.ids_of(found)
         order = np.lexsort((ids, -scores))[:k]  # best score first, then lowest id

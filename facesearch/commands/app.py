@@ -23,6 +23,7 @@ from facesearch.commands import (
     identities,
     identities_negative,
     index,
+    index_serve,
     query,
     report,
     templates,
@@ -48,6 +49,7 @@ identities.app.command("negative", epilog=identities_negative.EXAMPLES)(identiti
 app.add_typer(identities.app, name="identities")
 app.add_typer(templates.app, name="templates")
 app.add_typer(unknown_changes.app, name="unknown")
+index.app.command("serve", epilog=index_serve.EXAMPLES)(index_serve.serve)
 app.add_typer(index.app, name="index")
 gallery.app.command("thin", epilog=gallery_thin.EXAMPLES)(gallery_thin.thin)
 app.add_typer(gallery.app, name="gallery")

@@ -164,6 +164,18 @@ StaleForOption = Annotated[
 ]
 
 
+ShardsOption = Annotated[
+    str | None,
+    typer.Option(
+        "--shards",
+        help="Where people are searched for, in place of index files of this machine: the servers of all shards of a "
+        "gallery on a server, HOST:PORT and commas between.",
+        show_default=False,
+        metavar="SERVERS",
+    ),
+]
+
+
 DeviceOption = Annotated[
     str,
     typer.Option("--device", help="What runs the encoder: cpu, cuda, …, never another one silently; -v says it."),
@@ -199,6 +211,11 @@ def open_gallery(path: Path | str | None, **options: Any) -> Gallery:
     from facesearch.gallery.gallery import Gallery
 
     return Gallery.open(path or default_gallery(), **options)
+
+
+def addresses(given: str | None) -> list[str]:
+    """Those that are separated by commas."""
+    return [] if given is None else [each.strip() for each in given.split(",")]
 
 
 def has_gallery(path: Path | str | None, *, away: bool = False) -> bool:

@@ -18,9 +18,11 @@ from facesearch.commands.common import (
     ProbeQualityOption,
     ScoreOption,
     SearchOption,
+    ShardsOption,
     StaleForOption,
     ThresholdOption,
     VerboseOption,
+    addresses,
     has_gallery,
     open_gallery,
     print_json,
@@ -57,6 +59,7 @@ def verify(
     search: SearchOption = "projection",
     consistency: ConsistencyOption = "latest",
     stale_for: StaleForOption = None,
+    shards: ShardsOption = None,
     gallery: GalleryOption = None,
     json: JsonOption = False,
     verbose: VerboseOption = False,
@@ -71,7 +74,7 @@ def verify(
 
     for path in (a, b):
         refuse_url(path)
-    if has_gallery(gallery, away=stale_for is not None):
+    if shards or has_gallery(gallery, away=stale_for is not None):
         with open_gallery(
             gallery,
             create=False,
@@ -82,6 +85,7 @@ def verify(
             search=search,
             consistency=consistency,
             stale_for=stale_for,
+            shards=addresses(shards),
         ) as opened:
             answer = opened.verify(
                 a, b, threshold=threshold, score=score, aligned=aligned, face_a=face_a, face_b=face_b

@@ -110,7 +110,7 @@ def _learnt_from_people(parts: Parts) -> bool:
     """Whether an earlier version learnt from people in the gallery, so that its codebook or index keeps traces."""
     try:
         return parts.codecs.keeps_people(parts.settings().codec) or (
-            not parts.in_database and parts.index.current().keeps_people
+            parts.by_files and parts.index.current().keeps_people
         )
     except (IndexStateError, StoreError) as error:  # a damaged one; the people are gone all the same
         _log.warning("%s", error)

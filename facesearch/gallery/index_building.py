@@ -12,7 +12,7 @@ from facesearch.codecs.training import least_templates, settled_templates
 from facesearch.errors import IndexStateError, StoreError
 from facesearch.gallery.index_filling import IndexFiller
 from facesearch.gallery.view import OpenSegment
-from facesearch.store import GalleryStore, LogPosition
+from facesearch.store import GalleryStore, LogPosition, Shard
 from indexes import VectorIndex, VectorIndexError, create_index, parse_kind
 
 Progress = Callable[[int, int], None]  # (templates done, templates in all)
@@ -51,8 +51,10 @@ class IndexBuilder:
 
     STAND_IN = "flat"
 
-    def __init__(self, store: GalleryStore) -> None:
+    def __init__(self, store: GalleryStore, shard: Shard | None = None) -> None:
+        """shard: whose templates `fill` takes, in place of all."""
         self._store = store
+        self._shard = shard
 
     def build(
         self, filler: IndexFiller, finish: Finish, progress: Progress | None = None, *, asked: bool = False
@@ -124,7 +126,7 @@ class IndexBuilder:
     ) -> Iterator[OpenSegment]:
         most = segment_rows(empty.kind, empty.dimension)
         index, start, done = empty.emptied(), first_id, 0
-        for batch in self._store.templates.batches(first_id - 1, last_id):
+        for batch in self._store.templates.batches(first_id - 1, last_id, shard=self._shard):
             for rows in np.array_split(np.arange(len(batch)), _pieces(len(index), len(batch), most)):
                 if len(index) >= most:
                     end = int(index.ids[-1])

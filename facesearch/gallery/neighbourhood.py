@@ -64,15 +64,15 @@ def surroundings(parts: Parts, asked: Collection[int] | None, progress: Progress
     progress: called with (templates searched for, in all).
     """
     # All of a large gallery are searched for in index files: a server would take very long.
-    look = parts.index.at if asked is None else parts.searchable
-    with at_a_moment(parts.store, look, parts.open_index) as found:
+    look, reopen = (parts.index.at, parts.open_files) if asked is None else (parts.searchable, parts.open_index)
+    with at_a_moment(parts.store, look, reopen) as found:
         if found is None:
             return None
         moment, state, view = found
         scale = _usual(parts, moment, state)
         people = None if asked is None else sorted({owner.identity_id for owner in moment.owners(list(asked)).values()})
         own = None if people is None else moment.template_ids(people)
-        if own is not None and (_WHOLE * len(own) < len(view) or parts.in_database):
+        if own is not None and (_WHOLE * len(own) < len(view) or not parts.by_files):
             loaded = _of_people(parts, moment, state, own, set(asked or ()), _MOST_LOADED)
             judged = _few_of_each(loaded, set(asked or ()))
             near, similarities = _nearest(view, loaded.templates[judged], loaded.ids[judged], progress)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -50,6 +51,7 @@ class OpenGallery:
         search: str = PROJECTION,
         consistency: str = LATEST,
         stale_for: float | str | None = None,
+        shards: Sequence[str] = (),
     ) -> Self:
         """Open the gallery in the folder `path`, or start one.
 
@@ -72,15 +74,15 @@ class OpenGallery:
                 asked for, or as in "bounded:2s", they may be so old, and need not ask the server.
             stale_for: how old answers may be while the server is away, in seconds or as in "10m"; None: there are none
                 then. This machine keeps the names of people for it, and answers say how old they are (`as_of`).
+            shards: `host:port` of all servers of the gallery's shards (`facesearch index serve`), which then answer
+                questions in place of index files of this machine.
 
         Raises `GalleryNotFoundError`, `EncoderMismatchError`, `UnknownEncoderError`, `StoreError`.
         """
         where = arguments.one_of(search, "search", SEARCHES)
         profile = None if quality is None else quality_profile(quality)
-        age = asked_consistency(consistency, stale_for)
-        return cls(
-            Opening(place_of(path), encoder, index, keep, create, min_face, profile, device, threads, where, age)
-        )
+        age, place, given = asked_consistency(consistency, stale_for), place_of(path), tuple(shards)
+        return cls(Opening(place, encoder, index, keep, create, min_face, profile, device, threads, where, age, given))
 
     @property
     def parts(self) -> Parts:

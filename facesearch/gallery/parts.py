@@ -39,6 +39,7 @@ from facesearch.gallery.replica import Held, QuestionMoment, ReplicaMoment
 from facesearch.gallery.replica_file import Header, Saved, SavedCodebooks, age_of, load, remove_expired
 from facesearch.gallery.saved_view import saved_view
 from facesearch.gallery.scoring import COSINE, NORMALISED, Rule
+from facesearch.gallery.sharded_search import ShardedSearch
 from facesearch.gallery.sources import FollowingSource, Source, StoreSource
 from facesearch.gallery.template_index import TemplateIndex
 from facesearch.gallery.view import Searchable
@@ -73,6 +74,7 @@ class Opening:
     threads: int
     search: str = PROJECTION
     consistency: Consistency = NOW
+    shards: tuple[str, ...] = ()
 
     @property
     def given_encoder(self) -> Encoder | None:
@@ -89,17 +91,18 @@ class Parts:
         self.process = os.getpid()
         if self.in_database and isinstance(opening.place, Path):
             raise UsageError(IN_A_FOLDER)
-        if self.in_database and opening.consistency.follows:
-            raise UsageError(
-                "searches in the database need the server and are of this moment: no other age can be asked"
-            )
+        if opening.shards and (self.in_database or isinstance(opening.place, Path)):
+            raise UsageError("shards are asked for a gallery on a server, in place of a search in the database")
+        if not self.by_files and opening.consistency.follows:
+            raise UsageError("searches by servers are of this moment: no other age can be asked for")
         self.store, self.folder, saved = self._opened()
         self.source: Source = StoreSource(self.store)
+        self.sharded = None
         try:
             books = self.store.codebooks
             self.codecs = GalleryCodecs(books if saved is None else SavedCodebooks(saved, books))
             self.index = TemplateIndex(self.store, self.codecs, self.folder)
-            self.writer = IndexWriter(self.store, self.codecs, self.index, keeps_files=not self.in_database)
+            self.writer = IndexWriter(self.store, self.codecs, self.index, keeps_files=self.by_files)
             if self.store.on_server and opening.consistency.follows:
                 self.source = self._following(saved)
             if self.store.vectors is not None:
@@ -113,6 +116,7 @@ class Parts:
             self.close()
             raise
         self.database = DatabaseSearch(self.index.builder, self.codecs) if self.in_database else None
+        self.sharded = ShardedSearch(opening.shards, self.store.known_as()) if opening.shards else None
         self.fused = FusedIndex(self.codecs)
         self.ranking = Ranking()
         self.groups = Groups()
@@ -137,19 +141,32 @@ class Parts:
         self.source.close()
         self.store.close()
         self.index.forget_view()
+        if self.sharded is not None:
+            self.sharded.close()
 
     @property
     def in_database(self) -> bool:
         """Whether searches are done by the database."""
         return self.opening.search == DATABASE
 
+    @property
+    def by_files(self) -> bool:
+        """Whether searches are done by index files of this machine."""
+        return not self.in_database and not self.opening.shards
+
     def searchable(self, moment: QuestionMoment, state: GalleryState) -> Searchable | None:
         """What a search at a moment looks at; None where the index has to be opened first, see `TemplateIndex.at`."""
         if isinstance(moment, ReplicaMoment):
             return moment.view
-        return self.index.at(moment, state) if self.database is None else self.database.at(moment, state)
+        searched = self.database or self.sharded or self.index
+        return searched.at(moment, state)
 
     def open_index(self) -> None:
+        """Open what is searched, where it is here: `open_files`."""
+        if self.sharded is None:
+            self.open_files()
+
+    def open_files(self) -> None:
         """See `TemplateIndex.open`. Where others added much to a gallery on a server, that is written to this machine's
         files, so that the next process need not fetch it again."""
         self.index.open()
@@ -299,7 +316,7 @@ class Parts:
     def _opened(self) -> tuple[SqlStore, Path, Saved | None]:
         """The store, this machine's folder of it, and what is known of a gallery whose server is away."""
         opening, stale_for = self.opening, self.opening.consistency.stale_for
-        create = opening.create and not self.in_database  # a gallery has to be made ready first
+        create = opening.create and self.by_files  # a gallery has to be made ready first
         try:
             store, folder = opened(opening.place, self._checked_new, create=create)
         except StoreUnreachableError:

@@ -7,7 +7,8 @@ view, which shares the segments.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -18,7 +19,7 @@ from facesearch.codecs.ref import CodecRef
 from facesearch.errors import IndexStateError
 from facesearch.gallery.index_filling import IndexFiller
 from facesearch.store import LogPosition, Segment, Templates
-from indexes import JoinedIndex, ThreadChoice, VectorIndex, VectorIndexError, join_indexes, parse_kind
+from indexes import JoinedIndex, Proposed, ThreadChoice, VectorIndex, VectorIndexError, join_indexes, parse_kind
 
 Ids = npt.NDArray[np.int64]
 
@@ -108,13 +109,28 @@ class View:
         excluded: ids (e,) that are passed over. allowed: ids (a,), the only ones that are found. Raises
         `IndexStateError` for probes that do not fit.
         """
+        with _in_words():
+            return self.searched.search(probes, k, excluded=self._passed(excluded), allowed=allowed)
+
+    def proposed(
+        self, probes: npt.NDArray[np.float32], count: int, excluded: Ids | None = None, allowed: Ids | None = None
+    ) -> Proposed:
+        """See `indexes.JoinedIndex.proposed`."""
+        with _in_words():
+            return self.searched.proposed(probes, count, excluded=self._passed(excluded), allowed=allowed)
+
+    def compared(
+        self, probes: npt.NDArray[np.float32], k: int, excluded: Ids | None, allowed: Ids
+    ) -> tuple[npt.NDArray[np.float32], Ids]:
+        """See `indexes.JoinedIndex.compared`."""
+        with _in_words():
+            return self.searched.compared(probes, k, excluded=self._passed(excluded), allowed=allowed)
+
+    def _passed(self, excluded: Ids | None) -> Ids | None:
         passed = self.removed
         if excluded is not None:
             passed = np.union1d(self.removed, excluded) if self.removed.size else excluded
-        try:
-            return self.searched.search(probes, k, excluded=passed if passed.size else None, allowed=allowed)
-        except VectorIndexError as error:
-            raise IndexStateError(str(error)) from error
+        return passed if passed.size else None
 
     def ids(self) -> Ids:
         """The ids (n,) of all templates in it, ascending; an id that is there twice stands twice."""
@@ -143,4 +159,12 @@ class View:
 
 def _frozen(before: Sequence[OpenSegment], delta: VectorIndex) -> OpenSegment:
     first = before[-1].last_id + 1 if before else 1
-    return OpenSegment(delta, first, int(delta.ids[-1]))
+    return OpenSegment(delta, min(first, int(delta.ids[0])), int(delta.ids[-1]))
+
+
+@contextmanager
+def _in_words() -> Iterator[None]:
+    try:
+        yield
+    except VectorIndexError as error:
+        raise IndexStateError(str(error)) from error

@@ -49,6 +49,7 @@ from facesearch.store.records import (
 )
 from facesearch.store.roles import GalleryStore, Listener
 from facesearch.store.servers import is_address, open_on_server, shown_address
+from facesearch.store.shard import Shard
 from facesearch.store.sql.copying import CopiedTable, copy_rows, finish_copy
 from facesearch.store.sql.store import SqlStore
 from facesearch.store.sql.unfinished import Copying
@@ -98,6 +99,7 @@ __all__ = [
     "Regrouping",
     "Removed",
     "Segment",
+    "Shard",
     "Sizes",
     "SqlStore",
     "SqliteStore",

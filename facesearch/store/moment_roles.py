@@ -19,6 +19,7 @@ from facesearch.store.records import (
     TemplateRecord,
     Templates,
 )
+from facesearch.store.shard import Shard
 from facesearch.store.vector_roles import Nearby
 
 
@@ -72,8 +73,12 @@ class Moment(PeopleMoment, Protocol):
         """Whose the templates with ids above `after_id` are, and their qualities, by template id."""
         ...
 
-    def templates(self, after_id: int = 0, batch: int = 4096) -> Iterator[Templates]:
-        """All templates with ids above `after_id`, in their order."""
+    def templates(self, after_id: int = 0, batch: int = 4096, *, shard: Shard | None = None) -> Iterator[Templates]:
+        """All templates, or those of a shard, with ids above `after_id`, in their order."""
+        ...
+
+    def codes(self, template_ids: Sequence[int]) -> Templates:
+        """The templates with these ids, in this order; ids that are not stored are left out."""
         ...
 
     def records(self, batch: int = 4096) -> Iterator[list[TemplateRecord]]:
@@ -86,6 +91,10 @@ class Moment(PeopleMoment, Protocol):
 
     def removed_since(self, removal_id: int) -> npt.NDArray[np.int64]:
         """Ids (n,) of the templates taken out after that entry of the log."""
+        ...
+
+    def receivers_since(self, event_id: int) -> npt.NDArray[np.int64]:
+        """Ids (n,) of the identities that were given templates of others after that entry of the audit log."""
         ...
 
     def nearby(self) -> Nearby:

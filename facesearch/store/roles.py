@@ -45,6 +45,7 @@ from facesearch.store.records import (
     Templates,
     Thinning,
 )
+from facesearch.store.shard import Shard
 from facesearch.store.vector_roles import VectorsRole
 
 
@@ -175,9 +176,11 @@ class TemplatesRole(Protocol):
         """
         ...
 
-    def batches(self, after_id: int = 0, until_id: int | None = None, batch: int = 4096) -> Iterator[Templates]:
-        """All templates with ids above `after_id`, up to `until_id`, in their order. No transaction stays open between
-        two batches."""
+    def batches(
+        self, after_id: int = 0, until_id: int | None = None, batch: int = 4096, *, shard: Shard | None = None
+    ) -> Iterator[Templates]:
+        """All templates, or those of a shard, with ids above `after_id`, up to `until_id`, in their order. No
+        transaction stays open between two batches."""
         ...
 
     def owners(self, template_ids: Sequence[int]) -> dict[int, Owner]:

@@ -12,6 +12,10 @@ from facesearch.store.sql.checksums import next_id
 from facesearch.store.sql.models import AuditRow, TemplateRow
 from facesearch.store.sql.transactions import Transactions
 
+MOVE, MERGE = "move", "merge"
+GIVING = (MOVE, MERGE)
+"""Actions that give templates of one identity to another one, who is the event's."""
+
 
 class SqlAudit:
     """See `facesearch.store.roles.AuditRole`."""

@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, Connection, delete, func, or_, select, tru
 from facesearch.errors import UnknownTemplateError, UsageError
 from facesearch.store.records import Marked, TemplateInfo
 from facesearch.store.sql.aliases import once_called
-from facesearch.store.sql.audit import add_audit
+from facesearch.store.sql.audit import MOVE, add_audit
 from facesearch.store.sql.checksums import (
     computed,
     insert_rows,
@@ -130,7 +130,7 @@ class SqlCorrections:
                     checksum = computed(kept, identity_id=target)
                     moved += connection.execute(change.values(identity_id=target, checksum=checksum)).rowcount
             if moved:
-                add_audit(connection, "move", target, {"templates": moved})
+                add_audit(connection, MOVE, target, {"templates": moved})
             return moved
 
     def relocate(self, template_id: int, path: str) -> None:

@@ -13,7 +13,7 @@ from facesearch.store.identity_names import check_name, unknown_identity
 from facesearch.store.records import FORGET_FACES, Attributes, IdentitySummary, Removed, TemplateInfo
 from facesearch.store.sql.aliases import hand_names_over, remember_name
 from facesearch.store.sql.attributes import attributes_of, traces_of_attributes, unite
-from facesearch.store.sql.audit import add_audit
+from facesearch.store.sql.audit import MERGE, add_audit
 from facesearch.store.sql.checksums import (
     computed,
     insert_rows,
@@ -164,7 +164,7 @@ def _merge(connection: Connection, source_id: int, target_id: int) -> int:
     older = update(IdentityRow).where(IdentityRow.id == target_id)
     connection.execute(older.values(created_at=first, checksum=computed(IdentityRow, created_at=first)))
     connection.execute(delete(IdentityRow).where(IdentityRow.id == source_id))
-    add_audit(connection, "merge", target_id, {"source_id": source_id, "templates": moved})
+    add_audit(connection, MERGE, target_id, {"source_id": source_id, "templates": moved})
     return moved
 
 

@@ -21,6 +21,7 @@ from facesearch.store.records import (
     TemplateRecord,
     Templates,
 )
+from facesearch.store.shard import Shard
 from facesearch.store.sql.checksums import is_sound, require_sound
 from facesearch.store.sql.chunks import chunks, padded
 from facesearch.store.sql.expressions import AllAsJson, InJson
@@ -37,11 +38,13 @@ from facesearch.store.sql.models import (
 )
 from facesearch.store.sql.negative_rows import negatives
 from facesearch.store.sql.settings import SETTINGS
+from facesearch.store.sql.sharding import receivers_since
 from facesearch.store.sql.template_records import template_records
 from facesearch.store.sql.templates import (
     HIGHEST_IDS,
     owners,
     position_of,
+    read_codes,
     read_templates,
     removed_since,
     template_owners,
@@ -113,10 +116,13 @@ class SqlMoment:
     def template_owners(self, after_id: int = 0) -> TemplateOwners:
         return template_owners(self.connection, after_id)
 
-    def templates(self, after_id: int = 0, batch: int = 4096) -> Iterator[Templates]:
-        while len(found := read_templates(self.connection, after_id, limit=batch)):
+    def templates(self, after_id: int = 0, batch: int = 4096, *, shard: Shard | None = None) -> Iterator[Templates]:
+        while len(found := read_templates(self.connection, after_id, limit=batch, shard=shard)):
             yield found
             after_id = int(found.ids[-1])
+
+    def codes(self, template_ids: Sequence[int]) -> Templates:
+        return read_codes(self.connection, template_ids)
 
     def records(self, batch: int = 4096) -> Iterator[list[TemplateRecord]]:
         return template_records(self.connection, batch)
@@ -130,6 +136,9 @@ class SqlMoment:
 
     def removed_since(self, removal_id: int) -> npt.NDArray[np.int64]:
         return removed_since(self.connection, removal_id)
+
+    def receivers_since(self, event_id: int) -> npt.NDArray[np.int64]:
+        return receivers_since(self.connection, event_id)
 
     def nearby(self) -> Nearby:
         raise UsageError(IN_A_FOLDER)

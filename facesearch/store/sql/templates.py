@@ -21,6 +21,7 @@ from facesearch.store.records import (
     TemplateOwners,
     Templates,
 )
+from facesearch.store.shard import Shard
 from facesearch.store.sql.audit import add_audit
 from facesearch.store.sql.checksums import insert_rows, is_sound, next_id, require_sound
 from facesearch.store.sql.chunks import chunks, padded
@@ -31,6 +32,7 @@ from facesearch.store.sql.identities import ids_of
 from facesearch.store.sql.models import IdentityRow, ImageRow, RemovalRow, SetAsideRow, TemplateRow
 from facesearch.store.sql.places import box_of
 from facesearch.store.sql.settings import encoder_id, require_codec
+from facesearch.store.sql.sharding import in_shard
 from facesearch.store.sql.template_infos import Kept
 from facesearch.store.sql.transactions import Transactions
 
@@ -61,10 +63,12 @@ class SqlTemplates:
                 add_audit(connection, logged, None, {"templates": count})
             return added
 
-    def batches(self, after_id: int = 0, until_id: int | None = None, batch: int = 4096) -> Iterator[Templates]:
+    def batches(
+        self, after_id: int = 0, until_id: int | None = None, batch: int = 4096, *, shard: Shard | None = None
+    ) -> Iterator[Templates]:
         while True:
             with self._transactions.reading() as connection:
-                found = read_templates(connection, after_id, until_id=until_id, limit=batch)
+                found = read_templates(connection, after_id, until_id=until_id, limit=batch, shard=shard)
             if not len(found):
                 return
             yield found
@@ -244,12 +248,16 @@ def template_owners(connection: Connection, after_id: int) -> TemplateOwners:
     )
 
 
-def read_templates(connection: Connection, after_id: int, *, until_id: int | None = None, limit: int) -> Templates:
-    """The `limit` templates with the lowest ids above `after_id`, none above `until_id`."""
+def read_templates(
+    connection: Connection, after_id: int, *, until_id: int | None = None, limit: int, shard: Shard | None = None
+) -> Templates:
+    """The `limit` templates with the lowest ids above `after_id`, none above `until_id`; shard: those in it alone."""
     wanted = select(TemplateRow.id, TemplateRow.code, TemplateRow.codec, is_sound(TemplateRow))
     wanted = wanted.where(TemplateRow.id > after_id)
     if until_id is not None:
         wanted = wanted.where(TemplateRow.id <= until_id)
+    if shard is not None:
+        wanted = wanted.where(in_shard(shard))
     rows = connection.execute(wanted.order_by(TemplateRow.id).limit(limit)).all()
     for row in rows:
         require_sound(TemplateRow, row[3], row[0])
