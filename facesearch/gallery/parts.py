@@ -97,7 +97,7 @@ class Parts:
             raise UsageError("searches by servers are of this moment: no other age can be asked for")
         self.store, self.folder, saved = self._opened()
         self.source: Source = StoreSource(self.store)
-        self.sharded = None
+        self.sharded: ShardedSearch | None = None
         try:
             books = self.store.codebooks
             self.codecs = GalleryCodecs(books if saved is None else SavedCodebooks(saved, books))
@@ -112,11 +112,12 @@ class Parts:
             self.encoder_spec = self._settled()
             if not self.store.read_only and isinstance(opening.place, Path):
                 keep_private(opening.place)
+            if opening.shards:
+                self.sharded = ShardedSearch(opening.shards, self.store.known_as())
         except BaseException:
             self.close()
             raise
         self.database = DatabaseSearch(self.index.builder, self.codecs) if self.in_database else None
-        self.sharded = ShardedSearch(opening.shards, self.store.known_as()) if opening.shards else None
         self.fused = FusedIndex(self.codecs)
         self.ranking = Ranking()
         self.groups = Groups()

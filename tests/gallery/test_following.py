@@ -336,7 +336,7 @@ def test_another_consistency_is_refused_in_one_line(given: object) -> None:
 
 
 def test_a_search_in_the_database_has_no_other_age(url: str) -> None:
-    with pytest.raises(UsageError, match="need the server"):
+    with pytest.raises(UsageError, match="no other age"):
         Gallery.open(url, search="database", stale_for="1m")
 
 
