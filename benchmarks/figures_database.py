@@ -65,8 +65,8 @@ def published() -> str:
         for kind, found in results["kinds"].items()
     )
     return table(columns, rows) + (
-        f"\nPublishing takes, of files that are there, {published}. Medians; server and machines shared the cores of one "
-        f"computer, at a load of {results['load'][0]:.0f}.\n"
+        f"\nPublishing takes, of files that are there, {published}. Medians; server and machines shared the cores of "
+        f"one computer, at a load of {results['load'][0]:.0f}.\n"
     )
 
 
