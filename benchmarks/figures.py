@@ -42,6 +42,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "cluster-enrolment": figures_dask.enrolment,
     "database-search": figures_database.search,
     "database-cost": figures_database.cost,
+    "postgresql-published": figures_database.published,
     "clustering-lfw": figures_clustering.lfw,
     "clustering-noise": figures_clustering.noise,
     "clustering-grown": figures_clustering.grown,

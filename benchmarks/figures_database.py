@@ -50,5 +50,25 @@ def cost() -> str:
     )
 
 
+def published() -> str:
+    """What a new machine takes by published index files and by templates, and what publishing takes."""
+    results = read_results("postgresql_published")
+    rows = []
+    for kind, found in results["kinds"].items():
+        for way, name in (("fetching", "taking published files"), ("filling", "building its own")):
+            took = found[way]
+            rows.append((f"`{kind}`", name, f"{took['seconds']:.1f}", f"{took['peak_mb_answered']:,.0f}"))
+    columns = ("index", f"a new machine, {results['templates']:,} templates", "seconds to the first answer", "MB")
+    published = "; ".join(
+        f"`{kind}`: {found['publish_seconds']:.0f} s, {_megabytes(found['published_bytes'])} MB, "
+        f"{found['publish_again_seconds']:.0f} s where nothing has changed"
+        for kind, found in results["kinds"].items()
+    )
+    return table(columns, rows) + (
+        f"\nPublishing takes, of files that are there, {published}. Medians; server and machines shared the cores of "
+        f"one computer, at a load of {results['load'][0]:.0f}.\n"
+    )
+
+
 def _megabytes(count: int) -> str:
     return f"{count / 1e6:,.0f}"

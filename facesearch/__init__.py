@@ -68,6 +68,7 @@ if TYPE_CHECKING:
     from facesearch.sorting.by_person import cluster_photos
     from facesearch.sorting.person_folders import FoldersReport, write_folders
     from facesearch.sorting.photo_clusters import ClusteredFace, PhotoClusters
+    from facesearch.store.published_roles import PublishedInfo
     from facesearch.store.records import Calibration, Counts, IdentitySummary, NegativeInfo, TemplateInfo
 
 __version__ = "0.1.0"
@@ -106,6 +107,7 @@ __all__ = [
     "PhotoClusters",
     "PipelineSpec",
     "PoorFaceError",
+    "PublishedInfo",
     "Receipt",
     "RejectedImageError",
     "Rejection",
@@ -165,6 +167,7 @@ _LOADED_ON_USE = {
     "PhotoClusters": "facesearch.sorting.photo_clusters",
     "PipelineSpec": "facesearch.pipeline.pipeline_spec",
     "PoorFaceError": "facesearch.errors",
+    "PublishedInfo": "facesearch.store.published_roles",
     "Receipt": "facesearch.gallery.answers",
     "RejectedImageError": "facesearch.errors",
     "Rejection": "facesearch.photos.photo",

@@ -146,14 +146,16 @@ def test_what_the_page_on_postgresql_says_makes_a_shared_gallery(
             continue
         for line in block.splitlines():
             _, *arguments = shlex.split(line.replace("@db.example.com/faces?", f"@/faces?{here}&"))
-            done[line.partition("://")[2].partition("@")[0], arguments[0]] = facesearch(*arguments)
+            word = " ".join(arguments[: 2 if arguments[0] == "index" else 1])
+            done[line.partition("://")[2].partition("@")[0], word] = facesearch(*arguments)
     assert next(users, None) is None
     assert [(*asked, answer.status) for asked, answer in done.items()] == [
         ("gallery_owner", "enroll", 0),
         ("asker", "query", 0),
         ("enroller", "enroll", 0),
         ("asker", "gallery", 0),
-        ("gallery_owner", "index", 0),
+        ("gallery_owner", "index publish", 0),
+        ("gallery_owner", "index build", 0),
     ]
     assert everybody[0].name in done["asker", "query"].out
     assert "people     4, 12 templates" in done["asker", "gallery"].out
@@ -173,6 +175,8 @@ def _roles_may_do_what_the_page_says(here: str, facesearch: Command, name: str) 
             connection.execute("SELECT * FROM staff.identities")
     forgot = facesearch("identities", "forget", name, "--yes", "--gallery", gallery("enroller"))
     assert forgot.status == 0 and "until the owner of the tables runs facesearch gallery compact" in forgot.out
+    assert "1 index file published in the database deleted" in forgot.out
+    assert facesearch("index", "publish", "--gallery", gallery("enroller")).status == 0
     assert facesearch("gallery", "compact", "--gallery", gallery("gallery_owner")).status == 0
     assert facesearch("index", "check", "--gallery", gallery("asker")).status == 0
 

@@ -30,7 +30,7 @@ class Consistency:
     @property
     def look(self) -> float:
         """Seconds between two looks at the server, where nothing is heard of changes."""
-        return min(self.bound / 2 if self.bound is not None else 1.0, 1.0 if self.stale_for is None else self.stale_for)
+        return min(1.0, *(length / 2 for length in (self.bound, self.stale_for) if length is not None))
 
 
 NOW = Consistency()

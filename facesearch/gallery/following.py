@@ -25,7 +25,7 @@ from facesearch.store import GalleryState, GalleryStore, Listener, Moment, Templ
 
 _log = logging.getLogger("facesearch")
 
-_LEAST_LOOK, _MOST_LOOK = 0.05, 5.0  # seconds between two looks where nothing is heard
+_LEAST_LOOK = 0.05  # seconds between two looks where nothing is heard
 _REST = 4.0  # how many times as long as a look takes nothing is looked at again, however much is heard
 _MOST_REST = 0.25  # seconds
 _AGAIN = 1.0  # seconds until a server that is away is tried again
@@ -55,7 +55,7 @@ class Following:
     ) -> None:
         self._store = store
         self._at, self._reopen = at, reopen
-        self.look = min(max(look, _LEAST_LOOK), _MOST_LOOK)
+        self.look = max(look, _LEAST_LOOK)
         self._folder, self._header = folder, header
         self._looking = threading.Lock()
         self._listening = threading.Lock()  # while the listener is made, woken or closed

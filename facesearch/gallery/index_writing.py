@@ -88,10 +88,11 @@ class IndexWriter:
             return False
 
     def keep_up(self) -> None:
-        """`save` where this machine has no files yet, or where much was added since."""
+        """`save` where this machine has no files yet, or lacks some, or where much was added since."""
         state = self._store.index_state.read()
         seen = 0 if state is None else state.position.last_template_id
-        if state is None or self._store.templates.position().last_template_id - seen > _MOST_LAG:
+        lacks_some = state is None or not all(segment.file_name for segment in state.segments)
+        if lacks_some or self._store.templates.position().last_template_id - seen > _MOST_LAG:
             self.save()
 
     def rebuild(self, settings: GallerySettings, progress: Progress | None = None) -> int:

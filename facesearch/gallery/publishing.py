@@ -16,6 +16,8 @@ _ATTEMPTS = 5
 def publish(parts: Parts, progress: Progress | None = None) -> PublishedInfo:
     """See `facesearch.gallery.server_gallery.ServerGallery.publish_index`."""
     published = published_of(parts)
+    if parts.in_database:
+        raise UsageError("this machine keeps no index files of a gallery that is opened to be searched in the database")
     parts.store.transactions.require_write()
     kind = parts.settings().index_kind
     for _ in range(_ATTEMPTS):

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import psycopg
 import pytest
 
@@ -137,6 +138,29 @@ def test_what_changed_since_is_replayed_and_who_was_forgotten_is_named_by_nobody
     assert second.search(unit_vectors(3, seed=9), 1)[2][0].identity == "Ada"
     assert "build" not in builds and "fill" in builds
     assert second.check() == []
+    second.close()
+    builds.clear()
+    again = machine("second")
+    assert PEOPLE[5] not in best(again) and builds == [] and again.index_info().replayed == 0
+
+
+def pages(gallery: Gallery) -> bytes:
+    """What the files hold on the server that published pieces are in."""
+    files = (
+        "SELECT pg_read_binary_file(pg_relation_filepath(one)) FROM pg_class, unnest(ARRAY[oid, reltoastrelid]) AS one "
+        "WHERE oid = 'published_pieces'::regclass"
+    )
+    return b"".join(row[0] for row in run(gallery, "CHECKPOINT", files))
+
+
+def test_no_byte_of_who_was_forgotten_is_left_in_a_published_file(first: Gallery) -> None:
+    codes = first.parts.index.current().searched.reconstruct(np.array([8, 9, 39]))
+    held = [code.tobytes()[100:116] for code in codes]
+    assert [pages(first).count(part) for part in held] == [1, 1, 1]
+    assert first.forget(PEOPLE[7]).wiped
+    assert [pages(first).count(part) for part in held] == [0, 0, 1]  # files go whole
+    first.publish_index()
+    assert [pages(first).count(part) for part in held] == [0, 1, 1]
 
 
 @pytest.mark.parametrize(
@@ -469,8 +493,10 @@ def test_tables_that_somebody_dropped_or_renamed_keep_nobody_from_forgetting(fir
 
 
 @SLOW
-def test_roles_publish_and_forget_as_they_may(first: Gallery, machine: Machine, postgresql_server: str) -> None:
-    name, roles = store_of(first).address.gallery, ("publisher", "forgetter", "asker_alone")
+def test_roles_publish_take_and_forget_as_they_may(
+    first: Gallery, machine: Machine, postgresql_server: str, builds: list[str]
+) -> None:
+    name, roles = store_of(first).address.gallery, ("publisher", "forgetter", "asker_alone", "asker")
     url = postgresql_server.replace("postgres@", "{}@")
     with psycopg.connect(postgresql_server, autocommit=True) as admin:
         for role in (f"{name}_{each}" for each in roles):
@@ -479,9 +505,16 @@ def test_roles_publish_and_forget_as_they_may(first: Gallery, machine: Machine, 
             admin.execute(f"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {name} TO {role}".encode())
         tables = ", ".join(f"{name}.{table}" for table in published_tables.TABLES)
         admin.execute(f"REVOKE ALL ON {tables} FROM {name}_forgetter, {name}_asker_alone".encode())
+        admin.execute(f"REVOKE INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {name} FROM {name}_asker".encode())
     there = [machine(role, f"{url.format(f'{name}_{role}')}&gallery={name}") for role in roles]
-    publisher, forgetter, asker = there
-    assert best(asker) == PEOPLE * 2 and asker.published_info() is None and asker.check() == []
+    publisher, forgetter, left_out, asker = there
+    builds.clear()
+    assert best(asker) == PEOPLE * 2 and builds == [] and asker.check() == []
+    assert best(left_out) == PEOPLE * 2 and builds == ["build"]
+    assert left_out.published_info() is None and left_out.check() == []
+    for work in (asker.publish_index, asker.withdraw_index):
+        with pytest.raises(StoreError, match="no permission to write to postgresql://"):
+            work()
     with pytest.raises(StoreError, match="no permission to publish index files in postgresql://"):
         forgetter.publish_index()
     receipt = forgetter.forget(PEOPLE[0])
@@ -491,3 +524,29 @@ def test_roles_publish_and_forget_as_they_may(first: Gallery, machine: Machine, 
     run(first, f"DROP TABLE {tables}")
     with pytest.raises(StoreError, match="has to be the first to run facesearch index publish"):
         publisher.publish_index()
+
+
+@SLOW
+def test_photos_are_answered_alike_by_published_files(
+    lfw: Path, gallery_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, builds: list[str]
+) -> None:
+    people = [folder for folder in sorted(lfw.iterdir()) if len(list(folder.glob("*.jpg"))) >= 3][:12]
+    photos = {folder.name: sorted(folder.glob("*.jpg"))[:3] for folder in people}
+    monkeypatch.setenv("FACESEARCH_HOME", str(tmp_path / "first"))
+    with Gallery.open(gallery_url) as gallery:
+        for name, some in photos.items():
+            gallery.enroll(name, some[:2])
+        gallery.publish_index()
+        expected = [gallery.identify(some[2], k=3) for some in photos.values()]
+        gone = expected[0].candidates[0].identity
+    monkeypatch.setenv("FACESEARCH_HOME", str(tmp_path / "second"))
+    builds.clear()
+    with Gallery.open(gallery_url) as gallery:
+        assert [gallery.identify(some[2], k=3) for some in photos.values()] == expected
+        assert builds == []
+        assert gallery.forget(gone).published == 1
+    monkeypatch.setenv("FACESEARCH_HOME", str(tmp_path / "third"))
+    with Gallery.open(gallery_url) as gallery:
+        answers = [gallery.identify(some[2], k=3) for some in photos.values()]
+        assert gone not in {each.identity for answer in answers for each in answer.candidates}
+        assert gallery.check() == []

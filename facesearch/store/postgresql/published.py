@@ -160,8 +160,8 @@ class PostgresqlPublished:
 
     def _prune(self) -> None:
         """Delete files that are not valid any more, or were left by a process that was interrupted."""
-        with self._transactions.outside(psycopg.Connection) as driver:
-            driver.execute(f"DELETE FROM {FILES} WHERE NOT valid".encode())  # noqa: S608
+        with self._transactions.writing() as connection:
+            connection.exec_driver_sql(f"DELETE FROM {FILES} WHERE NOT valid")  # noqa: S608
 
     def _announced(self, state: IndexState) -> list[tuple[int, Segment]] | None:
         """Enter files that are not there yet, without content, so that forgetting takes them away from here on.
