@@ -42,7 +42,7 @@ def test_a_gallery_on_a_server_is_used_like_one_in_a_folder(enrolled: list[Path]
 def test_a_receipt_says_what_a_server_keeps(enrolled: list[Path], facesearch: Command) -> None:
     told = facesearch("identities", "forget", enrolled[0].name, "--yes").out
     assert "3 templates and 3 image records deleted from the database" in told
-    assert "the server's log, its replicas and dumps are not touched" in told
+    assert "the server's write-ahead log, its replicas and dumps are not touched" in told
 
 
 def test_a_backup_does_not_take_the_place_of_a_gallery_on_a_server(
