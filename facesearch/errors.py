@@ -21,6 +21,7 @@ FacesearchError                 exit status 1
 ├── StoreError                  the identity store cannot be used
 │   ├── NewerSchemaError
 │   ├── StoreBusyError
+│   ├── StoreUnreachableError   the server of a gallery is away, or went away
 │   ├── DiskFullError
 │   ├── OvertakenError
 │   └── BackupError             a backup cannot be made, or an archive is none or is damaged
