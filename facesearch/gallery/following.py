@@ -28,12 +28,13 @@ _log = logging.getLogger("facesearch")
 _LEAST_LOOK = 0.05  # seconds between two looks where nothing is heard
 _REST = 4.0  # how many times as long as a look takes nothing is looked at again, however much is heard
 _MOST_REST = 0.25  # seconds
+_SILENCE = 2.0  # seconds without an answer, from which on a server counts as away
 _AGAIN = 1.0  # seconds until a server that is away is tried again
 _SAVE_REST = 20.0  # how many times as long as writing a file takes none is written again
 _LEAST_SAVE_REST = 1.0  # seconds
 _CONFIRM_SECONDS = 1.0
 _MOST_TAIL = 20_000  # templates that the index files lack, of a replica that is saved
-_STOPPING_SECONDS = 30.0
+_STOPPING_SECONDS, _STOPPING_STEP = 30.0, 0.1
 _NAME = "facesearch-following"
 
 
@@ -64,12 +65,23 @@ class Following:
         self._thread: threading.Thread | None = None
         self._saved: tuple[Replica, float] | None = None  # the replica in the file, and until when it is left so
         self._confirmed = 0.0
+        self._waiting_since: float | None = None  # for the first answer of the server to a look
+        self._away = False
         self.held: Held | None = None
-        self.away = False
 
     def begin_away(self, held: Held) -> None:
         """Answer from what was saved, until the server is there again."""
-        self.held, self.away = held, True
+        self.held, self._away = held, True
+
+    @property
+    def away(self) -> bool:
+        """Whether the server cannot be reached, or keeps silent."""
+        since = self._waiting_since
+        return self._away or (since is not None and time.monotonic() - since > _SILENCE)
+
+    def went_away(self) -> None:
+        """A question found the server away."""
+        self._away = True
 
     def start(self) -> None:
         """Begin to follow, unless that has been done."""
@@ -84,8 +96,9 @@ class Following:
         """Look at the server now; raises `GalleryNotFoundError` before the first enrolment, `StoreUnreachableError`."""
         with self._looking:
             began, old = time.monotonic(), self._known()
+            self._waiting_since = began
             try:
-                with at_a_moment(self._store, self._at, self._reopen) as found:
+                with at_a_moment(self._store, self._answered, self._reopen) as found:
                     if found is None:
                         raise GalleryNotFoundError("the gallery is empty: enrol somebody first")
                     moment, state, view = found
@@ -94,10 +107,12 @@ class Following:
                     else:
                         replica = replica_at(self._store, moment, state, old)
             except StoreUnreachableError:
-                self.away = True
+                self._away = True
                 raise
+            finally:
+                self._waiting_since = None
             self.held = held = Held(replica, view, began)
-            self.away = False
+            self._away = False
             return held
 
     def listen(self) -> Listener:
@@ -116,13 +131,18 @@ class Following:
                 self._listener = None
 
     def close(self) -> None:
-        """Stop following; what is held is saved first."""
+        """Stop following; what is held is saved first, unless the server is away."""
         self.stopped.set()
         with self._listening:
             if self._listener is not None:
                 self._listener.wake()
-        if self._thread is not None:
-            self._thread.join(_STOPPING_SECONDS)
+        due = time.monotonic() + _STOPPING_SECONDS
+        while self._thread is not None and self._thread.is_alive() and not self.away and time.monotonic() < due:
+            self._thread.join(_STOPPING_STEP)
+
+    def _answered(self, moment: Moment, state: GalleryState) -> View | None:
+        self._waiting_since = None
+        return self._at(moment, state)
 
     def _known(self) -> Replica | None:
         """What is held, or what an earlier process saved; from either, little has to be read."""

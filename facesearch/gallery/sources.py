@@ -131,7 +131,7 @@ class FollowingSource:
             return question()
         except StoreUnreachableError:
             if self._stale_for is not None:
-                self._following.away = True
+                self._following.went_away()
             return question()
 
     def close(self) -> None:

@@ -213,6 +213,20 @@ def test_answers_while_the_server_is_away_end_with_the_age_that_was_allowed(far:
             best(gallery, VECTORS[6])
 
 
+def test_where_the_network_falls_silent_questions_wait_only_briefly(far: str, network: Network) -> None:
+    with Gallery.open(far.replace("tcp_user_timeout=1000", "tcp_user_timeout=15000"), stale_for="1m") as gallery:
+        assert best(gallery, VECTORS[6]) == PEOPLE[6]
+        until(lambda: following(gallery)._following.held is not None)
+        network.drop()
+        until(lambda: following(gallery)._following.away)
+        asked = time.monotonic()
+        assert best(gallery, VECTORS[7]) == PEOPLE[7]
+        assert time.monotonic() - asked < 1
+        network.mend()
+        until(lambda: not following(gallery)._following.away)
+        assert best(gallery, VECTORS[8]) == PEOPLE[8]
+
+
 @pytest.mark.parametrize("kind", ["flat", "sq8", "tcq64"])
 def test_a_process_that_begins_while_the_server_is_away_answers_as_the_last_one_did(
     far: str, network: Network, kind: str
