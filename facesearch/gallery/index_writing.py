@@ -213,15 +213,18 @@ class IndexWriter:
     def _segments(self, view: View, old: IndexState | None, filler: IndexFiller, last_id: int) -> Iterator[OpenSegment]:
         """The segments as they are to be recorded, up to a template: those that stay, and new files for the others."""
         valid = old.file_names if old else set()
-        kept = [segment for segment in view.segments if segment.stored and segment.stored.file_name in valid]
         most = segment_rows(view.answering, view.delta.dimension)
         start = 1
         runs: list[OpenSegment | tuple[int, int]] = []  # segments that stay, and intervals to be written
-        for segment in sorted(kept, key=lambda each: each.first_id):
+        for segment in sorted(view.segments, key=lambda each: each.first_id):
+            has_file = segment.stored is not None and segment.stored.file_name in valid
+            small = len(segment.index) < most / 2
+            if segment.last_id > last_id or (small and not has_file):
+                continue  # written with what is beside it
             if segment.first_id > start:
                 runs.append((start, segment.first_id - 1))
-            dirty = bool(segment.holds(view.removed).any())
-            runs.append((segment.first_id, segment.last_id) if dirty else segment)
+            stays = has_file and not segment.holds(view.removed).any()
+            runs.append(segment if stays else (segment.first_id, segment.last_id))
             start = segment.last_id + 1
         if start <= last_id or not runs:
             runs.append((start, last_id))
@@ -238,7 +241,8 @@ class IndexWriter:
         follows it; from the stored templates where that would be too large, or where nothing is open."""
         most = segment_rows(view.answering, view.delta.dimension)
         base = next((each for each in view.segments if each.first_id == first_id and each.last_id <= last_id), None)
-        if base is None or len(base.index) > 1.5 * most:
+        follows = base is not None and base.last_id < last_id
+        if base is None or len(base.index) > 1.5 * most or (follows and last_id - first_id >= 1.5 * most):
             yield from self._index.builder.fill(view.delta.emptied(), filler, first_id, last_id, self._index.finish)
             return
         index = base.index.copy()

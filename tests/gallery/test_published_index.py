@@ -454,8 +454,17 @@ def test_what_is_withdrawn_is_gone_and_can_be_published_again(first: Gallery, ma
     assert first.published_info() is None and first.check() == []
     assert store_of(first).database_bytes() < size - 120 * 512
     assert first.withdraw_index() is None
-    assert best(machine("second")) == PEOPLE * 2
+    second = machine("second")
+    assert best(second) == PEOPLE * 2
+    assert len(files_in(second.parts.folder)) == 4  # as it was built, no larger
     assert first.publish_index().files == 4
+
+
+def test_files_side_by_side_stay_files_of_their_own_when_people_are_forgotten(first: Gallery) -> None:
+    first.forget_all([PEOPLE[29], PEOPLE[30]])
+    state = store_of(first).index_state.read()
+    assert state is not None and [segment.rows for segment in state.segments] == [29] * 4
+    assert first.check() == []
 
 
 @SLOW
