@@ -29,6 +29,7 @@ from benchmarks import (
     figures_membership,
     figures_overview,
     figures_scores,
+    figures_sharding,
     figures_sharing,
     figures_thinning,
 )
@@ -89,6 +90,9 @@ TABLES: dict[str, Callable[[], str]] = {
     "low-bit-ablation": figures_low_bit.ablation,
     "low-bit-int8": figures_low_bit.int8,
     "low-bit-weights": figures_low_bit.weights,
+    "sharding-questions": figures_sharding.questions,
+    "sharding-parts": figures_sharding.parts,
+    "sharding-larger": figures_sharding.larger,
     "sharing-soak": figures_sharing.soak,
     "sharing-changes": figures_sharing.changes,
     "sharing-crowds": figures_sharing.crowds,

@@ -6,9 +6,9 @@
 Templates of people who do not exist, five of each, on a PostgreSQL server that is started for it. For each kind of
 index the same questions are asked in turns of index files of all, and of 1, 2 and 4 servers of shards on this machine
 (`facesearch index serve`, one thread each); then the parts of an answer by themselves: one shard, a message without a
-search, merging, what the database is asked. The processes share the cores of one machine: what a shard takes that has a
-machine of its own, one that is asked alone shows. Larger galleries are extrapolated from these parts
-(`benchmarks.sharding_model`).
+search, merging, what the database is asked; and of building a shard: training, the database reading all templates for
+it, and filling its index. The processes share the cores of one machine: what a shard takes that has a machine of its
+own, one that is asked alone shows. Larger galleries are extrapolated from these parts (`benchmarks.sharding_model`).
 """
 
 from __future__ import annotations
@@ -31,12 +31,17 @@ from benchmarks.postgresql_server import running_server
 from benchmarks.shard_servers import Served, all_served, served
 from benchmarks.sharding_model import extrapolated
 from facesearch import Gallery
+from facesearch.gallery.index_building import IndexBuilder, in_memory
+from facesearch.gallery.index_filling import IndexFiller
 from facesearch.gallery.scoring import DEPTH
 from facesearch.gallery.shard_client import ShardClient
 from facesearch.gallery.shard_index import AsOf
 from facesearch.gallery.shard_wire import SECRET, HostPort, Question
 from facesearch.gallery.sharded_search import asked_at_once, merged
-from indexes import first_proposed
+from facesearch.store import Shard
+from facesearch.store.shard import MOST_SHARDS
+from indexes import first_proposed, join_indexes
+from indexes.threads import threads
 
 KINDS = ("sq8", "pca128,fs32+sq8")
 SHARDS = (1, 2, 4)
@@ -95,6 +100,11 @@ def compared(url: str, kind: str, probes: Floats, mates: list[int]) -> dict[str,
         precise = whole.parts.index.current().searched.is_precise
         shards = {str(count): alone(each, as_of, probes, precise=precise) for count, each in servers.items()}
         database = asking_the_database(whole, probes)
+        filler = IndexFiller(whole.parts.codecs, state.settings)
+        trained = timed(lambda: whole.parts.index.builder.trained(filler))
+        scanned = timed(lambda: list(whole.parts.store.templates.batches(shard=Shard(1, MOST_SHARDS))))
+        for count in SHARDS:
+            shards[str(count)] |= filling(whole, filler, Shard(1, count), probes)
     for count in SHARDS:
         with served(url, 1, count) as again:
             shards[str(count)]["restart_seconds"] = again.seconds
@@ -103,6 +113,8 @@ def compared(url: str, kind: str, probes: Floats, mates: list[int]) -> dict[str,
         "answers": answered,
         "shards": shards,
         "database_ms": database,
+        "train_seconds": trained,
+        "scan_seconds": scanned,
         "whole": {"build_seconds": took, "index_bytes": info.index_bytes},
     }
 
@@ -154,6 +166,29 @@ def alone(servers: list[Served], as_of: AsOf, probes: Floats, *, precise: bool) 
         "one_ms": spread(one),
         "ping_ms": spread(pings),
     }
+
+
+def filling(gallery: Gallery, filler: IndexFiller, shard: Shard, probes: Floats) -> dict[str, float]:
+    """Seconds of filling the index of a shard from the database, once it is trained; milliseconds of the processor that
+    one thread needs to search it, which other programs at work disturb less than milliseconds on the wall."""
+    builder = IndexBuilder(gallery.parts.store, shard)
+    empty = builder.trained(filler)
+    last = gallery.parts.store.templates.position().last_template_id
+    start = time.perf_counter()
+    segments = builder.fill(empty, filler, 1, last, in_memory)
+    took = time.perf_counter() - start
+    index = join_indexes([each.index for each in segments])
+
+    def search(probe: Floats) -> float:
+        begin = time.thread_time()
+        if index.is_precise:
+            index.search(probe[None], COLUMNS)
+        else:
+            index.proposed(probe[None], first_proposed(COLUMNS))
+        return time.thread_time() - begin
+
+    with threads(1):
+        return {"fill_seconds": took, "search_cpu_ms": median_ms([search(probe) for probe in probes])}
 
 
 def _ask(clients: list[ShardClient], question: Question, probe: Floats, more: bytes = b"") -> object:

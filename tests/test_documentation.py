@@ -7,6 +7,8 @@ import itertools
 import re
 import shlex
 import shutil
+import subprocess
+import sys
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,6 +22,7 @@ from PIL import Image, ImageFilter
 import facesearch as package
 from benchmarks.figures import CHARTS, DOCUMENTS, TABLES, filled
 from facesearch import Gallery
+from facesearch.store import open_on_server
 from facesearch.workshop.sample_people import draw_people, write_photos
 from scripts.write_commands import DOCUMENT, commands, document
 
@@ -124,8 +127,53 @@ def test_the_first_session_prints_what_it_shows(
     run_session("docs/first-session.md", facesearch)
 
 
+class Shards:
+    """Servers of shards in processes of their own, each at a port of this machine in place of the page's address."""
+
+    def __init__(self) -> None:
+        self._servers: list[subprocess.Popen[str]] = []
+        self._at: dict[str, str] = {}
+
+    def placed(self, line: str) -> str:
+        for address, here in self._at.items():
+            line = line.replace(address, here)
+        return line
+
+    def start(self, arguments: list[str]) -> None:
+        place = arguments.index("--listen") + 1
+        words = [*arguments[:place], "127.0.0.1:0", *arguments[place + 1 :]]
+        server = subprocess.Popen([sys.executable, "-m", "facesearch", *words], stderr=subprocess.PIPE, text=True)
+        self._servers.append(server)
+        assert server.stderr is not None
+        self._at[arguments[place]] = next(line.split()[2] for line in server.stderr if line.startswith("listening on "))
+
+    def kill(self) -> None:
+        for server in self._servers:
+            server.kill()
+            server.communicate()
+
+    def stop(self) -> None:
+        assert self._servers
+        for server in self._servers:
+            server.terminate()
+        assert {server.communicate(timeout=60)[1] for server in self._servers} == {""}
+        assert {server.returncode for server in self._servers} == {0}
+
+
+@pytest.fixture
+def shards() -> Iterator[Shards]:
+    started = Shards()
+    yield started
+    started.kill()
+
+
 def test_what_the_page_on_postgresql_says_makes_a_shared_gallery(
-    postgresql_server: str, people_photos: Path, facesearch: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    postgresql_server: str,
+    people_photos: Path,
+    facesearch: Command,
+    shards: Shards,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.chdir(tmp_path)
     everybody = sorted(people_photos.iterdir())
@@ -141,16 +189,25 @@ def test_what_the_page_on_postgresql_says_makes_a_shared_gallery(
     for block in re.findall(r"```(?:sql)?\n(.*?)```", before + after, re.DOTALL):
         if block.startswith("pip "):
             continue
+        if block.startswith("openssl "):
+            *makes, export = block.splitlines()
+            subprocess.run(["sh", "-e"], input="\n".join(makes), text=True, check=True, stderr=subprocess.DEVNULL)
+            monkeypatch.setenv(*export.removeprefix("export ").split("="))
+            continue
         if not block.startswith("facesearch "):
             with psycopg.connect(f"postgresql://{next(users)}?{here}", autocommit=True) as connection:
                 for statement in block.split(";\n"):
                     connection.execute(statement.encode())
             continue
         for line in block.splitlines():
-            _, *arguments = shlex.split(line.replace("@db.example.com/faces?", f"@/faces?{here}&"))
+            _, *arguments = shlex.split(shards.placed(line.replace("@db.example.com/faces?", f"@/faces?{here}&")))
+            if arguments[:2] == ["index", "serve"]:
+                shards.start(arguments)
+                continue
             word = " ".join(arguments[: 2 if arguments[0] == "index" else 1])
             done[line.partition("://")[2].partition("@")[0], word] = facesearch(*arguments)
     assert next(users, None) is None
+    shards.stop()
     assert [(*asked, answer.status) for asked, answer in done.items()] == [
         ("gallery_owner", "enroll", 0),
         ("asker", "query", 0),
@@ -181,6 +238,21 @@ def _roles_may_do_what_the_page_says(here: str, facesearch: Command, name: str) 
     assert facesearch("index", "publish", "--gallery", gallery("enroller")).status == 0
     assert facesearch("gallery", "compact", "--gallery", gallery("gallery_owner")).status == 0
     assert facesearch("index", "check", "--gallery", gallery("asker")).status == 0
+
+
+def test_the_tables_for_citus_are_made_of_those_there_are(gallery_url: str) -> None:
+    """On plain PostgreSQL, where what distributes tables does nothing."""
+    (statements,) = re.findall(r"```sql\n(.*?)```", TEXTS["docs/research/sharding.md"], re.DOTALL)
+    with open_on_server(gallery_url) as store, psycopg.connect(store.address.conninfo) as connection:
+        name = store.address.gallery
+        connection.execute(
+            f"CREATE FUNCTION {name}.create_reference_table(regclass) RETURNS void LANGUAGE sql AS '';"
+            f"CREATE FUNCTION {name}.create_distributed_table(regclass, text, colocate_with text DEFAULT 'default') "
+            "RETURNS void LANGUAGE sql AS ''".encode()
+        )
+        connection.execute(statements.replace("search_path = staff", f"search_path = {name}").encode())
+        keys = "SELECT conname FROM pg_constraint WHERE connamespace = %s::regnamespace AND contype IN ('p', 'u', 'f')"
+        assert ("fk_ignored_id",) in connection.execute(keys, (name,)).fetchall()
 
 
 @pytest.mark.parametrize("page", [page for page, text in TEXTS.items() if python_blocks(text)])

@@ -81,6 +81,8 @@ class OpenGallery:
         """
         where = arguments.one_of(search, "search", SEARCHES)
         profile = None if quality is None else quality_profile(quality)
+        if isinstance(shards, str):
+            raise UsageError('shards are a list of addresses: ["host:port", …]')
         age, place, given = asked_consistency(consistency, stale_for), place_of(path), tuple(shards)
         return cls(Opening(place, encoder, index, keep, create, min_face, profile, device, threads, where, age, given))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import struct
+import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
@@ -12,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from command_line import Command
 from postgres_server import new_gallery
 
 from facesearch import Gallery, Tagged
@@ -151,17 +153,23 @@ def test_answers_follow_every_change(whole: Gallery, gallery_url: str) -> None:
 
 
 def test_templates_that_are_given_to_somebody_go_to_the_shard_of_that_person(whole: Gallery, gallery_url: str) -> None:
-    with _sharded(gallery_url, 2) as sharded:
+    with _served(gallery_url, 2) as servers:
+        sharded = Gallery.open(gallery_url, shards=[str(server.listening) for server in servers])
         _same(whole, sharded)
         moved = [each.id for name in PEOPLE[20:40] for each in whole.templates(name)]
         for target in ("somebody new", PEOPLE[41], PEOPLE[42], PEOPLE[43]):  # of either shard
             whole.move_templates(moved, target)
             assert {found[0][0] for found in _same(whole, sharded, 2)[20:40]} == {target}
+            assert [server.index.open().ids().tolist() for server in servers] == _shares(whole)
         for name in PEOPLE[40:50]:
             whole.merge(name, into="somebody new")
         _same(whole, sharded, 2)
-        shares = [_held(whole, Shard(number, 2)) for number in (1, 2)]
-        assert sum(map(len, shares)) == whole.counts().templates
+        assert [server.index.open().ids().tolist() for server in servers] == _shares(whole)
+        sharded.close()
+
+
+def _shares(gallery: Gallery) -> list[list[int]]:
+    return [_held(gallery, Shard(number, 2)) for number in (1, 2)]
 
 
 def _held(gallery: Gallery, shard: Shard) -> list[int]:
@@ -240,6 +248,7 @@ def test_files_are_written_anew_without_who_was_taken_out_and_with_who_came(whol
         assert sum(map(len, views)) == whole.counts().templates
         assert all(not view.removed.size and not len(view.delta) for view in views)
         assert all(segment.stored for view in views for segment in view.segments)
+        assert [view.ids().tolist() for view in views] == _shares(whole)
     with _sharded(gallery_url, 2) as sharded:
         _same(whole, sharded, 100)
 
@@ -314,6 +323,40 @@ def test_wrong_shards_are_refused_in_one_line(
             _same(whole, sharded)
 
 
+def test_a_template_that_goes_from_shard_to_shard_while_it_is_asked_for_is_always_found(
+    whole: Gallery, gallery_url: str
+) -> None:
+    wanderer = unit_vectors(1, seed=77)
+    (number,) = add_templates(_store(whole), ["nobody"], wanderer)
+    hosts = [next(name for name in PEOPLE if part.has(_id(whole, name))) for part in (Shard(1, 2), Shard(2, 2))]
+    found, failed = [], []
+    done = threading.Event()
+
+    def ask(sharded: Gallery) -> None:
+        try:
+            while not done.is_set():
+                best = sharded.search(wanderer, 1)[0][0]
+                found.append((best.template_id, best.identity in {"nobody", *hosts}))
+        except FacesearchError as error:
+            failed.append(str(error))
+
+    with _sharded(gallery_url, 2) as sharded:
+        askers = [threading.Thread(target=ask, args=(sharded,)) for _ in range(2)]
+        for asker in askers:
+            asker.start()
+        for turn in range(40):
+            whole.move_templates([number], hosts[turn % 2])
+        done.set()
+        for asker in askers:
+            asker.join()
+    assert not failed and len(found) > 10
+    assert set(found) == {(number, True)}
+
+
+def _id(gallery: Gallery, name: str) -> int:
+    return _store(gallery).identities.find(name).id
+
+
 def test_what_is_no_question_is_answered_by_none(whole: Gallery, gallery_url: str) -> None:
     with _served(gallery_url, 1) as (server,):
         as_of = AsOf.of(state_of(whole))
@@ -375,3 +418,25 @@ def state_of(gallery: Gallery) -> GalleryState:
         state = moment.state()
     assert state is not None
     return state
+
+
+def test_commands_say_what_is_wrong(whole: Gallery, gallery_url: str, facesearch: Command, tmp_path: Path) -> None:
+    serve = "index", "serve", "--shard"
+    for shard in ("0/2", "3/2", "1", "1/5000", "a/b"):
+        assert "is no shard" in facesearch(*serve, shard, "-g", gallery_url).err
+    assert "only a gallery on a server has shards" in facesearch(*serve, "1/2", "-g", tmp_path).err
+    assert "give HOST:PORT" in facesearch(*serve, "1/2", "--listen", "7411", "-g", gallery_url).err
+    with _served(gallery_url, 1) as (server,):
+        taken = facesearch(*serve, "1/2", "--listen", str(server.listening), "-g", gallery_url)
+        assert taken.status == 2 and f"nothing can listen on {server.listening}" in taken.err
+    with pytest.raises(UsageError, match="list of addresses"):
+        Gallery.open(gallery_url, shards="127.0.0.1:7411")
+
+
+def test_addresses_are_read_as_they_are_written() -> None:
+    for text, host, port in (("db.example.com:7411", "db.example.com", 7411), ("[::1]:80", "::1", 80)):
+        parsed = HostPort.parse(text)
+        assert (parsed.host, parsed.port, str(parsed)) == (host, port, text)
+    for wrong in ("", ":1", "host", "host:", "host:0", "host:65536", "host:٣", "host:-1", "host:1e3"):
+        with pytest.raises(UsageError, match="give HOST:PORT"):
+            HostPort.parse(wrong)
