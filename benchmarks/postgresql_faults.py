@@ -34,7 +34,7 @@ from benchmarks.faults.written import COMMANDS, Prepared, Written, prepare
 
 _NAME = "postgresql_faults"
 LANES = 4
-TIMES = {SERVER: 20, CLIENT: 4, RESET: 2, HALVED: 2, SILENT: 1, SLOW: 1}
+TIMES = {SERVER: 20, CLIENT: 4, RESET: 4, HALVED: 4, SILENT: 1, SLOW: 1}
 PARTS = ("commands", "together", "failover")
 _TAKEOVERS, _TOGETHER = 5, 5
 _ROUNDS = 4  # so that a run that is cut off has some of everything

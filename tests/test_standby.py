@@ -98,6 +98,8 @@ def test_a_standby_answers_and_takes_over_by_the_commands_of_the_page(
             done = facesearch(*words)
             assert done.status == 0, done.err
         assert everybody[4].name in done.out
+        for home in (tmp_path / "another machine").glob("projections/*"):
+            assert len(list(home.parent.iterdir())) == 1  # those of the first server are gone
         info = facesearch("index", "check", *words[-2:])
         assert info.status == 0, info.out
     finally:

@@ -10,6 +10,7 @@ import multiprocessing
 import os
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -69,6 +70,11 @@ def start(words: list[str], home: Path, out: Path) -> Started:
     return Started(process, out)
 
 
+def process(work: Callable[..., None], arguments: tuple[object, ...]) -> BaseProcess:
+    """A process that does this; not started yet."""
+    return _context.Process(target=work, args=arguments)
+
+
 def look(url: str, home: Path, out: Path, *, in_database: bool) -> Looked:
     """What is wrong with a gallery, as a process of the machine with that home sees it."""
     process = _context.Process(target=_look, args=(url, str(home), str(out), in_database))
@@ -80,12 +86,13 @@ def look(url: str, home: Path, out: Path, *, in_database: bool) -> Looked:
     return Looked(**json.loads(out.read_text(encoding="utf-8")))
 
 
-def _at_home(home: str) -> None:
+def at_home(home: str) -> None:
+    """This process belongs to the machine with that home."""
     os.environ |= {"FACESEARCH_HOME": home, "FACESEARCH_GALLERY": f"{home}/gallery", "OMP_NUM_THREADS": "1"}
 
 
 def _command(words: list[str], home: str, out: str) -> None:
-    _at_home(home)
+    at_home(home)
     with Path(out).open("wb") as file:
         for channel in (1, 2):
             os.dup2(file.fileno(), channel)
@@ -94,7 +101,7 @@ def _command(words: list[str], home: str, out: str) -> None:
 
 
 def _look(url: str, home: str, out: str, in_database: bool) -> None:
-    _at_home(home)
+    at_home(home)
     looked = Looked(0, [], [])
     try:
         search = "database" if in_database else "projection"

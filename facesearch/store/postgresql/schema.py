@@ -51,12 +51,15 @@ _MAY_ASK = """
 # that loses what was committed when it crashes is another one after each start.
 _TIMELINE = """
     SELECT system_identifier,
-           CASE WHEN pg_is_in_recovery() THEN (SELECT timeline_id::text FROM pg_control_checkpoint())
+           CASE WHEN pg_is_in_recovery()
+           THEN (SELECT 'standby ' || lpad(upper(to_hex(timeline_id)), 8, '0') FROM pg_control_checkpoint())
            ELSE left(pg_walfile_name(pg_current_wal_lsn()), 8) END,
            CASE WHEN 'off' IN (current_setting('synchronous_commit'), current_setting('fsync'))
            THEN pg_postmaster_start_time()::text END
     FROM pg_control_system()
 """
+
+_WHOLE = 8  # words of `Found.which`, where the server tells all
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +72,15 @@ class Found:
     opened: tuple[str, int]
     may_write: bool
     takes_changes: bool = True
+
+    @property
+    def history(self) -> tuple[tuple[str, ...], int] | None:
+        """What stays the same when another server takes over, and the number that grows then; None where the server
+        does not say."""
+        if len(self.which) < _WHOLE:
+            return None
+        *gallery, _port, system, timeline, _started = self.which
+        return (*gallery, system), int(timeline.rpartition(" ")[2], 16)
 
     @property
     def server(self) -> tuple[str, ...]:

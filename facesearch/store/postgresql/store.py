@@ -29,6 +29,7 @@ from facesearch.store.postgresql.published import PostgresqlPublished
 from facesearch.store.postgresql.rewriting import rewritten
 from facesearch.store.postgresql.schema import Found
 from facesearch.store.postgresql.server_transactions import ServerTransactions
+from facesearch.store.postgresql.succession import succeed
 from facesearch.store.postgresql.tables import server_tables
 from facesearch.store.postgresql.vectors import ASIDE, TABLE, PostgresqlVectors
 from facesearch.store.postgresql.words import in_plain_words
@@ -87,6 +88,7 @@ def open_server(
             else:
                 found = schema.prepare_copy(engine, address, copying)
         projection = Projection(projection_folder(address, found.which), address.shown)
+        succeed(projection.folder, found)
         return PostgresqlStore(engine, address, projection, found, read_only=read_only)
     except BaseException:
         engine.dispose()
