@@ -139,6 +139,7 @@ class Following:
         due = time.monotonic() + _STOPPING_SECONDS
         while self._thread is not None and self._thread.is_alive() and not self.away and time.monotonic() < due:
             self._thread.join(_STOPPING_STEP)
+        self._header = None  # a thread that waits for the server any longer saves nothing
 
     def _answered(self, moment: Moment, state: GalleryState) -> View | None:
         self._waiting_since = None
