@@ -96,7 +96,7 @@ class Lane:
                 run.look()  # this machine has index files then
             started = self._befallen(run, usual, fault, outcome)
             left, said = facts(run.direct), started.said
-            _compare(outcome, left, usual, said, started.process.exitcode)
+            compare(outcome, left, usual, said, started.process.exitcode)
             looked = run.look()
             outcome.answers, outcome.wrong = looked.found, len(looked.wrong)
             outcome.failures += [*looked.wrong[:3], *looked.problems[:3]]
@@ -204,8 +204,8 @@ class _Run:
         return look(self.url(""), self._scratch, out, in_database=in_database)
 
 
-def _compare(outcome: Outcome, left: Facts, usual: Usual, said: str, status: int | None) -> None:
-    """Count what is lost, twice, or neither of before nor of after."""
+def compare(outcome: Outcome, left: Facts, usual: Usual, said: str, status: int | None) -> None:
+    """Count what is lost, twice, or neither of before nor of after. said: by the command, which ended with a status."""
     known, sure = usual.before | usual.after, usual.before & usual.after
     if "Traceback" in said:
         outcome.failures.append(f"a traceback: {said[-300:]}")
