@@ -44,6 +44,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "cluster-enrolment": figures_dask.enrolment,
     "database-search": figures_database.search,
     "database-cost": figures_database.cost,
+    "two-servers": figures_database.two_servers,
     "postgresql-published": figures_database.published,
     "postgresql-faults": figures_faults.kinds,
     "postgresql-faults-commands": figures_faults.commands,

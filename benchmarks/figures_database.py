@@ -11,6 +11,8 @@ _WAYS = {
     "database, graph": "database, by the graph",
 }
 
+_MODES = {"folder": "a folder", "latest": "PostgreSQL, `latest`", "bounded": "PostgreSQL, `bounded:2s`"}
+
 
 def search() -> str:
     """How often the right person comes first, and how long that takes, by each way."""
@@ -68,6 +70,28 @@ def published() -> str:
         f"\nPublishing takes, of files that are there, {published}. Medians; server and machines shared the cores of "
         f"one computer, at a load of {results['load'][0]:.0f}.\n"
     )
+
+
+def two_servers() -> str:
+    """What questions take on two servers while a third process enrols, and when they know of it."""
+    rows = []
+    for name in ("two_servers", "two_servers_million"):
+        results = read_results(name)
+        for mode, shown in _MODES.items():
+            found = results[mode]
+            rows.append(
+                (
+                    f"{results['templates']:,}",
+                    shown,
+                    f"{found['questions']:,}",
+                    f"{found['ms_median']:.1f} / {found['ms_p99']:.1f}",
+                    f"{found['visible_after_ms_median']} / {found['visible_after_ms_most']}",
+                    f"{found['wrong']} of {found['seen']:,}",
+                    f"{found['peak_mb']:,}",
+                )
+            )
+    columns = ("templates", "asked of", "questions", "median / 99th percentile, ms")
+    return table((*columns, "an enrolment is seen after, ms: median / most", "named wrongly", "MB of a server"), rows)
 
 
 def _megabytes(count: int) -> str:
