@@ -70,6 +70,7 @@ def _sentences(results: dict[str, Any]) -> Iterator[str]:
             f"{measured['train_seconds']:.1f} s; reading all templates for a shard that has hardly any of them takes "
             f"the database {measured['scan_seconds']:.2f} s."
         )
+    yield f"The machine's load average was {results['load']:.0f} when all was measured."
     each = results["database_bytes"] / results["templates"]
     yield f"The database takes {each:,.0f} bytes for each of {results['templates']:,} templates."
 
