@@ -99,8 +99,8 @@ def larger() -> str:
         *("to build a shard, or to replace a lost one", "to start where its files are"),
     )
     note = (
-        f"\nServers have {MEMORY / 2**30:.0f} GiB each. By time: the fewest that answer within {WITHIN_MS:.0f} ms with one "
-        "thread each or, where more servers cost more in messages than they save, the fastest. Measured with "
+        f"\nServers have {MEMORY / 2**30:.0f} GiB each. By time: the fewest that answer within {WITHIN_MS:.0f} ms with "
+        "one thread each or, where more servers cost more in messages than they save, the fastest. Measured with "
         f"{results['templates']:,} templates; all of this table is extrapolated.\n"
     )
     return table(columns, rows) + note
