@@ -71,6 +71,7 @@ def main() -> None:
         "dimension": DIMENSION,
         "probes": len(probes),
         "columns": COLUMNS,
+        "load": os.getloadavg()[0],
         "store_seconds": stored,
         "database_bytes": database,
         "kinds": kinds,
@@ -220,7 +221,8 @@ def merging(count: int) -> float:
 
 
 def spread(seconds: list[float]) -> dict[str, float]:
-    return {"median_ms": median_ms(seconds), "p99_ms": 1000 * float(np.quantile(seconds, 0.99))}
+    low, high = (1000 * float(np.quantile(seconds, part)) for part in (0.1, 0.99))
+    return {"p10_ms": low, "median_ms": median_ms(seconds), "p99_ms": high}
 
 
 if __name__ == "__main__":
