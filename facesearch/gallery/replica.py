@@ -150,10 +150,9 @@ def replica_at(store: GalleryStore, moment: Moment, state: GalleryState, old: Re
         people, owners = old.people, old.owners
         new, held = moment.people(_last(people.ids)), moment.template_owners(_last(owners.ids))
         fresh = replace(old, state=state, people=_more_people(people, new), owners=_more_owners(owners, held))
-    if old is None or old.state.settings != state.settings:
-        fresh = replace(fresh, encoder=store.settings.encoder(), calibration=store.settings.calibration())
-    if old is None or old.state.cohort != state.cohort:
-        fresh = replace(fresh, cohort=None if state.cohort is None else store.cohort.read())
+    if old is not None and (old.state.settings, old.state.cohort) != (state.settings, state.cohort):
+        calibration, cohort = store.settings.calibration(), None if state.cohort is None else store.cohort.read()
+        fresh = replace(fresh, encoder=store.settings.encoder(), calibration=calibration, cohort=cohort)
     return fresh
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import Protocol, TypeVar
 
-from facesearch.errors import GalleryNotFoundError, StoreError, StoreUnreachableError
+from facesearch.errors import FacesearchError, StoreUnreachableError
 from facesearch.gallery.consistency import Consistency
 from facesearch.gallery.following import Following
 from facesearch.gallery.replica import Held, QuestionMoment, Replica, ReplicaMoment
@@ -164,5 +164,5 @@ class FollowingSource:
             return self._following.refresh()
         except StoreUnreachableError:
             raise
-        except (GalleryNotFoundError, StoreError):  # nobody is enrolled yet, or a row is damaged: the store says it
+        except FacesearchError:  # nobody is enrolled yet, or something is damaged: the store says it
             return None

@@ -9,6 +9,7 @@ from sqlalchemy import Connection, delete, insert, select, update
 
 from facesearch.errors import OvertakenError, StoreError
 from facesearch.store.records import Calibration, EncoderKey, GallerySettings
+from facesearch.store.sql.audit import add_audit
 from facesearch.store.sql.checksums import insert_row, is_sound, next_id, refresh, require_sound
 from facesearch.store.sql.models import CalibrationRow, EncoderRow, GalleryRow
 from facesearch.store.sql.transactions import Transactions
@@ -82,6 +83,7 @@ class SqlSettings:
             change_settings(connection, threshold=calibration.threshold)
             connection.execute(delete(CalibrationRow))
             connection.execute(insert(CalibrationRow).values(id=1, **asdict(calibration)))
+            add_audit(connection, "calibrate", None, {"searches": calibration.searches})
 
     def encoder_id(self, encoder: EncoderKey) -> int:
         with self._transactions.writing() as connection:
