@@ -86,7 +86,9 @@ def _told(logs: list[Path], killed: float, url: str) -> dict[str, Any]:
     lines = [json.loads(line) for log in logs for line in _whole(log)]
     there = _templates_of(url)
     confirmed = [line["name"] for line in lines if line["did"] == "enrolled"]
-    later = {did: [line["at"] - killed for line in lines if line["did"] == did and line["at"] > killed] for did in _DID}
+    later = {
+        did: [line["at"] - killed for line in lines if line["did"] == did and line["began"] > killed] for did in _DID
+    }
     return {
         "confirmed": len(confirmed),
         "lost": sum(name not in there for name in confirmed),
@@ -150,6 +152,7 @@ def _write(url: str, home: str, log: str, stop: str, number: int) -> None:
     with Path(log).open("a", buffering=1) as out:
         for row in itertools.count():
             while not Path(stop).exists():
+                began = time.time()
                 try:
                     gallery = gallery or Gallery.open(url, encoder=NoEncoder())
                     gallery.enroll_templates([_name(who, row)], vectors[row : row + 1])
@@ -157,7 +160,8 @@ def _write(url: str, home: str, log: str, stop: str, number: int) -> None:
                     out.write(json.dumps({"at": time.time(), "did": "failed", "why": str(error)}) + "\n")
                     time.sleep(_PAUSE)
                 else:
-                    out.write(json.dumps({"at": time.time(), "did": "enrolled", "name": _name(who, row)}) + "\n")
+                    said = {"at": time.time(), "began": began, "did": "enrolled", "name": _name(who, row)}
+                    out.write(json.dumps(said) + "\n")
                     time.sleep(_PAUSE)
                     break
             if Path(stop).exists():
@@ -180,6 +184,7 @@ def _ask(url: str, home: str, log: str, stop: str, number: int) -> None:
             if row is None:
                 time.sleep(_PAUSE)
                 continue
+            began = time.time()
             try:
                 gallery = gallery or Gallery.open(url, encoder=NoEncoder(), create=False)
                 best = gallery.search(of[who][row : row + 1], 1)[0][0]
@@ -188,7 +193,7 @@ def _ask(url: str, home: str, log: str, stop: str, number: int) -> None:
             else:
                 right = best.identity == _name(who, row)
                 did = {"did": "answered" if right else "wrong" if best.similarity > _ALIKE else "stale"}
-            out.write(json.dumps({"at": time.time(), **did}) + "\n")
+            out.write(json.dumps({"at": time.time(), "began": began, **did}) + "\n")
             time.sleep(_PAUSE)
     if gallery is not None:
         gallery.close()

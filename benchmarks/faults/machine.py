@@ -111,7 +111,8 @@ def _look(url: str, home: str, out: str, in_database: bool) -> None:
     except GalleryNotFoundError:
         pass
     except FacesearchError as error:
-        looked.problems.append(str(error))
+        if "is an unfinished copy" not in str(error):  # which is no gallery yet
+            looked.problems.append(str(error))
     Path(out).write_text(json.dumps(asdict(looked)), encoding="utf-8")
 
 

@@ -18,6 +18,7 @@ from facesearch.gallery.codec_in_use import CodecInUse
 from facesearch.gallery.enrolment_changes import new_templates
 from facesearch.gallery.known_photos import forgotten_reason
 from facesearch.gallery.parts import Parts
+from facesearch.gallery.wiping import wiped
 from facesearch.photos.given import is_one, named
 from facesearch.photos.photo import Photo, Rejection, composed
 from facesearch.pipeline.pipeline import Image, PhotoTemplate
@@ -110,7 +111,7 @@ def remove_negatives(parts: Parts, identity: str, asked: Sequence[int | str | os
             raise UsageError(f"{name} has no negative {shown}: facesearch identities negative NAME lists them")
         chosen |= {info.id: info for info in found}
     if chosen:
-        parts.store.wipe(parts.store.negatives.remove(list(chosen)))
+        wiped(parts.store, parts.store.negatives.remove(list(chosen)))
     return list(chosen.values())
 
 

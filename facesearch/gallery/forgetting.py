@@ -17,6 +17,7 @@ from facesearch.gallery.answers import Receipt
 from facesearch.gallery.parts import Parts
 from facesearch.gallery.scratch import remove_unfinished
 from facesearch.gallery.unknown_list import similar, vectors_of
+from facesearch.gallery.wiping import wiped
 from facesearch.photos.photo import composed
 
 Vectors = npt.NDArray[np.float32]
@@ -51,11 +52,7 @@ def forget(parts: Parts, names: Sequence[str], *, remember: bool) -> list[Receip
     except (IndexStateError, StoreError) as error:  # the people are gone all the same
         _log.warning("%s; the old one is deleted, facesearch index build writes a new one", error)
     parts.writer.remove_strays()
-    try:
-        wiped = parts.store.wipe(frozenset().union(*(each.traces for each in removed)))
-    except StoreError as error:  # as on a full disk
-        _log.warning("%s; old pages stay until facesearch gallery compact", error)
-        wiped = False
+    is_wiped = wiped(parts.store, frozenset().union(*(each.traces for each in removed)))
     photos = [photo for each in removed for photo in each.photos]
     contents = _AnyOf((frozenset(sha256 for _, sha256 in photos), *(each.deleted for each in removed)))
     purged = purge(Theirs(frozenset(names), frozenset(path for path, _ in photos), contents))
@@ -68,7 +65,7 @@ def forget(parts: Parts, names: Sequence[str], *, remember: bool) -> list[Receip
             templates=len(each.template_ids),
             images=each.images,
             index_rewritten=rewritten,
-            wiped=wiped,
+            wiped=is_wiped,
             forgotten_at=now,
             backups=_copies(parts, "backup", each.oldest, each.oldest_unknown),
             out_of_cohort=out_of_cohort,

@@ -21,6 +21,7 @@ from facesearch.gallery.unknown_numbers import (
     regrouped,
     rows_of,
 )
+from facesearch.gallery.wiping import wiped
 from facesearch.photos.given import is_one, named
 from facesearch.photos.photo import Photo, Rejection, composed
 from facesearch.pipeline.pipeline import Image
@@ -150,10 +151,10 @@ class UnknownFaces:
         parts = self._parts()
         parts.store.transactions.require_write()
         gone = parts.store.unknown.discard() if which is None else self._discarded(_several(which))
-        wiped = parts.store.wipe(gone.traces)
+        is_wiped = wiped(parts.store, gone.traces)
         backups = tuple(parts.store.audit.copies_since(gone.oldest, "backup"))
         on_server = parts.store.on_server
-        return InboxReceipt(gone.faces, gone.clusters, gone.images, wiped, int(time.time()), backups, on_server)
+        return InboxReceipt(gone.faces, gone.clusters, gone.images, is_wiped, int(time.time()), backups, on_server)
 
     def sheet(self, cluster: int | None = None) -> Iterator[Pillow.Image]:
         """Contact sheets of a cluster's faces, or of those that are alone; raises `UsageError` for one that is not

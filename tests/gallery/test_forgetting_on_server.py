@@ -14,6 +14,7 @@ import pytest
 from command_line import Command
 
 from facesearch import Gallery
+from facesearch.errors import StoreError
 from facesearch.store.postgresql import rewriting, vectors
 from facesearch.store.postgresql import store as server_store
 from facesearch.store.postgresql.address import Address
@@ -169,6 +170,20 @@ def test_while_somebody_still_sees_what_was_deleted_no_receipt_says_that_it_is_g
         reader.execute("ROLLBACK")
     assert gallery.compact().wiped
     assert beyond_the_log(places(gallery, somebody)) == {}
+
+
+def test_where_pages_cannot_be_written_anew_what_was_deleted_is_gone_and_the_receipt_says_that_they_stay(
+    gallery: Gallery, somebody: Somebody, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def gone(*given: object) -> bool:
+        raise StoreError("the server went away")
+
+    monkeypatch.setattr(server_store, "rewritten", gone)
+    assert not gallery.forget(somebody.name).wiped
+    monkeypatch.setattr(gallery.parts.store, "wipe", gone)
+    assert not gallery.unknown.discard().wiped
+    assert "this is done, but old pages stay until facesearch gallery compact: the server went away" in caplog.text
+    assert somebody.name not in [person.name for person in gallery.identities()]
 
 
 def test_a_receipt_waits_a_moment_for_who_still_sees_what_was_deleted(gallery: Gallery, somebody: Somebody) -> None:

@@ -328,6 +328,19 @@ def test_a_connection_that_was_cut_is_made_anew(gallery_url: str, admin: psycopg
         assert add(store, "Ann", "3") == [3]
 
 
+def test_a_bare_connection_that_was_cut_is_a_line_and_no_more(
+    gallery_url: str, admin: psycopg.Connection[Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    name = schema_of(gallery_url)
+    cut = f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = '{name}'".encode()
+    with open_on_server(f"{gallery_url}&application_name={name}") as store:
+        with pytest.raises(StoreError, match="went away"), store.transactions.outside(psycopg.Connection) as driver:
+            admin.execute(cut)
+            driver.execute("SELECT 1")
+        assert caplog.records == []
+        assert add(store, "Ann", "1") == [1]
+
+
 # index files
 
 

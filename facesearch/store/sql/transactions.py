@@ -64,6 +64,8 @@ class Transactions:
                 assert isinstance(driver, kind)  # noqa: S101 - for the type checker
                 yield driver
             finally:
+                if getattr(driver, "closed", False):  # cut: the pool would try in vain to make it as it was
+                    pooled.invalidate()
                 pooled.close()
 
     def require_write(self) -> None:
