@@ -62,7 +62,7 @@ def test_where_a_commit_is_lost_on_its_way_nothing_was_changed_and_the_error_say
     with open_on_server(far_url) as store:
         add(store, "Ann", "1")
         network.when(cut)
-        with pytest.raises(StoreUnreachableError, match="went away; nothing of what was being done was changed"):
+        with pytest.raises(StoreUnreachableError, match="went away; the change that was under way was not made"):
             add(store, "Bob", "2")
         assert owners_of(store, "1", "2") == {"1": "Ann"}
         assert add(store, "Bob", "2") == [2]

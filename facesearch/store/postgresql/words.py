@@ -56,7 +56,7 @@ def _plain(error: BaseException | None, where: str) -> StoreError | UsageError:
     if state == "53300":
         return StoreBusyError(f"the server of {where} has no connection left; try again later")
     if state in _GONE or state.startswith("08"):
-        return StoreUnreachableError(f"the server of {where} went away; nothing of what was being done was changed")
+        return StoreUnreachableError(f"the server of {where} went away; the change that was under way was not made")
     if not state and isinstance(error, psycopg.OperationalError):
         return _unreachable(said, where)
     if state in {"42P01", "3F000", "42703"}:
@@ -71,7 +71,7 @@ def _unreachable(said: str, where: str) -> StoreError:
     if re.search(r'database ".*" does not exist', said):
         return StoreError(f"{where} cannot be opened: {reason}; create it with createdb")
     if "closed the connection" in said or "connection is closed" in said or "connection is lost" in said:
-        return StoreUnreachableError(f"the server of {where} went away; nothing of what was being done was changed")
+        return StoreUnreachableError(f"the server of {where} went away; the change that was under way was not made")
     return StoreUnreachableError(f"the server of {where} cannot be reached ({reason})")
 
 
