@@ -10,6 +10,9 @@ from command_line import Command
 
 from facesearch import Gallery
 from facesearch.gallery.index_building import IndexBuilder
+from facesearch.gallery.shard_server import serving
+from facesearch.gallery.shard_wire import HostPort
+from facesearch.store import Shard
 
 SECRET = "a-secret-word"
 
@@ -122,3 +125,21 @@ def test_a_new_machine_answers_photos_by_published_files_and_its_files_can_be_cl
         assert gallery.identify(probe).candidates[0].identity == enrolled[0].name
         assert facesearch("cache", "info", "--json").json["projections"][0]["files"] == 1
         assert gallery.check() == []
+
+
+def test_what_is_cleared_of_a_gallery_is_all_that_is_kept_of_it(
+    enrolled: list[Path], facesearch: Command, gallery_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    probe = min(enrolled[0].iterdir())
+    with Gallery.open(gallery_url) as gallery:
+        folder = gallery.parts.folder
+    monkeypatch.setenv("FACESEARCH_SHARD_SECRET", "a secret of this test")
+    with serving(gallery_url, Shard(1, 2), HostPort("127.0.0.1", 0), threads=1):
+        pass
+    assert facesearch("query", probe, "--stale-for", "1h").status == 0
+    of_shard = next(folder.glob("shard-*"))
+    assert list(of_shard.glob("*.faiss")) and (folder / "replica").exists()
+    kept = facesearch("cache", "info", "--json").json["projections"][0]
+    assert kept["bytes"] == sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    assert facesearch("cache", "clear", "--projections", "--json").json["in_use"] == 0
+    assert not folder.exists()

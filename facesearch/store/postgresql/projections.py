@@ -107,6 +107,12 @@ def _delete_files(folder: Path) -> tuple[int, list[str]]:
     for path in folder.iterdir():
         if path.name.startswith((DATABASE, PLACE)):
             continue
+        if path.is_dir():  # of a shard
+            done, rest = _delete_files(path)
+            deleted, left = deleted + done, left + rest
+            with suppress(OSError):
+                path.rmdir()
+            continue
         try:
             path.unlink()
             deleted += path.suffix == ".faiss"
@@ -126,13 +132,13 @@ def _folders() -> list[Path]:
 
 def _kept(folder: Path) -> KeptProjection:
     noted = folder / PLACE
-    sizes = {path.name: path.lstat().st_size for path in folder.iterdir()}
+    sizes = {path: path.lstat().st_size for path in folder.rglob("*") if not path.is_dir()}
     try:
         gallery = noted.read_text("utf-8")[:_LONGEST].strip() or None
     except (OSError, UnicodeError):
         gallery = None
     used = noted if noted.exists() else folder
-    files = sum(name.endswith(".faiss") for name in sizes)
+    files = sum(path.suffix == ".faiss" for path in sizes)
     return KeptProjection(str(folder), gallery, files, sum(sizes.values()), int(used.stat().st_mtime))
 
 
