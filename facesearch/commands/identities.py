@@ -294,7 +294,7 @@ def _show_receipt(receipt: Receipt) -> None:
         say("  an earlier version learnt the index from people in the gallery; it keeps traces: facesearch index build")
     if receipt.on_server:
         say("  the server's write-ahead log, its replicas and dumps are not touched: its administrator knows how long")
-        say("  they stay")
+        say("  they stay; other machines take them out of files of their own when they next use the gallery")
     if not receipt.wiped and receipt.on_server:
         say("  old pages stay until the owner of the tables runs facesearch gallery compact")
     elif not receipt.wiped:

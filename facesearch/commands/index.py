@@ -71,6 +71,8 @@ def _published(info: PublishedInfo) -> str:
     """What is published, in a line."""
     if not info.fits:
         return "what was published is of another kind of index, and is not used"
+    if not info.files:
+        return "nothing is published any more: facesearch index publish puts files there"
     at = time.strftime("%Y-%m-%d %H:%M", time.localtime(info.published_at))
     lacking = f", {counted(info.lacking, 'template')} fewer than there are" if info.lacking else ""
     return (

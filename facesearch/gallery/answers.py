@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -50,7 +50,8 @@ class FaceAnswer:
     `facesearch.pipeline.quality`, or as much as in the photo that it is most like, see `facesearch.gallery.poor_pairs`.
     yields_to: number of another face of the photo, to which the same candidate is nearer: one person is not there
     twice. ignored: it is somebody who is never to be named; there are no candidates then. photo: the one that was asked
-    about, as it was given, for `show`; a notebook shows it by itself.
+    about, as it was given, for `show`; a notebook shows it by itself. as_of: how old the state of the gallery is that
+    it is made of; None where it is the latest.
     """
 
     box: Box | None
@@ -64,6 +65,7 @@ class FaceAnswer:
     quality: float = 1.0
     reasons: tuple[str, ...] = ()
     poor: bool = False
+    as_of: AsOf | None = field(default=None, compare=False)
 
     @property
     def name(self) -> str | None:
@@ -107,14 +109,12 @@ class FaceAnswer:
 
 
 class PhotoAnswers(list[FaceAnswer]):
-    """The answers for the faces of one photo. A notebook shows them on the photo.
+    """The answers for the faces of one photo. A notebook shows them on the photo."""
 
-    as_of: how old the state of the gallery is that they are made of; None where it is the latest.
-    """
-
-    def __init__(self, answers: Iterable[FaceAnswer] = (), as_of: AsOf | None = None) -> None:
-        super().__init__(answers)
-        self.as_of = as_of
+    @property
+    def as_of(self) -> AsOf | None:
+        """How old the state of the gallery is that they are made of; None where it is the latest."""
+        return self[0].as_of if self else None
 
     def show(self) -> Pillow.Image:
         """The photo with all these faces, their names and scores; see `FaceAnswer.show`."""
@@ -160,16 +160,17 @@ class TrackAnswer(FaceAnswer):
 
 @dataclass(frozen=True, slots=True)
 class ClipAnswer:
-    """The answers for the faces of a clip that were asked for, of `found`; frames: looked at, seconds: to the last.
-
-    as_of: see `PhotoAnswers`.
-    """
+    """The answers for the faces of a clip that were asked for, of `found`; frames: looked at, seconds: to the last."""
 
     tracks: tuple[TrackAnswer, ...]
     found: int
     frames: int
     seconds: float
-    as_of: AsOf | None = None
+
+    @property
+    def as_of(self) -> AsOf | None:
+        """See `PhotoAnswers.as_of`."""
+        return self.tracks[0].as_of if self.tracks else None
 
 
 Answer = TypeVar("Answer", bound=FaceAnswer)
@@ -225,7 +226,7 @@ class VerifiedFace:
 class Verification:
     """How similar two faces are (cosine), the score that this gives, and whether that reaches the threshold.
 
-    faces: of each photo, the one compared. as_of: see `PhotoAnswers`.
+    faces: of each photo, the one compared. as_of: see `FaceAnswer`.
     """
 
     similarity: float

@@ -85,14 +85,13 @@ def identify_video(parts: Parts, path: Path, k: int, asked: ClipOptions, progres
             end=track.end,
             best=track.best.time,
             boxes=tuple((sight.time, sight.box) for sight in track.sights),
+            as_of=found.as_of,
         )
         for (number, track), each, ignored, too_poor in zip(
             numbered, found.candidates, found.ignored, poor, strict=True
         )
     ]
-    return ClipAnswer(
-        tuple(named_once(answers, _share_a_frame)), len(clip.tracks), clip.frames, clip.seconds, found.as_of
-    )
+    return ClipAnswer(tuple(named_once(answers, _share_a_frame)), len(clip.tracks), clip.frames, clip.seconds)
 
 
 def _share_a_frame(one: TrackAnswer, other: TrackAnswer) -> bool:

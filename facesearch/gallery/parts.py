@@ -36,7 +36,7 @@ from facesearch.gallery.likeness import Scale
 from facesearch.gallery.place import Place, opened, opened_away
 from facesearch.gallery.ranking import Ranking
 from facesearch.gallery.replica import Held, QuestionMoment, ReplicaMoment
-from facesearch.gallery.replica_file import Header, Saved, SavedCodebooks, age_of, load, remove_expired
+from facesearch.gallery.replica_file import Header, Saved, SavedCodebooks, age_of, load, remove_before, remove_expired
 from facesearch.gallery.saved_view import saved_view
 from facesearch.gallery.scoring import COSINE, NORMALISED, Rule
 from facesearch.gallery.sharded_search import ShardedSearch
@@ -94,7 +94,10 @@ class Parts:
         if opening.shards and (self.in_database or isinstance(opening.place, Path)):
             raise UsageError("shards are asked for a gallery on a server, in place of a search in the database")
         if not self.by_files and opening.consistency.follows:
-            raise UsageError("searches by servers are of this moment: no other age can be asked for")
+            raise UsageError(
+                "consistency and stale_for go with index files of this machine, not with searches in the database or in "
+                "shards: leave out one or the other"
+            )
         self.store, self.folder, saved = self._opened()
         self.source: Source = StoreSource(self.store)
         self.sharded: ShardedSearch | None = None
@@ -127,6 +130,7 @@ class Parts:
         self._loading = threading.Lock()
         self._usual: Rule | None = None  # for normalised scores, once it was needed
         self._cohort: Cohort | None = None  # as last read
+        self._removal = -1  # the last one that a question knew of
 
     def reopened(self) -> Parts:
         """The same in this process, which was forked; raises `FacesearchError` for an encoder that was handed in."""
@@ -159,6 +163,9 @@ class Parts:
         """What a search at a moment looks at; None where the index has to be opened first, see `TemplateIndex.at`."""
         if isinstance(moment, ReplicaMoment):
             return moment.view
+        if self.store.on_server and state.position.last_removal_id > self._removal:
+            self._removal = state.position.last_removal_id
+            remove_before(self.folder, self._removal)
         searched = self.database or self.sharded or self.index
         return searched.at(moment, state)
 
@@ -320,10 +327,14 @@ class Parts:
         create = opening.create and self.by_files  # a gallery has to be made ready first
         try:
             store, folder = opened(opening.place, self._checked_new, create=create)
-        except StoreUnreachableError:
-            known = None if stale_for is None else opened_away(opening.place)
-            if known is None:
+        except StoreUnreachableError as error:
+            if stale_for is None:
                 raise
+            known = opened_away(opening.place)
+            if known is None:
+                raise StoreUnreachableError(
+                    f"{error}; and nothing of it is kept here, as nobody asked with stale_for while it was there"
+                ) from None
             return *known, load(known.folder)
         if store.on_server and stale_for is None:
             remove_expired(folder)

@@ -91,6 +91,7 @@ class PublishedFiles:
                 if state.file_names and self._store.index_state.replace(self._store.index_state.read(), state):
                     recorded = state
                     self._discard_missing(state)
+                    _log.info("took index files that were published: %d of %d", len(kept), len(found.files))
                     return True
             return False
         finally:

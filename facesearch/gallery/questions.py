@@ -231,7 +231,7 @@ def identify_photos(
         faces
         if isinstance(faces, RejectedImageError)
         else PhotoAnswers(
-            named_once([answer_of(face, limit, *next(each), photo=photo) for face in faces]), answers.as_of
+            named_once([answer_of(face, limit, *next(each), photo=photo, as_of=answers.as_of) for face in faces])
         )
         for faces, photo in zip(found, photos, strict=True)
     ]
@@ -245,6 +245,7 @@ def answer_of(
     poor: bool = False,
     *,
     photo: Probe | None,
+    as_of: AsOf | None = None,
 ) -> FaceAnswer:
     """What is said of a face with these candidates, and this score of somebody who is to be ignored. poor: too much
     for what it is most like."""
@@ -261,4 +262,5 @@ def answer_of(
         quality=face.quality,
         reasons=face.reasons,
         poor=face.poor or poor,
+        as_of=as_of,
     )

@@ -68,17 +68,21 @@ class SavedCodebooks:
 
 class Header(NamedTuple):
     """address: of the gallery, without a password. opened: what the store needs to be opened while its server is away.
-    usable: seconds for which the content may be used after it was the latest."""
+    usable: seconds for which the content may be used after it was the latest. removal: the last one that it knows of.
+    """
 
     address: str
     opened: dict[str, Any]
     usable: float
+    removal: int = 0
 
 
 def save(folder: Path, header: Header, saved: Saved, age: float) -> None:
     """Write the file; age: seconds since the content was known to be the latest. Raises OSError."""
-    body = _packed(saved)
-    line = json.dumps({"format": _FORMAT, **header._asdict(), "sha256": hashlib.sha256(body).hexdigest()})
+    body, removal = _packed(saved), saved.replica.state.position.last_removal_id
+    line = json.dumps(
+        {"format": _FORMAT, **header._replace(removal=removal)._asdict(), "sha256": hashlib.sha256(body).hexdigest()}
+    )
     write_atomically(folder / NAME, lambda file: file.write(line.encode() + b"\n" + body))
     confirm(folder, age)
 
@@ -99,7 +103,7 @@ def header_of(folder: Path) -> Header | None:
         return None
     if not isinstance(found, dict) or found.get("format") != _FORMAT:
         return None
-    return Header(str(found["address"]), dict(found["opened"]), float(found["usable"]))
+    return Header(str(found["address"]), dict(found["opened"]), float(found["usable"]), int(found["removal"]))
 
 
 def age_of(folder: Path) -> float | None:
@@ -125,6 +129,15 @@ def load(folder: Path) -> Saved:
 def remove(folder: Path) -> None:
     """Delete the file; raises OSError."""
     (folder / NAME).unlink(missing_ok=True)
+
+
+def remove_before(folder: Path, removal: int) -> None:
+    """Delete the file where it knows of no removals up to one that this machine knows of: it would name somebody whom the
+    machine has known to be forgotten."""
+    header = header_of(folder)
+    if header is not None and header.removal < removal:
+        with suppress(OSError):
+            remove(folder)
 
 
 def remove_expired(folder: Path) -> None:

@@ -22,6 +22,7 @@ from facesearch.codecs.gallery_codecs import GalleryCodecs
 from facesearch.errors import GalleryNotFoundError
 from facesearch.gallery.index_building import IndexBuilder, segment_rows
 from facesearch.gallery.index_filling import IndexFiller
+from facesearch.gallery.replica_file import remove_before
 from facesearch.gallery.shard_files import ShardFiles
 from facesearch.gallery.view import Ids, OpenSegment, View
 from facesearch.store import GallerySettings, GalleryState, GalleryStore, LogPosition, Moment, Shard, Templates
@@ -82,6 +83,7 @@ class ShardIndex:
     def __init__(self, store: GalleryStore, codecs: GalleryCodecs, folder: Path, shard: Shard) -> None:
         """folder: for its index files, of nobody else. Raises `IndexStateError` where it cannot be used."""
         self.shard = shard
+        self._of_machine = folder.parent
         self.gallery = store.known_as()
         self._store = store
         self._codecs = codecs
@@ -124,6 +126,7 @@ class ShardIndex:
         they were written. To be called by one thread at a time."""
         with self._changing:
             now = self._now()
+        remove_before(self._of_machine, now.then.position.last_removal_id)
         view = now.view
         behind = sum(len(each.index) for each in view.segments if each.stored is None) + len(view.delta)
         if not view.removed.size and behind <= min(_LAG * len(view), _MOST_LAG):

@@ -352,7 +352,7 @@ def test_another_consistency_is_refused_in_one_line(given: object) -> None:
 
 
 def test_a_search_in_the_database_has_no_other_age(url: str) -> None:
-    with pytest.raises(UsageError, match="no other age"):
+    with pytest.raises(UsageError, match="consistency and stale_for go with index files"):
         Gallery.open(url, search="database", stale_for="1m")
 
 

@@ -59,7 +59,7 @@ def kept_projections(url: str | None = None) -> list[KeptProjection]:
     for folder in _folders():
         with suppress(FileNotFoundError):  # deleted by somebody else
             kept = _kept(folder)
-            if wanted is None or (kept.gallery is not None and _place(kept.gallery) == wanted):
+            if wanted is None or (kept.gallery is not None and _is_same(_place(kept.gallery), wanted)):
                 found.append(kept)
     return sorted(found, key=lambda each: each.opened_at, reverse=True)
 
@@ -154,5 +154,12 @@ def _is_open(folder: Path) -> bool:
         return getattr(error, "sqlite_errorcode", 0) & 0xFF in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 
 
-def _place(shown: str) -> str:
-    return _USER.sub("", shown)
+def _place(shown: str) -> tuple[set[str], str]:
+    """The hosts in a URL, and the rest of it without its user."""
+    hosts, slash, rest = _USER.sub("", shown).partition("//")[2].partition("/")
+    return set(hosts.split(",")), slash + rest
+
+
+def _is_same(one: tuple[set[str], str], other: tuple[set[str], str]) -> bool:
+    """Whether two places have a host in common, as where one of them names a standby, too."""
+    return one[1] == other[1] and bool(one[0] & other[0])

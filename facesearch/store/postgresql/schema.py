@@ -133,7 +133,7 @@ def prepare_copy(engine: Engine, address: Address, copying: Copying) -> Found:
         elif revision == _UNFINISHED:
             unfinished.take_over(connection, copying, address.shown)
         else:
-            raise UsageError(f"there is a gallery in {address.shown} already: choose another place for the copy")
+            raise UsageError(f"there is a gallery in {address.shown} already: choose another place")
     with engine.connect() as connection, connection.begin():
         return _found(connection)
 

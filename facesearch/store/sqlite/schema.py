@@ -54,7 +54,7 @@ def prepare_copy(engine: Engine, where: str, copying: Copying) -> None:
         elif unfinished.MARKER in tables:
             unfinished.take_over(connection, copying, where)
         else:
-            raise UsageError(f"there is a gallery in {where} already: choose another place for the copy")
+            raise UsageError(f"there is a gallery in {where} already: choose another place")
 
 
 def check(engine: Engine, where: str) -> None:
