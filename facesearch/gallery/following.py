@@ -63,7 +63,7 @@ class Following:
         self._listener: Listener | None = None
         self.stopped = threading.Event()
         self._thread: threading.Thread | None = None
-        self._saved: tuple[Replica, float] | None = None  # the replica in the file, and until when it is left so
+        self._saved: tuple[Replica, float, int] | None = None  # in which file a replica is, and until when it is left
         self._confirmed = 0.0
         self._waiting_since: float | None = None  # for the first answer of the server to a look
         self._away = False
@@ -85,9 +85,9 @@ class Following:
 
     def start(self) -> None:
         """Begin to follow, unless that has been done."""
-        if self._thread is None:
+        if self._thread is None or not self._thread.is_alive():
             with self._listening:
-                if self._thread is None and not self.stopped.is_set():
+                if (self._thread is None or not self._thread.is_alive()) and not self.stopped.is_set():
                     whom = weakref.ref(self)
                     self._thread = threading.Thread(target=_follow, args=(whom,), name=_NAME, daemon=True)
                     self._thread.start()
@@ -106,8 +106,8 @@ class Following:
                         replica = old
                     else:
                         replica = replica_at(self._store, moment, state, old)
-            except StoreUnreachableError:
-                self._away = True
+            except FacesearchError as error:
+                self._away = isinstance(error, StoreUnreachableError)
                 raise
             finally:
                 self._waiting_since = None
@@ -167,11 +167,12 @@ class Following:
             if self._is_due(held, now):
                 saved = self._to_be_saved(held)
                 if saved is not None:
-                    replica_file.save(self._folder, self._header, saved, time.monotonic() - held.confirmed)
-                    taken = time.monotonic() - now
-                    self._saved, self._confirmed = (held.replica, now + max(_LEAST_SAVE_REST, _SAVE_REST * taken)), now
+                    written = replica_file.save(self._folder, self._header, saved, now - held.confirmed)
+                    rest = max(_LEAST_SAVE_REST, _SAVE_REST * (time.monotonic() - now))
+                    self._saved, self._confirmed = (held.replica, now + rest, written), now
             elif self._saved and self._saved[0] is held.replica and now - self._confirmed >= _CONFIRM_SECONDS:
-                replica_file.confirm(self._folder, now - held.confirmed)
+                if not replica_file.confirm(self._folder, self._saved[2], now - held.confirmed):
+                    self._saved = None  # another process put its own there, or deleted it
                 self._confirmed = now
         except OSError as error:
             _log.info("what is known of the gallery was not saved: %s", error)
@@ -179,7 +180,7 @@ class Following:
     def _is_due(self, held: Held, now: float) -> bool:
         if self._saved is None:
             return True
-        replica, until = self._saved
+        replica, until, _ = self._saved
         if replica is held.replica:
             return False
         forgotten = replica.state.position.last_removal_id != held.replica.state.position.last_removal_id
@@ -220,8 +221,9 @@ def _follow(whom: weakref.ref[Following]) -> None:
             listener = following.listen()
         except GalleryNotFoundError:
             pause = look
-        except FacesearchError as error:
-            _log.info("the gallery is not followed for now: %s", error)
+        except Exception as error:
+            why = error if isinstance(error, FacesearchError) else type(error).__name__
+            _log.info("the gallery is not followed for now: %s", why)
             following.listen_no_more()
             listener = None
         if stopped.is_set():
@@ -230,7 +232,7 @@ def _follow(whom: weakref.ref[Following]) -> None:
         del following
         stopped.wait(pause)
         if listener is not None:
-            with suppress(StoreUnreachableError):  # the next look says it
+            with suppress(StoreUnreachableError, OSError, ValueError):  # the next look says it
                 listener.wait(look)
     if listener is not None:
         listener.close()

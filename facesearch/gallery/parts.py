@@ -95,8 +95,8 @@ class Parts:
             raise UsageError("shards are asked for a gallery on a server, in place of a search in the database")
         if not self.by_files and opening.consistency.follows:
             raise UsageError(
-                "consistency and stale_for go with index files of this machine, not with searches in the database or in "
-                "shards: leave out one or the other"
+                "consistency and stale_for go with index files of this machine, not with searches in the database or "
+                "in shards: leave out one or the other"
             )
         self.store, self.folder, saved = self._opened()
         self.source: Source = StoreSource(self.store)
@@ -116,7 +116,7 @@ class Parts:
             if not self.store.read_only and isinstance(opening.place, Path):
                 keep_private(opening.place)
             if opening.shards:
-                self.sharded = ShardedSearch(opening.shards, self.store.known_as())
+                self.sharded = ShardedSearch(opening.shards, self.store.incarnation())
         except BaseException:
             self.close()
             raise

@@ -14,6 +14,7 @@ from facesearch.gallery.replica_file import Header, age_of, header_of
 from facesearch.store import DATABASE_NAME, Copying, SqlStore, is_address, open_on_server, open_store, shown_address
 
 Place = Path | str  # str: the URL of a gallery on a server
+_NEARLY = re.compile(r"\s*postgres(ql)?\s*:", re.IGNORECASE)
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 
 
@@ -27,8 +28,10 @@ class Opened(NamedTuple):
 def place_of(given: str | os.PathLike[str]) -> Place:
     """Raises `UsageError` for the URL of something that keeps no galleries."""
     text = os.fspath(given)
-    if is_address(text):
-        return text
+    if is_address(text.strip()):
+        return text.strip()
+    if _NEARLY.match(text):  # nothing of it is repeated: it may hold a password
+        raise UsageError("a gallery on a server is given as postgresql://user@host/database?gallery=NAME")
     if _URL.match(text):
         scheme = text.partition("://")[0]
         raise UsageError(f"galleries are not kept on {scheme}: give a folder, or postgresql://user@host/database")

@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -77,21 +77,39 @@ class Header(NamedTuple):
     removal: int = 0
 
 
-def save(folder: Path, header: Header, saved: Saved, age: float) -> None:
-    """Write the file; age: seconds since the content was known to be the latest. Raises OSError."""
+def save(folder: Path, header: Header, saved: Saved, age: float) -> int:
+    """Write the file; age: seconds since the content was known to be the latest. Returns what `confirm` knows the file
+    by. Raises OSError."""
+    at = time.time() - age
     body, removal = _packed(saved), saved.replica.state.position.last_removal_id
     line = json.dumps(
         {"format": _FORMAT, **header._replace(removal=removal)._asdict(), "sha256": hashlib.sha256(body).hexdigest()}
     )
-    write_atomically(folder / NAME, lambda file: file.write(line.encode() + b"\n" + body))
-    confirm(folder, age)
+
+    def write(file: BinaryIO) -> int:
+        file.write(line.encode() + b"\n" + body)
+        file.flush()
+        os.utime(file.fileno(), (at, at))
+        return os.fstat(file.fileno()).st_ino
+
+    return write_atomically(folder / NAME, write)
 
 
-def confirm(folder: Path, age: float) -> None:
-    """Note that the content was the latest so many seconds ago; nothing where there is no file."""
+def confirm(folder: Path, written: int, age: float) -> bool:
+    """Note that the content was the latest so many seconds ago; False where the file is not the one that was `written`:
+    then that is not known of what it holds."""
     at = time.time() - age
-    with suppress(FileNotFoundError):
-        os.utime(folder / NAME, (at, at))
+    try:
+        file = os.open(folder / NAME, os.O_RDONLY)
+    except FileNotFoundError:
+        return False
+    try:
+        same = os.fstat(file).st_ino == written
+        if same:
+            os.utime(file, (at, at))
+        return same
+    finally:
+        os.close(file)
 
 
 def header_of(folder: Path) -> Header | None:
@@ -99,11 +117,14 @@ def header_of(folder: Path) -> Header | None:
     try:
         with (folder / NAME).open("rb") as file:
             found = json.loads(file.readline(_MOST_HEADER))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
-    if not isinstance(found, dict) or found.get("format") != _FORMAT:
+    try:
+        if found["format"] != _FORMAT:
+            return None
+        return Header(str(found["address"]), dict(found["opened"]), float(found["usable"]), int(found["removal"]))
+    except (KeyError, TypeError, ValueError):
         return None
-    return Header(str(found["address"]), dict(found["opened"]), float(found["usable"]), int(found["removal"]))
 
 
 def age_of(folder: Path) -> float | None:
@@ -132,7 +153,7 @@ def remove(folder: Path) -> None:
 
 
 def remove_before(folder: Path, removal: int) -> None:
-    """Delete the file where it knows of no removals up to one that this machine knows of: it would name somebody whom the
+    """Delete the file where it does not know of a removal that this machine knows of: it would name somebody whom the
     machine has known to be forgotten."""
     header = header_of(folder)
     if header is not None and header.removal < removal:

@@ -84,7 +84,7 @@ class ShardIndex:
         """folder: for its index files, of nobody else. Raises `IndexStateError` where it cannot be used."""
         self.shard = shard
         self._of_machine = folder.parent
-        self.gallery = store.known_as()
+        self.gallery = store.incarnation()
         self._store = store
         self._codecs = codecs
         self._files = ShardFiles(folder, self.gallery, shard)
@@ -92,6 +92,11 @@ class ShardIndex:
         self._changing = threading.Lock()  # a view is made from the last one, by one thread at a time
         self._last: _Known | None = None
         self._kept: OrderedDict[AsOf, View] = OrderedDict()
+
+    @property
+    def outlived(self) -> bool:
+        """Whether another server took over from that of the gallery: then the shard is to be opened anew."""
+        return self._store.outlived
 
     def open(self) -> View:
         """The view as of now: of the files that there are, or built from the stored templates.

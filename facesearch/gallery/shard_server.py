@@ -7,7 +7,7 @@ import socket
 import socketserver
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
 
@@ -35,8 +35,17 @@ _MOST_CONNECTIONS = 256
 class ShardServer:
     """Answers for one shard at one address until it is closed. Made by `serving`."""
 
-    def __init__(self, index: ShardIndex, listen: HostPort, secret: bytes, threads: int) -> None:
-        """Raises `UsageError` where it cannot listen there."""
+    def __init__(
+        self,
+        index: ShardIndex,
+        listen: HostPort,
+        secret: bytes,
+        threads: int,
+        reopened: Callable[[], ShardIndex],
+    ) -> None:
+        """reopened: gives the index anew, where another server took over. Raises `UsageError` where it cannot listen
+        there."""
+        self._reopened = reopened
         self._stopping = threading.Event()
         try:
             self._server = _Listener(index, listen, secret, threads)
@@ -67,6 +76,8 @@ class ShardServer:
         told = ""
         while not self._stopping.wait(_CATCH_UP_SECONDS):
             try:
+                if self.index.outlived:
+                    self.index = self._server.index = self._reopened()
                 self.index.keep_up()
                 told = ""
             except FacesearchError as error:  # questions say the same to who asks
@@ -86,15 +97,24 @@ def serving(gallery: object, shard: Shard, listen: HostPort, *, threads: int = 0
         raise UsageError("only a gallery on a server has shards: give --gallery postgresql://user@host/database")
     secret = shard_secret()
     with ExitStack() as open_things:
-        store = open_things.enter_context(open_on_server(gallery, read_only=True, create=False))
-        folder = store.folder / f"shard-{shard.number}-of-{shard.count}"
-        index = ShardIndex(store, GalleryCodecs(store.codebooks), folder, shard)
-        try:
-            open_things.enter_context(FileLock(folder / "serving.lock", blocking=False))
-        except Timeout:
-            raise StoreBusyError(f"another process of this machine serves shard {shard} of this gallery") from None
-        index.open()
-        server = ShardServer(index, listen, secret, threads)
+
+        def opened() -> ShardIndex:
+            """The index, of files in a folder that nobody else writes to."""
+            with ExitStack() as opening:
+                store = opening.enter_context(open_on_server(gallery, read_only=True, create=False))
+                folder = store.folder / f"shard-{shard.number}-of-{shard.count}"
+                index = ShardIndex(store, GalleryCodecs(store.codebooks), folder, shard)
+                try:
+                    opening.enter_context(FileLock(folder / "serving.lock", blocking=False))
+                except Timeout:
+                    raise StoreBusyError(
+                        f"another process of this machine serves shard {shard} of this gallery"
+                    ) from None
+                index.open()
+                open_things.enter_context(opening.pop_all())
+                return index
+
+        server = ShardServer(opened(), listen, secret, threads, opened)
         open_things.callback(server.close)
         yield server
 

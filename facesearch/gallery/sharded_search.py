@@ -8,6 +8,7 @@ somebody who is enrolled.
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -57,6 +58,9 @@ class ShardedView:
             scores[unsettled], ids[unsettled] = found, known
             unsettled, count = unsettled[more], more_proposed(count)
         return scores, ids
+
+
+_PATIENCE, _PAUSE = 10.0, 0.02  # seconds
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -128,6 +132,7 @@ class ShardedSearch:
         self._checked = False
         self._checking = threading.Lock()
         self._ready: ShardedView | None = None  # of the last moment that all were at
+        self._passed_since: float | None = None
 
     def at(self, moment: Moment, state: GalleryState) -> ShardedView | None:
         """The view as of a moment whose state is given; None where the gallery has gone on meanwhile, so that it is to
@@ -138,7 +143,9 @@ class ShardedSearch:
             return ready
         replies = [reply for reply, _ in asked_at_once(self._clients, Question(as_of))]
         if any(reply.status == Missed.PASSED.value for reply in replies):
+            self._wait_for_more()
             return None
+        self._passed_since = None
         for client, reply in zip(self._clients, replies, strict=True):
             _require_ok(client, reply.status)
         if len({reply.answering for reply in replies}) > 1:
@@ -146,6 +153,15 @@ class ShardedSearch:
         size, precise = sum(reply.templates for reply in replies), replies[0].precise
         ready = self._ready = ShardedView(self._clients, as_of, size, precise)
         return ready
+
+    def _wait_for_more(self) -> None:
+        """The shards are further than the database that is asked, for a moment, or as what follows it is behind."""
+        now = time.monotonic()
+        since = self._passed_since = self._passed_since or now
+        if now - since > _PATIENCE:
+            self._passed_since = None
+            raise ShardError("the shards are ahead of the server that is asked: ask the one that they follow")
+        time.sleep(_PAUSE)
 
     def close(self) -> None:
         for client in self._clients:

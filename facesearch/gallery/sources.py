@@ -132,7 +132,10 @@ class FollowingSource:
         except StoreUnreachableError:
             if self._stale_for is not None:
                 self._following.went_away()
+        try:
             return question()
+        except StoreUnreachableError as error:
+            raise self._told(error) from None
 
     def close(self) -> None:
         self._following.close()
@@ -151,13 +154,8 @@ class FollowingSource:
         age = None if held is None else time.monotonic() - held.confirmed
         if age is not None and self._bound is not None and age <= self._bound:
             return held
-        if self._following.away and self._stale_for is not None and age is not None:
-            if age <= self._stale_for:
-                return held
-            raise StoreUnreachableError(
-                f"the server of the gallery cannot be reached, and what is known here is {time_in_words(age)} old: "
-                f"it may be used for {time_in_words(self._stale_for)}"
-            )
+        if self._following.away and self._stale_for is not None and age is not None and age <= self._stale_for:
+            return held
         if self._bound is None:
             return None
         try:
@@ -166,3 +164,11 @@ class FollowingSource:
             raise
         except FacesearchError:  # nobody is enrolled yet, or something is damaged: the store says it
             return None
+
+    def _told(self, error: StoreUnreachableError) -> StoreUnreachableError:
+        """The same error, and why what is held is not used in place of the server."""
+        held = self._following.held
+        if held is None or self._stale_for is None:
+            return error
+        age, most = time_in_words(time.monotonic() - held.confirmed), time_in_words(self._stale_for)
+        return StoreUnreachableError(f"{error}; what is known here is {age} old, and may be used for {most}")

@@ -523,6 +523,11 @@ class GalleryStore(Protocol):
     """The truth of a gallery, of which the index is a projection: its roles, and what concerns the whole."""
 
     @property
+    def outlived(self) -> bool:
+        """Whether the server is no longer the one that the store was opened on; it has to be opened anew."""
+        ...
+
+    @property
     def settings(self) -> SettingsRole: ...
 
     @property
@@ -585,6 +590,11 @@ class GalleryStore(Protocol):
 
     def known_as(self) -> str:
         """Words that no other gallery has: where it is, or what it was given at its beginning."""
+        ...
+
+    def incarnation(self) -> str:
+        """The same for the gallery as it is on its server: a copy of the database has others, and so has what another
+        server that took over goes on with."""
         ...
 
     def checkpoint(self) -> bool:

@@ -13,6 +13,7 @@ from facesearch.gallery.index_building import IndexBuilder
 from facesearch.gallery.shard_server import serving
 from facesearch.gallery.shard_wire import HostPort
 from facesearch.store import Shard
+from facesearch.store.postgresql.projections import kept_projections
 
 SECRET = "a-secret-word"
 
@@ -143,3 +144,22 @@ def test_what_is_cleared_of_a_gallery_is_all_that_is_kept_of_it(
     assert kept["bytes"] == sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
     assert facesearch("cache", "clear", "--projections", "--json").json["in_use"] == 0
     assert not folder.exists()
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("postgresql://asker@a:1/faces?gallery=x", "postgresql://enroller@a:1,b:2/faces?gallery=x", True),
+        ("postgresql://asker@a:1/faces?gallery=x", "postgresql://asker@b:2/faces?gallery=x", False),
+        ("postgresql://asker@a:1/faces?gallery=x", "postgresql://asker@a:1/faces?gallery=y", False),
+        ("postgresql://asker@a:1/faces?gallery=x", "postgresql://asker@a:1/other?gallery=x", False),
+    ],
+)
+def test_a_gallery_is_known_by_any_of_its_servers(
+    one: str, other: str, same: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FACESEARCH_HOME", str(tmp_path))
+    folder = tmp_path / "projections" / ("0" * 32)
+    folder.mkdir(parents=True)
+    (folder / "gallery.txt").write_text(other)
+    assert bool(kept_projections(one)) == same

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import random
+import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -23,6 +24,7 @@ from facesearch.gallery.groups import Tagged
 from facesearch.gallery.sources import FollowingSource
 from facesearch.store.postgresql import schema
 from facesearch.store.postgresql.address import Address
+from facesearch.store.postgresql.listening import ServerListener
 from facesearch.store.records import ACTIVE
 
 from .doubles import unit_vectors
@@ -211,7 +213,10 @@ def test_answers_while_the_server_is_away_end_with_the_age_that_was_allowed(far:
         assert best(gallery, VECTORS[6]) == PEOPLE[6]
         assert follows.held is not None
         follows.held = follows.held._replace(confirmed=follows.held.confirmed - 90)
-        with pytest.raises(StoreUnreachableError, match=r"what is known here is 9\d s old: it may be used for 60 s"):
+        with pytest.raises(
+            StoreUnreachableError,
+            match=r"what is known here is 9\d s old, and may be used for 60 s",
+        ):
             best(gallery, VECTORS[6])
 
 
@@ -264,7 +269,7 @@ def test_what_is_too_old_is_neither_used_nor_kept(far: str, network: Network) ->
     written = folder / replica_file.NAME
     os.utime(written, (time.time() - 7200, time.time() - 7200))
     cut(network)
-    with pytest.raises(StoreUnreachableError, match=r"2 h old"):
+    with pytest.raises(StoreUnreachableError, match=r"what is known here is 2 h old"):
         Gallery.open(far, stale_for="1h")
     mend(network)
     Gallery.open(far).close()
@@ -363,3 +368,121 @@ def test_a_folder_is_always_the_latest(tmp_path: Path) -> None:
         with Gallery.open(tmp_path / "gallery") as other:
             other.enroll_templates(["new"], NEW[:1])
         assert best(gallery, NEW[0]) == "new"
+
+
+def test_who_was_forgotten_elsewhere_is_kept_no_longer_once_a_question_here_knows_of_it(url: str) -> None:
+    with Gallery.open(url, stale_for="1h") as gallery:
+        best(gallery, VECTORS[0])
+        written = gallery.parts.folder / replica_file.NAME
+        until(written.exists)
+    with Gallery.open(url, search="projection") as other:
+        assert best(other, VECTORS[0]) == PEOPLE[0]
+        assert written.exists()
+        other.parts.store.identities.forget([PEOPLE[6]])  # as another machine does
+        assert best(other, VECTORS[0]) == PEOPLE[0]
+    assert not written.exists()
+
+
+def test_what_another_process_wrote_is_not_taken_for_confirmed(url: str) -> None:
+    with Gallery.open(url, stale_for="1h") as gallery:
+        best(gallery, VECTORS[0])
+        written = gallery.parts.folder / replica_file.NAME
+        until(written.exists)
+        other = written.with_name("other")
+        shutil.copy(written, other)
+        os.utime(other, (time.time() - 900, time.time() - 900))
+        number = other.stat().st_ino
+        other.replace(written)  # of a process that was slow
+        until(lambda: written.stat().st_ino != number)
+        age = replica_file.age_of(written.parent)
+        assert age is not None
+        assert age < PATIENCE
+
+
+@pytest.mark.parametrize("place", ["address", "opened", "usable", "removal", "format"])
+def test_a_damaged_head_is_told_and_harms_nobody_while_the_server_is_there(
+    far: str, network: Network, place: str
+) -> None:
+    with Gallery.open(far, stale_for="1h") as gallery:
+        best(gallery, VECTORS[0])
+        written = gallery.parts.folder / replica_file.NAME
+    written.write_bytes(written.read_bytes().replace(place.encode(), b"x" * len(place), 1))
+    with Gallery.open(far) as gallery:
+        assert best(gallery, VECTORS[6]) == PEOPLE[6]
+    cut(network)
+    with pytest.raises(StoreUnreachableError, match="nothing of it is kept here"):
+        Gallery.open(far, stale_for="1h")
+    mend(network)
+    with Gallery.open(far, stale_for="1h") as gallery:
+        assert best(gallery, VECTORS[6]) == PEOPLE[6]
+
+
+@pytest.mark.parametrize("refusal", ["ALTER ROLE {} NOLOGIN", "ALTER ROLE {} CONNECTION LIMIT 0"])
+def test_a_server_that_refuses_is_not_away(url: str, postgresql_server: str, refusal: str) -> None:
+    role = f"asker_{os.getpid()}_{abs(hash(refusal)) % 1000}"
+    name = Address.of(url).gallery
+    with psycopg.connect(postgresql_server, autocommit=True) as connection:
+        connection.execute(f"CREATE ROLE {role} LOGIN".encode())
+        connection.execute(f"GRANT USAGE ON SCHEMA {name} TO {role}".encode())
+        connection.execute(f"GRANT SELECT ON ALL TABLES IN SCHEMA {name} TO {role}".encode())
+        as_role = url.replace("postgres@", f"{role}@")
+        with Gallery.open(as_role, stale_for="1h") as gallery:
+            assert best(gallery, VECTORS[6]) == PEOPLE[6]
+            until(lambda: following(gallery)._following.held is not None)
+            connection.execute(refusal.format(role).encode())
+            connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = %s", (role,))
+            until(lambda: not following(gallery)._following.away)
+            time.sleep(1.5)
+            with pytest.raises(StoreError, match=r"does not let this user in|no connection left"):
+                best(gallery, VECTORS[6])
+        with pytest.raises(StoreError, match=r"does not let this user in|no connection left"):
+            Gallery.open(as_role, stale_for="1h")
+        connection.execute(f"DROP OWNED BY {role}; DROP ROLE {role}".encode())
+
+
+def test_the_thread_that_follows_goes_on_whatever_fails(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with Gallery.open(url, consistency="bounded:200ms") as gallery, Gallery.open(url) as other:
+        assert best(gallery, VECTORS[6]) == PEOPLE[6]
+        failing = [ValueError("too many files"), OSError(24, "too many files")]
+
+        def wait(self: ServerListener, seconds: float) -> bool:
+            if failing:
+                raise failing.pop()
+            return real(self, seconds)
+
+        real = ServerListener.wait
+        monkeypatch.setattr(ServerListener, "wait", wait)
+        monkeypatch.setattr(ServerListener, "__init__", _fails_once(ServerListener.__init__))
+        until(lambda: not failing)
+        other.enroll_templates(["new"], NEW[:1])
+        until(lambda: best(gallery, NEW[0]) == "new")
+
+
+def _fails_once(real: Callable[..., None]) -> Callable[..., None]:
+    times = [0]
+
+    def made(self: ServerListener, address: Address) -> None:
+        times[0] += 1
+        if times[0] == 1:
+            raise OSError(24, "too many files")
+        real(self, address)
+
+    return made
+
+
+@pytest.mark.parametrize(
+    "given", ["postgresql:/u:secret@host/db", " postgresql:/u:secret@host/db", "Postgres:u:secret@host/db"]
+)
+def test_what_is_nearly_a_url_makes_no_folder_and_shows_no_password(
+    given: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UsageError) as told:
+        Gallery.open(given, encoder=ENCODER)
+    assert "secret" not in str(told.value)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_space_around_a_url_is_of_no_consequence(url: str) -> None:
+    with Gallery.open(f" {url} ") as gallery:
+        assert best(gallery, VECTORS[6]) == PEOPLE[6]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import struct
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
@@ -18,7 +19,7 @@ from postgres_server import new_gallery
 
 from facesearch import Gallery, Tagged
 from facesearch.errors import FacesearchError, ShardError, StoreBusyError, UsageError
-from facesearch.gallery import shard_index
+from facesearch.gallery import shard_index, shard_server, sharded_search
 from facesearch.gallery.answers import Candidate
 from facesearch.gallery.shard_client import ShardClient
 from facesearch.gallery.shard_index import AsOf, Missed, ShardIndex
@@ -26,6 +27,7 @@ from facesearch.gallery.shard_server import ShardServer, serving
 from facesearch.gallery.shard_wire import Hello, HostPort, Question, Reply, Wire
 from facesearch.gallery.view import View
 from facesearch.store import GalleryState, NewTemplate, Shard, SqlStore
+from facesearch.store.postgresql import schema
 
 from .doubles import KEY, add_templates, unit_vectors
 
@@ -440,3 +442,58 @@ def test_addresses_are_read_as_they_are_written() -> None:
     for wrong in ("", ":1", "host", "host:", "host:0", "host:65536", "host:٣", "host:-1", "host:1e3"):
         with pytest.raises(UsageError, match="give HOST:PORT"):
             HostPort.parse(wrong)
+
+
+def test_shards_of_a_copy_of_the_database_are_of_another_gallery(
+    whole: Gallery, gallery_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with _served(gallery_url, 1) as (server,):
+        real = schema.server_of
+        monkeypatch.setattr(schema, "server_of", lambda driver: ("7", "copy", *real(driver)[2:]))
+        with (
+            Gallery.open(gallery_url, shards=[str(server.listening)]) as copy,
+            pytest.raises(ShardError, match="is of another gallery"),
+        ):
+            copy.search(PROBES, 1)
+
+
+def test_a_shard_is_read_anew_where_another_server_took_over(
+    whole: Gallery, gallery_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shard_server, "_CATCH_UP_SECONDS", 0.1)
+    with _served(gallery_url, 1) as (server,):
+        before = server.index
+        assert isinstance(before.at(AsOf.of(_state(whole))), View)
+        real = schema.server_of
+        monkeypatch.setattr(schema, "server_of", lambda driver: (*real(driver)[:-2], "0000000F", real(driver)[-1]))
+        _store_of(before).transactions.close()  # connections are cut when a server goes
+        due = time.monotonic() + 20
+        while server.index is before:
+            assert time.monotonic() < due
+            time.sleep(0.05)
+        assert server.index.gallery != before.gallery
+        with Gallery.open(gallery_url, shards=[str(server.listening)]) as sharded:
+            assert _told(sharded.search(PROBES, 3)) == _told(whole.search(PROBES, 3))
+
+
+def test_shards_ahead_of_the_database_that_is_asked_end_the_question(
+    whole: Gallery, gallery_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sharded_search, "_PATIENCE", 0.3)
+    with _sharded(gallery_url, 1) as sharded:
+        monkeypatch.setattr(ShardIndex, "at", lambda self, asked: Missed.PASSED)
+        with pytest.raises(ShardError, match="the shards are ahead of the server that is asked"):
+            sharded.search(PROBES, 1)
+
+
+def _state(gallery: Gallery) -> GalleryState:
+    with _store(gallery).moment() as moment:
+        state = moment.state()
+    assert state is not None
+    return state
+
+
+def _store_of(index: ShardIndex) -> SqlStore:
+    store = index._store
+    assert isinstance(store, SqlStore)
+    return store

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import select
 import socket
+from contextlib import ExitStack, closing, suppress
 
 import psycopg
 
@@ -21,24 +22,24 @@ class ServerListener:
     def __init__(self, address: Address) -> None:
         """Raises `StoreError`."""
         self._where = address.shown
-        with in_plain_words(self._where):
-            self._connection = connect_to(address)
-            try:
+        with ExitStack() as failing, in_plain_words(self._where):
+            self._awake, self._waking = (failing.enter_context(each) for each in socket.socketpair())
+            self._connection = failing.enter_context(closing(connect_to(address)))
+            with suppress(psycopg.errors.ReadOnlySqlTransaction, psycopg.errors.FeatureNotSupported):  # a standby
                 self._connection.execute(f"LISTEN {channel(address.gallery)}".encode())
-            except (psycopg.errors.ReadOnlySqlTransaction, psycopg.errors.FeatureNotSupported):
-                pass  # a standby
-            except BaseException:
-                self._connection.close()
-                raise
-        self._awake, self._waking = socket.socketpair()
+            failing.pop_all()
 
     def wait(self, seconds: float) -> bool:
         with in_plain_words(self._where):
-            ready, _, _ = select.select([self._connection.fileno(), self._awake.fileno()], [], [], seconds)
-            if self._awake.fileno() in ready:
+            server, awake = self._connection.fileno(), self._awake.fileno()
+            polled = select.poll()  # unlike select, for any number of open files
+            polled.register(server, select.POLLIN)
+            polled.register(awake, select.POLLIN)
+            ready = [file for file, _ in polled.poll(1000 * seconds)]
+            if awake in ready:
                 self._awake.recv(1024)
-            heard = [*self._connection.notifies(timeout=0)] if self._connection.fileno() in ready else []
-        return bool(heard) or self._awake.fileno() in ready
+            heard = [*self._connection.notifies(timeout=0)] if server in ready else []
+        return bool(heard) or awake in ready
 
     def wake(self) -> None:
         self._waking.send(b"\0")

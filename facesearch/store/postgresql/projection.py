@@ -121,9 +121,12 @@ def _opened(folder: Path) -> Engine:
     except (DiskFullError, StoreBusyError):
         raise
     except StoreError:  # damaged: it says nothing that cannot be found out again
-        for name in (path, *(path.with_name(path.name + end) for end in ("-wal", "-shm"))):
-            name.unlink(missing_ok=True)
-        open_private(path).close()
+        try:
+            for name in (path, *(path.with_name(path.name + end) for end in ("-wal", "-shm"))):
+                name.unlink(missing_ok=True)
+            open_private(path).close()
+        except OSError as error:
+            raise StoreError(f"{folder} cannot be used ({(error.strerror or 'error').lower()})") from None
         return _prepared(path)
 
 

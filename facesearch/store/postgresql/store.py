@@ -154,6 +154,10 @@ class PostgresqlStore(SqlStore):
         with self.transactions.reading() as connection:
             return str(connection.exec_driver_sql("SELECT id FROM origin").scalar_one())
 
+    def incarnation(self) -> str:
+        words = self._found.history or self._found.which
+        return hashlib.sha256(repr((self.known_as(), words)).encode()).hexdigest()
+
     def checkpoint(self) -> bool:
         return True  # a server does that by itself
 

@@ -16,6 +16,8 @@ _BUSY = {"55P03", "40001", "40P01"}
 _FULL = {"53100"}
 _GONE = {"57P01", "57P02", "57P03", "57P05"}
 _UNUSABLE_TEXT = {"22021", "22P05"}
+_NO_ROOM = ("too many clients", "remaining connection slots", "too many connections for")
+_NOT_YET = ("starting up", "shutting down", "recovery", "accepting connections", "terminating connection")
 _NO_PASSWORD = ("password authentication failed", "no password supplied", "authentication failed")
 
 
@@ -65,11 +67,15 @@ def _plain(error: BaseException | None, where: str) -> StoreError | UsageError:
 
 
 def _unreachable(said: str, where: str) -> StoreError:
+    if any(sign in said for sign in _NO_ROOM):
+        return StoreBusyError(f"the server of {where} has no connection left; try again later")
     reason = re.sub(r".*(FATAL|failed|ERROR):\s*", "", said)
     if any(sign in said for sign in _NO_PASSWORD) or re.search(r'role ".*" does not exist', said):
         return StoreError(f"the server of {where} does not let this user in ({reason})")
     if re.search(r'database ".*" does not exist', said):
         return StoreError(f"{where} cannot be opened: {reason}; create it with createdb")
+    if "FATAL:" in said and not any(sign in said for sign in _NOT_YET):  # it is there, and refuses
+        return StoreError(f"the server of {where} does not let this user in ({reason})")
     if "closed the connection" in said or "connection is closed" in said or "connection is lost" in said:
         return StoreUnreachableError(f"the server of {where} went away; the change that was under way was not made")
     return StoreUnreachableError(f"the server of {where} cannot be reached ({reason})")

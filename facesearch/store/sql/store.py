@@ -85,6 +85,9 @@ class SqlStore(ABC):
     @abstractmethod
     def known_as(self) -> str: ...
 
+    def incarnation(self) -> str:
+        return self.known_as()
+
     @abstractmethod
     def checkpoint(self) -> bool: ...
 
