@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import signal
+import sys
 import threading
 from types import FrameType
 from typing import Annotated
 
 import typer
 
-from facesearch.commands.common import GalleryOption, VerboseOption, set_up
+from facesearch.commands.common import GalleryOption, JsonOption, VerboseOption, print_json, set_up
 from facesearch.commands.lines import tell
 
 EXAMPLES = """
@@ -38,6 +39,7 @@ def serve(
         int, typer.Option("--threads", help="Threads that one search may take; 0: all cores.", min=0, max=1024)
     ] = 0,
     gallery: GalleryOption = None,
+    json: JsonOption = False,
     verbose: VerboseOption = False,
 ) -> None:
     """Answer for one shard of a gallery on a server, until Ctrl-C or SIGTERM; query --shards asks all of them.
@@ -62,6 +64,9 @@ def serve(
         before = {number: signal.signal(number, on_signal) for number in (signal.SIGTERM, signal.SIGINT)}
         try:
             tell(f"listening on {server.listening} for shard {part}")
+            if json:
+                print_json({"listening": str(server.listening), "shard": str(part)}, indent=None)
+                sys.stdout.flush()
             while not stop.wait(1.0):  # a wait without an end is not left by signals everywhere
                 pass
         finally:
