@@ -72,12 +72,13 @@ class OwnServer:
 
     def copy(self, data: Path) -> OwnServer:
         """Another one with the same data; this one must not be running."""
-        shutil.copytree(self.data, data, copy_function=shutil.copy2)
-        if user := _user():
-            for path in (data, *data.rglob("*")):
-                shutil.chown(path, user)
-        data.chmod(0o700)
+        _copied(self.data, data)
         return OwnServer(data, **self.settings)
+
+    def take(self, data: Path) -> None:
+        """Put a copy of data in the place of its own; it must not be running."""
+        shutil.rmtree(self.data)
+        _copied(data, self.data)
 
     def start(self) -> OwnServer:
         options = {"listen_addresses": "127.0.0.1", "port": str(self.port), "unix_socket_directories": ""}
@@ -131,6 +132,14 @@ class OwnServer:
             return psutil.Process(int(first))
         except (FileNotFoundError, IndexError, psutil.NoSuchProcess):
             return None
+
+
+def _copied(data: Path, target: Path) -> None:
+    shutil.copytree(data, target, copy_function=shutil.copy2)
+    if user := _user():
+        for path in (target, *target.rglob("*")):
+            shutil.chown(path, user)
+    target.chmod(0o700)
 
 
 def _wait_for_end(process: psutil.Process) -> None:

@@ -55,4 +55,5 @@ class ClipGallery(CorrectingGallery):
         """
         from facesearch.gallery.clips import ClipOptions, identify_video  # a question about photos does not wait for it
 
-        return identify_video(self.parts, Path(path), k, options or ClipOptions(), progress or (lambda done: None))
+        asked, tell = options or ClipOptions(), progress or (lambda done: None)
+        return self._answered(lambda parts: identify_video(parts, Path(path), k, asked, tell))

@@ -10,7 +10,7 @@ import logging
 import threading
 import time
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -21,7 +21,7 @@ from facesearch.gallery.one_moment import at_a_moment
 from facesearch.gallery.replica import Held, Replica, is_same, replica_at
 from facesearch.gallery.replica_file import Header, Saved
 from facesearch.gallery.view import View
-from facesearch.store import GalleryState, GalleryStore, Listener, Moment, Templates
+from facesearch.store import GalleryState, GalleryStore, Listener, Milestone, Moment, Templates
 
 _log = logging.getLogger("facesearch")
 
@@ -68,10 +68,11 @@ class Following:
         self._waiting_since: float | None = None  # for the first answer of the server to a look
         self._away = False
         self.held: Held | None = None
+        self._to_be_held: Sequence[Milestone] | None = None  # of what is held, and was not compared with the server yet
 
-    def begin_away(self, held: Held) -> None:
-        """Answer from what was saved, until the server is there again."""
-        self.held, self._away = held, True
+    def begin_away(self, held: Held, milestones: Sequence[Milestone]) -> None:
+        """Answer from what was saved, until the server is there again. milestones: what its log is known by."""
+        self.held, self._away, self._to_be_held = held, True, milestones
 
     @property
     def away(self) -> bool:
@@ -95,9 +96,9 @@ class Following:
     def refresh(self) -> Held:
         """Look at the server now; raises `GalleryNotFoundError` before the first enrolment, `StoreUnreachableError`."""
         with self._looking:
-            began, old = time.monotonic(), self._known()
-            self._waiting_since = began
+            began = self._waiting_since = time.monotonic()
             try:
+                old = self._known()
                 with at_a_moment(self._store, self._answered, self._reopen) as found:
                     if found is None:
                         raise GalleryNotFoundError("the gallery is empty: enrol somebody first")
@@ -148,13 +149,17 @@ class Following:
     def _known(self) -> Replica | None:
         """What is held, or what an earlier process saved; from either, little has to be read."""
         if self.held is not None:
-            return self.held.replica
+            if self._to_be_held is not None and not self._store.templates.holds(self._to_be_held):
+                self.held = None
+            self._to_be_held = None
+            return None if self.held is None else self.held.replica
         if self._header is None or replica_file.header_of(self._folder) is None:
             return None
         try:
-            return replica_file.load(self._folder).replica
+            saved = replica_file.load(self._folder)
         except StoreError:
             return None
+        return saved.replica if self._store.templates.holds(saved.milestones) else None
 
     # the file
 
@@ -206,7 +211,8 @@ class Following:
         books = {
             codec: self._store.codebooks.read(codec) for codec in sorted(used) if not CodecRef.parse(codec).is_plain
         }
-        return Saved(replica, after, Templates(ids, codes, codecs), books)
+        milestones = self._store.templates.milestones(last)
+        return Saved(replica, after, Templates(ids, codes, codecs), books, milestones)
 
 
 def _follow(whom: weakref.ref[Following]) -> None:

@@ -178,7 +178,7 @@ class Gallery(ServerGallery, ClipGallery):
 
     def identify_faces(self, image: Image, k: int = 5, **asked: Unpack[QuestionOptions]) -> PhotoAnswers:
         """Who is everyone in a photo? One answer per face, largest face first. See `QuestionOptions`."""
-        (answer,) = questions.identify_photos(self.parts, [image], k, None, asked)
+        (answer,) = self._answered(lambda parts: questions.identify_photos(parts, [image], k, None, asked))
         if isinstance(answer, RejectedImageError):
             raise type(answer)(f"{named(image, 'the photo')}: {answer}")
         return answer
@@ -187,7 +187,7 @@ class Gallery(ServerGallery, ClipGallery):
         self, images: Sequence[Image], k: int = 5, *, progress: Progress | None = None, **asked: Unpack[QuestionOptions]
     ) -> list[PhotoAnswers | RejectedImageError]:
         """The same of many photos, whose faces are searched for as one batch; for a photo that cannot be used, why."""
-        return questions.identify_photos(self.parts, images, k, progress, asked)
+        return self._answered(lambda parts: questions.identify_photos(parts, images, k, progress, asked))
 
     def sheets(self, asked: Sequence[Asked], progress: Progress | None = None) -> Iterator[Pillow.Image]:
         """Contact sheets of what `identify_faces` or `identify_photos` answered: pictures with a row for each face,
@@ -251,7 +251,9 @@ class Gallery(ServerGallery, ClipGallery):
         score: cosine or normalised, in place of the gallery's. among: only these people, by names, or by tags as in
         `Tagged("staff")`. Those who are to be ignored are left out.
         """
-        return questions.search(self.parts, templates, k, fused=fused, score=score, among=among)
+        return self._answered(
+            lambda parts: questions.search(parts, templates, k, fused=fused, score=score, among=among)
+        )
 
     # identities
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Self, TypeVar
 
 from facesearch.encoders import Encoder, EncoderSpec
-from facesearch.errors import UsageError
+from facesearch.errors import StoreError, StoreUnreachableError, UsageError
 from facesearch.faces import DEFAULT_MIN_FACE
 from facesearch.gallery import arguments
 from facesearch.gallery.consistency import LATEST
@@ -24,6 +26,9 @@ if TYPE_CHECKING:
     from facesearch.gallery.copying import CopyReport
     from facesearch.gallery.enrolment import Progress
 
+T = TypeVar("T")
+
+_IDLE_SECONDS = 1.0
 _of_parents: list[Parts] = []  # taking down what belongs to the parent of a fork would wait for its threads
 
 
@@ -34,6 +39,7 @@ class OpenGallery:
         self._opened = Parts(opening)
         self._reopening = threading.Lock()
         self._closed = False
+        self._used = time.monotonic()
 
     @classmethod
     def open(
@@ -91,6 +97,7 @@ class OpenGallery:
         """What the gallery is made of, in this process; raises `UsageError` once it is closed."""
         if self._closed:
             raise UsageError("this gallery is closed: open it anew with Gallery.open")
+        self._make_sure()
         if self._opened.process != os.getpid() or self._opened.store.outlived:
             with self._reopening:
                 old = self._opened
@@ -101,6 +108,25 @@ class OpenGallery:
                     self._opened = Parts(old.opening)
                     old.close()
         return self._opened
+
+    def _make_sure(self) -> None:
+        """After a while, ask whether the server is the one that it was; what is asked next says where it is away."""
+        opened, now = self._opened, time.monotonic()
+        idle, self._used = now - self._used, now
+        asks = opened.store.on_server and not opened.opening.consistency.follows
+        if asks and idle > _IDLE_SECONDS and opened.process == os.getpid():
+            with suppress(StoreError):
+                opened.store.ping()
+
+    def _answered(self, question: Callable[[Parts], T]) -> T:
+        """What a question about the gallery gives; it is asked once more where the gallery had to be opened anew."""
+        parts = self.parts
+        try:
+            return question(parts)
+        except StoreUnreachableError:
+            if not parts.store.outlived:
+                raise
+        return question(self.parts)
 
     @property
     def encoder_spec(self) -> EncoderSpec:

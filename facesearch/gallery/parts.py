@@ -347,7 +347,8 @@ class Parts:
         following = Following(store, self.index.at, self.open_index, self.opening.consistency.look, self.folder, header)
         if saved is not None:
             view = saved_view(store, self.index.files, self.codecs, saved)
-            following.begin_away(Held(saved.replica, view, time.monotonic() - (age_of(self.folder) or math.inf)))
+            held = Held(saved.replica, view, time.monotonic() - (age_of(self.folder) or math.inf))
+            following.begin_away(held, saved.milestones)
         return FollowingSource(store, following, self.opening.consistency)
 
     def _checked_new(self) -> NewGallery:

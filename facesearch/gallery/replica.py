@@ -131,6 +131,11 @@ QuestionMoment = Moment | ReplicaMoment
 """What a question is asked at."""
 
 
+# What is done in a gallery, as the audit log has it, that adds templates at most; that changes people, and no template.
+_ADDING = {"enroll", "import", "backup", "export", "calibrate"}
+_NAMING = {"rename", "set", "ignore", "ignore no longer"}
+
+
 class Held(NamedTuple):
     """A replica and the view of the same position. confirmed: when they were known to be the latest, on the monotonic
     clock."""
@@ -142,15 +147,20 @@ class Held(NamedTuple):
 
 def replica_at(store: GalleryStore, moment: Moment, state: GalleryState, old: Replica | None) -> Replica:
     """The replica of a moment whose state is given, made from an older one where there is one."""
-    if old is None or not _only_added(old.state, state):
+    done = set[str]() if old is None else moment.actions_since(old.state.last_event or 0)
+    if old is None or not done <= _ADDING | _NAMING or not _only_added(old.state, state):
         fresh = _whole(store, moment, state)
-    elif old.state.position == state.position:
-        fresh = replace(old, state=state)
     else:
-        people, owners = old.people, old.owners
-        new, held = moment.people(_last(people.ids)), moment.template_owners(_last(owners.ids))
-        fresh = replace(old, state=state, people=_more_people(people, new), owners=_more_owners(owners, held))
-    if old is not None and (old.state.settings, old.state.cohort) != (state.settings, state.cohort):
+        people, owners, ignored = old.people, old.owners, old.ignored
+        if done & _NAMING:
+            people, ignored = moment.people(), moment.ignored()
+        elif old.state.position != state.position:
+            people = _more_people(people, moment.people(_last(people.ids)))
+        if old.state.position != state.position:
+            owners = _more_owners(owners, moment.template_owners(_last(owners.ids)))
+        fresh = replace(old, state=state, people=people, owners=owners, ignored=ignored)
+    as_before = old is not None and (old.state.settings, old.state.cohort) == (state.settings, state.cohort)
+    if not as_before or "calibrate" in done:
         calibration, cohort = store.settings.calibration(), None if state.cohort is None else store.cohort.read()
         fresh = replace(fresh, encoder=store.settings.encoder(), calibration=calibration, cohort=cohort)
     return fresh
@@ -162,9 +172,9 @@ def is_same(one: GalleryState, other: GalleryState) -> bool:
 
 
 def _only_added(old: GalleryState, new: GalleryState) -> bool:
-    """Whether nothing but templates and people of theirs came between two moments."""
+    """Whether no template was taken out between two moments, and no negative came."""
     return (
-        old.last_event == new.last_event
+        (old.last_event or 0) <= (new.last_event or 0)
         and old.last_negative == new.last_negative
         and old.position.last_removal_id == new.position.last_removal_id
         and old.position.last_template_id <= new.position.last_template_id

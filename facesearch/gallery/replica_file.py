@@ -33,6 +33,7 @@ from facesearch.store import (
     GallerySettings,
     GalleryState,
     LogPosition,
+    Milestone,
     Negative,
     People,
     TemplateOwners,
@@ -45,12 +46,14 @@ _MOST_HEADER = 1 << 16  # bytes
 
 
 class Saved(NamedTuple):
-    """What a file holds. tail: the templates with ids above `tail_after`; codebooks: content and origin by codec."""
+    """What a file holds. tail: the templates with ids above `tail_after`; codebooks: content and origin by codec.
+    milestones: what its log is known by."""
 
     replica: Replica
     tail_after: int
     tail: Templates
     codebooks: dict[str, tuple[bytes, str]]
+    milestones: tuple[Milestone, ...]
 
 
 class SavedCodebooks:
@@ -185,6 +188,7 @@ def _packed(saved: Saved) -> bytes:
         "negatives": [[each.identity_id, each.identity, each.codec] for each in replica.negatives],
         "tail_after": saved.tail_after,
         "tail": saved.tail.codecs,
+        "milestones": [list(each) for each in saved.milestones],
         "codebooks": [[codec, origin] for codec, (_, origin) in saved.codebooks.items()],
     }
     arrays: dict[str, npt.NDArray[Any]] = {
@@ -237,7 +241,8 @@ def _unpacked(body: bytes) -> Saved:
         books = {
             codec: (content, origin) for (codec, origin), content in zip(about["codebooks"], contents, strict=True)
         }
-        return Saved(replica, about["tail_after"], tail, books)
+        known = tuple(Milestone(*each) for each in about["milestones"])
+        return Saved(replica, about["tail_after"], tail, books, known)
 
 
 def _cohort(about: Sequence[Any], templates: npt.NDArray[np.float32]) -> Cohort:

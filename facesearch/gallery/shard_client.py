@@ -35,6 +35,11 @@ class ShardClient:
         """Send a question; the reply is waited for by what is returned. Raises `ShardError`."""
         return PendingReply(self, question, body)
 
+    def forget(self) -> None:
+        """Reach the server anew the next time: it may have something else by then."""
+        self.close()
+        self.hello = None
+
     def close(self) -> None:
         with self._changing:
             idle, self._idle = self._idle, []

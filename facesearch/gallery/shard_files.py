@@ -14,19 +14,19 @@ from facesearch.files.permissions import make_private_folder
 from facesearch.gallery.index_building import in_memory
 from facesearch.gallery.index_files import IndexFiles
 from facesearch.gallery.view import OpenSegment
-from facesearch.store import LogPosition, Segment, Shard
+from facesearch.store import LogPosition, Milestone, Segment, Shard
 from indexes import VectorIndex, VectorIndexError
 
 _log = logging.getLogger("facesearch")
 
 _LIST = "shard.json"
-_FORMAT = 1
+_FORMAT = 2
 _MOST_BYTES = 1 << 26
 
 
 class ShardList(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Which files are valid. gallery: words that no other one has. event: the last entry of the audit log that they
-    cover, 0 for none."""
+    cover, 0 for none. milestones: what the log is known by."""
 
     format: int
     gallery: str
@@ -36,6 +36,7 @@ class ShardList(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     position: LogPosition
     event: int
     segments: tuple[Segment, ...]
+    milestones: tuple[Milestone, ...]
 
 
 class ShardFiles:
@@ -84,11 +85,17 @@ class ShardFiles:
             return in_memory(index, first_id, last_id)
 
     def record(
-        self, kind: str, codec: str, position: LogPosition, event: int, segments: tuple[OpenSegment, ...]
+        self,
+        kind: str,
+        codec: str,
+        position: LogPosition,
+        event: int,
+        segments: tuple[OpenSegment, ...],
+        known: tuple[Milestone, ...],
     ) -> None:
         """Say which files are valid from now on, and delete the others. Raises `IndexStateError`."""
         stored = tuple(each.stored for each in segments if each.stored is not None)
-        listed = ShardList(_FORMAT, self._gallery, self._shard, kind, codec, position, event, stored)
+        listed = ShardList(_FORMAT, self._gallery, self._shard, kind, codec, position, event, stored, known)
         content = msgspec.json.encode(listed)
         try:
             if len(stored) == len(segments):

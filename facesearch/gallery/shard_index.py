@@ -209,7 +209,7 @@ class ShardIndex:
     def _read(self, now: AsOf, settings: GallerySettings) -> _Known | None:
         """What the files hold, unless they are of another kind or codec, or ahead of the gallery."""
         listed = self._files.read()
-        if listed is None:
+        if listed is None or not self._store.templates.holds(listed.milestones):
             return None
         then = AsOf(listed.position, listed.event, listed.kind, listed.codec)
         segments = self._files.opened(listed)
@@ -233,7 +233,8 @@ class ShardIndex:
 
     def _record(self, known: _Known) -> None:
         then = known.then
-        self._files.record(then.kind, then.codec, then.position, then.event, known.view.segments)
+        milestones = self._store.templates.milestones(then.position.last_template_id)
+        self._files.record(then.kind, then.codec, then.position, then.event, known.view.segments, milestones)
 
     def _written(self, view: View, settings: GallerySettings) -> View:
         """The same view, of files alone."""

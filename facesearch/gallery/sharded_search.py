@@ -176,7 +176,9 @@ class ShardedSearch:
             for client in self._clients:
                 hello = client.reach()
                 if hello.gallery != self._gallery:
-                    raise client.failed("is of another gallery")
+                    error = client.failed("is of another gallery, or has not seen yet that another server took over")
+                    client.forget()
+                    raise error
                 if hello.shard.count != count:
                     raise client.failed(f"is one of {hello.shard.count}, and the addresses of {count} were given")
                 if other := of_number.get(hello.shard.number):

@@ -194,6 +194,12 @@ class TemplateIndex:
             return view_of(self._built(filler), settings, version)
         if state.version != version:
             return None
+        if not self._store.index_state.agrees(state):
+            _log.warning(
+                "an older copy of the gallery was put back on its server: the index is built from its templates"
+            )
+            self._store.index_state.discard_files(state.file_names)
+            return view_of(self._built(filler), settings, version)
         try:
             if state.position.is_beyond(self._store.templates.position()):
                 raise VectorIndexError("the index files cover changes that the store does not have")

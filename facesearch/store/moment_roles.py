@@ -93,6 +93,10 @@ class Moment(PeopleMoment, Protocol):
         """Ids (n,) of the templates taken out after that entry of the log."""
         ...
 
+    def actions_since(self, event_id: int) -> set[str]:
+        """What was done after that entry of the audit log."""
+        ...
+
     def receivers_since(self, event_id: int) -> npt.NDArray[np.int64]:
         """Ids (n,) of the identities that were given templates of others after that entry of the audit log."""
         ...

@@ -439,6 +439,13 @@ class Cohort:
     source: str
 
 
+class Milestone(NamedTuple):
+    """A template by whose code a log is known again; see `facesearch.store.sql.milestones`."""
+
+    template_id: int
+    digest: int
+
+
 class People(NamedTuple):
     """Identities and their tags. ids: (p,), ascending; names: at the same places; tags: by identity id."""
 

@@ -34,6 +34,7 @@ from facesearch.store.records import (
     KeptSuspect,
     LogPosition,
     Marked,
+    Milestone,
     NegativeInfo,
     NewTemplate,
     Owner,
@@ -198,6 +199,14 @@ class TemplatesRole(Protocol):
 
     def removed_since(self, removal_id: int) -> npt.NDArray[np.int64]:
         """Ids (n,) of the templates taken out after that entry of the log, in its order."""
+        ...
+
+    def milestones(self, last_id: int) -> tuple[Milestone, ...]:
+        """What the log is known by for who knows its templates up to this one; for `holds`."""
+        ...
+
+    def holds(self, milestones: Sequence[Milestone]) -> bool:
+        """Whether the log is the one that these are of, rather than one that an older copy goes on with."""
         ...
 
     def counts(self) -> Counts:
@@ -464,6 +473,10 @@ class IndexStateRole(Protocol):
 
     def read(self) -> IndexState | None:
         """The index files that are valid, None if the index has to be built."""
+        ...
+
+    def agrees(self, state: IndexState) -> bool:
+        """Whether the log is the one that recorded files are of: see `TemplatesRole.holds`."""
         ...
 
     def is_recorded(self) -> bool:

@@ -10,8 +10,8 @@ import pytest
 from facesearch.store.postgresql.schema import Found
 from facesearch.store.postgresql.succession import succeed
 
-FIRST = Found(("origin", "16400", "5", "faces", "5432", "7000", "00000009", "None"), ("origin", 16400), may_write=True)
-LATER = replace(FIRST, which=(*FIRST.which[:4], "5433", "7000", "0000000A", "None"))
+FIRST = Found(("origin", "16400", "5", "faces", "5432", "7000", "00000009"), ("origin", 16400), may_write=True)
+LATER = replace(FIRST, which=(*FIRST.which[:4], "5433", "7000", "0000000A"))
 
 
 def changed(which: int, word: str) -> Found:
@@ -28,7 +28,7 @@ def noted(folder: Path, found: Found) -> Path:
 
 
 def test_index_files_of_a_server_go_when_another_one_took_over(tmp_path: Path) -> None:
-    standby = replace(FIRST, which=(*FIRST.which[:6], "standby 00000009", "None"))
+    standby = replace(FIRST, which=(*FIRST.which[:6], "standby 00000009"))
     old = [noted(tmp_path / "a", FIRST), noted(tmp_path / "b", standby)]
     new = noted(tmp_path / "c", LATER)
     assert not any(folder.exists() for folder in old)

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from facesearch.errors import StoreError, UsageError
-from facesearch.store import EncoderKey, GalleryStore, open_store
+from facesearch.store import EncoderKey, GalleryStore, Milestone, open_store
 
 from .samples import ENCODER, SETTINGS, add, content, owners_of, template
 
@@ -229,3 +229,15 @@ def test_whatever_is_done_a_replay_of_the_changes_gives_what_is_stored(steps: li
         assert replayed == {i for batch in store.templates.batches() for i in batch.ids.tolist()}
         assert store.templates.counts() == (len(set(owner_of.values())), len(owner_of), len(owner_of))
         assert store.integrity_check() == []
+
+
+def test_a_log_is_known_again_by_its_newest_templates(store: GalleryStore) -> None:
+    ids = add(store, "Ann", "1", "2", "3")
+    known = store.templates.milestones(ids[-1])
+    assert [each.template_id for each in known] == sorted(ids, reverse=True)
+    assert store.templates.holds(known)
+    assert store.templates.holds(())
+    assert not store.templates.holds([known[0]._replace(digest=known[0].digest ^ 1)])
+    assert not store.templates.holds([Milestone(ids[-1] + 1, 5)])
+    store.corrections.set_aside(ids[-1:])
+    assert store.templates.holds(known)

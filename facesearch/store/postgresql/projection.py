@@ -17,9 +17,11 @@ from sqlalchemy import Connection, Engine, select
 from facesearch.errors import DiskFullError, StoreBusyError, StoreError
 from facesearch.files.durable import write_atomically
 from facesearch.files.permissions import make_private_folder, open_private
-from facesearch.store.records import IndexState
+from facesearch.store.records import IndexState, Milestone
 from facesearch.store.sql import index_state
 from facesearch.store.sql.checksums import is_sound
+from facesearch.store.sql.dialect import dialect_of
+from facesearch.store.sql.milestones import holds, milestones
 from facesearch.store.sql.models import IndexStateRow, SegmentRow
 from facesearch.store.sql.plans import table_of
 from facesearch.store.sql.transactions import Transactions
@@ -30,6 +32,8 @@ DATABASE = "projection.db"
 PLACE = "gallery.txt"  # the URL of the gallery, without a password
 OF_FILES = (IndexStateRow, SegmentRow)
 BESIDE = "facesearch_beside"  # under which a connection has it
+_TABLE = "CREATE TABLE IF NOT EXISTS milestones (version INTEGER, template_id INTEGER, digest INTEGER)"
+_MILESTONES = "SELECT template_id, digest FROM milestones WHERE version = ?"
 _VERSION = select(IndexStateRow.version).where(is_sound(IndexStateRow))
 
 
@@ -80,6 +84,13 @@ class LocalIndexState:
         with self._local.reading() as rows:
             return index_state.read_index_state(rows)
 
+    def agrees(self, state: IndexState) -> bool:
+        with self._local.reading() as rows:
+            found = rows.exec_driver_sql(_MILESTONES, (state.version or 0,))
+            known = [Milestone(*row) for row in found]
+        with self._server.reading() as connection:
+            return bool(known or not state.position.last_template_id) and holds(connection, known)
+
     def is_recorded(self) -> bool:
         with self._local.reading() as rows:
             return index_state.is_recorded(rows)
@@ -87,16 +98,28 @@ class LocalIndexState:
     def replace(self, old: IndexState | None, new: IndexState) -> bool:
         if not self._server.read_only:
             with self._server.writing() as connection:
-                return index_state.replace_index_state(connection, old, new)
+                if not index_state.replace_index_state(connection, old, new):
+                    return False
+                with dialect_of(connection).index_rows(connection) as rows:
+                    _remember(rows, connection, new)
+                return True
         with self._local.writing() as rows, self._server.reading() as connection:
             if not index_state.may_hold(connection, new) or index_state.read_index_state(rows) != old:
                 return False
             index_state.write_index_state(rows, new)
+            _remember(rows, connection, new)
             return True
 
     def discard_files(self, file_names: Collection[str]) -> None:
         with self._local.writing() as rows:
             index_state.discard_named(rows, file_names)
+
+
+def _remember(rows: Connection, server: Connection, state: IndexState) -> None:
+    """Write down what the log is known by that files are of."""
+    rows.exec_driver_sql("DELETE FROM milestones")
+    for each in milestones(server, state.position.last_template_id):
+        rows.exec_driver_sql("INSERT INTO milestones VALUES (?, ?, ?)", (state.version or 0, *each))
 
 
 def _note(path: Path, place: str) -> None:
@@ -136,6 +159,7 @@ def _prepared(path: Path) -> Engine:
         with in_plain_words(str(path)), writing(engine).begin() as connection:
             for model in OF_FILES:
                 table_of(model).create(connection, checkfirst=True)
+            connection.exec_driver_sql(_TABLE)
             connection.execute(_VERSION).all()
     except BaseException:
         engine.dispose()

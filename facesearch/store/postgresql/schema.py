@@ -47,31 +47,29 @@ _MAY_ASK = """
         ARRAY['pg_control_system()', 'pg_control_checkpoint()', 'pg_current_wal_lsn()', 'pg_walfile_name(pg_lsn)']
     ) AS name
 """
-# The timeline that is written to: the control file has a new one only some time after a standby took over. A server
-# that loses what was committed when it crashes is another one after each start.
+# The timeline that is written to: the control file has a new one only some time after a standby took over.
 _TIMELINE = """
     SELECT system_identifier,
            CASE WHEN pg_is_in_recovery()
            THEN (SELECT 'standby ' || lpad(upper(to_hex(timeline_id)), 8, '0') FROM pg_control_checkpoint())
-           ELSE left(pg_walfile_name(pg_current_wal_lsn()), 8) END,
-           CASE WHEN 'off' IN (current_setting('synchronous_commit'), current_setting('fsync'))
-           THEN pg_postmaster_start_time()::text END
+           ELSE left(pg_walfile_name(pg_current_wal_lsn()), 8) END
     FROM pg_control_system()
 """
 
-_WHOLE = 8  # words of `Found.which`, where the server tells all
+_STARTED = "SELECT extract(epoch FROM pg_postmaster_start_time())::text"
+_WHOLE = 7  # words of `Found.which`, where the server tells all
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A gallery on a server. which: words that no other one has, nor this one after an older copy was put in its place
-    or another server took over. opened: what `OPENED` says of it. may_write: whether this user may, where the server
-    takes changes."""
+    """A gallery on a server. which: words that no other one has, nor this one after another server took over. opened: what `OPENED` says of it. may_write: whether this user may, where the server
+    takes changes. started: when the server was, as until it is started anew it loses nothing."""
 
     which: tuple[str, ...]
     opened: tuple[str, int]
     may_write: bool
     takes_changes: bool = True
+    started: str = ""
 
     @property
     def history(self) -> tuple[tuple[str, ...], int] | None:
@@ -79,7 +77,7 @@ class Found:
         does not say."""
         if len(self.which) < _WHOLE:
             return None
-        *gallery, _port, system, timeline, _started = self.which
+        *gallery, _port, system, timeline = self.which
         return (*gallery, system), int(timeline.rpartition(" ")[2], 16)
 
     @property
@@ -91,8 +89,8 @@ class Found:
     def of(cls, kept: Mapping[str, Any]) -> Found:
         """From what `asdict` gives, or JSON made of it."""
         origin, oid = kept["opened"]
-        takes = bool(kept.get("takes_changes", True))
-        return cls(tuple(map(str, kept["which"])), (str(origin), int(oid)), bool(kept["may_write"]), takes)
+        which, takes = tuple(map(str, kept["which"])), bool(kept["takes_changes"])
+        return cls(which, (str(origin), int(oid)), bool(kept["may_write"]), takes, str(kept["started"]))
 
 
 def prepare(engine: Engine, address: Address, *, create: bool) -> Found:
@@ -165,7 +163,14 @@ def _found(connection: Connection) -> Found:
     driver = connection.connection.driver_connection
     assert isinstance(driver, psycopg.Connection)  # noqa: S101 - for the type checker
     takes, may = connection.execute(_MAY_WRITE).one()
-    return Found((str(origin), str(oid), *server_of(driver)), (str(origin), int(oid)), bool(may), bool(takes))
+    which = (str(origin), str(oid), *server_of(driver))
+    return Found(which, (str(origin), int(oid)), bool(may), bool(takes), started_of(driver))
+
+
+def started_of(driver: psycopg.Connection[Any]) -> str:
+    """When the server was started."""
+    (at,) = driver.execute(_STARTED).fetchone() or ("",)
+    return str(at)
 
 
 def server_of(driver: psycopg.Connection[Any]) -> tuple[str, ...]:

@@ -207,10 +207,12 @@ class PostgresqlStore(SqlStore):
     def _compare(self, driver: psycopg.Connection[Any], record: object) -> None:
         """What is known of a gallery holds no longer where another server took over: it may lack what was seen last,
         and give its numbers to others."""
-        if schema.server_of(driver) != self._found.server:
+        if (schema.server_of(driver), schema.started_of(driver)) != (self._found.server, self._found.started):
             self.outlived = True
             driver.close()
-            raise StoreUnreachableError(f"another server took over from that of {self.address.shown}: try again")
+            raise StoreUnreachableError(
+                f"the server of {self.address.shown} was started anew, or another server took over: try again"
+            )
 
     def _rewritten(self, tables: Sequence[str]) -> bool:
         with self.transactions.outside(psycopg.Connection) as driver:

@@ -24,6 +24,9 @@ class SqlIndexState:
         with self._transactions.reading() as connection:
             return read_index_state(connection)
 
+    def agrees(self, state: IndexState) -> bool:
+        return True  # the files are recorded in the database that holds the log
+
     def is_recorded(self) -> bool:
         with self._transactions.reading() as connection:
             return is_recorded(connection)

@@ -137,6 +137,9 @@ class SqlMoment:
     def removed_since(self, removal_id: int) -> npt.NDArray[np.int64]:
         return removed_since(self.connection, removal_id)
 
+    def actions_since(self, event_id: int) -> set[str]:
+        return set(self.connection.scalars(select(AuditRow.action).where(AuditRow.id > event_id).distinct()))
+
     def receivers_since(self, event_id: int) -> npt.NDArray[np.int64]:
         return receivers_since(self.connection, event_id)
 

@@ -85,6 +85,11 @@ class SqlStore(ABC):
     @abstractmethod
     def known_as(self) -> str: ...
 
+    def ping(self) -> None:
+        """Make sure that the database can be read; raises `StoreError`."""
+        with self.transactions.reading():
+            pass
+
     def incarnation(self) -> str:
         return self.known_as()
 

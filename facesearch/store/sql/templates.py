@@ -16,6 +16,7 @@ from facesearch.store.records import (
     EncoderKey,
     EnrolledPhoto,
     LogPosition,
+    Milestone,
     NewTemplate,
     Owner,
     TemplateOwners,
@@ -29,6 +30,7 @@ from facesearch.store.sql.dialect import dialect_of
 from facesearch.store.sql.expressions import HighestGiven
 from facesearch.store.sql.forgotten import recall
 from facesearch.store.sql.identities import ids_of
+from facesearch.store.sql.milestones import holds, milestones
 from facesearch.store.sql.models import IdentityRow, ImageRow, RemovalRow, SetAsideRow, TemplateRow
 from facesearch.store.sql.places import box_of
 from facesearch.store.sql.settings import encoder_id, require_codec
@@ -89,6 +91,14 @@ class SqlTemplates:
     def removed_since(self, removal_id: int) -> npt.NDArray[np.int64]:
         with self._transactions.reading() as connection:
             return removed_since(connection, removal_id)
+
+    def milestones(self, last_id: int) -> tuple[Milestone, ...]:
+        with self._transactions.reading() as connection:
+            return milestones(connection, last_id)
+
+    def holds(self, milestones: Sequence[Milestone]) -> bool:
+        with self._transactions.reading() as connection:
+            return holds(connection, milestones)
 
     def counts(self) -> Counts:
         with self._transactions.reading() as connection:
