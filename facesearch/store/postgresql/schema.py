@@ -62,8 +62,9 @@ _WHOLE = 7  # words of `Found.which`, where the server tells all
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A gallery on a server. which: words that no other one has, nor this one after another server took over. opened: what `OPENED` says of it. may_write: whether this user may, where the server
-    takes changes. started: when the server was, as until it is started anew it loses nothing."""
+    """A gallery on a server. which: words that no other one has, nor this one after another server took over. opened:
+    what `OPENED` says of it. may_write: whether this user may, where the server takes changes. started: when the server
+    was, as until it is started anew it loses nothing."""
 
     which: tuple[str, ...]
     opened: tuple[str, int]
