@@ -7,10 +7,11 @@ from contextlib import AbstractContextManager
 
 from sqlalchemy import Connection
 
-from facesearch.store.postgresql.projection import Projection
+from facesearch.store.postgresql.projection import Projection, note_milestones
 from facesearch.store.postgresql.rows import insert_rows, note_given
 from facesearch.store.postgresql.vectors import PostgresqlVectors
 from facesearch.store.postgresql.words import in_plain_words
+from facesearch.store.records import IndexState
 from facesearch.store.sql.dialect import T
 from facesearch.store.sql.plans import Row, TablePlan
 
@@ -49,6 +50,9 @@ class PostgresqlDialect:
 
     def has_unindexed(self, connection: Connection, identity_id: int) -> bool:
         return False  # whether indexes are whole is asked of the server's own tools (amcheck)
+
+    def note_log(self, connection: Connection, rows: Connection, state: IndexState) -> None:
+        note_milestones(connection, rows, state)
 
     def index_rows(self, connection: Connection) -> AbstractContextManager[Connection]:
         return self._projection.rows_beside(connection)

@@ -20,7 +20,6 @@ from facesearch.files.permissions import make_private_folder, open_private
 from facesearch.store.records import IndexState, Milestone
 from facesearch.store.sql import index_state
 from facesearch.store.sql.checksums import is_sound
-from facesearch.store.sql.dialect import dialect_of
 from facesearch.store.sql.milestones import holds, milestones
 from facesearch.store.sql.models import IndexStateRow, SegmentRow
 from facesearch.store.sql.plans import table_of
@@ -89,7 +88,7 @@ class LocalIndexState:
             found = rows.exec_driver_sql(_MILESTONES, (state.version or 0,))
             known = [Milestone(*row) for row in found]
         with self._server.reading() as connection:
-            return bool(known or not state.position.last_template_id) and holds(connection, known)
+            return holds(connection, known)
 
     def is_recorded(self) -> bool:
         with self._local.reading() as rows:
@@ -98,16 +97,12 @@ class LocalIndexState:
     def replace(self, old: IndexState | None, new: IndexState) -> bool:
         if not self._server.read_only:
             with self._server.writing() as connection:
-                if not index_state.replace_index_state(connection, old, new):
-                    return False
-                with dialect_of(connection).index_rows(connection) as rows:
-                    _remember(rows, connection, new)
-                return True
+                return index_state.replace_index_state(connection, old, new)
         with self._local.writing() as rows, self._server.reading() as connection:
             if not index_state.may_hold(connection, new) or index_state.read_index_state(rows) != old:
                 return False
             index_state.write_index_state(rows, new)
-            _remember(rows, connection, new)
+            note_milestones(connection, rows, new)
             return True
 
     def discard_files(self, file_names: Collection[str]) -> None:
@@ -115,7 +110,7 @@ class LocalIndexState:
             index_state.discard_named(rows, file_names)
 
 
-def _remember(rows: Connection, server: Connection, state: IndexState) -> None:
+def note_milestones(server: Connection, rows: Connection, state: IndexState) -> None:
     """Write down what the log is known by that files are of."""
     rows.exec_driver_sql("DELETE FROM milestones")
     for each in milestones(server, state.position.last_template_id):

@@ -8,6 +8,7 @@ from typing import Any, Protocol, TypeVar, cast
 
 from sqlalchemy import Connection, Engine
 
+from facesearch.store.records import IndexState
 from facesearch.store.sql.plans import Row, TablePlan
 
 _OPTION = "facesearch_dialect"
@@ -51,6 +52,10 @@ class Dialect(Protocol):
     def index_rows(self, connection: Connection) -> AbstractContextManager[Connection]:
         """The connection to the rows that say which index files are valid: they are where the files are. What is
         written there holds once the transaction of `connection` does."""
+        ...
+
+    def note_log(self, connection: Connection, rows: Connection, state: IndexState) -> None:
+        """Write beside files that were just recorded in `rows` what their log is known by, where it is elsewhere."""
         ...
 
 

@@ -90,6 +90,7 @@ def replace_index_state(connection: Connection, old: IndexState | None, new: Ind
         if read_index_state(rows) != old:
             return False
         write_index_state(rows, new)
+        dialect_of(connection).note_log(connection, rows, new)
         return True
 
 

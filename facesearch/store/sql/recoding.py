@@ -46,6 +46,7 @@ class SqlRecoding:
                     clear_index_state(rows)
                 else:
                     write_index_state(rows, state)
+                    dialect_of(connection).note_log(connection, rows, state)
             return changed
 
 

@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager, nullcontext
 
 from sqlalchemy import Connection
 
+from facesearch.store.records import IndexState
 from facesearch.store.sql.dialect import T
 from facesearch.store.sql.plans import Row, TablePlan
 from facesearch.store.sqlite import counting
@@ -39,6 +40,9 @@ class SqliteDialect:
 
     def has_unindexed(self, connection: Connection, identity_id: int) -> bool:
         return counting.has_unindexed(connection, identity_id)
+
+    def note_log(self, connection: Connection, rows: Connection, state: IndexState) -> None:
+        pass  # it is in the same database
 
     def index_rows(self, connection: Connection) -> AbstractContextManager[Connection]:
         return nullcontext(connection)  # in the same database
