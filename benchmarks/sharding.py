@@ -35,7 +35,7 @@ from facesearch.gallery.index_building import IndexBuilder, in_memory
 from facesearch.gallery.index_filling import IndexFiller
 from facesearch.gallery.scoring import DEPTH
 from facesearch.gallery.shard_client import ShardClient
-from facesearch.gallery.shard_index import AsOf
+from facesearch.gallery.shard_index import ShardMoment
 from facesearch.gallery.shard_wire import SECRET, HostPort, Question
 from facesearch.gallery.sharded_search import asked_at_once, merged
 from facesearch.store import Shard
@@ -97,7 +97,7 @@ def compared(url: str, kind: str, probes: Floats, mates: list[int]) -> dict[str,
         with whole.parts.store.moment() as moment:
             state = moment.state()
         assert state is not None
-        as_of = AsOf.of(state)
+        as_of = ShardMoment.of(state)
         precise = whole.parts.index.current().searched.is_precise
         shards = {str(count): alone(each, as_of, probes, precise=precise) for count, each in servers.items()}
         database = asking_the_database(whole, probes)
@@ -143,7 +143,7 @@ def in_turns(ways: dict[str, Gallery], probes: Floats, mates: list[int]) -> dict
     }
 
 
-def alone(servers: list[Served], as_of: AsOf, probes: Floats, *, precise: bool) -> dict[str, Any]:
+def alone(servers: list[Served], as_of: ShardMoment, probes: Floats, *, precise: bool) -> dict[str, Any]:
     """What the servers of shards take when nothing else runs. precise: whether the kind of index finds all; else shards
     propose more."""
     clients = [ShardClient(HostPort.parse(server.address), os.environ[SECRET].encode()) for server in servers]

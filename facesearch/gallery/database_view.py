@@ -52,7 +52,7 @@ class DatabaseView:
         for place, found in enumerate(near):
             rows = sorted({*(row_of[number] for number in found.tolist()), *late})
             if rows:
-                scores[place], ids[place] = self._scored(probes[place], k, _chosen(read, rows))
+                scores[place], ids[place] = self._scored(probes[place], k, read.of_rows(rows))
         return scores, ids
 
     def _later(self, excluded: Ids | None, allowed: Ids | None) -> Ids:
@@ -119,7 +119,3 @@ def _scored_by(settings: GallerySettings, size: int, filler: IndexFiller, builde
     stage = parse_kind(settings.index_kind).stages[-1]
     last = settings.index_kind.rpartition("+")[2]
     return settings if stage.lists else replace(settings, index_kind=last)
-
-
-def _chosen(templates: Templates, rows: list[int]) -> Templates:
-    return Templates(templates.ids[rows], [templates.codes[i] for i in rows], [templates.codecs[i] for i in rows])

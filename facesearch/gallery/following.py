@@ -13,6 +13,7 @@ import weakref
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import NamedTuple
 
 from facesearch.codecs.ref import CodecRef
 from facesearch.errors import FacesearchError, GalleryNotFoundError, StoreError, StoreUnreachableError
@@ -21,7 +22,7 @@ from facesearch.gallery.one_moment import at_a_moment
 from facesearch.gallery.replica import Held, Replica, is_same, replica_at
 from facesearch.gallery.replica_file import Header, Saved
 from facesearch.gallery.view import View
-from facesearch.store import GalleryState, GalleryStore, Listener, Milestone, Moment, Templates
+from facesearch.store import GalleryState, GalleryStore, Listener, Milestone, Moment
 
 _log = logging.getLogger("facesearch")
 
@@ -36,6 +37,14 @@ _CONFIRM_SECONDS = 1.0
 _MOST_TAIL = 20_000  # templates that the index files lack, of a replica that is saved
 _STOPPING_SECONDS, _STOPPING_STEP = 30.0, 0.1
 _NAME = "facesearch-following"
+
+
+class _Written(NamedTuple):
+    """The replica in the file, what the file is known by, and until when it is left as it is."""
+
+    replica: Replica
+    file: int
+    until: float
 
 
 class Following:
@@ -63,7 +72,7 @@ class Following:
         self._listener: Listener | None = None
         self.stopped = threading.Event()
         self._thread: threading.Thread | None = None
-        self._saved: tuple[Replica, float, int] | None = None  # in which file a replica is, and until when it is left
+        self._written: _Written | None = None
         self._confirmed = 0.0
         self._waiting_since: float | None = None  # for the first answer of the server to a look
         self._away = False
@@ -153,7 +162,7 @@ class Following:
                 self.held = None
             self._to_be_held = None
             return None if self.held is None else self.held.replica
-        if self._header is None or replica_file.header_of(self._folder) is None:
+        if self._header is None:
             return None
         try:
             saved = replica_file.load(self._folder)
@@ -172,47 +181,41 @@ class Following:
             if self._is_due(held, now):
                 saved = self._to_be_saved(held)
                 if saved is not None:
-                    written = replica_file.save(self._folder, self._header, saved, now - held.confirmed)
+                    file = replica_file.save(self._folder, self._header, saved, now - held.confirmed)
                     rest = max(_LEAST_SAVE_REST, _SAVE_REST * (time.monotonic() - now))
-                    self._saved, self._confirmed = (held.replica, now + rest, written), now
-            elif self._saved and self._saved[0] is held.replica and now - self._confirmed >= _CONFIRM_SECONDS:
-                if not replica_file.confirm(self._folder, self._saved[2], now - held.confirmed):
-                    self._saved = None  # another process put its own there, or deleted it
+                    self._written, self._confirmed = _Written(held.replica, file, now + rest), now
+            elif self._written and self._written.replica is held.replica and now - self._confirmed >= _CONFIRM_SECONDS:
+                if not replica_file.confirm(self._folder, self._written.file, now - held.confirmed):
+                    self._written = None  # another process put its own there, or deleted it
                 self._confirmed = now
         except OSError as error:
             _log.info("what is known of the gallery was not saved: %s", error)
 
     def _is_due(self, held: Held, now: float) -> bool:
-        if self._saved is None:
+        written = self._written
+        if written is None:
             return True
-        replica, until, _ = self._saved
-        if replica is held.replica:
+        if written.replica is held.replica:
             return False
-        forgotten = replica.state.position.last_removal_id != held.replica.state.position.last_removal_id
-        return forgotten or self.stopped.is_set() or now >= until
+        forgotten = written.replica.state.position.last_removal_id != held.replica.state.position.last_removal_id
+        return forgotten or self.stopped.is_set() or now >= written.until
 
     def _to_be_saved(self, held: Held) -> Saved | None:
         """The replica with the templates that the index files lack; None where these are too many, or were changed."""
         replica, files = held.replica, self._store.index_state.read()
         after = 0 if files is None else files.position.last_template_id
-        ids, codes, codecs = replica.owners.ids[replica.owners.ids > after], list[bytes](), list[str]()
+        ids = replica.owners.ids[replica.owners.ids > after]
         if len(ids) > _MOST_TAIL:
             return None
-        last = replica.state.position.last_template_id
-        known = set(ids.tolist())
-        for batch in self._store.templates.batches(after, last) if len(ids) else ():
-            for number, code, codec in zip(batch.ids.tolist(), batch.codes, batch.codecs, strict=True):
-                if number in known:
-                    codes.append(code)
-                    codecs.append(codec)
-        if len(codes) != len(ids):
+        tail = self._store.templates.codes(ids.tolist())
+        if len(tail) != len(ids):
             return None
-        used = {replica.state.settings.codec, *codecs, *(each.codec for each in replica.negatives)}
+        used = {replica.state.settings.codec, *tail.codecs, *(each.codec for each in replica.negatives)}
         books = {
             codec: self._store.codebooks.read(codec) for codec in sorted(used) if not CodecRef.parse(codec).is_plain
         }
-        milestones = self._store.templates.milestones(last)
-        return Saved(replica, after, Templates(ids, codes, codecs), books, milestones)
+        milestones = self._store.templates.milestones(replica.state.position.last_template_id)
+        return Saved(replica, after, tail, books, milestones)
 
 
 def _follow(whom: weakref.ref[Following]) -> None:

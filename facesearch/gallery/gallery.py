@@ -18,7 +18,7 @@ from facesearch.gallery.answers import Candidate, Compaction, FaceAnswer, Galler
 from facesearch.gallery.clip_gallery import ClipGallery
 from facesearch.gallery.groups import Among
 from facesearch.gallery.index_checking import index_problems
-from facesearch.gallery.parts import DATABASE, PROJECTION, SEARCHES
+from facesearch.gallery.parts import DATABASE, PROJECTION, SEARCHES, Parts
 from facesearch.gallery.questions import QuestionOptions
 from facesearch.gallery.server_gallery import ServerGallery
 from facesearch.gallery.template_index import IndexInfo
@@ -222,16 +222,19 @@ class Gallery(ServerGallery, ClipGallery):
         first, second = chosen_face(face_a), chosen_face(face_b)
         score = None if score is None else arguments.score(score)
         given = None if threshold is None else arguments.threshold(threshold)
-        parts = self.parts
-        as_of: AsOf | None = None
 
-        def decide(templates: npt.NDArray[np.float32]) -> tuple[float, npt.NDArray[np.float64]]:
-            nonlocal as_of
-            limit, taken, as_of = questions.penalties(parts, templates, score)
-            return limit if given is None else given, taken
+        def verified(parts: Parts) -> Verification:
+            as_of: AsOf | None = None
 
-        answer = verify(parts.pipeline(), a, b, decide, aligned=aligned, face_a=first, face_b=second, colour=colour)
-        return replace(answer, as_of=as_of)
+            def decide(templates: npt.NDArray[np.float32]) -> tuple[float, npt.NDArray[np.float64]]:
+                nonlocal as_of
+                limit, taken, as_of = questions.penalties(parts, templates, score)
+                return limit if given is None else given, taken
+
+            answer = verify(parts.pipeline(), a, b, decide, aligned=aligned, face_a=first, face_b=second, colour=colour)
+            return replace(answer, as_of=as_of)
+
+        return self._answered(verified)
 
     def template(self, image: Image, *, colour: str = "rgb") -> npt.NDArray[np.float32]:
         """The template (dimension,) float32 of the most prominent person in a photo, which is not enrolled."""

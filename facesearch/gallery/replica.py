@@ -148,27 +148,33 @@ class Held(NamedTuple):
 def replica_at(store: GalleryStore, moment: Moment, state: GalleryState, old: Replica | None) -> Replica:
     """The replica of a moment whose state is given, made from an older one where there is one."""
     done = set[str]() if old is None else moment.actions_since(old.state.last_event or 0)
-    if old is None or not done <= _ADDING | _NAMING or not _only_added(old.state, state):
-        fresh = _whole(store, moment, state)
+    if old is None or _decides_otherwise(old.state, state) or "calibrate" in done:
+        encoder, calibration = store.settings.encoder(), store.settings.calibration()
+        cohort = None if state.cohort is None else store.cohort.read()
     else:
-        people, owners, ignored = old.people, old.owners, old.ignored
+        encoder, calibration, cohort = old.encoder, old.calibration, old.cohort
+    if old is None or not done <= _ADDING | _NAMING or not _only_added(old.state, state):
+        people, owners, ignored = moment.people(), moment.template_owners(), moment.ignored()
+        negatives = tuple(moment.negatives()) if state.last_negative is not None else ()
+    else:
+        people, owners, ignored, negatives = old.people, old.owners, old.ignored, old.negatives
         if done & _NAMING:
             people, ignored = moment.people(), moment.ignored()
         elif old.state.position != state.position:
             people = _more_people(people, moment.people(_last(people.ids)))
         if old.state.position != state.position:
             owners = _more_owners(owners, moment.template_owners(_last(owners.ids)))
-        fresh = replace(old, state=state, people=people, owners=owners, ignored=ignored)
-    as_before = old is not None and (old.state.settings, old.state.cohort) == (state.settings, state.cohort)
-    if not as_before or "calibrate" in done:
-        calibration, cohort = store.settings.calibration(), None if state.cohort is None else store.cohort.read()
-        fresh = replace(fresh, encoder=store.settings.encoder(), calibration=calibration, cohort=cohort)
-    return fresh
+    return Replica(state, encoder, calibration, cohort, people, owners, ignored, negatives)
 
 
 def is_same(one: GalleryState, other: GalleryState) -> bool:
     """Whether nothing that a replica holds differs between two moments."""
     return replace(one, index_version=None) == replace(other, index_version=None)
+
+
+def _decides_otherwise(old: GalleryState, new: GalleryState) -> bool:
+    """Whether settings or cohort differ between two moments."""
+    return (old.settings, old.cohort) != (new.settings, new.cohort)
 
 
 def _only_added(old: GalleryState, new: GalleryState) -> bool:
@@ -178,19 +184,6 @@ def _only_added(old: GalleryState, new: GalleryState) -> bool:
         and old.last_negative == new.last_negative
         and old.position.last_removal_id == new.position.last_removal_id
         and old.position.last_template_id <= new.position.last_template_id
-    )
-
-
-def _whole(store: GalleryStore, moment: Moment, state: GalleryState) -> Replica:
-    return Replica(
-        state=state,
-        encoder=store.settings.encoder(),
-        calibration=store.settings.calibration(),
-        cohort=None if state.cohort is None else store.cohort.read(),
-        people=moment.people(),
-        owners=moment.template_owners(),
-        ignored=moment.ignored(),
-        negatives=tuple(moment.negatives()) if state.last_negative is not None else (),
     )
 
 

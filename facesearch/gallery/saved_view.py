@@ -10,7 +10,7 @@ from facesearch.gallery.index_files import IndexFiles
 from facesearch.gallery.index_filling import IndexFiller
 from facesearch.gallery.replica_file import Saved
 from facesearch.gallery.view import OpenSegment, View
-from facesearch.store import GalleryStore, Templates
+from facesearch.store import GalleryStore
 from indexes import VectorIndexError
 
 
@@ -33,13 +33,9 @@ def saved_view(store: GalleryStore, files: IndexFiles, codecs: GalleryCodecs, sa
         raise unusable from None
     if not segments:
         raise unusable
-    empty, nothing = segments[0].index.emptied(), np.zeros(0, np.int64)
-    view = View(state.kind, state.codec, state.version, state.position, segments, empty, nothing)
-    later = saved.tail.ids > state.position.last_template_id
-    rows = np.flatnonzero(later).tolist()
-    tail = Templates(
-        saved.tail.ids[later], [saved.tail.codes[row] for row in rows], [saved.tail.codecs[row] for row in rows]
-    )
+    empty = segments[0].index.emptied()
+    view = View(state.kind, state.codec, state.version, state.position, segments, empty)
+    tail = saved.tail.of_rows(np.flatnonzero(saved.tail.ids > state.position.last_template_id).tolist())
     known = saved.replica.owners.ids
     gone = np.setdiff1d(view.ids(), known)
     filler = IndexFiller(codecs, settings)

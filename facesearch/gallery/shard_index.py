@@ -36,7 +36,7 @@ _LAG, _MOST_LAG = 0.02, 2048  # templates that files may lack, as a part of all,
 
 
 @dataclass(frozen=True, slots=True)
-class AsOf:
+class ShardMoment:
     """A moment of a gallery. event: the last entry of the audit log, 0 before the first. kind, codec: of its index."""
 
     position: LogPosition
@@ -45,12 +45,12 @@ class AsOf:
     codec: str
 
     @classmethod
-    def of(cls, state: GalleryState) -> AsOf:
+    def of(cls, state: GalleryState) -> ShardMoment:
         """That of a state."""
         settings = state.settings
         return cls(state.position, state.last_event or 0, settings.index_kind, settings.codec)
 
-    def is_beyond(self, other: AsOf) -> bool:
+    def is_beyond(self, other: ShardMoment) -> bool:
         """Whether this moment has seen something that the other one has not."""
         return self.position.is_beyond(other.position) or self.event > other.event
 
@@ -68,11 +68,11 @@ class Missed(enum.Enum):
 class _Known:
     """A view of the shard, the moment that it is of, and the gallery's settings then."""
 
-    then: AsOf
+    then: ShardMoment
     view: View
     settings: GallerySettings
 
-    def may_follow(self, now: AsOf) -> bool:
+    def may_follow(self, now: ShardMoment) -> bool:
         """Whether a view of a moment can be made from it."""
         return (self.then.kind, self.then.codec) == (now.kind, now.codec) and not self.then.is_beyond(now)
 
@@ -91,7 +91,7 @@ class ShardIndex:
         self._builder = IndexBuilder(store, shard)
         self._changing = threading.Lock()  # a view is made from the last one, by one thread at a time
         self._last: _Known | None = None
-        self._kept: OrderedDict[AsOf, View] = OrderedDict()
+        self._kept: OrderedDict[ShardMoment, View] = OrderedDict()
 
     @property
     def outlived(self) -> bool:
@@ -106,7 +106,7 @@ class ShardIndex:
         with self._changing:
             return self._now().view
 
-    def at(self, asked: AsOf) -> View | Missed:
+    def at(self, asked: ShardMoment) -> View | Missed:
         """The view as of exactly this moment, or why there is none."""
         until = time.monotonic() + _WAIT
         while True:
@@ -156,7 +156,7 @@ class ShardIndex:
                 state = moment.state()
                 if state is None:
                     raise GalleryNotFoundError("the gallery is empty: enrol somebody first")
-                now = AsOf.of(state)
+                now = ShardMoment.of(state)
                 if follows := last is not None and last.may_follow(now):
                     last = self._last = self._caught_up(last, now, moment, state)
             if last is not None and follows and self._is_settled(last):
@@ -178,7 +178,7 @@ class ShardIndex:
         while len(self._kept) > _KEPT:
             self._kept.popitem(last=False)
 
-    def _caught_up(self, last: _Known, now: AsOf, moment: Moment, state: GalleryState) -> _Known:
+    def _caught_up(self, last: _Known, now: ShardMoment, moment: Moment, state: GalleryState) -> _Known:
         if last.then == now:
             return last
         view, after = last.view, last.then.position
@@ -206,19 +206,19 @@ class ShardIndex:
         went = moment.template_ids(theirs) if theirs else np.zeros(0, np.int64)
         return came[came <= last.then.position.last_template_id], went[_holds(last.view, went)]
 
-    def _read(self, now: AsOf, settings: GallerySettings) -> _Known | None:
+    def _read(self, now: ShardMoment, settings: GallerySettings) -> _Known | None:
         """What the files hold, unless they are of another kind or codec, or ahead of the gallery."""
         listed = self._files.read()
         if listed is None or not self._store.templates.holds(listed.milestones):
             return None
-        then = AsOf(listed.position, listed.event, listed.kind, listed.codec)
+        then = ShardMoment(listed.position, listed.event, listed.kind, listed.codec)
         segments = self._files.opened(listed)
         if not segments:
             return None
         known = _Known(then, _of_files(then, segments, segments[0].index.emptied()), settings)
         return known if known.may_follow(now) else None
 
-    def _built(self, now: AsOf, settings: GallerySettings) -> _Known:
+    def _built(self, now: ShardMoment, settings: GallerySettings) -> _Known:
         """From the stored templates, while others may change them: what they do is in the log after `now`."""
         filler = IndexFiller(self._codecs, settings)
         ready = self._builder.is_ready(filler, self._store.templates.counts().templates)
@@ -269,8 +269,8 @@ class ShardIndex:
         return self._files.finish(index, int(ids[0]) if len(ids) else 1, int(ids[-1]) if len(ids) else 0)
 
 
-def _of_files(then: AsOf, segments: tuple[OpenSegment, ...], empty: VectorIndex) -> View:
-    return View(then.kind, then.codec, None, then.position, segments, empty, np.zeros(0, np.int64))
+def _of_files(then: ShardMoment, segments: tuple[OpenSegment, ...], empty: VectorIndex) -> View:
+    return View(then.kind, then.codec, None, then.position, segments, empty)
 
 
 def _holds(view: View, ids: Ids) -> npt.NDArray[np.bool_]:

@@ -23,7 +23,7 @@ from typing import Literal, TypeVar
 import msgspec
 
 from facesearch.errors import ShardError, UsageError
-from facesearch.gallery.shard_index import AsOf
+from facesearch.gallery.shard_index import ShardMoment
 from facesearch.store import Shard
 
 SECRET, SECRET_FILE = "FACESEARCH_SHARD_SECRET", "FACESEARCH_SHARD_SECRET_FILE"
@@ -55,7 +55,7 @@ class Question(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     found (allowed,) int64; allowed: None for all.
     """
 
-    as_of: AsOf
+    as_of: ShardMoment
     what: Literal["best", "proposed", "compared"] = "best"
     probes: int = 0
     dimension: int = 0

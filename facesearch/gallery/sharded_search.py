@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from facesearch.errors import ShardError, UsageError
 from facesearch.gallery.shard_client import PendingReply, ShardClient
-from facesearch.gallery.shard_index import AsOf, Missed
+from facesearch.gallery.shard_index import Missed, ShardMoment
 from facesearch.gallery.shard_wire import COLUMN, MOST_BODY, ROUGH, HostPort, Question, Reply, shard_secret
 from facesearch.gallery.view import Ids
 from facesearch.store import GalleryState, Moment
@@ -36,7 +36,7 @@ class ShardedView:
     """
 
     clients: Sequence[ShardClient]
-    as_of: AsOf
+    as_of: ShardMoment
     size: int
     precise: bool
 
@@ -68,7 +68,7 @@ class _Asked:
     """What a search asks of all shards. excluded: ids (e,) that are passed over; allowed: (a,), the only ones."""
 
     clients: Sequence[ShardClient]
-    as_of: AsOf
+    as_of: ShardMoment
     excluded: Ids | None
     allowed: Ids | None
 
@@ -138,7 +138,7 @@ class ShardedSearch:
         """The view as of a moment whose state is given; None where the gallery has gone on meanwhile, so that it is to
         be asked at a new moment. Raises `ShardError`."""
         self._check()
-        as_of, ready = AsOf.of(state), self._ready
+        as_of, ready = ShardMoment.of(state), self._ready
         if ready is not None and ready.as_of == as_of:
             return ready
         replies = [reply for reply, _ in asked_at_once(self._clients, Question(as_of))]

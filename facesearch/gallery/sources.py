@@ -81,7 +81,9 @@ class StoreSource:
     def ask(self, question: Callable[[], T]) -> T:
         try:
             return question()
-        except StoreUnreachableError:  # a connection that was cut; another one may reach the server, or another server
+        except StoreUnreachableError:  # a connection that was cut; another one may reach the server
+            if self._store.outlived:
+                raise
             return question()
 
     def close(self) -> None:

@@ -16,8 +16,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from facesearch.codecs.gallery_codecs import GalleryCodecs
 from facesearch.errors import GalleryNotFoundError, IndexStateError
 from facesearch.gallery.answers import Document
@@ -216,8 +214,7 @@ class TemplateIndex:
         parts: list[OpenSegment] = []
         for segment, found in zip(state.segments, segments, strict=True):
             parts += self._rebuilt(empty, filler, segment) if found is None else [found]
-        nothing = np.zeros(0, np.int64)
-        return View(state.kind, state.codec, version, state.position, tuple(parts), empty, nothing)
+        return View(state.kind, state.codec, version, state.position, tuple(parts), empty)
 
     def _built(self, filler: IndexFiller) -> BuiltIndex:
         """An index in memory: of the gallery's kind where that has answered before, so that scores stay what they were.
@@ -267,9 +264,8 @@ class TemplateIndex:
 
 def view_of(built: BuiltIndex, settings: GallerySettings, version: int | None) -> View:
     """A view of an index that was just built."""
-    nothing = np.zeros(0, np.int64)
     kind, codec = settings.index_kind, settings.codec
-    return View(kind, codec, version, built.position, built.segments, built.empty, nothing)
+    return View(kind, codec, version, built.position, built.segments, built.empty)
 
 
 def _fits(view: View, state: GalleryState) -> bool:

@@ -75,7 +75,7 @@ class View:
     position: LogPosition
     segments: tuple[OpenSegment, ...]
     delta: VectorIndex
-    removed: Ids
+    removed: Ids = field(default_factory=lambda: np.zeros(0, np.int64))
     choice: ThreadChoice = field(default_factory=ThreadChoice)
     searched: JoinedIndex = field(init=False)
 

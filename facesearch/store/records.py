@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Container, Mapping
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
@@ -74,6 +74,10 @@ class Templates:
 
     def __len__(self) -> int:
         return len(self.codes)
+
+    def of_rows(self, rows: Sequence[int]) -> Templates:
+        """Those at these places."""
+        return Templates(self.ids[rows], [self.codes[row] for row in rows], [self.codecs[row] for row in rows])
 
 
 class TemplateRecord(NamedTuple):

@@ -520,9 +520,9 @@ class AuditRole(Protocol):
 class Listener(Protocol):
     """Hears of changes of a gallery; for one thread, but for `wake`."""
 
-    def wait(self, seconds: float) -> bool:
-        """Wait until something was changed, or was since the last time, or until `wake`; False where the seconds went
-        by instead. Raises `StoreUnreachableError`."""
+    def wait(self, seconds: float) -> None:
+        """Wait until something was changed, or was since the last time, or until `wake`, but no longer than so many
+        seconds. Raises `StoreUnreachableError`."""
         ...
 
     def wake(self) -> None:

@@ -443,10 +443,10 @@ def test_the_thread_that_follows_goes_on_whatever_fails(url: str, monkeypatch: p
         assert best(gallery, VECTORS[6]) == PEOPLE[6]
         failing = [ValueError("too many files"), OSError(24, "too many files")]
 
-        def wait(self: ServerListener, seconds: float) -> bool:
+        def wait(self: ServerListener, seconds: float) -> None:
             if failing:
                 raise failing.pop()
-            return real(self, seconds)
+            real(self, seconds)
 
         real = ServerListener.wait
         monkeypatch.setattr(ServerListener, "wait", wait)

@@ -22,7 +22,7 @@ from facesearch.errors import FacesearchError, ShardError, StoreBusyError, Usage
 from facesearch.gallery import shard_index, shard_server, sharded_search
 from facesearch.gallery.answers import Candidate
 from facesearch.gallery.shard_client import ShardClient
-from facesearch.gallery.shard_index import AsOf, Missed, ShardIndex
+from facesearch.gallery.shard_index import Missed, ShardIndex, ShardMoment
 from facesearch.gallery.shard_server import ShardServer, serving
 from facesearch.gallery.shard_wire import Hello, HostPort, Question, Reply, Wire
 from facesearch.gallery.view import View
@@ -361,7 +361,7 @@ def _id(gallery: Gallery, name: str) -> int:
 
 def test_what_is_no_question_is_answered_by_none(whole: Gallery, gallery_url: str) -> None:
     with _served(gallery_url, 1) as (server,):
-        as_of = AsOf.of(state_of(whole))
+        as_of = ShardMoment.of(state_of(whole))
         address = server.listening
 
         def reply(question: Question, body: bytes = b"") -> Reply:
@@ -404,10 +404,10 @@ def test_a_moment_that_is_gone_or_not_there_yet_is_not_answered_for(
 ) -> None:
     monkeypatch.setattr(shard_index, "_WAIT", 0.1)
     with _served(gallery_url, 1) as (server,):
-        then = AsOf.of(state_of(whole))
+        then = ShardMoment.of(state_of(whole))
         assert isinstance(server.index.at(then), View)
         add_templates(_store(whole), ["Ada"], PROBES[:1])
-        now = AsOf.of(state_of(whole))
+        now = ShardMoment.of(state_of(whole))
         assert isinstance(server.index.at(now), View)
         before = server.index.at(then)  # those who still ask at it
         assert isinstance(before, View) and len(before) == 120
@@ -463,7 +463,7 @@ def test_a_shard_is_read_anew_where_another_server_took_over(
     monkeypatch.setattr(shard_server, "_CATCH_UP_SECONDS", 0.1)
     with _served(gallery_url, 1) as (server,):
         before = server.index
-        assert isinstance(before.at(AsOf.of(_state(whole))), View)
+        assert isinstance(before.at(ShardMoment.of(_state(whole))), View)
         real = schema.server_of
         monkeypatch.setattr(schema, "server_of", lambda driver: (*real(driver)[:-1], "0000000F"))
         _store_of(before).transactions.close()  # connections are cut when a server goes

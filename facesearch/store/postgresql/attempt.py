@@ -10,14 +10,15 @@ from typing import Any
 import psycopg
 
 from facesearch.errors import StoreError
+from facesearch.store.postgresql.schema import started_of
 
 ASKING_SECONDS = 15.0  # that the server is asked for, as it may have to come back first
 _PAUSE = 0.2
-ATTEMPT = "pg_current_xact_id()::text, pg_postmaster_start_time()::text"
+ATTEMPT = "pg_current_xact_id()::text"
 # A number that the server has not given yet is of something that it never committed.
 _STATUS = """
     SELECT CASE WHEN %(id)s::xid8 < pg_snapshot_xmax(pg_current_snapshot()) THEN pg_xact_status(%(id)s::xid8) END,
-           pg_postmaster_start_time()::text, pg_is_in_recovery()
+           pg_is_in_recovery()
 """
 
 Connect = Callable[[], psycopg.Connection[Any]]
@@ -25,9 +26,11 @@ Connect = Callable[[], psycopg.Connection[Any]]
 
 @dataclass(slots=True)
 class Attempt:
-    """A transaction that writes. known_by: what `ATTEMPT` gave. committing: it came as far as being committed."""
+    """A transaction that writes. started: when the server was. number: what `ATTEMPT` gave. committing: it came as far
+    as being committed."""
 
-    known_by: tuple[str, str] = ("", "")
+    started: str
+    number: str = ""
     committing: bool = False
 
     def outcome(self, connect: Connect) -> bool | None:
@@ -35,17 +38,16 @@ class Attempt:
 
         A server that was started anew may have given its number to another transaction, if it was not committed.
         """
-        number, server = self.known_by
         due = time.monotonic() + ASKING_SECONDS
         while time.monotonic() < due:
             try:
                 with connect() as connection:
-                    row = connection.execute(_STATUS, {"id": number}).fetchone()
+                    row, now = connection.execute(_STATUS, {"id": self.number}).fetchone(), started_of(connection)
             except (psycopg.Error, StoreError):
                 row = None
             if row is not None:
-                status, now, standby = row
+                status, standby = row
                 if status != "in progress" and not standby:
-                    return None if status == "committed" and now != server else status == "committed"
+                    return None if status == "committed" and now != self.started else status == "committed"
             time.sleep(_PAUSE)
         return None

@@ -71,6 +71,13 @@ def writing(engine: Engine) -> Engine:
     return engine.execution_options(**{_WRITE: True})
 
 
+def driver_of(connection: Connection) -> psycopg.Connection[Any]:
+    """The connection of psycopg that is behind one of SQLAlchemy."""
+    driver = connection.connection.driver_connection
+    assert isinstance(driver, psycopg.Connection)  # noqa: S101 - for the type checker
+    return driver
+
+
 def lock_key(gallery: str) -> int:
     """The number of the advisory lock that whoever writes to a gallery of a database holds."""
     return int.from_bytes(hashlib.sha256(b"facesearch gallery " + gallery.encode()).digest()[:8], "big", signed=True)

@@ -29,7 +29,7 @@ class ServerListener:
                 self._connection.execute(f"LISTEN {channel(address.gallery)}".encode())
             failing.pop_all()
 
-    def wait(self, seconds: float) -> bool:
+    def wait(self, seconds: float) -> None:
         with in_plain_words(self._where):
             server, awake = self._connection.fileno(), self._awake.fileno()
             polled = select.poll()  # unlike select, for any number of open files
@@ -38,8 +38,8 @@ class ServerListener:
             ready = [file for file, _ in polled.poll(1000 * seconds)]
             if awake in ready:
                 self._awake.recv(1024)
-            heard = [*self._connection.notifies(timeout=0)] if server in ready else []
-        return bool(heard) or awake in ready
+            if server in ready:
+                list(self._connection.notifies(timeout=0))
 
     def wake(self) -> None:
         self._waking.send(b"\0")

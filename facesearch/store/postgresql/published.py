@@ -19,6 +19,7 @@ from sqlalchemy import Connection, select
 from facesearch.errors import StoreError
 from facesearch.store.postgresql import published_tables
 from facesearch.store.postgresql.alone import alone
+from facesearch.store.postgresql.connection import driver_of
 from facesearch.store.postgresql.published_tables import FILES, PIECES, PUBLICATION, TABLES
 from facesearch.store.published_roles import Publication, PublishedFile, PublishedInfo
 from facesearch.store.records import IndexState, LogPosition, Progress, Segment
@@ -88,7 +89,7 @@ class PostgresqlPublished:
         with self._transactions.reading() as connection:
             if not _may_look(connection):
                 return
-            with _driver(connection).cursor() as cursor, cursor.copy(_copy(f"({wanted}) TO STDOUT")) as copy:
+            with driver_of(connection).cursor() as cursor, cursor.copy(_copy(f"({wanted}) TO STDOUT")) as copy:
                 copy.set_types(["int4", "bytea", "bytea"])
                 for expected, (place, sha256, content) in enumerate(copy.rows()):
                     if place != expected or hashlib.sha256(content).digest() != sha256:
@@ -274,9 +275,3 @@ def _digest(values: tuple[object, ...]) -> bytes:
 
 def _copy(what: str) -> bytes:
     return f"COPY {what} (FORMAT BINARY)".encode()
-
-
-def _driver(connection: Connection) -> psycopg.Connection[tuple[object, ...]]:
-    driver = connection.connection.driver_connection
-    assert isinstance(driver, psycopg.Connection)  # noqa: S101 - for the type checker
-    return driver

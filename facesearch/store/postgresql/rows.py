@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from functools import cache
 from itertools import chain
 
-import psycopg
 from sqlalchemy import REAL, Connection, LargeBinary, Text, null
 from sqlalchemy.dialects.postgresql import psycopg as psycopg_dialect
 
+from facesearch.store.postgresql.connection import driver_of
 from facesearch.store.sql.expressions import RowChecksum
 from facesearch.store.sql.plans import Row, TablePlan
 
@@ -40,8 +40,7 @@ def note_given(connection: Connection, table: str, highest: int) -> None:
 
 
 def _copy(connection: Connection, plan: TablePlan, rows: Sequence[Row]) -> None:
-    driver = connection.connection.driver_connection
-    assert isinstance(driver, psycopg.Connection)  # noqa: S101 - for the type checker
+    driver = driver_of(connection)
     name, staged = plan.table.name, f"staged_{plan.table.name}"
     columns = ", ".join(plan.names)
     with driver.cursor() as cursor:

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Engine, insert, select, text
 
 from facesearch.errors import GalleryNotFoundError, StoreError, UsageError
 from facesearch.store.postgresql.address import Address
-from facesearch.store.postgresql.connection import writing
+from facesearch.store.postgresql.connection import driver_of, writing
 from facesearch.store.postgresql.tables import server_tables
 from facesearch.store.sql import unfinished
 from facesearch.store.sql.migrating import known_revision, upgrade
@@ -161,8 +161,7 @@ def _revision(connection: Connection, address: Address, *, unfinished_too: bool 
 
 def _found(connection: Connection) -> Found:
     origin, oid = connection.exec_driver_sql(OPENED).one()
-    driver = connection.connection.driver_connection
-    assert isinstance(driver, psycopg.Connection)  # noqa: S101 - for the type checker
+    driver = driver_of(connection)
     takes, may = connection.execute(_MAY_WRITE).one()
     which = (str(origin), str(oid), *server_of(driver))
     return Found(which, (str(origin), int(oid)), bool(may), bool(takes), started_of(driver))

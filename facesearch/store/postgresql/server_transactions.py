@@ -62,7 +62,7 @@ class ServerTransactions(Transactions):
     @contextmanager
     def writing(self) -> Iterator[Connection]:
         with ExitStack() as after, self._found_out() as attempt, super().writing() as connection:
-            attempt.known_by = self._make_sure(connection, ATTEMPT)
+            (attempt.number,) = self._make_sure(connection, ATTEMPT)
             about = connection.info  # which is out of reach once the connection is cut
             about[BESIDE] = Beside(after)
             try:
@@ -74,7 +74,7 @@ class ServerTransactions(Transactions):
     @contextmanager
     def _found_out(self) -> Iterator[Attempt]:
         """Where a connection is lost while a transaction is committed, the server is asked what became of it."""
-        attempt = Attempt()
+        attempt = Attempt(self._found.started)
         try:
             yield attempt
         except StoreUnreachableError:

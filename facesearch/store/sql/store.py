@@ -86,8 +86,9 @@ class SqlStore(ABC):
     def known_as(self) -> str: ...
 
     def ping(self) -> None:
-        """Make sure that the database can be read; raises `StoreError`."""
-        with self.transactions.reading():
+        """Make sure of a connection; a new one tells whether the server is the one that the store was opened on
+        (`outlived`). Raises `StoreError`."""
+        with self.transactions.outside(object):
             pass
 
     def incarnation(self) -> str:
