@@ -9,16 +9,14 @@ from __future__ import annotations
 
 import hashlib
 import io
-import json
 import os
 import time
 import zipfile
-from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
@@ -69,28 +67,48 @@ class SavedCodebooks:
         return self._saved.get(codec) or self._others.read(codec)
 
 
-class Header(NamedTuple):
+class Header(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """address: of the gallery, without a password. opened: what the store needs to be opened while its server is away.
-    usable: seconds for which the content may be used after it was the latest. removal: the last one that it knows of.
-    """
+    usable: seconds for which the content may be used after it was the latest. removal: the last one that it knows of;
+    sha256 (hex): of the content."""
 
     address: str
     opened: dict[str, Any]
     usable: float
     removal: int = 0
+    sha256: str = ""
+    format: int = _FORMAT
+
+
+class _About(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What of a replica is in no array; see `Replica` and `Saved`. cohort: its id and source; negatives: whose they are
+    not, and their codecs; tail: codecs; codebooks: codecs and origins."""
+
+    settings: GallerySettings
+    position: LogPosition
+    last_event: int | None
+    last_negative: int | None
+    encoder: EncoderKey | None
+    calibration: Calibration | None
+    cohort: tuple[int, str] | None
+    names: list[str]
+    tags: dict[int, tuple[str, ...]]
+    negatives: list[tuple[int, str, str]]
+    tail_after: int
+    tail: list[str]
+    codebooks: list[tuple[str, str]]
+    milestones: tuple[Milestone, ...]
 
 
 def save(folder: Path, header: Header, saved: Saved, age: float) -> int:
     """Write the file; age: seconds since the content was known to be the latest. Returns what `confirm` knows the file
     by. Raises OSError."""
-    at = time.time() - age
-    body, removal = _packed(saved), saved.replica.state.position.last_removal_id
-    line = json.dumps(
-        {"format": _FORMAT, **header._replace(removal=removal)._asdict(), "sha256": hashlib.sha256(body).hexdigest()}
-    )
+    at, body = time.time() - age, _packed(saved)
+    removal, sha256 = saved.replica.state.position.last_removal_id, hashlib.sha256(body).hexdigest()
+    line = msgspec.json.encode(msgspec.structs.replace(header, removal=removal, sha256=sha256))
 
     def write(file: BinaryIO) -> int:
-        file.write(line.encode() + b"\n" + body)
+        file.write(line + b"\n" + body)
         file.flush()
         os.utime(file.fileno(), (at, at))
         return os.fstat(file.fileno()).st_ino
@@ -119,14 +137,8 @@ def header_of(folder: Path) -> Header | None:
     """What the file in a folder says of itself; None where there is none that this version reads."""
     try:
         with (folder / NAME).open("rb") as file:
-            found = json.loads(file.readline(_MOST_HEADER))
-    except (OSError, ValueError, RecursionError):
-        return None
-    try:
-        if found["format"] != _FORMAT:
-            return None
-        return Header(str(found["address"]), dict(found["opened"]), float(found["usable"]), int(found["removal"]))
-    except (KeyError, TypeError, ValueError):
+            return _read_header(file.readline(_MOST_HEADER))
+    except (OSError, msgspec.MsgspecError):
         return None
 
 
@@ -143,10 +155,10 @@ def load(folder: Path) -> Saved:
     """Raises `StoreError` where the file is damaged or cannot be read."""
     try:
         line, _, body = (folder / NAME).read_bytes().partition(b"\n")
-        if hashlib.sha256(body).hexdigest() != json.loads(line)["sha256"]:
+        if hashlib.sha256(body).hexdigest() != _read_header(line).sha256:
             raise ValueError
         return _unpacked(body)
-    except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile):
+    except (OSError, ValueError, KeyError, msgspec.MsgspecError, zipfile.BadZipFile):
         raise StoreError(f"{folder / NAME} is damaged, so that nothing is known here of the gallery") from None
 
 
@@ -174,25 +186,34 @@ def remove_expired(folder: Path) -> None:
                 remove(folder)
 
 
+def _read_header(line: bytes) -> Header:
+    header = msgspec.json.decode(line, type=Header)
+    if header.format != _FORMAT:
+        raise msgspec.ValidationError("of another version")
+    return header
+
+
 def _packed(saved: Saved) -> bytes:
     replica = saved.replica
     state, cohort = replica.state, replica.cohort
-    about = {
-        "settings": asdict(state.settings),
-        "state": [*state.position, state.last_event, state.cohort, state.last_negative],
-        "encoder": None if replica.encoder is None else asdict(replica.encoder),
-        "calibration": None if replica.calibration is None else asdict(replica.calibration),
-        "cohort": None if cohort is None else [cohort.id, cohort.source],
-        "names": replica.people.names,
-        "tags": {str(number): list(tags) for number, tags in replica.people.tags.items()},
-        "negatives": [[each.identity_id, each.identity, each.codec] for each in replica.negatives],
-        "tail_after": saved.tail_after,
-        "tail": saved.tail.codecs,
-        "milestones": [list(each) for each in saved.milestones],
-        "codebooks": [[codec, origin] for codec, (_, origin) in saved.codebooks.items()],
-    }
+    about = _About(
+        settings=state.settings,
+        position=state.position,
+        last_event=state.last_event,
+        last_negative=state.last_negative,
+        encoder=replica.encoder,
+        calibration=replica.calibration,
+        cohort=None if cohort is None else (cohort.id, cohort.source),
+        names=replica.people.names,
+        tags=replica.people.tags,
+        negatives=[(each.identity_id, each.identity, each.codec) for each in replica.negatives],
+        tail_after=saved.tail_after,
+        tail=saved.tail.codecs,
+        codebooks=[(codec, origin) for codec, (_, origin) in saved.codebooks.items()],
+        milestones=saved.milestones,
+    )
     arrays: dict[str, npt.NDArray[Any]] = {
-        "about": np.frombuffer(json.dumps(about).encode(), np.uint8),
+        "about": np.frombuffer(msgspec.json.encode(about), np.uint8),
         "people": replica.people.ids,
         "ids": replica.owners.ids,
         "identity_ids": replica.owners.identity_ids,
@@ -216,38 +237,24 @@ def _packed(saved: Saved) -> bytes:
 
 def _unpacked(body: bytes) -> Saved:
     with np.load(io.BytesIO(body), allow_pickle=False) as arrays:
-        about = json.loads(arrays["about"].tobytes())
-        settings, (last_template, last_removal, *rest) = GallerySettings(**about["settings"]), about["state"]
-        event, cohort_id, negative = rest
-        state = GalleryState(settings, LogPosition(last_template, last_removal), None, event, cohort_id, negative)
+        about = msgspec.json.decode(arrays["about"].tobytes(), type=_About)
+        cohort = None if about.cohort is None else Cohort(about.cohort[0], arrays["cohort"], about.cohort[1])
+        of_cohort, event, negative = None if cohort is None else cohort.id, about.last_event, about.last_negative
         codes = _parts(arrays["negative_codes"], arrays["negative_codes_sizes"])
         contents = _parts(arrays["codebook_contents"], arrays["codebook_contents_sizes"])
         replica = Replica(
-            state=state,
-            encoder=None if about["encoder"] is None else EncoderKey(**about["encoder"]),
-            calibration=None if about["calibration"] is None else Calibration(**about["calibration"]),
-            cohort=None if about["cohort"] is None else _cohort(about["cohort"], arrays["cohort"]),
-            people=People(
-                arrays["people"], about["names"], {int(number): tuple(tags) for number, tags in about["tags"].items()}
-            ),
+            state=GalleryState(about.settings, about.position, None, event, of_cohort, negative),
+            encoder=about.encoder,
+            calibration=about.calibration,
+            cohort=cohort,
+            people=People(arrays["people"], about.names, about.tags),
             owners=TemplateOwners(arrays["ids"], arrays["identity_ids"], arrays["qualities"]),
             ignored=arrays["ignored"],
-            negatives=tuple(
-                Negative(number, name, codec, code)
-                for (number, name, codec), code in zip(about["negatives"], codes, strict=True)
-            ),
+            negatives=tuple(Negative(*whose, code) for whose, code in zip(about.negatives, codes, strict=True)),
         )
-        tail = Templates(arrays["tail"], _parts(arrays["tail_codes"], arrays["tail_codes_sizes"]), about["tail"])
-        books = {
-            codec: (content, origin) for (codec, origin), content in zip(about["codebooks"], contents, strict=True)
-        }
-        known = tuple(Milestone(*each) for each in about["milestones"])
-        return Saved(replica, about["tail_after"], tail, books, known)
-
-
-def _cohort(about: Sequence[Any], templates: npt.NDArray[np.float32]) -> Cohort:
-    number, source = about
-    return Cohort(number, templates, source)
+        tail = Templates(arrays["tail"], _parts(arrays["tail_codes"], arrays["tail_codes_sizes"]), about.tail)
+        books = {codec: (content, origin) for (codec, origin), content in zip(about.codebooks, contents, strict=True)}
+        return Saved(replica, about.tail_after, tail, books, about.milestones)
 
 
 def _parts(joined: npt.NDArray[np.uint8], sizes: npt.NDArray[np.int64]) -> list[bytes]:
