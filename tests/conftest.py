@@ -15,11 +15,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 from command_line import Command, Outcome
 from needed import HOW, needed
 from postgres_server import new_gallery, running_server
 
+from benchmarks.faults.network import Network
 from facesearch.commands.app import run
 from facesearch.store.postgresql import rewriting
 from facesearch.workshop.sample_people import draw_people, write_photos
@@ -80,6 +82,14 @@ def postgresql_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]
 def gallery_url(postgresql_server: str) -> str:
     """The URL of a gallery on that server which nobody has used yet."""
     return new_gallery(postgresql_server)
+
+
+@pytest.fixture
+def network(postgresql_server: str) -> Iterator[Network]:
+    """What lies between that server and who reaches it at `network.port`."""
+    folder = psycopg.conninfo.conninfo_to_dict(postgresql_server)["host"]
+    with Network(next(Path(str(folder)).glob(".s.PGSQL.*[0-9]"))) as between:
+        yield between
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,7 @@ import random
 import shutil
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -38,24 +38,12 @@ ENCODER = "dlib-resnet:fp32@onnx"
 PATIENCE = 20.0  # seconds
 
 
-@pytest.fixture(autouse=True)
-def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("FACESEARCH_HOME", str(tmp_path / "home"))
-
-
 @pytest.fixture
 def url(gallery_url: str) -> str:
     """A gallery with people in it."""
     with Gallery.open(gallery_url, encoder=ENCODER) as gallery:
         gallery.enroll_templates(PEOPLE, VECTORS)
     return gallery_url
-
-
-@pytest.fixture
-def network(postgresql_server: str) -> Iterator[Network]:
-    folder = psycopg.conninfo.conninfo_to_dict(postgresql_server)["host"]
-    with Network(next(Path(str(folder)).glob(".s.PGSQL.*[0-9]"))) as between:
-        yield between
 
 
 @pytest.fixture

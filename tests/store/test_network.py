@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from pathlib import Path
 
 import psycopg
 import pytest
@@ -19,13 +17,6 @@ from .samples import add, owners_of
 
 SOON = "keepalives_idle=1&keepalives_interval=1&keepalives_count=1&tcp_user_timeout=1000&connect_timeout=2"
 COMMIT = b"COMMIT"
-
-
-@pytest.fixture
-def network(postgresql_server: str) -> Iterator[Network]:
-    folder = psycopg.conninfo.conninfo_to_dict(postgresql_server)["host"]
-    with Network(next(Path(str(folder)).glob(".s.PGSQL.*[0-9]"))) as between:
-        yield between
 
 
 @pytest.fixture
