@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 import os
 import platform
+import re
+import sys
+import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date
@@ -14,6 +17,9 @@ from typing import Any
 
 from facesearch.quantization.turns import times_in_turns
 
+_OWN = (tempfile.gettempdir(), str(Path.home()), str(Path(__file__).parents[1]), sys.prefix)
+_FOLDERS = re.compile(rf"(?:{'|'.join(map(re.escape, _OWN))})/(?:[\w.+-]+/)*")
+_PORT = re.compile(r"(127\.0\.0\.1):\d+")
 RESULTS = Path(__file__).parent / "results"
 PACKAGES = ("numpy", "pillow", "onnxruntime", "faiss-cpu", "torch", "torchvision", "facenet-pytorch", "dlib-bin")
 
@@ -43,8 +49,13 @@ def measured(results_name: str, payload: Any, command: str, packages: Sequence[s
         "date": date.today().isoformat(),
         "results": payload,
     }
-    path.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+    path.write_text(placeless(json.dumps(record, indent=2)) + "\n", encoding="utf-8")
     return path
+
+
+def placeless(text: str) -> str:
+    """The same without what is of this machine and this moment: folders of files, and ports."""
+    return _PORT.sub(r"\1", _FOLDERS.sub("", text))
 
 
 def read_results(name: str) -> Any:

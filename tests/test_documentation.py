@@ -20,6 +20,7 @@ from command_line import Command
 from PIL import Image, ImageFilter
 
 import facesearch as package
+from benchmarks.common import RESULTS
 from benchmarks.figures import CHARTS, DOCUMENTS, TABLES, filled
 from facesearch import Gallery
 from facesearch.store import open_on_server
@@ -381,6 +382,11 @@ def test_the_tables_of_figures_are_those_of_the_committed_results() -> None:
     assert sum(text.count("<!-- figures ") for text in texts.values()) == len(TABLES)
     for path, text in texts.items():
         assert filled(text) == text, f"{path.name}: run python -m benchmarks.figures"
+
+
+def test_results_name_no_folder_of_a_machine() -> None:
+    for path in sorted(RESULTS.glob("*.json")):
+        assert not re.search(r"/(tmp|home|root|Users|work)/", path.read_text(encoding="utf-8")), path.name
 
 
 def test_the_charts_are_drawn_from_the_committed_results() -> None:
